@@ -52,7 +52,7 @@ def levels(hashes: Sequence[bytes]) -> list[list[bytes]]:
         row = rows[-1]
         if len(row) % 2:
             row = [*row, EMPTY]
-        rows.append([EMPTY if a == b == EMPTY else node_hash(a, b) for a, b in zip(row[::2], row[1::2], strict=True)])
+        rows.append([node_hash(a, b) for a, b in zip(row[::2], row[1::2], strict=True)])
     return rows
 
 
