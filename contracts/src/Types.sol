@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity ^0.8.28;
+
+/// @title Containers shared by all contracts. Amounts are in the job token's smallest unit, times in seconds.
+
+/// How long each phase may last. Every one of them ends in an exit that anybody may take.
+struct Windows {
+    uint32 bid; // sealed bids are taken
+    uint32 reveal; // bids are opened
+    uint32 enlist; // drawn validators commit their chain of nonces
+    uint32 train; // from a round's opening to its commitment
+    uint32 table; // validators re-execute and commit their tables
+    uint32 open; // tables and secrets are opened, slots are judged, the included set is fixed
+    uint32 aggregate; // the aggregate is made and attested
+    uint32 challenge; // anybody may dispute before the round is final
+}
+
+/// What a consumer orders. Everything that decides a bit of the result is here by hash.
+struct Order {
+    address token; // payment and stake; address(0) is the native coin
+    bytes32 programs; // one hash over step, emit, aggregate, evaluate, predict
+    bytes32 profile; // arithmetic, e.g. "exact15" left-aligned
+    bytes32 dataRoot; // manifest of the training data
+    bytes32 testRoot; // manifest of the held-out data
+    bytes32 stateRoot; // initial state
+    bytes32 document; // sha256 of the canonical job document
+    bytes32 canaryRoot; // which slots are planted, fixed by hash before matching; zero for none
+    bytes32 seed;
+    uint32 rounds;
+    uint32 stepsPerRound; // H, a multiple of stepsPerSegment
+    uint32 stepsPerSegment; // k
+    uint16 providers; // slots, n
+    uint16 reportsMin; // fewer accepted slots than this and the round is void (a robust rule's precondition)
+    uint16 validators; // m
+    uint16 quorum; // k of m
+    uint16 samplesPerValidator; // segments that each validator re-executes in a round
+    uint16 lookahead; // rounds ahead of the oldest that is not final, L
+    uint16 redoRounds; // rounds of reserve for work that is done again
+    uint128 priceCeiling; // per slot and round
+    uint128 validatorFee; // per validator and round
+    uint128 aggregatorFee; // per round
+    uint128 providerStake; // locked per slot until its last commitment is final
+    uint128 validatorStake; // locked per drawn validator
+    uint128 aggregatorStake;
+    uint128 faultDeposit; // forfeited when the job itself is at fault
+    Windows windows;
+}
+
+enum JobPhase {
+    None,
+    Bidding, // sealed bids, then their opening, by time
+    Drawing, // matched; waiting for the beacon that draws validators and aggregator
+    Enlisting, // drawn validators commit their nonces
+    Running,
+    Done,
+    Cancelled, // before it ran: everything refunded
+    Faulted // the job's own program, data or state was at fault
+}
+
+/// What a provider commits for its slot and signs. Leaf of the round's commitment root.
+struct Commitment {
+    uint256 job;
+    uint32 generation;
+    uint32 round;
+    uint16 slot;
+    address provider;
+    bytes32 startRoot;
+    bytes32 transcriptRoot; // Merkle over stepsPerRound / stepsPerSegment + 1 salted leaves
+    bytes32 secretHash; // sha256(secret)
+    bytes32 sealedHash; // sha256 of the sealed update's bytes
+}
+
+/// One salted leaf of a transcript, opened.
+struct Leaf {
+    uint32 index; // 0 is the start state, i is the state after segment i - 1
+    bytes32 stateRoot; // or the fault's digest
+    uint32 lossBits; // binary32 of the last step's loss; 0 in leaf 0
+    bytes32 updateRoot; // zero but in the last leaf
+}
+
+/// One row of a validator's table: what it found by re-executing a segment.
+struct Entry {
+    uint16 slot;
+    uint32 segment;
+    bytes32 digest; // see Hashing.digest
+}
+
+enum RoundPhase {
+    None,
+    Training, // until commit
+    Sampling, // the beacon is awaited, then tables are committed
+    Opening, // tables, then secrets are opened
+    Aggregating, // the included set is fixed
+    Challenging, // the aggregate stands unless disproved
+    Final,
+    Void
+}
+
+struct RoundView {
+    RoundPhase phase;
+    uint32 generation;
+    uint32 round;
+    bytes32 startRoot;
+    bytes32 commitmentRoot;
+    bytes32 resultRoot;
+    bytes32 endRoot;
+    uint64 openedAt;
+    uint64 deadline; // of the present phase
+    uint64 beaconBlock; // whose hash draws the samples
+    uint16 redraws;
+    uint16 disputesOpen;
+    bool optimistic; // no quorum came: four challenge windows
+    uint256[] present; // bitmaps over slots, 256 to a word
+    uint256[] accepted;
+    uint256[] included;
+    uint256 tablesCommitted; // bitmap over validators
+    uint256 tablesRevealed;
+}
+
+/// What a dispute is about; the truth is the digest that a re-execution gives.
+enum Target {
+    Segment, // a slot's transcript: leaf `segment + 1` follows from leaf `segment`
+    Emit, // a slot's update follows from its start and end states
+    Table, // a validator's row
+    Aggregate // a round's end root follows from its start root and included updates
+}

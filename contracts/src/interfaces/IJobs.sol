@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity ^0.8.28;
+
+import {Order, JobPhase} from "../Types.sol";
+
+/// @title Jobs: order, bids, match, draw, cancel, end.
+interface IJobs {
+    struct JobView {
+        address consumer;
+        JobPhase phase;
+        uint64 postedAt;
+        uint64 phaseDeadline; // of bids, opening, or enlisting
+        uint64 drawBlock; // whose hash draws validators, aggregator and the order of samples
+        bytes32 beacon; // that hash, zero before the draw
+        uint128 price; // per slot and round, as cleared
+        uint256 deposited; // escrow and fault deposit at posting
+        bool ending; // no further round opens
+    }
+
+    struct Bid {
+        address bidder;
+        uint128 price;
+    }
+
+    event Posted(uint256 indexed job, address indexed consumer, bytes32 document, uint256 deposited);
+    event BidCommitted(uint256 indexed job, address indexed bidder, uint256 bond);
+    event BidRevealed(uint256 indexed job, address indexed bidder, uint128 price);
+    event BidForfeited(uint256 indexed job, address indexed bidder, uint256 bond);
+    event Matched(uint256 indexed job, address[] providers, uint128 price, uint256 drawBlock);
+    event Drawn(uint256 indexed job, address[] validators, address aggregator, bytes32 beacon);
+    event Enlisted(uint256 indexed job, address indexed validator, bytes32 nonceTip);
+    event Started(uint256 indexed job);
+    event AggregatorReplaced(uint256 indexed job, address indexed from, address indexed to);
+    event ValidatorReplaced(uint256 indexed job, uint256 indexed index, address indexed to);
+    event SlotClosed(uint256 indexed job, uint256 indexed slot, address indexed provider);
+    event Cancelled(uint256 indexed job);
+    event Faulted(uint256 indexed job, uint256 forfeited);
+    event Ended(uint256 indexed job, uint256 refunded);
+
+    error WrongPhase(uint256 job, JobPhase phase);
+    error OutsideWindow(uint256 job, uint256 opensAt, uint256 closesAt);
+    error BadOrder(bytes32 field);
+    error NotConsumer(address caller);
+    error NotDrawn(address caller);
+    error AlreadyBid(address bidder);
+    error WrongOpening(address bidder);
+    error TooFewBids(uint256 bids, uint256 needed);
+    error PoolTooSmall(uint256 found, uint256 needed);
+
+    /// @notice Escrow and fault deposit leave the caller's free balance. Worst cost:
+    ///         (rounds + redoRounds) * (providers * priceCeiling + validators * validatorFee + aggregatorFee) + faultDeposit.
+    function post(Order calldata order) external returns (uint256 job);
+    function cost(Order calldata order) external pure returns (uint256);
+    /// @notice Seals a bid: keccak256(abi.encode(job, bidder, price, salt)). The bond (2 * priceCeiling) leaves the free balance.
+    function commitBid(uint256 job, bytes32 sealedBid) external;
+    /// @notice Opens it; locks providerStake of the bidder while it is among the n lowest. Ties go to the earlier opening.
+    function revealBid(uint256 job, uint128 price, bytes32 salt) external;
+    /// @notice A bond whose bid was never opened is burned; a losing one goes back. Anybody may call, per bidder.
+    function settleBid(uint256 job, address bidder) external;
+    /// @notice The n lowest win at the first losing price (the ceiling when nobody lost). Anybody may call after the window.
+    ///         With fewer than n bids the job is cancelled and refunded.
+    function close(uint256 job) external;
+    /// @notice Draws validators and aggregator by the beacon from those enrolled at the time of the match.
+    ///         A pool too small is waited for until the enlist window ends, then the job is cancelled.
+    function draw(uint256 job) external;
+    /// @notice A drawn validator commits the tip of its chain of nonces: nonce_i = sha256(nonce_{i+1}).
+    function enlist(uint256 job, bytes32 nonceTip) external;
+    /// @notice Opens round 0 once all have enlisted, or after the window with those who have (at least the quorum);
+    ///         whoever did not is penalised. Anybody may call.
+    function start(uint256 job) external;
+    /// @notice Before the match: everything back. After it: no further round opens, committed work is paid.
+    function cancel(uint256 job) external;
+    /// @notice After the last round is final: refunds what is left of the escrow, releases the locks. Anybody may call.
+    function end(uint256 job) external;
+
+    /// @dev For Rounds only.
+    function closeSlot(uint256 job, uint256 slot) external;
+    function replaceAggregator(uint256 job, address to) external;
+    function replaceValidators(uint256 job, uint256 missing, bytes32 beaconValue) external;
+    function fault(uint256 job) external;
+    function spendNonce(uint256 job, uint256 validatorIndex, bytes32 nonce) external;
+
+    function orderOf(uint256 job) external view returns (Order memory);
+    function viewOf(uint256 job) external view returns (JobView memory);
+    function providersOf(uint256 job) external view returns (address[] memory);
+    function slotsOpen(uint256 job) external view returns (uint256[] memory bitmap);
+    function validatorsOf(uint256 job) external view returns (address[] memory);
+    function aggregatorOf(uint256 job) external view returns (address);
+    function bidsOf(uint256 job) external view returns (Bid[] memory);
+    function jobCount() external view returns (uint256);
+}

@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity ^0.8.28;
+
+import {Commitment, RoundView} from "../Types.sol";
+
+/// @title Rounds: commit, tables, included set, aggregate, final or void; and what each was worth.
+/// @notice Rounds of a job are numbered 0..; `generation` counts rewinds. A round is named by (job, generation, round).
+///         Gas per round does not grow with the number of providers: roots and bitmaps only.
+interface IRounds {
+    event RoundOpened(uint256 indexed job, uint32 generation, uint32 round, bytes32 startRoot, uint256 deadline);
+    event Committed(uint256 indexed job, uint32 generation, uint32 round, bytes32 commitmentRoot, uint256[] present, uint256 beaconBlock);
+    event SlotCommitted(uint256 indexed job, uint32 generation, uint32 round, uint16 slot, bytes32 leaf);
+    event TableCommitted(uint256 indexed job, uint32 generation, uint32 round, address indexed validator, bytes32 sealedTable);
+    event TableRevealed(uint256 indexed job, uint32 generation, uint32 round, address indexed validator, bytes32 tableRoot, bytes32 nonce);
+    event SecretDemanded(uint256 indexed job, uint32 generation, uint32 round, uint16 slot, uint256 deadline);
+    event SecretRevealed(uint256 indexed job, uint32 generation, uint32 round, uint16 slot, bytes32 secret);
+    event Included(uint256 indexed job, uint32 generation, uint32 round, uint256[] accepted, uint256[] included, bytes32 resultRoot);
+    event Aggregated(uint256 indexed job, uint32 generation, uint32 round, bytes32 endRoot, address indexed aggregator, bool optimistic);
+    event Finalised(uint256 indexed job, uint32 generation, uint32 round, bytes32 endRoot, uint256 credited);
+    event Voided(uint256 indexed job, uint32 generation, uint32 round, uint256 credited);
+    event Rewound(uint256 indexed job, uint32 generation, uint32 round);
+    event Disproved(uint256 indexed job, uint32 generation, uint32 round, uint16 slot, address indexed provider, uint256 slashed, bytes32 reason);
+    event Penalised(uint256 indexed job, uint32 generation, uint32 round, address indexed account, uint256 amount, bytes32 reason);
+    event Late(uint256 indexed job, uint32 generation, uint32 round, uint16 slot, address indexed provider, uint256 burned);
+    event Claimed(uint256 indexed job, address indexed account, uint256 amount);
+
+    error WrongRound(uint256 job, uint32 generation, uint32 round);
+    error TooEarly(uint256 readyAt);
+    error TooLate(uint256 closedAt);
+    error NotAggregator(address caller);
+    error NotValidator(address caller);
+    error NotProvider(address caller);
+    error WrongOpening();
+    error WrongProof();
+    error BadSignature(address expected, address actual);
+    error NoQuorum(uint256 signers, uint256 needed);
+    error NotIncluded(uint256 slot);
+    error DisputeOpen(uint256 count);
+    error AlreadyDone();
+
+    /// @notice Opens the job's first round; Jobs only.
+    function open(uint256 job) external;
+    /// @notice The aggregator's root over the slots' commitments (leaf: Hashing.commitmentLeaf; an absent slot is EMPTY)
+    ///         and the bitmap of those present. May come when all open slots have reported, or after the train window;
+    ///         fixes the beacon block. Anyone left out has until then to `commitSlot`.
+    function commit(uint256 job, uint32 generation, uint32 round, bytes32 root, uint256[] calldata present) external;
+    /// @notice Direct inclusion by the provider itself, until the beacon block; overrides the aggregator's leaf.
+    function commitSlot(Commitment calldata commitment) external;
+    /// @notice keccak256(abi.encode(tableRoot, nonce, salt)) of a drawn validator, after the beacon block.
+    function commitTable(uint256 job, uint32 generation, uint32 round, bytes32 sealedTable) external;
+    /// @notice Opens the table once all have committed or the window is over. `nonce` is the next preimage of its chain.
+    function revealTable(uint256 job, uint32 generation, uint32 round, bytes32 tableRoot, bytes32 nonce, bytes32 salt) external;
+    /// @notice Calls for a secret that was not served. Drawn validators only.
+    function demandSecret(uint256 job, uint32 generation, uint32 round, uint16 slot) external;
+    function revealSecret(Commitment calldata commitment, bytes32[] calldata proof, bytes32 secret) external;
+    /// @notice A demanded secret that did not come: the whole lock is lost. Anybody may call after the deadline.
+    function defaultSecret(uint256 job, uint32 generation, uint32 round, uint16 slot) external;
+    /// @notice Two commitments signed for one slot: the whole lock is lost.
+    function equivocate(Commitment calldata a, bytes calldata signatureA, Commitment calldata b, bytes calldata signatureB) external;
+    /// @notice Fixes which slots are accepted and which of them enter the aggregate, with a quorum's signatures over
+    ///         Result(uint256 job,uint32 generation,uint32 round,bytes32 accepted,bytes32 included,bytes32 resultRoot)
+    ///         where the bitmaps are hashed as keccak256(abi.encodePacked(words)). Signers in ascending order of address.
+    ///         Fewer accepted than reportsMin: the round is void after its deadline and accepted work is paid half.
+    function include(
+        uint256 job, uint32 generation, uint32 round, uint256[] calldata accepted, uint256[] calldata included,
+        bytes32 resultRoot, bytes[] calldata signatures
+    ) external;
+    /// @notice The aggregate's state root, with a quorum's signatures over
+    ///         Aggregate(uint256 job,uint32 generation,uint32 round,bytes32 endRoot). Opens the next round within the lookahead.
+    function aggregate(uint256 job, uint32 generation, uint32 round, bytes32 endRoot, bytes[] calldata signatures) external;
+    /// @notice After the challenge window, in order, with no dispute open: credits everyone's pay for this round.
+    function finalise(uint256 job, uint32 generation, uint32 round) external;
+    /// @notice The exit of every phase whose deadline is over: late slots burn, a silent aggregator loses its bond and the
+    ///         caller replaces it, no quorum redraws (twice, then optimistic). Anybody may call.
+    function advance(uint256 job, uint32 generation, uint32 round) external;
+    /// @notice Opens the next round if the lookahead now admits it. Anybody may call.
+    function proceed(uint256 job) external;
+    /// @notice The verdict of the quorum that the job itself is at fault: Fault(uint256 job,uint32 generation,uint32 round,bytes32 digest).
+    function attestFault(uint256 job, uint32 generation, uint32 round, bytes32 digest, bytes[] calldata signatures) external;
+    /// @notice Burns the penalty of a drawn validator that did not commit or did not reveal in a finished phase.
+    function penaliseSilent(uint256 job, uint32 generation, uint32 round, uint256 validatorIndex) external;
+    /// @notice Moves what an account earned in a job that has ended to its free balance. Anybody may call for it.
+    function claim(uint256 job, address account) external returns (uint256 amount);
+
+    /// @dev For the disputes contract.
+    function disputeOpened(uint256 job, uint32 generation, uint32 round) external;
+    function disputeClosed(uint256 job, uint32 generation, uint32 round) external;
+    function disprovedSlot(uint256 job, uint32 generation, uint32 round, uint16 slot, address challenger) external;
+    function disprovedValidator(uint256 job, uint32 generation, uint32 round, address validator, address challenger, bytes32 reason) external;
+    function disprovedAggregate(uint256 job, uint32 generation, uint32 round, address challenger) external;
+    function jobFault(uint256 job, uint32 generation, uint32 round) external;
+
+    function viewOf(uint256 job, uint32 generation, uint32 round) external view returns (RoundView memory);
+    /// @notice Where the job stands: generation, first round that is not final, next round to open.
+    function progress(uint256 job) external view returns (uint32 generation, uint32 firstOpen, uint32 next);
+    function tableRootOf(uint256 job, uint32 generation, uint32 round, address validator) external view returns (bytes32);
+    /// @notice Whether this commitment stands for its slot: by direct inclusion, or by proof and the provider's signature.
+    function standing(Commitment calldata commitment, bytes32[] calldata proof, bytes calldata signature) external view returns (bool);
+    function earned(uint256 job, address account) external view returns (uint256);
+    /// @notice What one round costs the consumer at the cleared price: the cap of every slash by vote.
+    function roundCost(uint256 job) external view returns (uint256);
+    function finalRoot(uint256 job) external view returns (bytes32);
+    function complete(uint256 job) external view returns (bool);
+}

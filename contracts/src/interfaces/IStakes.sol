@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity ^0.8.28;
+
+/// @title Stakes: who has how much at risk, and for which obligation it is locked.
+/// @notice A lock is keyed by obligation, released exactly once; locks never exceed the stake; unbonding stake stays slashable.
+interface IStakes {
+    enum Role {
+        Validator,
+        Aggregator
+    }
+
+    struct Lock {
+        address account;
+        address token;
+        uint256 amount; // what is left of it
+        bool released;
+    }
+
+    event Staked(address indexed token, address indexed account, uint256 amount);
+    event Unbonding(address indexed token, address indexed account, uint256 amount, uint256 ready);
+    event Unstaked(address indexed token, address indexed account, uint256 amount);
+    event Enrolled(address indexed token, Role indexed role, address indexed account, uint256 index);
+    event Retired(address indexed token, Role indexed role, address indexed account, uint256 index);
+    event Locked(bytes32 indexed obligation, address indexed account, uint256 amount);
+    event Released(bytes32 indexed obligation, address indexed account, uint256 amount);
+    /// @notice `amount` left the stake: `burnedAmount` is gone, `toChallenger` and `toJob` are the rest.
+    event Slashed(
+        bytes32 indexed obligation, address indexed account, uint256 amount, uint256 burnedAmount, uint256 toChallenger, uint256 toJob
+    );
+
+    error NotModule(address caller);
+    error NotEnoughStake(address account, uint256 available, uint256 needed);
+    error NotReady(uint256 readyAt);
+    error LockExists(bytes32 obligation);
+    error NoLock(bytes32 obligation);
+    error AlreadyEnrolled(address account);
+    error NotEnrolled(address account);
+
+    /// @notice Puts free balance of the vault at stake.
+    function stake(address token, uint256 amount) external;
+    /// @notice Starts unbonding what is not locked; it can still be slashed by locks made before it is ready.
+    function unstake(address token, uint256 amount) external;
+    /// @notice Takes what has finished unbonding and is not locked back to the vault's free balance.
+    function release(address token) external returns (uint256 amount);
+    /// @notice Joins the pool that validators or aggregators are drawn from.
+    function enrol(address token, Role role) external;
+    function retire(address token, Role role) external;
+
+    function lock(bytes32 obligation, address token, address account, uint256 amount) external;
+    function unlock(bytes32 obligation) external;
+    /// @notice Takes up to `amount` from a lock: at least a third is burned, at most a third goes to `challenger`
+    ///         (none if zero: then it is burned), the rest to the job's escrow.
+    function slash(bytes32 obligation, uint256 amount, address challenger, uint256 job) external returns (uint256 taken);
+
+    function staked(address token, address account) external view returns (uint256);
+    function locked(address token, address account) external view returns (uint256);
+    function unbonding(address token, address account) external view returns (uint256 amount, uint256 ready);
+    /// @notice stake - locked: what a new lock may take (unbonding included).
+    function available(address token, address account) external view returns (uint256);
+    function lockOf(bytes32 obligation) external view returns (Lock memory);
+    function poolSize(address token, Role role) external view returns (uint256);
+    /// @notice Member at `index`, and whether it was in the pool at `blockNumber`.
+    function poolAt(address token, Role role, uint256 index, uint256 blockNumber) external view returns (address account, bool active);
+}
