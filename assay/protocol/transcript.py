@@ -1,0 +1,133 @@
+"""A transcript: the salted list of states that a slot's work went through.
+
+    salt_i = H("assay.salt.1", secret, i)
+    leaf_i = H("assay.segment.1", job, generation, round, slot, provider,
+                                i, salt_i, state_root_i, loss_i, update_root_i)
+    root   = Merkle(leaf_0 .. leaf_N)
+
+`update_root` is zero but in the last leaf, where it binds the update to the work: an honest transcript cannot carry
+somebody else's update. The salts keep the end of a segment unknown to whoever re-executes it until the secret is out;
+then anybody recomputes the whole root and compares 32 bytes.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+
+from assay.protocol.errors import Malformed
+from assay.protocol.merkle import leaf_hash, merkle_proof, merkle_root
+from assay.protocol.words import words, words_hash
+
+ZERO = bytes(32)
+
+
+@dataclass(frozen=True)
+class Leaf:
+    """One opened leaf. Leaf 0 is the start state; leaf i the state after segment i - 1."""
+
+    index: int
+    state_root: bytes
+    loss_bits: int = 0
+    update_root: bytes = ZERO
+
+
+@dataclass(frozen=True)
+class SlotName:
+    """Which work a transcript is of."""
+
+    job: int
+    generation: int
+    round: int
+    slot: int
+    provider: str
+
+
+def secret_hash(secret: bytes) -> bytes:
+    """What is committed of a secret of 32 bytes."""
+    return sha256(secret).digest()
+
+
+def salt(secret: bytes, index: int) -> bytes:
+    """Salt of leaf `index`; one salt tells nothing about another."""
+    return words_hash("assay.salt.1", secret, index)
+
+
+def segment_leaf(name: SlotName, leaf: Leaf, leaf_salt: bytes) -> bytes:
+    """Hash of one leaf."""
+    content = words(
+        "assay.segment.1",
+        name.job,
+        name.generation,
+        name.round,
+        name.slot,
+        name.provider,
+        leaf.index,
+        leaf_salt,
+        leaf.state_root,
+        leaf.loss_bits,
+        leaf.update_root,
+    )
+    return leaf_hash(content)
+
+
+@dataclass(frozen=True)
+class Transcript:
+    """All leaves of one slot's round, with the secret that salts them."""
+
+    name: SlotName
+    secret: bytes
+    leaves: tuple[Leaf, ...]
+
+    def hashes(self) -> list[bytes]:
+        """The salted leaves."""
+        return [segment_leaf(self.name, leaf, salt(self.secret, leaf.index)) for leaf in self.leaves]
+
+    @property
+    def root(self) -> bytes:
+        """What is committed."""
+        return merkle_root(self.hashes())
+
+    def proof(self, index: int) -> list[bytes]:
+        """Siblings of leaf `index`."""
+        return merkle_proof(self.hashes(), index)
+
+    def to_json(self) -> dict[str, object]:
+        """The opening as plain values."""
+        return {
+            "secret": self.secret.hex(),
+            "states": [leaf.state_root.hex() for leaf in self.leaves],
+            "losses": [leaf.loss_bits for leaf in self.leaves],
+            "update": self.leaves[-1].update_root.hex(),
+        }
+
+    @classmethod
+    def from_json(cls, name: SlotName, opening: object, segment_count: int) -> "Transcript":
+        """An opening from outside. Raises `Malformed` unless it has exactly `segment_count` + 1 well-formed leaves."""
+        try:
+            if not isinstance(opening, dict):
+                raise TypeError("not an object")
+            secret = bytes.fromhex(opening["secret"])
+            update = bytes.fromhex(opening["update"])
+            states = [bytes.fromhex(state) for state in opening["states"]]
+            losses = [int(loss) for loss in opening["losses"]]
+        except (KeyError, TypeError, ValueError) as error:
+            raise Malformed("a transcript's opening cannot be read") from error
+        if len(states) != segment_count + 1 or len(losses) != len(states):
+            raise Malformed("a transcript's opening has the wrong number of leaves", limit=segment_count + 1)
+        if {len(secret), len(update), *map(len, states)} != {32} or not all(0 <= loss < 1 << 32 for loss in losses):
+            raise Malformed("a transcript's opening has fields of the wrong size")
+        return cls(name, secret, leaves_of(states, losses, update))
+
+
+def leaves_of(states: Sequence[bytes], losses: Sequence[int], update_root: bytes) -> tuple[Leaf, ...]:
+    """Leaves from their state roots and losses, the update bound in the last."""
+    last = len(states) - 1
+    return tuple(
+        Leaf(index, state, loss, update_root if index == last else ZERO)
+        for index, (state, loss) in enumerate(zip(states, losses, strict=True))
+    )
+
+
+def fault_digest(step: int, node: int, code: str) -> bytes:
+    """What stands in a leaf in place of a state root when the job itself faults; the same on every machine."""
+    return words_hash("assay.fault.1", step, node, sha256(code.encode("ascii")).digest())
