@@ -117,6 +117,25 @@ struct RoundView {
     uint256 tablesRevealed;
 }
 
+/// What a running job is reckoned by; fixed when it starts.
+struct Terms {
+    address token;
+    uint16 providers; // n
+    uint16 validators; // m
+    uint16 quorum; // k
+    uint16 reportsMin;
+    uint16 lookahead;
+    uint16 beaconDelay; // blocks, D
+    Windows windows;
+    uint96 price; // per slot and round, as cleared
+    uint96 validatorFee;
+    uint32 rounds;
+    uint32 segments; // stepsPerRound / stepsPerSegment, N
+    uint96 aggregatorFee;
+    uint16 challengeBondBps; // of a round's cost
+    bytes32 stateRoot;
+}
+
 /// What a dispute is about; the truth is the digest that a re-execution gives.
 enum Target {
     Segment, // a slot's transcript: leaf `segment + 1` follows from leaf `segment`

@@ -72,6 +72,7 @@ interface IDisputes {
     /// @notice Opens it, in a later block, before the round is final. The first to have committed earns.
     function openChallenge(Claim calldata claim, bytes32 salt) external returns (uint256 dispute);
     /// @notice keccak256(abi.encode(dispute, digest, salt)) of a drawn validator that is not the accused.
+    ///         The digest of a unit that cannot be executed because the job itself is at fault is Hashing.FAULT.
     function vote(uint256 dispute, bytes32 sealedVote) external;
     function revealVote(uint256 dispute, bytes32 digest, bytes32 salt) external;
     /// @notice Counts once all have revealed, or after the windows. Minority and silent voters are penalised like a mismatch.
@@ -79,6 +80,7 @@ interface IDisputes {
 
     function viewOf(uint256 dispute) external view returns (DisputeView memory);
     function claimOf(uint256 dispute) external view returns (bytes32 claimHash);
+    function votersOf(uint256 dispute) external view returns (address[] memory);
     function disputeCount() external view returns (uint256);
     function bondOf(uint256 job) external view returns (uint256);
 }

@@ -15,6 +15,7 @@ interface IJobs {
         uint128 price; // per slot and round, as cleared
         uint256 deposited; // escrow and fault deposit at posting
         bool ending; // no further round opens
+        bool ended; // escrow refunded, locks released
     }
 
     struct Bid {
@@ -28,10 +29,13 @@ interface IJobs {
     event BidForfeited(uint256 indexed job, address indexed bidder, uint256 bond);
     event Matched(uint256 indexed job, address[] providers, uint128 price, uint256 drawBlock);
     event Drawn(uint256 indexed job, address[] validators, address aggregator, bytes32 beacon);
+    event Unenlisted(uint256 indexed job, address indexed validator, uint256 penalty);
     event Enlisted(uint256 indexed job, address indexed validator, bytes32 nonceTip);
     event Started(uint256 indexed job);
     event AggregatorReplaced(uint256 indexed job, address indexed from, address indexed to);
     event ValidatorReplaced(uint256 indexed job, uint256 indexed index, address indexed to);
+    event AggregatorLeft(uint256 indexed job, address indexed from);
+    event SlotReleased(uint256 indexed job, uint256 indexed slot, address indexed provider, uint256 bond);
     event SlotClosed(uint256 indexed job, uint256 indexed slot, address indexed provider);
     event Cancelled(uint256 indexed job);
     event Faulted(uint256 indexed job, uint256 forfeited);
@@ -73,10 +77,15 @@ interface IJobs {
     /// @notice After the last round is final: refunds what is left of the escrow, releases the locks. Anybody may call.
     function end(uint256 job) external;
 
-    /// @dev For Rounds only.
+    /// @dev For Rounds only. A closed slot takes no further part; what it has earned stays.
     function closeSlot(uint256 job, uint256 slot) external;
-    function replaceAggregator(uint256 job, address to) external;
-    function replaceValidators(uint256 job, uint256 missing, bytes32 beaconValue) external;
+    /// @dev Burns one cleared price of the slot's bond; closes the slot when the rest cannot cover another.
+    function miss(uint256 job, uint256 slot) external returns (uint256 burned);
+    /// @dev The present aggregator leaves (its lock, if any is left, is released); `to` takes its place and is locked.
+    ///      With `to` zero the pool is drawn by `seed`; nobody found leaves the place vacant.
+    function replaceAggregator(uint256 job, address to, bytes32 seed) external returns (address found);
+    /// @dev Empties the seats in the bitmap `missing` and draws new ones by `seed` as far as the pool goes.
+    function replaceValidators(uint256 job, uint256 missing, bytes32 seed) external;
     function fault(uint256 job) external;
     function spendNonce(uint256 job, uint256 validatorIndex, bytes32 nonce) external;
 
@@ -85,6 +94,20 @@ interface IJobs {
     function providersOf(uint256 job) external view returns (address[] memory);
     function slotsOpen(uint256 job) external view returns (uint256[] memory bitmap);
     function validatorsOf(uint256 job) external view returns (address[] memory);
+    /// @notice Bitmap over validators of the seats that are held and enlisted.
+    function seatsLive(uint256 job) external view returns (uint256 bitmap);
+    /// @notice Bitmap of the seats of these accounts; NotDrawn if one has none.
+    function seatsOf(uint256 job, address[] calldata accounts) external view returns (uint256 bitmap);
+    /// @notice Who holds a seat, since when, and in which block it enlisted (zero: not yet).
+    function seatAt(uint256 job, uint256 validatorIndex)
+        external
+        view
+        returns (address account, uint256 drawnAt, uint256 enlistedBlock, bytes32 nonceTip);
+    /// @notice Slot of a provider, plus one; zero for none.
+    function slotOf(uint256 job, address account) external view returns (uint256);
+    function phaseOf(uint256 job) external view returns (JobPhase phase, bool ending, bool ended);
+    /// @notice Keys of the locks in Stakes that a job holds.
+    function obligation(uint256 job, address account) external pure returns (bytes32);
     function aggregatorOf(uint256 job) external view returns (address);
     function bidsOf(uint256 job) external view returns (Bid[] memory);
     function jobCount() external view returns (uint256);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity ^0.8.28;
 
-import {Commitment, RoundView} from "../Types.sol";
+import {Commitment, RoundPhase, RoundView, Terms} from "../Types.sol";
 
 /// @title Rounds: commit, tables, included set, aggregate, final or void; and what each was worth.
 /// @notice Rounds of a job are numbered 0..; `generation` counts rewinds. A round is named by (job, generation, round).
@@ -37,9 +37,11 @@ interface IRounds {
     error NotIncluded(uint256 slot);
     error DisputeOpen(uint256 count);
     error AlreadyDone();
+    error NotModule(address caller);
+    error WrongPhase(RoundPhase phase);
 
     /// @notice Opens the job's first round; Jobs only.
-    function open(uint256 job) external;
+    function open(uint256 job, Terms calldata terms) external;
     /// @notice The aggregator's root over the slots' commitments (leaf: Hashing.commitmentLeaf; an absent slot is EMPTY)
     ///         and the bitmap of those present. May come when all open slots have reported, or after the train window;
     ///         fixes the beacon block. Anyone left out has until then to `commitSlot`.
@@ -50,8 +52,10 @@ interface IRounds {
     function commitTable(uint256 job, uint32 generation, uint32 round, bytes32 sealedTable) external;
     /// @notice Opens the table once all have committed or the window is over. `nonce` is the next preimage of its chain.
     function revealTable(uint256 job, uint32 generation, uint32 round, bytes32 tableRoot, bytes32 nonce, bytes32 salt) external;
-    /// @notice Calls for a secret that was not served. Drawn validators only.
-    function demandSecret(uint256 job, uint32 generation, uint32 round, uint16 slot) external;
+    /// @notice Calls for a secret that was not served; the commitment must stand, so that nobody is asked to open what an
+    ///         aggregator made up. Drawn validators only, once for a slot and round.
+    function demandSecret(Commitment calldata commitment, bytes32[] calldata proof, bytes calldata signature) external;
+    /// @notice Opens a secret. Without a demand the proof is checked against the round's root (or the direct inclusion).
     function revealSecret(Commitment calldata commitment, bytes32[] calldata proof, bytes32 secret) external;
     /// @notice A demanded secret that did not come: the whole lock is lost. Anybody may call after the deadline.
     function defaultSecret(uint256 job, uint32 generation, uint32 round, uint16 slot) external;
@@ -82,12 +86,20 @@ interface IRounds {
     /// @notice Moves what an account earned in a job that has ended to its free balance. Anybody may call for it.
     function claim(uint256 job, address account) external returns (uint256 amount);
 
-    /// @dev For the disputes contract.
+    /// @dev For the disputes contract. A round takes disputes from its beacon block until its challenge window is over;
+    ///      a void round until the job has ended.
     function disputeOpened(uint256 job, uint32 generation, uint32 round) external;
     function disputeClosed(uint256 job, uint32 generation, uint32 round) external;
-    function disprovedSlot(uint256 job, uint32 generation, uint32 round, uint16 slot, address challenger) external;
-    function disprovedValidator(uint256 job, uint32 generation, uint32 round, address validator, address challenger, bytes32 reason) external;
-    function disprovedAggregate(uint256 job, uint32 generation, uint32 round, address challenger) external;
+    /// @dev Each returns what the slash brought to the job's escrow.
+    function disprovedSlot(uint256 job, uint32 generation, uint32 round, uint16 slot, address challenger, bytes32 reason)
+        external
+        returns (uint256 toJob);
+    function disprovedValidator(uint256 job, uint32 generation, uint32 round, address validator, address challenger, bytes32 reason)
+        external
+        returns (uint256 toJob);
+    function disprovedAggregate(uint256 job, uint32 generation, uint32 round, address challenger) external returns (uint256 toJob);
+    /// @dev A silent or minority voter: min(lock, roundCost), nothing else.
+    function penalise(uint256 job, uint32 generation, uint32 round, address validator, bytes32 reason) external;
     function jobFault(uint256 job, uint32 generation, uint32 round) external;
 
     function viewOf(uint256 job, uint32 generation, uint32 round) external view returns (RoundView memory);
@@ -96,6 +108,12 @@ interface IRounds {
     function tableRootOf(uint256 job, uint32 generation, uint32 round, address validator) external view returns (bytes32);
     /// @notice Whether this commitment stands for its slot: by direct inclusion, or by proof and the provider's signature.
     function standing(Commitment calldata commitment, bytes32[] calldata proof, bytes calldata signature) external view returns (bool);
+    function termsOf(uint256 job) external view returns (Terms memory);
+    /// @notice Generation of the live instance of a round.
+    function generationOf(uint256 job, uint32 round) external view returns (uint32);
+    /// @notice Whether nothing of the job can change any more: no round unfinal, no dispute open, none to come.
+    function settled(uint256 job) external view returns (bool);
+    /// @notice What an account has earned so far, claimed or not; zero once it forfeited.
     function earned(uint256 job, address account) external view returns (uint256);
     /// @notice What one round costs the consumer at the cleared price: the cap of every slash by vote.
     function roundCost(uint256 job) external view returns (uint256);

@@ -45,12 +45,16 @@ interface IStakes {
     /// @notice Joins the pool that validators or aggregators are drawn from.
     function enrol(address token, Role role) external;
     function retire(address token, Role role) external;
+    /// @notice Retires a member whose stake (unbonding left out) fell below the pool's minimum. Anybody may call.
+    function purge(address token, Role role, address account) external;
 
     function lock(bytes32 obligation, address token, address account, uint256 amount) external;
     function unlock(bytes32 obligation) external;
     /// @notice Takes up to `amount` from a lock: at least a third is burned, at most a third goes to `challenger`
     ///         (none if zero: then it is burned), the rest to the job's escrow.
-    function slash(bytes32 obligation, uint256 amount, address challenger, uint256 job) external returns (uint256 taken);
+    function slash(bytes32 obligation, uint256 amount, address challenger, uint256 job)
+        external
+        returns (uint256 taken, uint256 toJob);
 
     function staked(address token, address account) external view returns (uint256);
     function locked(address token, address account) external view returns (uint256);
