@@ -1,0 +1,225 @@
+"""The fast engine: pyrevm, made pure and exact.
+
+pyrevm keeps one journal open for ever, in which everything touched stays warm and every original value is stale. So
+each message runs between a checkpoint and its revert, the diff is read from the journal's debug text, and state is
+written to the database underneath. Opcodes that pyrevm answers wrongly (BLOCKHASH is a hash of the number, BASEFEE is
+0, BALANCE of the sender is undeducted) are trapped: code holding one runs a second time with those opcodes invalid,
+and where the two runs differ the exact interpreter decides.
+"""
+
+import re
+from itertools import pairwise
+
+from pyrevm import EVM, AccountInfo, BlockEnv, CfgEnv, Env, TxEnv
+
+from assay.chain.engine import INITCODE_LIMIT_BYTES, BlockContext, Log, Message, Outcome, compute_intrinsic_gas
+from assay.chain.interpreter import Interpreter
+from assay.chain.state import Change, Diff, State
+
+TRAPPED = frozenset((0x31, 0x40, 0x48, 0x49, 0x4A))  # BALANCE BLOCKHASH BASEFEE BLOBHASH BLOBBASEFEE
+INVALID = 0xFE
+
+_ACCOUNT = re.compile(r"0x([0-9a-f]{40}): Account \{ info: AccountInfo \{ balance: (\d+), nonce: (\d+), ")
+_TAIL = re.compile(r"storage: \{([^}]*(?:\}, [^}]*)*?)\}, status: AccountStatus\(([^)]*)\) \}")
+_SLOT = re.compile(r"(\d+): StorageSlot \{ previous_or_original_value: (\d+), present_value: (\d+) ")
+
+
+def trap_code(code: bytes) -> bytes | None:
+    """`code` with the trapped opcodes made invalid, or None when it holds none."""
+    if TRAPPED.isdisjoint(code):
+        return None
+    patched, position, found = bytearray(code), 0, False
+    while position < len(code):
+        opcode = code[position]
+        if opcode in TRAPPED:
+            patched[position] = INVALID
+            found = True
+        position += opcode - 0x5E if 0x60 <= opcode <= 0x7F else 1
+    return bytes(patched) if found else None
+
+
+class Revm:
+    """`Engine` on pyrevm, Cancun rules."""
+
+    name = "revm"
+
+    def __init__(self, state: State) -> None:
+        self._state = state
+        self._exact = Interpreter(state)
+        self._evm: EVM | None = None
+        self._chain_id = 0
+        self._traps: dict[bytes, bytes] = {}  # address -> patched code
+
+    def load(self, diff: Diff) -> None:
+        if self._evm is None:
+            return
+        evm = self._evm
+        mark = evm.snapshot()
+        for address, change in diff.items():
+            key = "0x" + address.hex()
+            if change.code is not None:
+                self._note_code(address, change.code)
+                evm.insert_account_info(key, AccountInfo(change.balance, change.nonce, None, change.code))
+            else:
+                code_hash = self._state.get(address).code_hash
+                evm.insert_account_info(key, AccountInfo(change.balance, change.nonce, code_hash))
+        evm.revert(mark)
+        for address, change in diff.items():
+            if change.storage:
+                key = "0x" + address.hex()
+                mark = evm.snapshot()
+                for slot, value in change.storage.items():
+                    evm.insert_account_storage(key, slot, value)
+                evm.revert(mark)
+
+    def execute(self, block: BlockContext, message: Message) -> Outcome:
+        if message.access_list or (message.to is None and trap_code(message.data) is not None):
+            # An access list would stay warm in pyrevm's journal after the revert.
+            return self._exact.execute(block, message)
+        if message.to is None and len(message.data) > INITCODE_LIMIT_BYTES:
+            return self._exact.execute(block, message)
+        if compute_intrinsic_gas(message) > message.gas_limit:
+            return self._exact.execute(block, message)
+        outcome, touched = self._run(block, message)
+        if touched.isdisjoint(self._traps):
+            return outcome
+        return outcome if outcome == self._run_trapped(block, message, touched) else self._exact.execute(block, message)
+
+    def _open(self, chain_id: int) -> EVM:
+        if self._evm is None or chain_id != self._chain_id:
+            self._chain_id = chain_id
+            self._evm = EVM(env=Env(cfg=CfgEnv(chain_id=chain_id)), spec_id="Cancun")
+            self._traps.clear()
+            self.load(self._state.whole())
+        return self._evm
+
+    def _note_code(self, address: bytes, code: bytes) -> None:
+        trapped = trap_code(code)
+        if trapped is None:
+            self._traps.pop(address, None)
+        else:
+            self._traps[address] = trapped
+
+    def _run_trapped(self, block: BlockContext, message: Message, touched: frozenset[bytes]) -> Outcome:
+        evm = self._open(block.chain_id)
+        trapped = [(address, self._traps[address]) for address in touched & self._traps.keys()]
+        try:
+            for address, code in trapped:
+                self._insert_code(evm, address, code, b"\x01" + code)
+            return self._run(block, message)[0]
+        finally:
+            for address, _ in trapped:
+                code = self._state.get(address).code
+                self._insert_code(evm, address, code, code)
+
+    def _insert_code(self, evm: EVM, address: bytes, code: bytes, key: bytes) -> None:
+        """Insert without journaling. A patched code gets a hash of its own, or the database would keep the first."""
+        account = self._state.get(address)
+        if key is code:
+            info = AccountInfo(account.balance, account.nonce, account.code_hash, code)
+        else:
+            from eth_hash.auto import keccak
+
+            info = AccountInfo(account.balance, account.nonce, keccak(key), code)
+        evm.insert_account_info("0x" + address.hex(), info)
+
+    def _run(self, block: BlockContext, message: Message) -> tuple[Outcome, frozenset[bytes]]:
+        evm = self._open(block.chain_id)
+        sender, coinbase = "0x" + message.sender.hex(), "0x" + block.coinbase.hex()
+        # The chain has deducted the fee already; pyrevm wants to see it there.
+        fee = message.gas_limit * message.gas_price
+        account, miner = self._state.get(message.sender), self._state.get(block.coinbase)
+        evm.insert_account_info(coinbase, AccountInfo(miner.balance, miner.nonce, miner.code_hash))
+        evm.insert_account_info(sender, AccountInfo(account.balance + fee, message.nonce, account.code_hash))
+        evm.set_block_env(
+            BlockEnv(
+                number=block.number,
+                coinbase=coinbase,
+                timestamp=block.timestamp,
+                prevrandao=block.prevrandao,
+                basefee=0,
+                gas_limit=block.gas_limit,
+                excess_blob_gas=0,
+            )
+        )
+        evm.set_tx_env(TxEnv(chain_id=block.chain_id))
+        mark = evm.snapshot()
+        try:
+            outcome, touched = self._run_between(evm, message, block, fee)
+        finally:
+            evm.revert(mark)
+            evm.reset_transient_storage()
+            evm.insert_account_info(sender, AccountInfo(account.balance, account.nonce, account.code_hash))
+        return outcome, touched
+
+    def _run_between(
+        self, evm: EVM, message: Message, block: BlockContext, fee: int
+    ) -> tuple[Outcome, frozenset[bytes]]:
+        sender, price, created, failure, output = "0x" + message.sender.hex(), message.gas_price, None, "", b""
+        try:
+            if message.to is None:
+                text = evm.deploy(sender, message.data, message.value, message.gas_limit, price)
+                created = bytes.fromhex(text[2:])
+                output = evm.get_code(text) or b""
+            else:
+                to = "0x" + message.to.hex()
+                output = evm.message_call(sender, to, message.data, message.value, message.gas_limit, price)
+        except RuntimeError as error:
+            failure = str(error)
+        if failure:
+            touched = frozenset(bytes.fromhex(a[2:]) for a in evm.journal_state)
+            return self._explain_failure(failure, evm), touched
+        text = evm.journal_str
+        touched, diff = self._read_diff(evm, text)
+        self._undo_fee(diff, message, block, fee, evm.result.gas_used)
+        logs = tuple(
+            Log(bytes.fromhex(log.address[2:]), tuple(log.data[0]), bytes(log.data[1])) for log in evm.result.logs
+        )
+        return Outcome(True, evm.result.gas_used, bytes(output), "", logs, created, diff), touched
+
+    def _explain_failure(self, failure: str, evm: EVM) -> Outcome:
+        result = evm.result
+        if result is None:
+            raise RuntimeError(f"the engine refused a message that the chain admitted: {failure}")
+        if result.is_halt:
+            return Outcome(False, result.gas_used, b"", str(result.reason))
+        found = re.search(r"output: 0x([0-9a-f]*)", failure)
+        return Outcome(False, result.gas_used, bytes.fromhex(found.group(1)) if found else b"")
+
+    def _undo_fee(self, diff: Diff, message: Message, block: BlockContext, fee: int, gas_used: int) -> None:
+        """Take out what pyrevm did with fees: a deployment pays, a call does not."""
+        paid = gas_used * message.gas_price if message.to is None else 0
+        change = diff.get(message.sender)
+        if change is not None:
+            nonce = self._state.get(message.sender).nonce + (change.nonce - message.nonce)
+            diff[message.sender] = Change(change.balance + paid - fee, nonce, None, change.storage)
+        miner = diff.get(block.coinbase)
+        if miner is not None and paid:
+            diff[block.coinbase] = Change(miner.balance - paid, miner.nonce, miner.code, miner.storage)
+        for address in (message.sender, block.coinbase):
+            account, change = self._state.get(address), diff.get(address)
+            if change is not None and (change.balance, change.nonce) == (account.balance, account.nonce):
+                del diff[address]
+
+    def _read_diff(self, evm: EVM, text: str) -> tuple[frozenset[bytes], Diff]:
+        heads = list(_ACCOUNT.finditer(text))
+        ends = [*(head.start() for head in heads), len(text)]
+        diff: Diff = {}
+        touched = set()
+        for head, (start, end) in zip(heads, pairwise(ends), strict=True):
+            address = bytes.fromhex(head.group(1))
+            touched.add(address)
+            tail = text.index(", storage: {", start, end)
+            closing = text.index("status: AccountStatus(", tail, end)
+            flags = text[closing : text.index(")", closing)]
+            account = self._state.get(address)
+            balance, nonce = int(head.group(2)), int(head.group(3))
+            slots = {int(s): int(new) for s, old, new in _SLOT.findall(text, tail, closing) if old != new}
+            code = None
+            if "Created" in flags:
+                code = evm.get_code("0x" + head.group(1)) or b""
+            if "SelfDestructed" in flags:
+                balance, nonce, code, slots = 0, 0, b"", {}
+            if (balance, nonce) != (account.balance, account.nonce) or slots or code:
+                diff[address] = Change(balance, nonce, code, slots)
+        return frozenset(touched), diff
