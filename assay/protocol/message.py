@@ -1,0 +1,103 @@
+"""Signed messages between peers. Whoever receives one can show it to anybody."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from eth_hash.auto import keccak
+
+from assay.protocol.errors import LimitExceeded, Malformed
+from assay.protocol.typed import Domain, Signer, recover, typed_digest
+
+BODY_BYTES_MAX = 1 << 20
+"""Bulk travels as blobs; what is said fits well under a megabyte."""
+EVERYONE = "0x" + "00" * 20
+"""The recipient of what all peers of a job may read."""
+
+
+@dataclass(frozen=True)
+class Message:
+    """One message; `body` is canonical JSON, at most `BODY_BYTES_MAX` bytes; `expires_s` in the chain's time."""
+
+    kind: str
+    job: int
+    generation: int
+    round: int
+    sender: str
+    recipient: str
+    body: bytes
+    expires_s: int
+    nonce: int
+    signature: bytes
+
+    def content(self) -> dict[str, Any]:
+        """The body as plain values. Raises `Malformed` unless it is one JSON object."""
+        return decode_body(self.body)
+
+
+def encode_body(content: Mapping[str, object]) -> bytes:
+    """Plain values as canonical JSON: sorted keys, no spaces, ASCII."""
+    return json.dumps(content, sort_keys=True, separators=(",", ":"), allow_nan=False).encode("ascii")
+
+
+def decode_body(body: bytes) -> dict[str, Any]:
+    """One JSON object from outside. Raises `Malformed` or `LimitExceeded`."""
+    if len(body) > BODY_BYTES_MAX:
+        raise LimitExceeded("a message is too long", limit=BODY_BYTES_MAX, actual=len(body))
+    try:
+        content = json.loads(body)
+    except (ValueError, RecursionError) as error:
+        raise Malformed("a message's body is not JSON") from error
+    if not isinstance(content, dict):
+        raise Malformed("a message's body is not an object")
+    return content
+
+
+def _digest(domain: Domain, message: Message) -> bytes:
+    values = {
+        "kind": message.kind,
+        "job": message.job,
+        "generation": message.generation,
+        "round": message.round,
+        "sender": message.sender,
+        "recipient": message.recipient,
+        "body": keccak(message.body),
+        "expires": message.expires_s,
+        "nonce": message.nonce,
+    }
+    return typed_digest(domain, "Message", values)
+
+
+def sign(
+    domain: Domain,
+    signer: Signer,
+    kind: str,
+    round_name: tuple[int, int, int],
+    content: Mapping[str, object],
+    *,
+    expires_s: int,
+    nonce: int,
+    recipient: str = EVERYONE,
+) -> Message:
+    """A signed message about the round (job, generation, round)."""
+    body = encode_body(content)
+    if len(body) > BODY_BYTES_MAX:
+        raise LimitExceeded("a message is too long", limit=BODY_BYTES_MAX, actual=len(body))
+    unsigned = Message(kind, *round_name, signer.address, recipient, body, expires_s, nonce, b"")
+    return Message(
+        kind,
+        *round_name,
+        signer.address,
+        recipient,
+        body,
+        expires_s,
+        nonce,
+        signer.sign_digest(_digest(domain, unsigned)),
+    )
+
+
+def verify(domain: Domain, message: Message) -> None:
+    """Raises `Malformed` unless the message's sender signed it."""
+    if recover(_digest(domain, message), message.signature) != message.sender:
+        raise Malformed(f"a message was not signed by its sender {message.sender}")

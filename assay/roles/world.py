@@ -1,0 +1,140 @@
+"""Everything a role may touch, as one value. Time, chance and the world are arguments."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from hashlib import sha256
+from typing import Protocol
+
+from assay.chain.ledger import Ledger
+from assay.net.port import Peers
+from assay.protocol.message import EVERYONE, Message, sign
+from assay.protocol.typed import Domain, Signer
+from assay.store.port import Blobs
+from assay.work.interpret import Runner
+from assay.work.program import Program
+
+MESSAGE_LIFE_S = 86_400
+
+
+class Journal(Protocol):
+    """What a role must remember over a restart, by key."""
+
+    def get(self, key: str) -> bytes | None:
+        """The value, or nothing."""
+        ...
+
+    def put(self, key: str, value: bytes) -> None:
+        """Remembers a value before the act that depends on it."""
+        ...
+
+
+class MemoryJournal:
+    """The in-memory twin of a journal."""
+
+    def __init__(self) -> None:
+        self._values: dict[str, bytes] = {}
+
+    def get(self, key: str) -> bytes | None:
+        return self._values.get(key)
+
+    def put(self, key: str, value: bytes) -> None:
+        self._values[key] = value
+
+
+class Entropy(Protocol):
+    """Where secrets come from."""
+
+    def draw(self, size_bytes: int) -> bytes:
+        """Fresh random bytes."""
+        ...
+
+
+class SeededEntropy:
+    """Entropy that repeats: for demos and simulations, never for real keys."""
+
+    def __init__(self, seed: bytes) -> None:
+        self._seed = seed
+        self._count = 0
+
+    def draw(self, size_bytes: int) -> bytes:
+        self._count += 1
+        stream = b"".join(
+            sha256(self._seed + self._count.to_bytes(8, "big") + block.to_bytes(4, "big")).digest()
+            for block in range((size_bytes + 31) // 32)
+        )
+        return stream[:size_bytes]
+
+
+@dataclass
+class Meter:
+    """Seconds of real work by kind, for the account of what verification costs."""
+
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    def add(self, kind: str, elapsed_s: float) -> None:
+        """Adds to one kind."""
+        self.seconds[kind] = self.seconds.get(kind, 0.0) + elapsed_s
+
+
+class Compute:
+    """Where programs run: plans each program once, and meters."""
+
+    def __init__(self, timer: Callable[[], float]) -> None:
+        self.timer = timer
+        self.meter = Meter()
+        self._runners: dict[bytes, Runner] = {}
+
+    def runner(self, program: Program) -> Runner:
+        """The planned form of a program."""
+        if program.root not in self._runners:
+            self._runners[program.root] = Runner(program)
+        return self._runners[program.root]
+
+    @contextmanager
+    def metered(self, kind: str) -> Iterator[None]:
+        """Adds the time inside to one kind."""
+        started = self.timer()
+        try:
+            yield
+        finally:
+            self.meter.add(kind, self.timer() - started)
+
+
+@dataclass
+class World:
+    """One party's world: its view of the chain, bytes by hash, peers, time, key, memory, chance and processors."""
+
+    ledger: Ledger
+    blobs: Blobs
+    peers: Peers
+    clock: Callable[[], int]
+    signer: Signer
+    journal: Journal
+    entropy: Entropy
+    compute: Compute
+    domain: Domain
+    message_count: int = 0
+
+    @property
+    def address(self) -> str:
+        """This party's address."""
+        return self.signer.address
+
+    def say(
+        self, kind: str, round_name: tuple[int, int, int], content: dict[str, object], recipient: str = EVERYONE
+    ) -> Message:
+        """Signs and sends a message about a round."""
+        self.message_count += 1
+        message = sign(
+            self.domain,
+            self.signer,
+            kind,
+            round_name,
+            content,
+            expires_s=self.clock() + MESSAGE_LIFE_S,
+            nonce=self.message_count,
+            recipient=recipient,
+        )
+        self.peers.send(message)
+        return message
