@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import rlp
 from eth_hash.auto import keccak
-from eth_utils import to_checksum_address
+from eth_utils.address import to_checksum_address
 
+from assay.chain import rlp
 from assay.chain.engine import Log
 from assay.chain.transactions import Transaction
 
@@ -39,7 +39,7 @@ class Header:
 
     def compute_hash(self) -> bytes:
         """Keccak of the RLP of a Cancun header."""
-        fields = [
+        fields: list[rlp.Item] = [
             self.parent_hash,
             EMPTY_UNCLES,
             self.coinbase,

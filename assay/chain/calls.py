@@ -3,9 +3,9 @@
 Sources: EIP-150 (63/64), 2929, 3860, 1014 (CREATE2), 3541, 170, 684 (collisions).
 """
 
-import rlp
 from eth_hash.auto import keccak
 
+from assay.chain import rlp
 from assay.chain.engine import CODE_LIMIT_BYTES, INITCODE_LIMIT_BYTES
 from assay.chain.frame import Frame, Halt, to_address
 from assay.chain.opcodes import TABLE, Handler, define

@@ -7,21 +7,22 @@ their time, with no thread), or manual. Everything is undone by diffs, so snapsh
 
 import threading
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol
 
 from eth_hash.auto import keccak
 
+from assay.chain.admission import check_transaction, to_message
 from assay.chain.blocks import Block, Header, Receipt, compute_bloom, compute_next_base_fee
-from assay.chain.engine import BlockContext, Engine, Message, Outcome, compute_intrinsic_gas, open_engine
-from assay.chain.journal import BlockRecord, ChangeRecord, Journal, RewindRecord
+from assay.chain.engine import BlockContext, Outcome
+from assay.chain.history import History
+from assay.chain.journal import Journal
 from assay.chain.pool import Pool
-from assay.chain.state import Change, Diff, State, merge_diffs
+from assay.chain.state import Change, Diff, merge_diffs
 from assay.chain.transactions import Transaction, decode_transaction
-from assay.protocol.errors import BadInput, LimitExceeded, Refused
+from assay.protocol.errors import BadInput, Refused
 
 COINBASE = bytes.fromhex("c01bba5e") + bytes(16)
 GAS_LIMIT = 30_000_000
@@ -38,15 +39,6 @@ class Clock(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class _Entry:
-    """One undoable step: a block, or a change from outside (a faucet) when `block` is None."""
-
-    block: Block | None
-    inverse: Diff
-    change: Diff
-
-
-@dataclass(frozen=True, slots=True)
 class _Snapshot:
     depth: int
     pool: Pool
@@ -54,7 +46,7 @@ class _Snapshot:
     next_timestamp: int | None
 
 
-class EmbeddedChain:
+class EmbeddedChain(History):
     """An EVM chain in this process. Thread-safe. `path` persists it; reopening the path resumes it."""
 
     def __init__(
@@ -72,48 +64,28 @@ class EmbeddedChain:
     ) -> None:
         if not 0 < chain_id < 2**63 or interval_s < 1 or mining not in ("auto", "interval", "manual"):
             raise BadInput("the embedded chain's settings are out of range", hint="chain id and interval are positive")
+        super().__init__(engine)
         self.chain_id, self.mining, self.interval_s = chain_id, mining, interval_s
         self.lock = threading.RLock()
-        self.state, self.pool = State(), Pool()
-        self.engine: Engine = open_engine(self.state, engine)
-        self.blocks: list[Block] = []
-        self.by_hash: dict[bytes, Block] = {}
-        self.by_transaction: dict[bytes, tuple[Block, Receipt]] = {}
-        self.feed: list[tuple[bool, Block]] = []  # (removed, block), append-only, for filters
+        self.pool = Pool()
         self._clock, self._offset_s = clock, 0
         self._next_timestamp: int | None = None
-        self._entries: list[_Entry] = []
         self._snapshots: dict[int, _Snapshot] = {}
-        self._snapshot_count = self._fork_count = 0
-        self._journal: Journal | None = None
-        journal = Journal(path, chain_id) if path is not None else None
-        if journal is not None and journal.records:
-            self._replay(journal)
-        else:
-            genesis = self._seal(int(clock()), bytes(32), gas_limit, base_fee_wei, (), {})
-            self._journal = journal
-            self._push(genesis, {}, {})
-            if balances:
-                for address, balance_wei in balances.items():
-                    self.set_balance(bytes.fromhex(address.removeprefix("0x")), balance_wei)
-        self._journal = journal
+        self._snapshot_count = 0
+        if path is not None:
+            self.keep(Journal(path, chain_id))
+        if not self.blocks:
+            self.push(self._seal(int(clock()), bytes(32), gas_limit, base_fee_wei, (), {}), {}, {})
+            for address, balance_wei in (balances or {}).items():
+                self.set_balance(bytes.fromhex(address.removeprefix("0x")), balance_wei)
 
     # Reading
-
-    @property
-    def head(self) -> Block:
-        """The newest block."""
-        return self.blocks[-1]
 
     def now(self) -> int:
         """The timestamp in seconds that a block mined now would have."""
         if self._next_timestamp is not None:
             return self._next_timestamp
         return max(int(self._clock()) + self._offset_s, self.head.header.timestamp)
-
-    def hash_of(self, number: int) -> bytes:
-        """Hash of a block by number; 32 zeros where there is none."""
-        return self.blocks[number].hash if 0 <= number < len(self.blocks) else bytes(32)
 
     def get_context(self, number: int, timestamp: int, base_fee: int) -> BlockContext:
         """What code sees in a block that is being built on, or asked about at, the head."""
@@ -123,21 +95,6 @@ class EmbeddedChain:
             number, timestamp, COINBASE, parent.header.gas_limit, base_fee, randao, self.chain_id, self.hash_of
         )
 
-    @contextmanager
-    def at(self, number: int) -> Iterator[None]:
-        """The state as it was after block `number`, for the body of the `with`."""
-        undo: Diff = {}
-        if number < self.head.header.number:
-            for entry in reversed(self._entries):
-                if entry.block is not None and entry.block.header.number == number:
-                    break
-                undo = merge_diffs(undo, entry.inverse)
-        redo = self.write(undo)
-        try:
-            yield
-        finally:
-            self.write(redo)
-
     # Sending and mining
 
     def submit(self, raw: bytes) -> bytes:
@@ -145,39 +102,19 @@ class EmbeddedChain:
         transaction = decode_transaction(raw)
         with self.lock:
             self.advance()
-            self._admit(transaction)
+            self._check(transaction)
             self.pool.add(transaction)
             if self.mining == "auto":
                 while self._has_ready():
                     self.mine()
         return transaction.hash
 
-    def _admit(self, transaction: Transaction) -> None:
+    def _check(self, transaction: Transaction) -> None:
         if transaction.hash in self.by_transaction:
             raise Refused("already known", hint="it is mined: read its receipt")
-        if transaction.chain_id != self.chain_id:
-            raise Refused("invalid chain id for signer", hint=f"sign for chain {self.chain_id}")
-        account = self.state.get(transaction.sender)
-        if transaction.nonce < account.nonce:
-            raise Refused(f"nonce too low: next nonce {account.nonce}, tx nonce {transaction.nonce}", hint="sign again")
-        if account.code:
-            raise Refused("sender not an eoa", hint="sign with a key, not for a contract")
-        gas_limit = self.head.header.gas_limit
-        if transaction.gas_limit > gas_limit:
-            raise LimitExceeded(
-                "exceeds block gas limit", hint="ask for less gas", limit=gas_limit, actual=transaction.gas_limit
-            )
-        cost = transaction.gas_limit * transaction.max_fee + transaction.value
-        if cost > account.balance:
-            have = f"have {account.balance} want {cost}"
-            raise Refused(f"insufficient funds for gas * price + value: {have}", hint="fund the account")
-        message = self._message(transaction, 0)
-        if compute_intrinsic_gas(message) > transaction.gas_limit:
-            raise Refused("intrinsic gas too low", hint="estimate the gas")
-        if transaction.to is None and len(transaction.data) > 49_152:
-            raise Refused("max initcode size exceeded", hint="split the contract (EIP-3860)")
-        if self.mining == "auto" and transaction.max_fee < self.next_base_fee():
-            raise Refused("max fee per gas less than block base fee", hint=f"offer {self.next_base_fee()} wei per gas")
+        minimum = self.next_base_fee() if self.mining == "auto" else 0
+        account, gas_limit = self.state.get(transaction.sender), self.head.header.gas_limit
+        check_transaction(transaction, account, chain_id=self.chain_id, gas_limit=gas_limit, base_fee=minimum)
 
     def next_base_fee(self) -> int:
         """Base fee of the next block, wei per gas."""
@@ -207,7 +144,7 @@ class EmbeddedChain:
             receipts, forward, inverse = self._execute_ready(context)
             block = self._seal(stamp, parent.hash, parent.header.gas_limit, base_fee, receipts, forward)
             self._next_timestamp = None
-            self._push(block, inverse, forward)
+            self.push(block, inverse, forward)
             return block
 
     def _execute_ready(self, context: BlockContext) -> tuple[tuple[Receipt, ...], Diff, Diff]:
@@ -251,18 +188,6 @@ class EmbeddedChain:
                 progress = True
         return tuple(receipts), forward, inverse
 
-    def _message(self, transaction: Transaction, price: int) -> Message:
-        return Message(
-            transaction.sender,
-            transaction.to,
-            transaction.data,
-            transaction.value,
-            transaction.gas_limit,
-            price,
-            transaction.nonce,
-            transaction.access_list,
-        )
-
     def _execute(self, transaction: Transaction, context: BlockContext) -> tuple[Outcome, Diff, Diff]:
         price = transaction.compute_price(context.base_fee)
         sender = self.state.get(transaction.sender)
@@ -270,7 +195,7 @@ class EmbeddedChain:
             transaction.sender: Change(sender.balance - transaction.gas_limit * price, transaction.nonce + 1)
         }
         inverse = self.write(bought)
-        outcome = self.engine.execute(context, self._message(transaction, price))
+        outcome = self.engine.execute(context, to_message(transaction, price))
         inverse = merge_diffs(self.write(outcome.diff), inverse)
         back = (transaction.gas_limit - outcome.gas_used) * price
         sender = self.state.get(transaction.sender)
@@ -281,18 +206,10 @@ class EmbeddedChain:
         inverse = merge_diffs(self.write(tip), inverse)
         return outcome, merge_diffs(merge_diffs(merge_diffs(bought, outcome.diff), refund), tip), inverse
 
-    def write(self, diff: Diff) -> Diff:
-        """Apply a diff to state and engine alike, outside the history; the inverse must be written back."""
-        if not diff:
-            return {}
-        inverse = self.state.apply(diff)
-        self.engine.load(diff)
-        return inverse
-
     # Building and undoing
 
     def _draw_randao(self, parent_hash: bytes) -> bytes:
-        return bytes(keccak(b"randao" + parent_hash + self._fork_count.to_bytes(8, "big")))
+        return bytes(keccak(b"randao%d" % self.chain_id + parent_hash + self.fork_count.to_bytes(8, "big")))
 
     def _seal(
         self,
@@ -321,23 +238,6 @@ class EmbeddedChain:
         )
         return Block(header, header.compute_hash(), receipts)
 
-    def _push(self, block: Block, inverse: Diff, forward: Diff) -> None:
-        if self._journal is not None:
-            self._journal.append(BlockRecord(block, forward))
-        self.blocks.append(block)
-        self.by_hash[block.hash] = block
-        for receipt in block.receipts:
-            self.by_transaction[receipt.transaction.hash] = (block, receipt)
-        self.feed.append((False, block))
-        self._entries.append(_Entry(block, inverse, forward))
-
-    def change(self, diff: Diff) -> None:
-        """Write state from outside any transaction, undone by snapshots like a block is."""
-        with self.lock:
-            if self._journal is not None:
-                self._journal.append(ChangeRecord(diff))
-            self._entries.append(_Entry(None, self.write(diff), diff))
-
     def set_balance(self, address: bytes, balance_wei: int) -> None:
         """The faucet: set a balance in wei."""
         if not 0 <= balance_wei < 2**256:
@@ -345,29 +245,12 @@ class EmbeddedChain:
         with self.lock:
             self.change({address: Change(balance_wei, self.state.get(address).nonce)})
 
-    def _pop_to(self, depth: int) -> list[_Entry]:
-        """Undo entries until `depth` are left; the undone ones, oldest first."""
-        undone = []
-        if self._journal is not None and depth < len(self._entries):
-            self._journal.append(RewindRecord(depth))
-        while len(self._entries) > depth:
-            entry = self._entries.pop()
-            self.write(entry.inverse)
-            if entry.block is not None:
-                self.blocks.pop()
-                del self.by_hash[entry.block.hash]
-                for receipt in entry.block.receipts:
-                    del self.by_transaction[receipt.transaction.hash]
-                self.feed.append((True, entry.block))
-            undone.append(entry)
-        return undone[::-1]
-
     def snapshot(self) -> int:
         """Remember blocks, state, pool and time; give the number to `revert`."""
         with self.lock:
             self._snapshot_count += 1
             self._snapshots[self._snapshot_count] = _Snapshot(
-                len(self._entries), self.pool.copy(), self._offset_s, self._next_timestamp
+                len(self.entries), self.pool.copy(), self._offset_s, self._next_timestamp
             )
             return self._snapshot_count
 
@@ -378,8 +261,8 @@ class EmbeddedChain:
             if found is None:
                 return False
             self._snapshots = {k: v for k, v in self._snapshots.items() if k < snapshot}
-            self._pop_to(found.depth)
-            self._fork_count += 1
+            self.pop_to(found.depth)
+            self.fork_count += 1
             self.pool, self._offset_s, self._next_timestamp = found.pool, found.offset_s, found.next_timestamp
             return True
 
@@ -391,10 +274,10 @@ class EmbeddedChain:
         with self.lock:
             if not 0 < depth < len(self.blocks):
                 raise BadInput(f"cannot replace {depth} of {len(self.blocks)} blocks", hint="keep the genesis block")
-            mark = next(i for i, e in enumerate(self._entries) if e.block is self.blocks[-depth])
+            mark = next(i for i, e in enumerate(self.entries) if e.block is self.blocks[-depth])
             self._snapshots = {k: v for k, v in self._snapshots.items() if v.depth <= mark}
-            undone = self._pop_to(mark)
-            self._fork_count += 1
+            undone = self.pop_to(mark)
+            self.fork_count += 1
             for entry in undone:
                 if entry.block is None:
                     self.change(entry.change)
@@ -407,17 +290,6 @@ class EmbeddedChain:
                 self.pool = held if keep_transactions else Pool()
                 self.mine(stamp)
             self.pool = held
-
-    def _replay(self, journal: Journal) -> None:
-        for record in journal.records:
-            if isinstance(record, BlockRecord):
-                self._push(record.block, self.write(record.forward), record.forward)
-            elif isinstance(record, ChangeRecord):
-                self.change(record.change)
-            else:
-                self._pop_to(record.depth)
-                self._fork_count += 1
-        self.feed = [(False, block) for block in self.blocks]
 
     def set_mining(self, mining: Mining) -> None:
         """Switch between automatic, interval and manual mining; automatic mines what waits."""
@@ -440,8 +312,3 @@ class EmbeddedChain:
                 raise BadInput("the next timestamp is before the head's", hint="give a later one")
             self._next_timestamp = timestamp
             self._offset_s = timestamp - int(self._clock())
-
-    def close(self) -> None:
-        """Close the file, if there is one."""
-        if self._journal is not None:
-            self._journal.close()

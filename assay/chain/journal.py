@@ -198,7 +198,7 @@ def _decode_record(value: dict[str, Any]) -> Record:
     if "change" in value:
         return ChangeRecord(_decode_diff(value["change"]))
     numbers = ("number", "timestamp", "gas_limit", "gas_used", "base_fee")
-    fields = {k: v if k in numbers else bytes.fromhex(v) for k, v in value["block"].items()}
+    fields: dict[str, Any] = {k: v if k in numbers else bytes.fromhex(v) for k, v in value["block"].items()}
     header = Header(**fields)
     receipts = tuple(_decode_receipt(receipt, index) for index, receipt in enumerate(value["receipts"]))
     return BlockRecord(Block(header, header.compute_hash(), receipts), _decode_diff(value["diff"]))

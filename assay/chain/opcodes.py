@@ -257,11 +257,11 @@ def _stop(f: Frame) -> None:
     f.finished = True
 
 
-def _invalid(f: Frame) -> None:
+def _invalid(_: Frame) -> None:
     raise Halt("InvalidFEOpcode")
 
 
-def _nothing(f: Frame) -> None:
+def _nothing(_: Frame) -> None:
     pass
 
 
@@ -334,11 +334,11 @@ def _fill() -> None:
         (0x46, 2, lambda f: f.block.chain_id),
         (0x47, 5, lambda f: f.overlay.get_balance(f.address)),
         (0x48, 2, lambda f: f.block.base_fee),
-        (0x4A, 2, lambda f: 1),
+        (0x4A, 2, lambda _: 1),
         (0x58, 2, lambda f: f.position - 1),
         (0x59, 2, lambda f: len(f.memory)),
         (0x5A, 2, lambda f: f.gas),
-        (0x5F, 2, lambda f: 0),
+        (0x5F, 2, lambda _: 0),
     ):
         define(opcode, gas, _push(source))
     define(0x31, 0, _of_account(lambda f, a: f.overlay.get_balance(a)))

@@ -22,15 +22,16 @@ def _words(size_bytes: int) -> int:
 
 def recover_signer(payload: bytes) -> tuple[int, bytes | None]:
     """ecrecover (0x01): 32-byte padded address, empty when the signature recovers nothing."""
-    from eth_keys import keys
-    from eth_keys.exceptions import BadSignature, ValidationError
+    from eth_keys.datatypes import Signature
+    from eth_keys.exceptions import BadSignature
+    from eth_utils.exceptions import ValidationError
 
     padded = payload[:128].ljust(128, b"\0")
     v, r, s = (int.from_bytes(padded[i : i + 32], "big") for i in (32, 64, 96))
     if v not in (27, 28) or not 0 < r < _SECP256K1_ORDER or not 0 < s < _SECP256K1_ORDER:
         return 3_000, b""
     try:
-        key = keys.Signature(vrs=(v - 27, r, s)).recover_public_key_from_msg_hash(padded[:32])
+        key = Signature(vrs=(v - 27, r, s)).recover_public_key_from_msg_hash(padded[:32])
     except (BadSignature, ValidationError, ValueError):
         return 3_000, b""
     return 3_000, keccak(key.to_bytes())[12:].rjust(32, b"\0")
@@ -139,7 +140,7 @@ def _rotate(word: int, bits: int) -> int:
     return (word >> bits) | (word << (64 - bits)) & _MASK_64
 
 
-def _refuse(payload: bytes) -> tuple[int, bytes | None]:
+def _refuse(_: bytes) -> tuple[int, bytes | None]:
     raise Unsupported(
         "the pure-Python engine has no pairing or blob precompile", hint="install pyrevm, or connect to a node"
     )

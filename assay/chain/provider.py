@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from eth_utils import is_address
+from eth_utils.address import is_address
 from web3.providers.base import BaseProvider
 from web3.types import RPCEndpoint, RPCResponse
 
@@ -31,7 +31,7 @@ class EmbeddedProvider(BaseProvider):
             name.removeprefix("do_"): getattr(self, name) for name in dir(self) if name.startswith("do_")
         }
 
-    def is_connected(self, show_traceback: bool = False) -> bool:
+    def is_connected(self, show_traceback: bool = False) -> bool:  # noqa: ARG002 - web3's signature
         """Always: the chain is in this process."""
         return True
 

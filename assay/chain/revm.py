@@ -9,7 +9,9 @@ and where the two runs differ the exact interpreter decides.
 
 import re
 from itertools import pairwise
+from typing import Any
 
+from eth_hash.auto import keccak
 from pyrevm import EVM, AccountInfo, BlockEnv, CfgEnv, Env, TxEnv
 
 from assay.chain.engine import INITCODE_LIMIT_BYTES, BlockContext, Log, Message, Outcome, compute_intrinsic_gas
@@ -20,8 +22,13 @@ TRAPPED = frozenset((0x31, 0x40, 0x48, 0x49, 0x4A))  # BALANCE BLOCKHASH BASEFEE
 INVALID = 0xFE
 
 _ACCOUNT = re.compile(r"0x([0-9a-f]{40}): Account \{ info: AccountInfo \{ balance: (\d+), nonce: (\d+), ")
-_TAIL = re.compile(r"storage: \{([^}]*(?:\}, [^}]*)*?)\}, status: AccountStatus\(([^)]*)\) \}")
 _SLOT = re.compile(r"(\d+): StorageSlot \{ previous_or_original_value: (\d+), present_value: (\d+) ")
+
+
+def _info(balance: int, nonce: int, code_hash: bytes, code: bytes | None = None) -> AccountInfo:
+    """An account as pyrevm takes it; its published stub forgets the balance."""
+    fields: dict[str, Any] = {"balance": balance, "nonce": nonce, "code_hash": code_hash, "code": code}
+    return AccountInfo(**fields)
 
 
 def trap_code(code: bytes) -> bytes | None:
@@ -59,10 +66,10 @@ class Revm:
             key = "0x" + address.hex()
             if change.code is not None:
                 self._note_code(address, change.code)
-                evm.insert_account_info(key, AccountInfo(change.balance, change.nonce, None, change.code))
+                evm.insert_account_info(key, _info(change.balance, change.nonce, keccak(change.code), change.code))
             else:
                 code_hash = self._state.get(address).code_hash
-                evm.insert_account_info(key, AccountInfo(change.balance, change.nonce, code_hash))
+                evm.insert_account_info(key, _info(change.balance, change.nonce, code_hash))
         evm.revert(mark)
         for address, change in diff.items():
             if change.storage:
@@ -102,26 +109,19 @@ class Revm:
 
     def _run_trapped(self, block: BlockContext, message: Message, touched: frozenset[bytes]) -> Outcome:
         evm = self._open(block.chain_id)
-        trapped = [(address, self._traps[address]) for address in touched & self._traps.keys()]
+        trapped = touched & self._traps.keys()
         try:
-            for address, code in trapped:
-                self._insert_code(evm, address, code, b"\x01" + code)
+            for address in trapped:
+                # A hash of its own, or the database would keep the code that it knows.
+                account, code = self._state.get(address), self._traps[address]
+                info = _info(account.balance, account.nonce, keccak(b"trapped" + code), code)
+                evm.insert_account_info("0x" + address.hex(), info)
             return self._run(block, message)[0]
         finally:
-            for address, _ in trapped:
-                code = self._state.get(address).code
-                self._insert_code(evm, address, code, code)
-
-    def _insert_code(self, evm: EVM, address: bytes, code: bytes, key: bytes) -> None:
-        """Insert without journaling. A patched code gets a hash of its own, or the database would keep the first."""
-        account = self._state.get(address)
-        if key is code:
-            info = AccountInfo(account.balance, account.nonce, account.code_hash, code)
-        else:
-            from eth_hash.auto import keccak
-
-            info = AccountInfo(account.balance, account.nonce, keccak(key), code)
-        evm.insert_account_info("0x" + address.hex(), info)
+            for address in trapped:
+                account = self._state.get(address)
+                info = _info(account.balance, account.nonce, account.code_hash, account.code)
+                evm.insert_account_info("0x" + address.hex(), info)
 
     def _run(self, block: BlockContext, message: Message) -> tuple[Outcome, frozenset[bytes]]:
         evm = self._open(block.chain_id)
@@ -129,8 +129,10 @@ class Revm:
         # The chain has deducted the fee already; pyrevm wants to see it there.
         fee = message.gas_limit * message.gas_price
         account, miner = self._state.get(message.sender), self._state.get(block.coinbase)
-        evm.insert_account_info(coinbase, AccountInfo(miner.balance, miner.nonce, miner.code_hash))
-        evm.insert_account_info(sender, AccountInfo(account.balance + fee, message.nonce, account.code_hash))
+        # A deployment bumps the nonce by itself and draws the address from it.
+        nonce = message.nonce if message.to is None else account.nonce
+        evm.insert_account_info(coinbase, _info(miner.balance, miner.nonce, miner.code_hash))
+        evm.insert_account_info(sender, _info(account.balance + fee, nonce, account.code_hash))
         evm.set_block_env(
             BlockEnv(
                 number=block.number,
@@ -149,7 +151,7 @@ class Revm:
         finally:
             evm.revert(mark)
             evm.reset_transient_storage()
-            evm.insert_account_info(sender, AccountInfo(account.balance, account.nonce, account.code_hash))
+            evm.insert_account_info(sender, _info(account.balance, account.nonce, account.code_hash))
         return outcome, touched
 
     def _run_between(
@@ -169,13 +171,14 @@ class Revm:
         if failure:
             touched = frozenset(bytes.fromhex(a[2:]) for a in evm.journal_state)
             return self._explain_failure(failure, evm), touched
+        result = evm.result
+        if result is None:
+            raise RuntimeError("the engine succeeded without a result")
         text = evm.journal_str
         touched, diff = self._read_diff(evm, text)
-        self._undo_fee(diff, message, block, fee, evm.result.gas_used)
-        logs = tuple(
-            Log(bytes.fromhex(log.address[2:]), tuple(log.data[0]), bytes(log.data[1])) for log in evm.result.logs
-        )
-        return Outcome(True, evm.result.gas_used, bytes(output), "", logs, created, diff), touched
+        self._undo_fee(diff, message, block, fee, result.gas_used)
+        logs = tuple(Log(bytes.fromhex(log.address[2:]), tuple(log.data[0]), bytes(log.data[1])) for log in result.logs)
+        return Outcome(True, result.gas_used, bytes(output), "", logs, created, diff), touched
 
     def _explain_failure(self, failure: str, evm: EVM) -> Outcome:
         result = evm.result
@@ -191,8 +194,7 @@ class Revm:
         paid = gas_used * message.gas_price if message.to is None else 0
         change = diff.get(message.sender)
         if change is not None:
-            nonce = self._state.get(message.sender).nonce + (change.nonce - message.nonce)
-            diff[message.sender] = Change(change.balance + paid - fee, nonce, None, change.storage)
+            diff[message.sender] = Change(change.balance + paid - fee, change.nonce, None, change.storage)
         miner = diff.get(block.coinbase)
         if miner is not None and paid:
             diff[block.coinbase] = Change(miner.balance - paid, miner.nonce, miner.code, miner.storage)

@@ -6,11 +6,12 @@ Sources: EIP-155 (replay protection), 2718, 2930, 1559, 2 (low s).
 from dataclasses import dataclass
 from typing import Any
 
-import rlp
 from eth_hash.auto import keccak
-from eth_keys import keys
-from eth_keys.exceptions import BadSignature, ValidationError
+from eth_keys.datatypes import Signature
+from eth_keys.exceptions import BadSignature
+from eth_utils.exceptions import ValidationError
 
+from assay.chain import rlp
 from assay.protocol.errors import LimitExceeded, Malformed
 
 SIZE_LIMIT_BYTES = 131_072  # what nodes accept by default
@@ -54,7 +55,7 @@ def decode_transaction(raw: bytes) -> Transaction:
             return _decode_typed(raw)
         if raw[:1] >= b"\xc0":
             return _decode_legacy(raw)
-    except (rlp.exceptions.RLPException, BadSignature, ValidationError, ValueError, TypeError, IndexError) as error:
+    except (BadSignature, ValidationError, ValueError, TypeError, IndexError) as error:
         raise Malformed(f"not a signed transaction: {error}", hint="sign it again with a current wallet") from None
     raise Malformed("not a transaction type that this chain knows", hint="send a legacy, type 1 or type 2 transaction")
 
@@ -80,7 +81,7 @@ def _bytes(field: Any) -> bytes:
 def _recover(digest: bytes, parity: int, r: int, s: int) -> bytes:
     if parity not in (0, 1) or s > _HALF_ORDER:
         raise ValueError("the signature is not canonical")
-    return keys.Signature(vrs=(parity, r, s)).recover_public_key_from_msg_hash(digest).to_canonical_address()
+    return Signature(vrs=(parity, r, s)).recover_public_key_from_msg_hash(digest).to_canonical_address()
 
 
 def _decode_legacy(raw: bytes) -> Transaction:
