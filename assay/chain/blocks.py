@@ -100,7 +100,9 @@ def compute_bloom(logs: Sequence[Log]) -> bytes:
 
 
 def compute_next_base_fee(parent: Header) -> int:
-    """EIP-1559's rule, in wei per gas."""
+    """EIP-1559's rule, in wei per gas. Genesis states the fee of the first block, as it does on anvil."""
+    if parent.number == 0:
+        return parent.base_fee
     target = parent.gas_limit // GAS_TARGET_DIVISOR
     if parent.gas_used == target:
         return parent.base_fee

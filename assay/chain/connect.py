@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import requests
 from web3 import HTTPProvider, Web3
 
 from assay.chain.embedded import EmbeddedChain
@@ -24,10 +25,23 @@ def connect(url: str | None = None, *, timeout_s: float = TIMEOUT_S, **settings:
         raise BadInput("settings of the embedded chain do not go with a URL", hint="leave out the URL or the settings")
     if not url.startswith(("http://", "https://")):
         raise BadInput(f"not a node's URL: {url!r}", hint="give http://host:port or https://...")
-    web3 = Web3(HTTPProvider(url, request_kwargs={"timeout": timeout_s}))
+    session = requests.Session()
+    web3 = Web3(HTTPProvider(url, request_kwargs={"timeout": timeout_s}, session=session))
     if not web3.is_connected():
+        session.close()
         raise Unavailable(f"no node answers at {url}", hint="start it, or check the URL")
     return web3
+
+
+def disconnect(web3: Web3) -> None:
+    """Close what `connect` opened: the HTTP session, or the embedded chain's file."""
+    chain = get_embedded(web3)
+    if chain is not None:
+        chain.close()
+    elif isinstance(web3.provider, HTTPProvider):
+        session = web3.provider._request_session_manager._explicit_session
+        if session is not None:
+            session.close()
 
 
 def get_embedded(web3: Web3) -> EmbeddedChain | None:

@@ -16,6 +16,7 @@ from eth_hash.auto import keccak
 
 from assay.chain.admission import check_transaction, to_message
 from assay.chain.blocks import Block, Header, Receipt, compute_bloom, compute_next_base_fee
+from assay.chain.calls import compute_create_address
 from assay.chain.engine import BlockContext, Outcome
 from assay.chain.history import History
 from assay.chain.journal import Journal
@@ -178,7 +179,7 @@ class EmbeddedChain(History):
                         outcome.gas_used,
                         gas_used,
                         transaction.compute_price(context.base_fee),
-                        outcome.created,
+                        None if transaction.to else compute_create_address(transaction.sender, transaction.nonce),
                         outcome.logs,
                         log_count,
                         b"" if outcome.success else outcome.output,

@@ -72,11 +72,10 @@ class Revm:
                 evm.insert_account_info(key, _info(change.balance, change.nonce, code_hash))
         evm.revert(mark)
         for address, change in diff.items():
-            if change.storage:
-                key = "0x" + address.hex()
+            for slot, value in change.storage.items():
+                # One at a time: once the account is loaded, a slot would go to the journal and be undone.
                 mark = evm.snapshot()
-                for slot, value in change.storage.items():
-                    evm.insert_account_storage(key, slot, value)
+                evm.insert_account_storage("0x" + address.hex(), slot, value)
                 evm.revert(mark)
 
     def execute(self, block: BlockContext, message: Message) -> Outcome:
