@@ -1,0 +1,93 @@
+"""Which path computes inner products here: chosen by known answers first, by speed second, never by bits.
+
+`float64` is right everywhere. `int8` is several times faster on processors with VNNI and wrong without, because oneDNN's
+product saturates there: it is admitted only if extreme operands give the known integers. `ASSAY_EXACT_PATH` forces a path.
+"""
+
+import os
+import time
+from collections.abc import Callable
+from functools import cache
+
+import torch
+from torch import Tensor
+
+from assay.exact.contract import INT8_LENGTH, contract_float64, contract_int8, contract_int64
+from assay.protocol.errors import Unsupported
+
+PATHS = ("float64", "int8", "int64")
+INT8_WORK = 1 << 22
+"""Multiplications below which splitting into slices costs more than it saves."""
+INT8_LIMIT = 127 * 128 + 63
+
+
+def known_answers() -> list[tuple[Tensor, Tensor]]:
+    """Operands [1, M, K] and [1, N, K] that saturate 16-bit accumulators, and mixed ones, of awkward and even sizes."""
+    cases = []
+    for rows, columns, length in ((32, 16, 64), (33, 17, 67), (1, 1, 1), (5, 40, 256)):
+        steps = torch.arange(rows * length, dtype=torch.int64).reshape(1, rows, length)
+        turns = torch.arange(columns * length, dtype=torch.int64).reshape(1, columns, length)
+        left = (steps * 40503) % (2 * INT8_LIMIT + 1) - INT8_LIMIT
+        right = (turns * 30011) % (2 * INT8_LIMIT + 1) - INT8_LIMIT
+        cases.append((left, right))
+        cases.append((torch.full_like(left, INT8_LIMIT), torch.full_like(right, -INT8_LIMIT)))
+        cases.append((torch.full_like(left, INT8_LIMIT), torch.full_like(right, INT8_LIMIT)))
+    return cases
+
+
+@cache
+def agrees(path: str) -> bool:
+    """Whether a path gives the known answers on this machine."""
+    try:
+        for left, right in known_answers():
+            expected = contract_int64(left, right)
+            result = PATH_FUNCTIONS[path](left.double(), right.double())
+            if not torch.equal(result.to(torch.int64), expected):
+                return False
+    except RuntimeError:
+        return False
+    return True
+
+
+PATH_FUNCTIONS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
+    "float64": contract_float64,
+    "int8": contract_int8,
+    "int64": lambda left, right: contract_int64(left.long(), right.long()).double(),
+}
+
+
+def time_path(path: str) -> float:
+    """Seconds of the best of three products of a middling size."""
+    left = torch.full((1, 256, 512), 12345.0, dtype=torch.float64)
+    right = torch.full((1, 256, 512), -9876.0, dtype=torch.float64)
+    best = float("inf")
+    for _ in range(3):
+        start = time.perf_counter()
+        PATH_FUNCTIONS[path](left, right)
+        best = min(best, time.perf_counter() - start)
+    return best
+
+
+@cache
+def best_path() -> str:
+    """The fastest path that gives the known answers. Errors: `Unsupported` where a forced path does not."""
+    forced = os.environ.get("ASSAY_EXACT_PATH")
+    if forced:
+        if forced not in PATHS or not agrees(forced):
+            raise Unsupported(
+                f"path {forced!r} is not right on this machine", hint=f"unset ASSAY_EXACT_PATH or try {PATHS}"
+            )
+        return forced
+    if not agrees("float64"):
+        return "int64"
+    if agrees("int8") and time_path("int8") < time_path("float64"):
+        return "int8"
+    return "float64"
+
+
+def contraction(path: str, left: tuple[int, ...], columns: int, bound: int) -> Callable[[Tensor, Tensor], Tensor]:
+    """The function for operands `left` [B, M, K] and [B, columns, K] whose integers are at most `bound`."""
+    work = left[0] * left[1] * left[2] * columns
+    if path == "int8" and bound <= INT8_LIMIT and left[2] <= INT8_LENGTH and work >= INT8_WORK:
+        return contract_int8
+    return contract_float64

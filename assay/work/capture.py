@@ -1,0 +1,202 @@
+"""Capture: a model, its loss and its optimizer as the programs of a job.
+
+    step       state, x, y                     -> new state, loss
+    emit       state at start, state at end    -> update of each parameter and float buffer (end - start)
+    aggregate  state at start, n updates       -> start + exact mean; the optimizer restarts
+    evaluate   state, x, y (-1 is padding)     -> count of correct answers, sum of losses
+    predict    state, x                        -> outputs of the model, their argmax
+
+A state is an ordered table of named tensors: parameters, buffers, then the optimizer's.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+import torch
+import torch.nn.functional as functional
+from torch import Tensor, nn
+from torch.func import functional_call
+
+from assay.exact.profile import get_profile
+from assay.protocol.errors import BadInput, Unsupported
+from assay.work.initial import Rule, derive_rules, draw_state, given_rules
+from assay.work.merge import MERGES
+from assay.work.normal import Graph, type_of
+from assay.work.optimizer import Optimizer
+from assay.work.program import Bundle, Program
+from assay.work.trace import lower, trace
+
+Loss = Callable[[Tensor, Tensor], Tensor]
+LOSSES: dict[str, Loss] = {"cross_entropy": functional.cross_entropy, "mse": functional.mse_loss}
+
+
+def capture(
+    model: nn.Module,
+    loss: str | Loss,
+    optimizer: Optimizer | Mapping[str, Any],
+    x_example: Tensor,
+    y_example: Tensor,
+    profile: str = "exact15",
+    *,
+    counts: Iterable[int] = range(1, 9),
+    init: str = "given",
+    rule: str = "mean",
+    byzantine_count: int = 0,
+) -> Bundle:
+    """Capture a job's programs at the batch shape of the examples.
+
+    `loss` is `cross_entropy`, `mse` or a function of (output, y) that gives the mean. `init` is `given` (the model's weights
+    as they are) or `seed:N` (drawn by integer arithmetic, the same everywhere). `counts` are the numbers of updates an
+    aggregate may have. Errors: `Unsupported` for an operator without an exact form, with its place; `BadInput`.
+    """
+    chosen = LOSSES.get(loss) if isinstance(loss, str) else loss
+    if chosen is None:
+        raise BadInput(f"unknown loss {loss!r}", hint=f"choose one of {', '.join(LOSSES)} or give a function")
+    if rule not in MERGES:
+        raise BadInput(f"unknown aggregation rule {rule!r}", hint=f"choose one of {', '.join(MERGES)}")
+    capturing = Capture(model, chosen, Optimizer.parse(optimizer), x_example, y_example, profile)
+    rules = derive_rules(model, capturing.start, capturing.tensors) if init != "given" else given_rules(capturing.start)
+    programs = {
+        "step": capturing.step(),
+        "emit": capturing.emit(),
+        "evaluate": capturing.evaluate(),
+        "predict": capturing.predict(),
+    }
+    aggregate = {count: capturing.aggregate(count, rule, byzantine_count) for count in counts}
+    state = capturing.start if init == "given" else draw_state(rules, init)
+    return Bundle(**programs, aggregate=aggregate, rules=tuple(rules), init=init, state=state)
+
+
+class Capture:
+    """The parts of a step that all of a job's programs share."""
+
+    def __init__(self, model: nn.Module, loss: Loss, optimizer: Optimizer, x: Tensor, y: Tensor, profile: str) -> None:
+        self.model, self.loss, self.optimizer, self.x, self.y = model, loss, optimizer, x, y
+        self.profile = get_profile(profile)
+        parameters = {name: value.detach().clone() for name, value in model.named_parameters()}
+        buffers = {name: value.detach().clone() for name, value in model.named_buffers()}
+        for name, value in parameters.items():
+            if value.dtype != torch.float32:
+                raise Unsupported(f"parameter {name} is {value.dtype}", hint="convert the model to float32")
+        self.trained = [name for name, value in model.named_parameters() if value.requires_grad]
+        self.tensors = [*parameters, *buffers]
+        self.averaged = [name for name in self.tensors if (parameters | buffers)[name].dtype == torch.float32]
+        inner = optimizer.initial({name: parameters[name] for name in self.trained})
+        self.start = {**parameters, **buffers, **inner}
+
+    def graph(self, *groups: tuple[str, Mapping[str, Tensor]]) -> Graph:
+        """A graph with inputs `prefix:name` for each group."""
+        graph = Graph(self.profile)
+        for prefix, tensors in groups:
+            for name, tensor in tensors.items():
+                graph.add_input(f"{prefix}:{name}" if prefix else name, *type_of(tensor))
+        return graph
+
+    def build(self, function: Callable[..., Any], inputs: Mapping[str, Tensor], outputs: list[str]) -> Program:
+        """The program of a traced function of the state and `inputs`."""
+        graph = self.graph(("state", self.start), ("", inputs))
+        examples = [*self.start.values(), *inputs.values()]
+        values = lower(graph, trace(function, examples), range(len(examples)))
+        return graph.finish(values, outputs)
+
+    def step(self) -> Program:
+        """One step of training."""
+        names = list(self.start)
+
+        def step(*args: Tensor) -> list[Tensor]:
+            state = dict(zip(names, args[: len(names)], strict=True))
+            x, y = args[len(names) :]
+            leaves = {name: state[name].detach().requires_grad_(name in self.trained) for name in self.tensors}
+            for name in self.tensors:
+                if name not in self.trained:
+                    leaves[name] = state[name].detach().clone()
+            loss = self.loss(functional_call(self.model, leaves, (x,)), y)
+            trained = {name: leaves[name] for name in self.trained}
+            gradients = torch.autograd.grad(loss, list(trained.values()))
+            inner = {name: value for name, value in state.items() if name not in self.tensors}
+            with torch.no_grad():
+                updated, inner = self.optimizer.update({name: state[name] for name in trained}, gradients, inner)
+            new = {**{name: leaves[name].detach() for name in self.tensors}, **updated, **inner}
+            return [*(new[name] for name in names), loss.detach()]
+
+        self.model.train()
+        outputs = [*(f"state:{name}" for name in names), "loss"]
+        return self.build(step, {"x": self.x, "y": self.y}, outputs)
+
+    def answer(self, args: tuple[Tensor, ...]) -> tuple[Tensor, tuple[Tensor, ...]]:
+        """The model's output for a state and x; the arguments after x."""
+        state = dict(zip(self.start, args[: len(self.start)], strict=True))
+        x, *rest = args[len(self.start) :]
+        return functional_call(self.model, {name: state[name] for name in self.tensors}, (x,)), tuple(rest)
+
+    @property
+    def classifies(self) -> bool:
+        """Whether the targets are class numbers."""
+        return self.y.dtype == torch.int64
+
+    def evaluate(self) -> Program:
+        """Correct answers and the sum of losses over targets that are not padding."""
+
+        def evaluate(*args: Tensor) -> list[Tensor]:
+            with torch.no_grad():
+                output, (y,) = self.answer(args)
+                if not self.classifies:
+                    loss = self.loss(output, y)
+                    return [torch.zeros((), dtype=torch.int64), loss * float(len(y))]
+                rows, targets = output.reshape(-1, output.shape[-1]), y.reshape(-1)
+                kept = targets >= 0
+                safe = torch.where(kept, targets, 0)
+                losses = functional.cross_entropy(rows, safe, reduction="none")
+                correct = torch.logical_and(kept, rows.argmax(-1) == targets)
+                return [correct.sum(), torch.where(kept, losses, 0.0).sum()]
+
+        self.model.eval()
+        return self.build(evaluate, {"x": self.x, "y": self.y}, ["correct", "loss_sum"])
+
+    def predict(self) -> Program:
+        """Outputs and, for class scores, the best class."""
+
+        def predict(*args: Tensor) -> list[Tensor]:
+            with torch.no_grad():
+                output, _ = self.answer(args)
+                return [output, output.argmax(-1)] if self.classifies else [output]
+
+        self.model.eval()
+        outputs = ["output", "answer"] if self.classifies else ["output"]
+        return self.build(predict, {"x": self.x}, outputs)
+
+    def emit(self) -> Program:
+        """The update of a slot: end less start of every parameter and float buffer."""
+        graph = self.graph(("start", self.start), ("end", self.start))
+        names = list(self.start)
+        places = [names.index(name) for name in self.averaged]
+        graph.source = "emit"
+        results = [graph.map("sub", len(names) + place, place) for place in places]
+        return graph.finish(results, [f"update:{name}" for name in self.averaged])
+
+    def aggregate(self, count: int, rule: str, byzantine_count: int) -> Program:
+        """The next round's state from the start state and `count` updates."""
+        updates = {name: self.start[name] for name in self.averaged}
+        graph = self.graph(("start", self.start), *((f"update.{index}", updates) for index in range(count)))
+        graph.source = f"aggregate by {rule}"
+        names = list(self.start)
+        offset = len(names)
+        stacks = []
+        for place, name in enumerate(self.averaged):
+            columns = [offset + index * len(self.averaged) + place for index in range(count)]
+            stacks.append(graph.concat([graph.reshape(each, (updates[name].numel(), 1)) for each in columns], 1))
+        merged = MERGES[rule](graph, stacks, byzantine_count)
+        results = []
+        for place, name in enumerate(names):
+            if name in updates:
+                update = graph.reshape(merged[self.averaged.index(name)], tuple(updates[name].shape))
+                results.append(graph.map("add", place, update))
+            elif name in self.tensors:
+                results.append(place)
+            else:
+                first = self.start[name].reshape(-1)[0]
+                results.append(graph.expand(graph.constant(first), tuple(self.start[name].shape)))
+        return graph.finish(results, [f"state:{name}" for name in names])
+
+
+InitialRule = Rule

@@ -1,0 +1,273 @@
+"""Running programs: plan once, then one or a few tensor operations per node, with the reference's bits.
+
+Integers of exact groups travel as float64, powers of two in place of exponents (`Form`); which is a choice of the plan and
+never changes a bit of what a node's result is said to be. Non-finite results are faults. They are found cheaply: only
+values that an operator may hide (a comparison, a maximum, a quotient, ...) and outputs are summed, and one look at all
+sums at the end says whether to run again node by node for the first fault. The rerun decides, so a fault is the
+same node on every machine; programs from outside run no code and open no file.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from enum import Enum
+
+import torch
+from torch import Tensor
+
+from assay.exact import kernels, quantise
+from assay.exact.primitives import BY_OPCODE, OutsideDomain, Primitive, mask_axes
+from assay.exact.values import EXACT_INTEGER, TORCH_DTYPES, Value
+from assay.protocol.errors import BadInput
+from assay.work.node import Node
+from assay.work.program import Program
+
+INDEX_MAPS = frozenset({"reshape", "permute", "expand", "slice", "pad", "concat", "unfold", "flip"})
+RESHAPING = frozenset({"reshape", "permute", "expand"})
+"""Index maps under which no power of two is padded with zeros or lost."""
+
+
+class Form(Enum):
+    """How a value is held while running."""
+
+    NATIVE = "native"
+    """As declared."""
+    WIDE = "wide"
+    """Integers as float64; a zero may be negative."""
+    POWER = "power"
+    """Exponents as 2^(e-1) in float64 (`quantise.powers`)."""
+
+
+@dataclass(frozen=True)
+class Fault:
+    """The first node whose result is not finite or whose index leaves its domain; an input counts as node -1 - input."""
+
+    node_index: int
+    operator: str
+    source: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Call:
+    """A planned node: `results[out] = run(results[inputs]...)`, then forget `dead`."""
+
+    out: int
+    inputs: tuple[int, ...]
+    run: Callable[..., Tensor]
+    dead: tuple[int, ...]
+
+
+Operation = Callable[..., Tensor]
+
+
+class Runner:
+    """A planned program. `path` is how inner products are computed: `float64`, `int8` or the reference `int64`."""
+
+    def __init__(self, program: Program, path: str | None = None) -> None:
+        self.program = program
+        self.path = path or kernels.best_path()
+        self.count = len(program.inputs)
+        self.forms: list[Form] = [Form.NATIVE] * self.count
+        self.constants: dict[int, Tensor] = {}
+        self.watched = self.find_watched()
+        self.calls: list[Call] = []
+        reference = self.path == "int64"
+        for position, node in enumerate(program.nodes):
+            self.plan(position, node, reference)
+
+    # planning
+
+    def find_watched(self) -> list[int]:
+        """Float values whose non-finite elements might leave no trace in an output."""
+        values = self.program.values
+        watched = set(range(self.count)) | set(self.program.outputs)
+        used: set[int] = set(self.program.outputs)
+        for node in self.program.nodes:
+            used.update(node.inputs)
+            primitive = BY_OPCODE[node.opcode]
+            watched.update(node.inputs[place] for place in primitive.masks)
+        watched.update(value for value in range(len(values)) if value not in used)
+        return sorted(value for value in watched if values[value].dtype == "F32" and not self.is_constant(value))
+
+    def is_constant(self, value: int) -> bool:
+        """Whether a value is a constant node: constants were found finite when the program was read."""
+        return value >= self.count and BY_OPCODE[self.program.nodes[value - self.count].opcode].name == "constant"
+
+    def plan(self, position: int, node: Node, reference: bool) -> None:
+        """Choose how a node runs and in which form its result is held."""
+        primitive = BY_OPCODE[node.opcode]
+        value = self.count + position
+        if primitive.name in ("constant", "iota"):
+            self.constants[value] = read_constant(node) if primitive.name == "constant" else apply(primitive, node)
+            self.forms.append(Form.NATIVE)
+            return
+        run, form = (None, Form.NATIVE) if reference else self.plan_fast(primitive, node, self.program.values[value])
+        self.forms.append(form)
+        if run is None:
+            run = self.plan_reference(primitive, node, self.program.values[value])
+        last = self.program.last_uses
+        candidates = {value, *node.inputs}
+        dead = tuple(each for each in candidates if last[each] == position and each not in self.constants)
+        self.calls.append(Call(value, node.inputs, run, dead))
+
+    def plan_reference(self, primitive: Primitive, node: Node, value: Value) -> Operation:
+        """The table's function, on declared types."""
+        function, attributes = primitive.apply, node.attributes
+        converts = [
+            (place, self.to_native(each)) for place, each in enumerate(node.inputs) if self.forms[each] != Form.NATIVE
+        ]
+        if not converts:
+            return lambda *args: function(list(args), attributes, value)
+
+        def run(*args: Tensor) -> Tensor:
+            known = list(args)
+            for place, convert in converts:
+                known[place] = convert(known[place])
+            return function(known, attributes, value)
+
+        return run
+
+    def to_native(self, value: int) -> Operation:
+        """From the form a value is held in to its declared type."""
+        if self.forms[value] == Form.POWER:
+            return quantise.powers_to_exponents
+        dtype = TORCH_DTYPES[self.program.values[value].dtype]
+        return lambda tensor: tensor.to(dtype)
+
+    def plan_fast(self, primitive: Primitive, node: Node, value: Value) -> tuple[Operation | None, Form]:
+        """A faster operation with the same bits and the form of its result, where there is one."""
+        name, attributes = primitive.name, node.attributes
+        forms = [self.forms[each] for each in node.inputs]
+        if name in INDEX_MAPS and forms[0] != Form.NATIVE and len(set(forms)) == 1:
+            if forms[0] == Form.POWER and name not in RESHAPING:
+                return None, Form.NATIVE
+            function = primitive.apply
+            return lambda *args: function(list(args), attributes, value), forms[0]
+        if name == "exponent":
+            axes, bits, limit = mask_axes(attributes[0]), attributes[1], attributes[2]
+            return lambda x: quantise.powers(x, axes, bits, limit), Form.POWER
+        if name == "quantise" and forms[1] == Form.POWER:
+            scale = torch.tensor(2.0 ** (attributes[0] - 2), dtype=torch.float64)
+            return lambda x, power: torch.mul(x, scale / power).round_(), Form.WIDE
+        if name == "contract" and forms == [Form.WIDE, Form.WIDE]:
+            size = self.program.values[node.inputs[0]]
+            bound = max(self.program.values[each].bound for each in node.inputs)
+            return kernels.contraction(self.path, size.shape, value.shape[2], bound), Form.WIDE
+        if name == "integer_sum" and forms == [Form.WIDE] and value.bound <= EXACT_INTEGER:
+            return lambda x: x.sum(-1), Form.WIDE
+        if name == "integer_add" and forms == [Form.WIDE, Form.WIDE] and value.bound <= EXACT_INTEGER:
+            return torch.add, Form.WIDE
+        if name == "rescale" and forms[0] == Form.WIDE and all(form == Form.POWER for form in forms[1:]):
+            return plan_rescale(attributes[0] + len(forms) - 1), Form.NATIVE
+        return None, Form.NATIVE
+
+    # running
+
+    def run(self, inputs: Sequence[Tensor]) -> list[Tensor] | Fault:
+        """Outputs, contiguous and of the declared types, or the first `Fault`. Errors: `BadInput` for other inputs."""
+        self.check_inputs(inputs)
+        with torch.inference_mode():
+            try:
+                held, sums = self.run_calls(inputs)
+            except (OutsideDomain, IndexError):
+                return self.locate(inputs)
+            if not self.are_finite(sums):
+                fault = self.locate(inputs)
+                if fault is not None:
+                    return fault
+            return [self.finish(held[value], value) for value in self.program.outputs]
+
+    def run_calls(self, inputs: Sequence[Tensor]) -> tuple[dict[int, Tensor], list[Tensor]]:
+        """All values that live to the end, and one number per watched value that is not finite if the value is not."""
+        held: dict[int, Tensor] = dict(enumerate(inputs))
+        held.update(self.constants)
+        watched = set(self.watched)
+        sums = [inputs[value].sum() for value in self.watched if value < self.count]
+        for call in self.calls:
+            result = call.run(*[held[value] for value in call.inputs])
+            held[call.out] = result
+            if call.out in watched:
+                sums.append(result.sum())
+            for value in call.dead:
+                del held[value]
+        return held, sums
+
+    def are_finite(self, sums: list[Tensor]) -> bool:
+        """Whether every watched value is surely finite; a sum that overflows says no as well."""
+        return not sums or math.isfinite(float(torch.stack(sums).abs().max()))
+
+    def finish(self, tensor: Tensor, value: int) -> Tensor:
+        """An output as declared, in memory of its own."""
+        if self.forms[value] != Form.NATIVE:
+            tensor = self.to_native(value)(tensor)
+        tensor = tensor.contiguous()
+        return tensor.clone() if value < self.count or value in self.constants else tensor
+
+    def check_inputs(self, inputs: Sequence[Tensor]) -> None:
+        """Inputs have the declared types. Errors: `BadInput`."""
+        if len(inputs) != self.count:
+            raise BadInput(f"the program takes {self.count} inputs, not {len(inputs)}")
+        for index, (tensor, value) in enumerate(zip(inputs, self.program.inputs, strict=True)):
+            if tensor.dtype != TORCH_DTYPES[value.dtype] or tuple(tensor.shape) != value.shape:
+                names = self.program.side.input_names
+                name = names[index] if index < len(names) else str(index)
+                raise BadInput(
+                    f"input {name} is {tensor.dtype}{list(tensor.shape)}, the program takes {value.dtype}{list(value.shape)}"
+                )
+
+    def locate(self, inputs: Sequence[Tensor]) -> Fault | None:
+        """The first fault, by running node by node on declared types; None when there is none."""
+        held: dict[int, Tensor] = dict(enumerate(inputs))
+        values = self.program.values
+        for index, tensor in enumerate(inputs):
+            if values[index].dtype == "F32" and not bool(torch.isfinite(tensor).all()):
+                names = self.program.side.input_names
+                return Fault(-1 - index, "input", names[index] if index < len(names) else "", "not finite")
+        for position, node in enumerate(self.program.nodes):
+            value = self.count + position
+            primitive = BY_OPCODE[node.opcode]
+            if value in self.constants:
+                held[value] = self.constants[value]
+                continue
+            try:
+                result = primitive.apply([held[each] for each in node.inputs], node.attributes, values[value])
+            except OutsideDomain as error:
+                return self.fault(position, primitive.name, str(error))
+            if values[value].dtype == "F32" and not bool(torch.isfinite(result).all()):
+                return self.fault(position, primitive.name, "not finite")
+            held[value] = result
+            for each in {value, *node.inputs}:
+                if self.program.last_uses[each] == position:
+                    held.pop(each, None)
+        return None
+
+    def fault(self, position: int, operator: str, reason: str) -> Fault:
+        """A fault with the node's source, where it is known."""
+        sources = self.program.side.sources
+        return Fault(position, operator, sources[position] if position < len(sources) else "", reason)
+
+
+def plan_rescale(shift: int) -> Operation:
+    """Rescale on float64 integers and powers 2^(e-1); `shift` has one added per exponent."""
+    scale = torch.tensor(2.0**shift, dtype=torch.float64)
+
+    def run(sums: Tensor, first: Tensor, *rest: Tensor) -> Tensor:
+        result = (sums + 0.0).mul_(first * scale)
+        for power in rest:
+            result.mul_(power)
+        return result.float()
+
+    return run
+
+
+def read_constant(node: Node) -> Tensor:
+    """The tensor of a constant node."""
+    dtype = TORCH_DTYPES[node.dtype]
+    flat = torch.frombuffer(bytearray(node.payload), dtype=dtype) if node.payload else torch.empty(0, dtype=dtype)
+    return flat.reshape(node.shape)
+
+
+def apply(primitive: Primitive, node: Node) -> Tensor:
+    """A node without inputs."""
+    return primitive.apply([], node.attributes, Value(node.dtype, node.shape))

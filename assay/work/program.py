@@ -1,0 +1,317 @@
+"""A program: a training step, an update, an aggregate or an answer, as data.
+
+    header = "ASSAYPRG" | format u16 | profile bits u16 | profile limit u32 | input count u32 | node count u32
+             | output count u32 | per input: element type u8, rank u8, zero u16, six sizes u32 | per output: value u32
+    bytes  = header | nodes                           (a node's layout: assay.work.node)
+    root   = roots_hash([leaf_hash(header), merkle_root(leaf_hash(node) for each node)])
+
+Values are numbered by position: inputs first, then nodes, each of which uses earlier values only. Every node and every input
+that is not an output is there because something needs it or because the signature names it; names of inputs and outputs
+and the source line of each node are a side table, outside the hash.
+"""
+
+import json
+import struct
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+from torch import Tensor
+
+from assay.exact.primitives import BY_NAME, BY_OPCODE, Call
+from assay.exact.profile import PROFILES, Profile
+from assay.exact.values import Value
+from assay.protocol.errors import LimitExceeded, Malformed
+from assay.protocol.merkle import DTYPE_CODES, leaf_hash, merkle_root, roots_hash
+from assay.work.initial import Rule, draw_state
+from assay.work.node import TYPE, Node, Reader, check_payload, read_node, read_type
+
+MAGIC = b"ASSAYPRG"
+FORMAT = 1
+HEADER = struct.Struct(">8sHHIIII")
+PHYSICAL_BYTES = 8
+"""Bytes an element may take while a program runs, whatever its type: integers travel as float64 on some paths."""
+CONSTANT = BY_NAME["constant"].opcode
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a program from outside may ask of this machine."""
+
+    program_bytes: int = 64 << 20
+    nodes: int = 65_536
+    inputs: int = 4_096
+    outputs: int = 4_096
+    constant_bytes: int = 1 << 20
+    value_elements: int = 1 << 31
+    live_bytes: int = 8 << 30
+    operations: int = 1 << 44
+
+
+DEFAULT_LIMITS = Limits()
+
+
+def admit(name: str, actual: int, limit: int) -> None:
+    """Refuse what is larger than admitted. Errors: `LimitExceeded`."""
+    if actual > limit:
+        raise LimitExceeded(
+            f"the program's {name} is {actual}, at most {limit} is admitted", limit=limit, actual=actual
+        )
+
+
+@dataclass(frozen=True)
+class Side:
+    """What people want to know of a program and no hash covers: names and, per node, where it came from."""
+
+    input_names: tuple[str, ...] = ()
+    output_names: tuple[str, ...] = ()
+    sources: tuple[str, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """As plain values."""
+        return {"inputs": list(self.input_names), "outputs": list(self.output_names), "sources": list(self.sources)}
+
+    @classmethod
+    def from_json(cls, entry: dict[str, Any]) -> "Side":
+        """From plain values. Errors: `Malformed`."""
+        rows = []
+        for key in ("inputs", "outputs", "sources"):
+            texts = entry.get(key)
+            if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
+                raise Malformed(f"the side table's {key} are not a list of texts")
+            rows.append(tuple(texts))
+        return cls(*rows)
+
+
+@dataclass(frozen=True)
+class Program:
+    """Nodes over typed inputs. Construction checks every rule; errors: `Malformed`, `LimitExceeded`."""
+
+    profile: Profile
+    inputs: tuple[Value, ...]
+    nodes: tuple[Node, ...]
+    outputs: tuple[int, ...]
+    side: Side = field(default=Side(), compare=False)
+    limits: Limits = field(default=DEFAULT_LIMITS, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        admit("node count", len(self.nodes), self.limits.nodes)
+        admit("input count", len(self.inputs), self.limits.inputs)
+        admit("output count", len(self.outputs), self.limits.outputs)
+        admit("operation count", self.operations, self.limits.operations)
+        admit("memory in bytes", self.live_bytes, self.limits.live_bytes)
+
+    @cached_property
+    def values(self) -> tuple[Value, ...]:
+        """Types of all values: inputs, then nodes."""
+        known = list(self.inputs)
+        for value in known:
+            admit("largest value", value.size, self.limits.value_elements)
+        for position, node in enumerate(self.nodes):
+            primitive = BY_OPCODE.get(node.opcode)
+            if primitive is None or primitive.version != node.version:
+                raise Malformed(f"node {position}: no primitive {node.opcode:#x} version {node.version}")
+            if any(value >= len(known) for value in node.inputs):
+                raise Malformed(f"node {position}: an input is not an earlier value")
+            declared = Value(node.dtype, node.shape)
+            admit("largest value", declared.size, self.limits.value_elements)
+            check_payload(node, node.opcode == CONSTANT)
+            call = Call(node.inputs, tuple(known[value] for value in node.inputs), node.attributes, declared)
+            try:
+                known.append(primitive.infer(call))
+            except Malformed as error:
+                raise Malformed(f"node {position}: {error.message}", hint=error.hint) from error
+        if any(value >= len(known) for value in self.outputs):
+            raise Malformed("an output is not a value")
+        return tuple(known)
+
+    @cached_property
+    def last_uses(self) -> tuple[int, ...]:
+        """Per value the last node that reads it, the value's own node if none does, or -1; outputs live to the end."""
+        count = len(self.inputs)
+        last = [max(value - count, -1) for value in range(count + len(self.nodes))]
+        for position, node in enumerate(self.nodes):
+            for value in node.inputs:
+                last[value] = position
+        for value in self.outputs:
+            last[value] = len(self.nodes)
+        return tuple(last)
+
+    @cached_property
+    def live_bytes(self) -> int:
+        """Most memory that values take at once while the program runs, at most."""
+        sizes = [value.size * PHYSICAL_BYTES for value in self.values]
+        ends: dict[int, list[int]] = {}
+        for value, position in enumerate(self.last_uses):
+            ends.setdefault(position, []).append(value)
+        count = len(self.inputs)
+        live = peak = sum(sizes[:count])
+        for position in range(len(self.nodes)):
+            live += sizes[count + position]
+            peak = max(peak, live)
+            live -= sum(sizes[value] for value in ends.get(position, ()))
+        return peak
+
+    @cached_property
+    def operations(self) -> int:
+        """Multiplications of the inner products plus elements of all results."""
+        total = 0
+        values = self.values
+        for node, value in zip(self.nodes, values[len(self.inputs) :], strict=True):
+            inner = values[node.inputs[0]].shape[-1] if node.opcode == BY_NAME["contract"].opcode else 1
+            total += value.size * inner
+            total += sum(values[each].size for each in node.inputs)
+        return total
+
+    @cached_property
+    def header(self) -> bytes:
+        """The header's bytes."""
+        counts = (len(self.inputs), len(self.nodes), len(self.outputs))
+        rows = [HEADER.pack(MAGIC, FORMAT, self.profile.bits, self.profile.limit, *counts)]
+        for value in self.inputs:
+            sizes = (*value.shape, *(0,) * (6 - len(value.shape)))
+            rows.append(TYPE.pack(DTYPE_CODES[value.dtype], len(value.shape), 0, *sizes))
+        rows.append(struct.pack(f">{len(self.outputs)}I", *self.outputs))
+        return b"".join(rows)
+
+    @cached_property
+    def node_bytes(self) -> tuple[bytes, ...]:
+        """Each node's bytes."""
+        return tuple(node.to_bytes() for node in self.nodes)
+
+    @cached_property
+    def root(self) -> bytes:
+        """The root that binds header and every node by position."""
+        return roots_hash([leaf_hash(self.header), merkle_root([leaf_hash(node) for node in self.node_bytes])])
+
+    def to_bytes(self) -> bytes:
+        """The canonical bytes, without the side table."""
+        return self.header + b"".join(self.node_bytes)
+
+    @classmethod
+    def from_bytes(cls, content: bytes, limits: Limits = DEFAULT_LIMITS, side: Side | None = None) -> "Program":
+        """Read and check a program. Errors: `Malformed`, `LimitExceeded`; nothing else, whatever the bytes."""
+        admit("size in bytes", len(content), limits.program_bytes)
+        reader = Reader(content)
+        magic, version, bits, limit, inputs, nodes, outputs = HEADER.unpack(reader.take(HEADER.size))
+        if magic != MAGIC or version != FORMAT:
+            raise Malformed("these bytes are not a program of this format")
+        profile = next((each for each in PROFILES.values() if (each.bits, each.limit) == (bits, limit)), None)
+        if profile is None:
+            raise Malformed(f"no arithmetic profile has {bits} bits and limit {limit}")
+        admit("input count", inputs, limits.inputs)
+        admit("node count", nodes, limits.nodes)
+        admit("output count", outputs, limits.outputs)
+        types = []
+        for _ in range(inputs):
+            code, rank, zero, *sizes = reader.unpack(TYPE)
+            if zero:
+                raise Malformed("reserved bytes are not zero")
+            types.append(Value(*read_type(code, rank, tuple(sizes))))
+        results = struct.unpack(f">{outputs}I", reader.take(4 * outputs))
+        body = tuple(read_node(reader, limits.constant_bytes) for _ in range(nodes))
+        reader.finish()
+        return cls(profile, tuple(types), body, results, side or Side(), limits)
+
+
+BUNDLE_MAGIC = b"ASSAYBDL"
+BUNDLE_HEADER = struct.Struct(">8sHHI")
+SECTION = struct.Struct(">HHI")
+KINDS = ("step", "emit", "evaluate", "predict", "aggregate")
+AGGREGATES = 256
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """The programs of a job, the rules of its initial state, and that state where it is known.
+
+    Bytes: magic | format u16 | section count u16 | side size u32 | per section: kind u16, count u16, size u32, program
+    | side table as JSON. Only programs are hashed; the state has a root of its own.
+    """
+
+    step: Program
+    emit: Program
+    evaluate: Program
+    predict: Program
+    aggregate: dict[int, Program]
+    rules: tuple[Rule, ...]
+    init: str = "given"
+    state: dict[str, Tensor] = field(default_factory=dict, compare=False, repr=False)
+
+    def sections(self) -> list[tuple[str, int, Program]]:
+        """Kind, count of updates and program, in the order of the root."""
+        single = [(kind, 0, getattr(self, kind)) for kind in KINDS[:4]]
+        return single + [("aggregate", count, self.aggregate[count]) for count in sorted(self.aggregate)]
+
+    @cached_property
+    def root(self) -> bytes:
+        """One hash over the programs' roots, each with its kind and count."""
+        rows = [SECTION.pack(KINDS.index(kind), count, 0) + program.root for kind, count, program in self.sections()]
+        return roots_hash([leaf_hash(row) for row in rows])
+
+    def initial_state(self, init: str) -> dict[str, Tensor]:
+        """The state of `seed:N`. Errors: `BadInput`."""
+        return draw_state(self.rules, init)
+
+    def to_bytes(self) -> bytes:
+        """Programs and side tables; not the state."""
+        rows, sides = [], []
+        for kind, count, program in self.sections():
+            content = program.to_bytes()
+            rows.append(SECTION.pack(KINDS.index(kind), count, len(content)) + content)
+            sides.append(program.side.to_json())
+        entry = {"init": self.init, "rules": [rule.to_json() for rule in self.rules], "programs": sides}
+        side = json.dumps(entry, separators=(",", ":"), sort_keys=True).encode()
+        return BUNDLE_HEADER.pack(BUNDLE_MAGIC, FORMAT, len(rows), len(side)) + b"".join(rows) + side
+
+    @classmethod
+    def from_bytes(cls, content: bytes, limits: Limits = DEFAULT_LIMITS) -> "Bundle":
+        """Read and check a bundle. Errors: `Malformed`, `LimitExceeded`."""
+        admit("size in bytes", len(content), limits.program_bytes)
+        reader = Reader(content)
+        magic, version, count, side_size = BUNDLE_HEADER.unpack(reader.take(BUNDLE_HEADER.size))
+        if magic != BUNDLE_MAGIC or version != FORMAT:
+            raise Malformed("these bytes are not a bundle of this format")
+        admit("section count", count, AGGREGATES + len(KINDS))
+        bodies = []
+        for _ in range(count):
+            kind, updates, size = reader.unpack(SECTION)
+            bodies.append((kind, updates, reader.take(size)))
+        entry = read_json(reader.take(side_size))
+        reader.finish()
+        tables, rules, init = entry.get("programs"), entry.get("rules"), entry.get("init")
+        if (
+            not isinstance(tables, list)
+            or len(tables) != count
+            or not isinstance(rules, list)
+            or not isinstance(init, str)
+        ):
+            raise Malformed("the side table does not fit the programs")
+        single: dict[str, Program] = {}
+        aggregate: dict[int, Program] = {}
+        for at, (kind, updates, body) in enumerate(bodies):
+            expected = at if at < 4 else 4
+            later = at <= 4 or updates > bodies[at - 1][1]
+            if kind != expected or not later or (updates == 0) != (kind < 4) or not isinstance(tables[at], dict):
+                raise Malformed("the bundle's programs are out of order")
+            program = Program.from_bytes(body, limits, Side.from_json(tables[at]))
+            if kind < 4:
+                single[KINDS[kind]] = program
+            else:
+                aggregate[updates] = program
+        if len(single) != 4:
+            raise Malformed("a program of the bundle is missing")
+        parsed = tuple(Rule.from_json(each) for each in rules)
+        state = draw_state(parsed, init) if init != "given" else {}
+        return cls(**single, aggregate=aggregate, rules=parsed, init=init, state=state)
+
+
+def read_json(content: bytes) -> dict[str, Any]:
+    """A JSON object. Errors: `Malformed`."""
+    try:
+        entry = json.loads(content)
+    except (ValueError, RecursionError) as error:
+        raise Malformed("the side table is not JSON") from error
+    if not isinstance(entry, dict):
+        raise Malformed("the side table is not an object")
+    return entry

@@ -1,0 +1,120 @@
+"""From a Python function to traced ATen operators to a `Graph`."""
+
+import operator
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.func import functionalize
+from torch.fx import GraphModule, Node
+from torch.fx.experimental.proxy_tensor import make_fx
+from torch.nn.attention import SDPBackend, sdpa_kernel
+
+from assay.protocol.errors import Unsupported
+from assay.work import lower_layers as _lower_layers
+from assay.work import lower_shape as _lower_shape
+from assay.work.lower import RULES, Ref
+from assay.work.normal import Graph
+
+TABLES = (_lower_layers, _lower_shape)
+"""Modules whose rules are in `RULES` once they are imported."""
+IGNORED = ("empty_like.default", "new_empty.default", "empty.memory_format", "new_empty_strided.default")
+"""Allocations: values only through an operator that fills them."""
+
+
+def trace(function: Callable[..., Any], examples: Sequence[Tensor]) -> GraphModule:
+    """The ATen operators of a call, without mutation and dead code. Shapes are those of the examples."""
+    with sdpa_kernel(SDPBackend.MATH):
+        first = make_fx(function)(*examples)
+    second = make_fx(functionalize(first, remove="mutations"))(*examples)
+    second.graph.eliminate_dead_code()
+    second.recompile()
+    return second
+
+
+def operator_name(target: Any) -> str:
+    """`add.Tensor` for `aten.add.Tensor`; other namespaces keep theirs."""
+    if isinstance(target, torch._ops.OpOverload):
+        name = f"{target._schema.name.split('::')[1]}.{target._overloadname}"
+        return name if target.namespace == "aten" else f"{target.namespace}::{name}"
+    return str(target)
+
+
+def lower(graph: Graph, module: GraphModule, values: Sequence[int]) -> list[int]:
+    """Lower traced operators onto `graph`, whose values stand for the trace's inputs. Errors: `Unsupported`."""
+    known: dict[Node, Any] = {}
+    waiting = iter(values)
+
+    def resolve(argument: Any) -> Any:
+        if isinstance(argument, Node):
+            return known[argument]
+        if isinstance(argument, tuple | list):
+            return [resolve(each) for each in argument]
+        return argument
+
+    for node in module.graph.nodes:
+        if node.op == "placeholder":
+            known[node] = Ref(next(waiting))
+        elif node.op == "get_attr":
+            known[node] = Ref(graph.constant(getattr(module, str(node.target))))
+        elif node.op == "output":
+            return [int(each) for each in resolve(node.args[0])]
+        elif node.target is operator.getitem:
+            known[node] = resolve(node.args[0])[node.args[1]]
+        else:
+            known[node] = apply_rule(graph, node, [resolve(each) for each in node.args], dict(node.kwargs), resolve)
+    raise AssertionError("a trace ends with its outputs")
+
+
+def apply_rule(graph: Graph, node: Node, args: list[Any], kwargs: dict[str, Any], resolve: Callable[[Any], Any]) -> Any:
+    """The values of one traced operator."""
+    name = operator_name(node.target)
+    graph.source = str(node.meta.get("stack_trace") or "")
+    if name in IGNORED:
+        return None
+    if name not in RULES:
+        raise Unsupported(
+            f"no exact form of {name}{place(graph)}", hint=nearest(name), operator=name, source=graph.source
+        )
+    try:
+        result = RULES[name](graph, *args, **{key: resolve(value) for key, value in kwargs.items()})
+    except Unsupported as error:
+        raise Unsupported(
+            f"{error.message}{place(graph)}", hint=error.hint, operator=name, source=graph.source
+        ) from error
+    except TypeError as error:
+        raise Unsupported(
+            f"a form of {name} that has no exact form{place(graph)}: {error}", operator=name, source=graph.source
+        ) from error
+    if isinstance(result, tuple):
+        return tuple(None if each is None else Ref(each) for each in result)
+    return Ref(result)
+
+
+def place(graph: Graph) -> str:
+    """Where in the model, for messages."""
+    return f" at {graph.source}" if graph.source else ""
+
+
+NEAREST = {
+    "nonzero": "shapes must not depend on values: use torch.where with a mask",
+    "index": "select by arange, slices or torch.where instead of a mask or a list of indices",
+    "rand": "random numbers must come from the job's key: use nn.Dropout",
+    "cumsum": "multiply by a triangular matrix of ones",
+    "sort": "use max or argmax",
+    "topk": "use max or argmax",
+    "_linalg": "factorisations have no exact form",
+    "upsample": "repeat by expand and reshape",
+    "prod": "multiply the parts",
+    "native_group_norm": "use LayerNorm or BatchNorm",
+    "cudnn": "capture on the CPU",
+}
+
+
+def nearest(name: str) -> str:
+    """What to write instead, where that is known."""
+    for prefix, hint in NEAREST.items():
+        if name.startswith(prefix):
+            return hint
+    return "use the operators of MLPs, CNNs and GPTs; see the table of operators in the reference"
