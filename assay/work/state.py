@@ -122,7 +122,7 @@ def _tensor(part: memoryview, spec: Spec) -> Tensor:
 
 def content_of(tensor: Tensor) -> memoryview:
     """Bytes of a tensor, row-major, little endian; a view where the tensor is contiguous on the CPU."""
-    return memoryview(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy())
+    return tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data
 
 
 def root_of(tensor: Tensor) -> bytes:
