@@ -71,8 +71,8 @@ class Order:
     @classmethod
     def from_abi(cls, struct: Any) -> "Order":
         """The order that a contract call returned: a sequence in the struct's order."""
-        values: list[Any] = list(struct)
-        return cls(*values[:-1], OrderWindows(*values[-1]))
+        rows: dict[str, Any] = dict(zip((field.name for field in fields(cls)), struct, strict=True))
+        return cls(**{**rows, "windows": OrderWindows(*rows["windows"])})
 
     @property
     def segment_count(self) -> int:
