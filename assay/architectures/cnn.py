@@ -5,7 +5,7 @@ from torch import Tensor, nn
 
 
 class CNN(nn.Module):
-    """Two convolutions with relu and pools, then a linear layer. x float32 [B, C, H, W]; logits float32 [B, classes]."""
+    """Two convolutions with relu and pools, then a linear layer. x float32 [B, C, H, W]; logits [B, classes]."""
 
     def __init__(self, channels: int, size: int, widths: tuple[int, int], classes: int) -> None:
         super().__init__()

@@ -2,9 +2,9 @@
 
 `torch.sqrt` is 1 ulp off on some vector lengths, so the root is taken in float64 (24 bits of result from 53 of
 intermediate are rounded correctly: Figueroa, "When is double rounding innocuous?", 1995). Maxima of signed zeros
-depend on the lane in vendors' code, so max and min are comparisons with a tie rule. exp, log, tanh, erf, sin and cos are
-polynomials after Cody-Waite reduction, by separate multiplications and additions in binary32 (coefficients: Moshier,
-Cephes, single precision; erf beyond 1: Abramowitz and Stegun 7.1.26).
+depend on the lane in vendors' code, so max and min are comparisons with a tie rule. exp, log, tanh, erf, sin and cos
+are polynomials after Cody-Waite reduction, by separate multiplications and additions in binary32 (coefficients:
+Moshier, Cephes, single precision; erf beyond 1: Abramowitz and Stegun 7.1.26).
 """
 
 import torch

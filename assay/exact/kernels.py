@@ -1,7 +1,9 @@
 """Which path computes inner products here: chosen by known answers first, by speed second, never by bits.
 
-`float64` is right everywhere. `int8` is several times faster on processors with VNNI and wrong without, because oneDNN's
-product saturates there: it is admitted only if extreme operands give the known integers. `ASSAY_EXACT_PATH` forces a path.
+`float64` is right everywhere. `int8` is several times faster on large products where the processor has VNNI and wrong
+where it has not, because oneDNN's product saturates there: it is admitted only if extreme operands give the known
+integers. For K = 1 `torch._int_mm` reads the wrong elements, so small products never take it. `ASSAY_EXACT_PATH` forces
+a path.
 """
 
 import os
@@ -18,13 +20,15 @@ from assay.protocol.errors import Unsupported
 PATHS = ("float64", "int8", "int64")
 INT8_WORK = 1 << 22
 """Multiplications below which splitting into slices costs more than it saves."""
+INT8_SIDE = 32
+"""Rows, columns and length below which it does too."""
 INT8_LIMIT = 127 * 128 + 63
 
 
 def known_answers() -> list[tuple[Tensor, Tensor]]:
     """Operands [1, M, K] and [1, N, K] that saturate 16-bit accumulators, and mixed ones, of awkward and even sizes."""
     cases = []
-    for rows, columns, length in ((32, 16, 64), (33, 17, 67), (1, 1, 1), (5, 40, 256)):
+    for rows, columns, length in ((32, 16, 64), (33, 17, 67), (1, 3, 8), (5, 40, 256)):
         steps = torch.arange(rows * length, dtype=torch.int64).reshape(1, rows, length)
         turns = torch.arange(columns * length, dtype=torch.int64).reshape(1, columns, length)
         left = (steps * 40503) % (2 * INT8_LIMIT + 1) - INT8_LIMIT
@@ -87,7 +91,8 @@ def best_path() -> str:
 
 def contraction(path: str, left: tuple[int, ...], columns: int, bound: int) -> Callable[[Tensor, Tensor], Tensor]:
     """The function for operands `left` [B, M, K] and [B, columns, K] whose integers are at most `bound`."""
-    work = left[0] * left[1] * left[2] * columns
-    if path == "int8" and bound <= INT8_LIMIT and left[2] <= INT8_LENGTH and work >= INT8_WORK:
+    _, rows, length = left
+    fits = bound <= INT8_LIMIT and length <= INT8_LENGTH and min(rows, columns, length) >= INT8_SIDE
+    if path == "int8" and fits and rows * columns * length >= INT8_WORK:
         return contract_int8
     return contract_float64

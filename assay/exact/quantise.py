@@ -18,7 +18,7 @@ FIELD_MASK = 0x7FF << MANTISSA_BITS
 TINY = 2.0**-160
 """Stands for the magnitude of a zero group in `powers`: below every float32, so no other group has it."""
 SCALE_LIMIT = 400
-"""|c| < 2^63 scaled by 2^-400 rounds to zero in float32, by 2^400 overflows unless c = 0: a wider scale changes nothing."""
+"""|c| < 2^63 times 2^-400 rounds to zero in float32, times 2^400 overflows unless c = 0: more changes nothing."""
 
 
 def carry(bits: int, limit: int) -> int:

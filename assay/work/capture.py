@@ -19,7 +19,7 @@ from torch.func import functional_call
 
 from assay.exact.profile import get_profile
 from assay.protocol.errors import BadInput, Unsupported
-from assay.work.initial import Rule, derive_rules, draw_state, given_rules
+from assay.work.initial import derive_rules, draw_state, given_rules
 from assay.work.merge import MERGES
 from assay.work.normal import Graph, type_of
 from assay.work.optimizer import Optimizer
@@ -45,9 +45,9 @@ def capture(
 ) -> Bundle:
     """Capture a job's programs at the batch shape of the examples.
 
-    `loss` is `cross_entropy`, `mse` or a function of (output, y) that gives the mean. `init` is `given` (the model's weights
-    as they are) or `seed:N` (drawn by integer arithmetic, the same everywhere). `counts` are the numbers of updates an
-    aggregate may have. Errors: `Unsupported` for an operator without an exact form, with its place; `BadInput`.
+    `loss` is `cross_entropy`, `mse` or a function of (output, y) that gives the mean. `init` is `given` (the model's
+    weights as they are) or `seed:N` (drawn by integer arithmetic, the same everywhere). `counts` are the numbers of
+    updates an aggregate may have. Errors: `Unsupported` for an operator without an exact form, with its place; `BadInput`.
     """
     chosen = LOSSES.get(loss) if isinstance(loss, str) else loss
     if chosen is None:
@@ -197,6 +197,3 @@ class Capture:
                 first = self.start[name].reshape(-1)[0]
                 results.append(graph.expand(graph.constant(first), tuple(self.start[name].shape)))
         return graph.finish(results, [f"state:{name}" for name in names])
-
-
-InitialRule = Rule

@@ -1,7 +1,7 @@
-"""Initial states drawn by integer arithmetic, so that a seed gives the same weights on every machine and torch release.
+"""Initial states drawn by integer arithmetic: a seed gives the same weights on every machine and torch release.
 
-Each tensor has a rule: `uniform` in [-amount, amount), `normal` with deviation `amount` (the sum of twelve uniforms less
-six would do; Box and Muller's polynomials are exact too), `constant`, or `given` with the state shipped beside the program.
+Each tensor has a rule: `uniform` in [-amount, amount), `normal` with deviation `amount` (Box and Muller 1958, by the
+polynomials of `assay.exact.elementwise`), `constant`, or `given` with the state shipped beside the programs.
 """
 
 import math

@@ -1,7 +1,7 @@
 """Running programs: plan once, then one or a few tensor operations per node, with the reference's bits.
 
-Integers of exact groups travel as float64, powers of two in place of exponents (`Form`); which is a choice of the plan and
-never changes a bit of what a node's result is said to be. Non-finite results are faults. They are found cheaply: only
+Integers of exact groups travel as float64, powers of two in place of exponents (`Form`); that is a choice of the plan
+and never changes a bit of what a node's result is said to be. Non-finite results are faults. They are found cheaply: only
 values that an operator may hide (a comparison, a maximum, a quotient, ...) and outputs are summed, and one look at all
 sums at the end says whether to run again node by node for the first fault. The rerun decides, so a fault is the
 same node on every machine; programs from outside run no code and open no file.
@@ -40,7 +40,7 @@ class Form(Enum):
 
 @dataclass(frozen=True)
 class Fault:
-    """The first node whose result is not finite or whose index leaves its domain; an input counts as node -1 - input."""
+    """The first node whose result is not finite or whose index leaves its domain; input i counts as node -1 - i."""
 
     node_index: int
     operator: str
@@ -167,16 +167,19 @@ class Runner:
     def run(self, inputs: Sequence[Tensor]) -> list[Tensor] | Fault:
         """Outputs, contiguous and of the declared types, or the first `Fault`. Errors: `BadInput` for other inputs."""
         self.check_inputs(inputs)
-        with torch.inference_mode():
+        with torch.no_grad():
             try:
                 held, sums = self.run_calls(inputs)
-            except (OutsideDomain, IndexError):
-                return self.locate(inputs)
+            except OutsideDomain:
+                fault = self.locate(inputs)
+                assert fault is not None, "an index left its domain on one path only"
+                return fault
             if not self.are_finite(sums):
                 fault = self.locate(inputs)
                 if fault is not None:
                     return fault
-            return [self.finish(held[value], value) for value in self.program.outputs]
+            foreign = {tensor.untyped_storage().data_ptr() for tensor in (*inputs, *self.constants.values())}
+            return [self.finish(held[value], value, foreign) for value in self.program.outputs]
 
     def run_calls(self, inputs: Sequence[Tensor]) -> tuple[dict[int, Tensor], list[Tensor]]:
         """All values that live to the end, and one number per watched value that is not finite if the value is not."""
@@ -197,12 +200,12 @@ class Runner:
         """Whether every watched value is surely finite; a sum that overflows says no as well."""
         return not sums or math.isfinite(float(torch.stack(sums).abs().max()))
 
-    def finish(self, tensor: Tensor, value: int) -> Tensor:
-        """An output as declared, in memory of its own."""
+    def finish(self, tensor: Tensor, value: int, foreign: set[int]) -> Tensor:
+        """An output as declared, contiguous, never in the memory of an input or a constant."""
         if self.forms[value] != Form.NATIVE:
             tensor = self.to_native(value)(tensor)
         tensor = tensor.contiguous()
-        return tensor.clone() if value < self.count or value in self.constants else tensor
+        return tensor.clone() if tensor.untyped_storage().data_ptr() in foreign else tensor
 
     def check_inputs(self, inputs: Sequence[Tensor]) -> None:
         """Inputs have the declared types. Errors: `BadInput`."""
@@ -212,9 +215,8 @@ class Runner:
             if tensor.dtype != TORCH_DTYPES[value.dtype] or tuple(tensor.shape) != value.shape:
                 names = self.program.side.input_names
                 name = names[index] if index < len(names) else str(index)
-                raise BadInput(
-                    f"input {name} is {tensor.dtype}{list(tensor.shape)}, the program takes {value.dtype}{list(value.shape)}"
-                )
+                expected = f"{value.dtype}{list(value.shape)}"
+                raise BadInput(f"input {name} is {tensor.dtype}{list(tensor.shape)}, the program takes {expected}")
 
     def locate(self, inputs: Sequence[Tensor]) -> Fault | None:
         """The first fault, by running node by node on declared types; None when there is none."""

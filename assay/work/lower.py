@@ -1,12 +1,12 @@
 """From traced ATen operators to normal form: the table of lowerings and the basic rules.
 
 A rule takes a `Graph` and the operator's arguments, with traced tensors as `Ref` (an int that is a value), and gives a
-value or a tuple of values. Composite backward operators are kept by the tracer and lowered here, by our own definitions, so
-that a torch release cannot change a program's meaning.
+value or a tuple of values. Composite backward operators are kept by the tracer and lowered here, by our own
+definitions, so that a torch release cannot change a program's meaning.
 """
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 
@@ -19,13 +19,15 @@ class Ref(int):
 
 
 Rule = Callable[..., Any]
+"""Gives a value, or a tuple of values and None."""
 RULES: dict[str, Rule] = {}
+AnyRule = TypeVar("AnyRule", bound=Rule)
 
 
-def rule(*names: str) -> Callable[[Rule], Rule]:
+def rule(*names: str) -> Callable[[AnyRule], AnyRule]:
     """Register a lowering for ATen overloads, by names such as `add.Tensor`."""
 
-    def register(function: Rule) -> Rule:
+    def register(function: AnyRule) -> AnyRule:
         for name in names:
             RULES[name] = function
         return function
@@ -57,7 +59,7 @@ def are_integers(g: Graph, *inputs: Any) -> bool:
     return all(g.dtype(each) != "F32" if isinstance(each, Ref) else isinstance(each, int) for each in inputs)
 
 
-def arithmetic(name: str, integer_name: str) -> Rule:
+def arithmetic(name: str, integer_name: str) -> Callable[..., int]:
     """A lowering of `a op alpha * b`."""
 
     def lower(g: Graph, a: Any, b: Any, alpha: float = 1) -> int:
@@ -74,15 +76,15 @@ def arithmetic(name: str, integer_name: str) -> Rule:
     return lower
 
 
+subtract = arithmetic("sub", "integer_sub")
 RULES["add.Tensor"] = RULES["add.Scalar"] = arithmetic("add", "integer_add")
-RULES["sub.Tensor"] = RULES["sub.Scalar"] = arithmetic("sub", "integer_sub")
+RULES["sub.Tensor"] = RULES["sub.Scalar"] = subtract
 RULES["mul.Tensor"] = RULES["mul.Scalar"] = arithmetic("mul", "integer_mul")
 
 
 @rule("rsub.Scalar", "rsub.Tensor")
 def lower_rsub(g: Graph, a: Any, b: Any, alpha: float = 1) -> int:
-    result: int = RULES["sub.Tensor"](g, b, a, alpha)
-    return result
+    return subtract(g, b, a, alpha)
 
 
 @rule("div.Tensor", "div.Scalar")
@@ -205,11 +207,6 @@ def lower_gelu_backward(g: Graph, grad: int, a: int, approximate: str = "none") 
     return g.map("mul", grad, g.map("add", share, g.map("mul", a, density)))
 
 
-@rule("maximum.default", "minimum.default")
-def lower_extreme(g: Graph, a: int, b: int) -> int:
-    raise refuse("maximum and minimum of two tensors", "write torch.where(a > b, a, b), which names the winner of ties")
-
-
 @rule("clamp.default", "clamp_min.default", "clamp_max.default", "hardtanh.default")
 def lower_clamp(g: Graph, a: int, low: float | None = None, high: float | None = None) -> int:
     if low is not None:
@@ -261,7 +258,7 @@ def axes_of(g: Graph, value: int, dims: Sequence[int] | int | None) -> tuple[int
 
 
 @rule("sum.dim_IntList", "sum.default")
-def lower_sum(g: Graph, a: int, dims: Any = None, keepdim: bool = False, dtype: Any = None) -> int:
+def lower_sum(g: Graph, a: int, dims: Any = None, keepdim: bool = False, **_: Any) -> int:
     axes = axes_of(g, a, dims)
     if g.dtype(a) == "F32":
         return g.sum(a, axes, keepdim)
@@ -276,7 +273,7 @@ def lower_sum(g: Graph, a: int, dims: Any = None, keepdim: bool = False, dtype: 
 
 
 @rule("mean.dim", "mean.default")
-def lower_mean(g: Graph, a: int, dims: Any = None, keepdim: bool = False, dtype: Any = None) -> int:
+def lower_mean(g: Graph, a: int, dims: Any = None, keepdim: bool = False, **_: Any) -> int:
     return mean(g, a, axes_of(g, a, dims), keepdim)
 
 

@@ -263,13 +263,13 @@ def shifted(g: Graph, x: int, axis: int) -> tuple[int, int]:
 
 
 @rule("_log_softmax.default")
-def lower_log_softmax(g: Graph, x: int, dim: int, half_to_float: bool) -> int:
+def lower_log_softmax(g: Graph, x: int, dim: int, _: bool) -> int:
     z, total = shifted(g, x, dim % len(g.shape(x)))
     return g.map("sub", z, g.map("log", total))
 
 
 @rule("_log_softmax_backward_data.default")
-def lower_log_softmax_backward(g: Graph, grad: int, out: int, dim: int, dtype: Any) -> int:
+def lower_log_softmax_backward(g: Graph, grad: int, out: int, dim: int, _: Any) -> int:
     total = g.sum(grad, (dim % len(g.shape(out)),), True)
     return g.map("sub", grad, g.map("mul", g.map("exp", out), total))
 
@@ -281,13 +281,13 @@ def lower_softmax(g: Graph, x: int, dim: int, *_: Any) -> int:
 
 
 @rule("_softmax_backward_data.default")
-def lower_softmax_backward(g: Graph, grad: int, out: int, dim: int, dtype: Any) -> int:
+def lower_softmax_backward(g: Graph, grad: int, out: int, dim: int, _: Any) -> int:
     product = g.map("mul", grad, out)
     return g.map("sub", product, g.map("mul", out, g.sum(product, (dim % len(g.shape(out)),), True)))
 
 
 @rule("nll_loss_forward.default")
-def lower_nll(g: Graph, logs: int, y: int, weight: Any, reduction: int, ignore: int) -> tuple[Ref, Ref]:
+def lower_nll(g: Graph, logs: int, y: int, weight: Any, reduction: int, _: int) -> tuple[Ref, Ref]:
     check_loss(weight)
     size = g.shape(y)[0]
     losses = g.map("neg", g.put("pick", (logs, y), shape=g.shape(y), dtype="F32"))
@@ -305,9 +305,7 @@ def check_loss(weight: Any) -> None:
 
 
 @rule("nll_loss_backward.default")
-def lower_nll_backward(
-    g: Graph, grad: int, logs: int, y: int, weight: Any, reduction: int, ignore: int, total: int
-) -> int:
+def lower_nll_backward(g: Graph, grad: int, logs: int, y: int, weight: Any, reduction: int, _: int, total: int) -> int:
     check_loss(weight)
     size, classes = g.shape(logs)
     share = g.map("neg", g.map("div", grad, total) if reduction == 1 else grad)

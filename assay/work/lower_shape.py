@@ -11,7 +11,7 @@ from assay.work.normal import Graph
 NO_DTYPE: torch.dtype | None = None
 
 for each in ("detach.default", "alias.default", "clone.default", "contiguous.default", "lift_fresh_copy.default"):
-    RULES[each] = lambda g, a, **_: a
+    RULES[each] = lambda _, a, **__: a
 
 
 @rule("view.default", "_unsafe_view.default", "reshape.default")
@@ -44,7 +44,7 @@ def lower_permute(g: Graph, a: int, dims: Sequence[int]) -> int:
 
 
 @rule("expand.default")
-def lower_expand(g: Graph, a: int, shape: Sequence[int], implicit: bool = False) -> int:
+def lower_expand(g: Graph, a: int, shape: Sequence[int], **_: Any) -> int:
     source = (1,) * (len(shape) - len(g.shape(a))) + g.shape(a)
     sizes = tuple(own if size == -1 else size for size, own in zip(shape, source, strict=True))
     return g.expand(a, sizes)
@@ -168,11 +168,6 @@ def lower_arange(g: Graph, *bounds: Any, dtype: torch.dtype | None = NO_DTYPE, *
     if numbers.step != 1:
         steps = g.map("integer_mul", steps, g.integer(numbers.step))
     return g.map("integer_add", steps, g.integer(numbers.start)) if numbers.start else steps
-
-
-@rule("tril.default", "triu.default")
-def lower_triangle(g: Graph, a: int, diagonal: int = 0) -> int:
-    raise refuse("tril and triu", "compare torch.arange rows with columns and use torch.where")
 
 
 @rule("embedding.default")

@@ -1,6 +1,6 @@
 """Aggregation rules as parts of a program: columns of updates into one update, disputable like any other node.
 
-A rule takes a `Graph`, per parameter the coordinate-major stack [D, n] of n updates, and how many of them may be Byzantine,
+A rule takes a `Graph`, per parameter the coordinate-major stack [D, n] of n updates, and how many may be Byzantine,
 and gives per parameter a merged update [D]. So that a rule can see whole updates, it gets all parameters at once.
 """
 
@@ -12,7 +12,7 @@ from assay.work.normal import Graph
 Merge = Callable[[Graph, list[int], int], list[int]]
 
 
-def merge_mean(graph: Graph, stacks: list[int], byzantine_count: int) -> list[int]:
+def merge_mean(graph: Graph, stacks: list[int], _: int) -> list[int]:
     """The exact sum of each coordinate divided by n."""
     results = []
     for stack in stacks:
@@ -23,10 +23,10 @@ def merge_mean(graph: Graph, stacks: list[int], byzantine_count: int) -> list[in
 
 
 def merge_krum(graph: Graph, stacks: list[int], byzantine_count: int) -> list[int]:
-    """The update nearest to its n - f - 2 nearest neighbours (Blanchard et al., NeurIPS 2017); ties to the lowest index.
+    """The update nearest to its n - f - 2 nearest neighbours (Blanchard et al., NeurIPS 2017); ties to the lowest.
 
-    Distances are squared norms of differences, from exact inner products of differences under the profile. The smallest are
-    taken out one by one by argmax of negated values, so no sort is needed. Needs n >= 2f + 3.
+    Distances are squared norms of differences, by exact inner products under the profile. The smallest are taken out
+    one by one by argmax of negated values, so no sort is needed. Needs n >= 2f + 3.
     """
     count = graph.shape(stacks[0])[1]
     if count < 2 * byzantine_count + 3:

@@ -1,7 +1,7 @@
 """One node of a program and its bytes.
 
-A node is a fixed head, then its inputs, its attributes and, for a constant, its content. Integers are big endian, so that a
-contract can read any field at a computed place:
+A node is a fixed head, then its inputs, its attributes and, for a constant, its content. Integers are big endian, so
+that a contract can read any field at a computed place:
 
     offset  size  field
     0       2     opcode                      (assay.exact.primitives)
@@ -101,7 +101,7 @@ def read_node(reader: Reader, payload_limit: int) -> Node:
 
 
 def check_payload(node: Node, is_constant: bool) -> None:
-    """A constant has exactly its elements, all finite or canonical; other nodes have no payload. Errors: `Malformed`."""
+    """A constant has exactly its elements, finite and canonical; others have no payload. Errors: `Malformed`."""
     size = ITEM_BYTES[node.dtype]
     for axis in node.shape:
         size *= axis

@@ -7,12 +7,14 @@ import torch
 from torch import Tensor
 
 from assay.exact.index import unfold_size
-from assay.exact.primitives import BY_NAME, Call, broadcast
+from assay.exact.primitives import BY_NAME
 from assay.exact.profile import Profile
 from assay.exact.reduce import sum_bits, sum_limit
+from assay.exact.rules import Call, broadcast
 from assay.exact.values import REDUCTION_LIMIT, TORCH_DTYPES, Value
+from assay.work.limits import DEFAULT_LIMITS, Limits
 from assay.work.node import Node
-from assay.work.program import DEFAULT_LIMITS, Limits, Program, Side
+from assay.work.program import Program, Side
 
 DTYPE_NAMES = {dtype: name for name, dtype in TORCH_DTYPES.items()}
 

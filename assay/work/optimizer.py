@@ -1,7 +1,7 @@
-"""Optimizers as pure functions of tensors, in separate multiplications and additions, so that a capture shows every step.
+"""Optimizers as pure functions of tensors, in separate multiplications and additions, so that a capture shows each.
 
-State is a flat, ordered list of named tensors. Powers of the betas are float32 state, one multiplication a step; a schedule of
-learning rates is a float32 table indexed by a step counter.
+State is a flat, ordered list of named tensors. Powers of the betas are float32 state, one multiplication a step; a
+schedule of learning rates is a float32 table indexed by a step counter.
 """
 
 from collections.abc import Mapping, Sequence
@@ -18,7 +18,7 @@ TABLE_LIMIT = 65_536
 
 @dataclass(frozen=True)
 class Optimizer:
-    """An inner optimizer: `sgd` or `adamw`, and its numbers. `lr` is one rate or a rate per step (the last one stays)."""
+    """An inner optimizer: `sgd` or `adamw`, and its numbers. `lr` is one rate or one per step (the last stays)."""
 
     name: str
     lr: float | tuple[float, ...]

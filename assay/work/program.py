@@ -5,25 +5,27 @@
     bytes  = header | nodes                           (a node's layout: assay.work.node)
     root   = roots_hash([leaf_hash(header), merkle_root(leaf_hash(node) for each node)])
 
-Values are numbered by position: inputs first, then nodes, each of which uses earlier values only. Every node and every input
-that is not an output is there because something needs it or because the signature names it; names of inputs and outputs
-and the source line of each node are a side table, outside the hash.
+Values are numbered by position: inputs first, then nodes, each of which uses earlier values only. Names of inputs and
+outputs and the source line of each node are a side table, outside the hash.
 """
 
 import json
 import struct
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
 from torch import Tensor
 
-from assay.exact.primitives import BY_NAME, BY_OPCODE, Call
+from assay.exact.primitives import BY_NAME, BY_OPCODE
 from assay.exact.profile import PROFILES, Profile
+from assay.exact.rules import Call
 from assay.exact.values import Value
-from assay.protocol.errors import LimitExceeded, Malformed
+from assay.protocol.errors import BadInput, Malformed
 from assay.protocol.merkle import DTYPE_CODES, leaf_hash, merkle_root, roots_hash
 from assay.work.initial import Rule, draw_state
+from assay.work.limits import DEFAULT_LIMITS, admit
+from assay.work.limits import Limits as Limits
 from assay.work.node import TYPE, Node, Reader, check_payload, read_node, read_type
 
 MAGIC = b"ASSAYPRG"
@@ -32,31 +34,6 @@ HEADER = struct.Struct(">8sHHIIII")
 PHYSICAL_BYTES = 8
 """Bytes an element may take while a program runs, whatever its type: integers travel as float64 on some paths."""
 CONSTANT = BY_NAME["constant"].opcode
-
-
-@dataclass(frozen=True)
-class Limits:
-    """What a program from outside may ask of this machine."""
-
-    program_bytes: int = 64 << 20
-    nodes: int = 65_536
-    inputs: int = 4_096
-    outputs: int = 4_096
-    constant_bytes: int = 1 << 20
-    value_elements: int = 1 << 31
-    live_bytes: int = 8 << 30
-    operations: int = 1 << 44
-
-
-DEFAULT_LIMITS = Limits()
-
-
-def admit(name: str, actual: int, limit: int) -> None:
-    """Refuse what is larger than admitted. Errors: `LimitExceeded`."""
-    if actual > limit:
-        raise LimitExceeded(
-            f"the program's {name} is {actual}, at most {limit} is admitted", limit=limit, actual=actual
-        )
 
 
 @dataclass(frozen=True)
@@ -238,6 +215,42 @@ class Bundle:
     init: str = "given"
     state: dict[str, Tensor] = field(default_factory=dict, compare=False, repr=False)
 
+    def __post_init__(self) -> None:
+        self.check_signatures()
+
+    @property
+    def state_names(self) -> tuple[str, ...]:
+        """Names of the state's tensors, in order."""
+        return tuple(rule.name for rule in self.rules)
+
+    @property
+    def is_random(self) -> bool:
+        """Whether `step` takes a key (int64 [2]) and a step number (int64 []) after x and y."""
+        return len(self.step.inputs) == len(self.rules) + 4
+
+    def check_signatures(self) -> None:
+        """Programs take and give the state that the rules describe. Errors: `Malformed`."""
+        state = [(rule.dtype, rule.shape) for rule in self.rules]
+        count = len(state)
+        step, emit = Signature.of(self.step), Signature.of(self.emit)
+        evaluate, predict = Signature.of(self.evaluate), Signature.of(self.predict)
+        x, y = step.inputs[count : count + 1], step.inputs[count + 1 : count + 2]
+        random = [("I64", (2,)), ("I64", ())]
+        updates = emit.outputs
+        fits = [
+            len(set(self.state_names)) == count,
+            len(y) == 1 and step.inputs in (state + x + y, state + x + y + random),
+            step.outputs == [*state, ("F32", ())],
+            emit.inputs == state + state,
+            all(each[0] == "F32" for each in updates),
+            evaluate == Signature(state + x + y, [("I64", ()), ("F32", ())]),
+            predict.inputs == state + x,
+            0 < len(self.aggregate) <= AGGREGATES,
+            *(Signature.of(each) == Signature(state + updates * n, state) for n, each in self.aggregate.items()),
+        ]
+        if not all(fits):
+            raise Malformed("the bundle's programs do not fit each other", fits=fits)
+
     def sections(self) -> list[tuple[str, int, Program]]:
         """Kind, count of updates and program, in the order of the root."""
         single = [(kind, 0, getattr(self, kind)) for kind in KINDS[:4]]
@@ -276,34 +289,50 @@ class Bundle:
         bodies = []
         for _ in range(count):
             kind, updates, size = reader.unpack(SECTION)
-            bodies.append((kind, updates, reader.take(size)))
+            bodies.append(((kind, updates), reader.take(size)))
         entry = read_json(reader.take(side_size))
         reader.finish()
-        tables, rules, init = entry.get("programs"), entry.get("rules"), entry.get("init")
+        tables, rows, init = entry.get("programs"), entry.get("rules"), entry.get("init")
         if (
             not isinstance(tables, list)
             or len(tables) != count
-            or not isinstance(rules, list)
+            or not isinstance(rows, list)
             or not isinstance(init, str)
         ):
             raise Malformed("the side table does not fit the programs")
-        single: dict[str, Program] = {}
-        aggregate: dict[int, Program] = {}
-        for at, (kind, updates, body) in enumerate(bodies):
-            expected = at if at < 4 else 4
-            later = at <= 4 or updates > bodies[at - 1][1]
-            if kind != expected or not later or (updates == 0) != (kind < 4) or not isinstance(tables[at], dict):
-                raise Malformed("the bundle's programs are out of order")
-            program = Program.from_bytes(body, limits, Side.from_json(tables[at]))
-            if kind < 4:
-                single[KINDS[kind]] = program
-            else:
-                aggregate[updates] = program
-        if len(single) != 4:
-            raise Malformed("a program of the bundle is missing")
-        parsed = tuple(Rule.from_json(each) for each in rules)
-        state = draw_state(parsed, init) if init != "given" else {}
-        return cls(**single, aggregate=aggregate, rules=parsed, init=init, state=state)
+        counts = [updates for (_, updates), _ in bodies[4:]]
+        order = [(kind, 0) for kind in range(4)] + [(4, updates) for updates in sorted(set(counts))]
+        if [label for label, _ in bodies] != order or not all(isinstance(table, dict) for table in tables):
+            raise Malformed("the bundle's programs are out of order")
+        programs = [
+            Program.from_bytes(body, limits, Side.from_json(table))
+            for (_, body), table in zip(bodies, tables, strict=True)
+        ]
+        rules = tuple(Rule.from_json(row) for row in rows)
+        step, emit, evaluate, predict = programs[:4]
+        aggregate = dict(zip(counts, programs[4:], strict=True))
+        bundle = cls(step, emit, evaluate, predict, aggregate, rules, init)
+        try:
+            return bundle if init == "given" else replace(bundle, state=draw_state(rules, init))
+        except BadInput as error:
+            raise Malformed(f"no initial state follows from the side table: {error.message}") from error
+
+
+@dataclass(frozen=True)
+class Signature:
+    """Types of a program's inputs and outputs."""
+
+    inputs: list[tuple[str, tuple[int, ...]]]
+    outputs: list[tuple[str, tuple[int, ...]]]
+
+    @classmethod
+    def of(cls, program: Program) -> "Signature":
+        """A program's signature."""
+        values = program.values
+        return cls(
+            [(value.dtype, value.shape) for value in program.inputs],
+            [(values[value].dtype, values[value].shape) for value in program.outputs],
+        )
 
 
 def read_json(content: bytes) -> dict[str, Any]:
