@@ -31,7 +31,7 @@ $(BIN)/python:
 	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); \
 	  echo "This Python cannot make a virtual environment; on Debian and Ubuntu: apt install python3-venv"; exit 1; }
 
-$(TORCH_STAMP): $(BIN)/python
+$(TORCH_STAMP): | $(BIN)/python
 	@echo "[2/3] installing $(TORCH), alone and first (about 200 MB for a CPU build)"
 	@$(PIP) "$(TORCH)"
 	@rm -f $(VENV)/.made-torch* && touch $@
@@ -46,7 +46,7 @@ $(TOOLS): $(INSTALLED)
 	@$(PIP) --editable ".[test,check]"
 	@touch $@
 
-$(PACKAGES): contracts/package.json contracts/package-lock.json $(BIN)/python
+$(PACKAGES): contracts/package.json contracts/package-lock.json | $(BIN)/python
 	@echo "installing the Solidity compiler, OpenZeppelin and Foundry with npm"
 	@# The lock names every version and hash; not `npm ci`, which insists on the binaries of other platforms too.
 	@$(NODE) cd contracts && npm install --no-save --no-audit --no-fund --loglevel=error
