@@ -71,7 +71,7 @@ function compile() {
     settings,
   };
   const output = JSON.parse(solc.compile(JSON.stringify(input)));
-  const problems = (output.errors ?? []).filter(({ severity }) => severity !== "info");
+  const problems = (output.errors ?? []).filter(({ severity, sourceLocation }) => severity === "error" || !sourceLocation?.file.startsWith("@"));
   for (const { formattedMessage } of problems) process.stderr.write(formattedMessage + "\n");
   if (problems.some(({ severity }) => severity === "error")) process.exit(1);
 
@@ -88,14 +88,15 @@ function compile() {
         // A linked library's errors and events surface under this contract's address.
         abi = merge(abi, libraries.get(`${file}:${library}`).abi.filter(({ type }) => type !== "function"));
       }
-    if (abi.length === 0) return []; // an internal library
+    const size = compiled.evm.deployedBytecode.object.length / 2;
+    if (!/^I[A-Z]/.test(name) && size < 100) return []; // an internal library or an abstract base
     return [
       {
         name,
         abi,
         bytecode: "0x" + compiled.evm.bytecode.object.replace(/__\$[0-9a-f]{34}\$__/g, "0".repeat(40)),
         links,
-        deployed_size: compiled.evm.deployedBytecode.object.length / 2,
+        deployed_size: size,
         source_hash: sourceHash(sources, path),
       },
     ];

@@ -81,17 +81,20 @@ interface IJobs {
     function closeSlot(uint256 job, uint256 slot) external;
     /// @dev Burns one cleared price of the slot's bond; closes the slot when the rest cannot cover another.
     function miss(uint256 job, uint256 slot) external returns (uint256 burned);
-    /// @dev The present aggregator leaves (its lock, if any is left, is released); `to` takes its place and is locked.
-    ///      With `to` zero the pool is drawn by `seed`; nobody found leaves the place vacant.
+    /// @dev The present aggregator leaves (what is left of its lock holds until the end). `to` takes its place if it takes no
+    ///      other part and has the stake free; else the pool is drawn by `seed`; nobody found leaves the place vacant.
     function replaceAggregator(uint256 job, address to, bytes32 seed) external returns (address found);
     /// @dev Empties the seats in the bitmap `missing` and draws new ones by `seed` as far as the pool goes.
     function replaceValidators(uint256 job, uint256 missing, bytes32 seed) external;
     function fault(uint256 job) external;
+    /// @dev No further round opens.
+    function stop(uint256 job) external;
     function spendNonce(uint256 job, uint256 validatorIndex, bytes32 nonce) external;
 
     function orderOf(uint256 job) external view returns (Order memory);
     function viewOf(uint256 job) external view returns (JobView memory);
     function providersOf(uint256 job) external view returns (address[] memory);
+    function providerAt(uint256 job, uint256 slot) external view returns (address);
     function slotsOpen(uint256 job) external view returns (uint256[] memory bitmap);
     function validatorsOf(uint256 job) external view returns (address[] memory);
     /// @notice Bitmap over validators of the seats that are held and enlisted.

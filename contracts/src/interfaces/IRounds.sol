@@ -108,6 +108,8 @@ interface IRounds {
     function tableRootOf(uint256 job, uint32 generation, uint32 round, address validator) external view returns (bytes32);
     /// @notice Whether this commitment stands for its slot: by direct inclusion, or by proof and the provider's signature.
     function standing(Commitment calldata commitment, bytes32[] calldata proof, bytes calldata signature) external view returns (bool);
+    /// @notice Whose aggregate a round has, or who is to make it.
+    function aggregatorOf(uint256 job, uint32 generation, uint32 round) external view returns (address);
     function termsOf(uint256 job) external view returns (Terms memory);
     /// @notice Generation of the live instance of a round.
     function generationOf(uint256 job, uint32 round) external view returns (uint32);

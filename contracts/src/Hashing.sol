@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity ^0.8.28;
+
+import {Commitment, Entry, Leaf} from "./Types.sol";
+
+/// @title Hashing: what a root means. The same bytes as assay/protocol/{merkle,leaf}.py; all sha256, big endian.
+library Hashing {
+    bytes32 internal constant COMMITMENT = "assay.commitment.1";
+    bytes32 internal constant SEGMENT = "assay.segment.1";
+    bytes32 internal constant SALT = "assay.salt.1";
+    bytes32 internal constant ENTRY = "assay.entry.1";
+    bytes32 internal constant TABLE = "assay.table.1";
+    bytes32 internal constant DIGEST_SEGMENT = "assay.digest.segment.1";
+    bytes32 internal constant DIGEST_EMIT = "assay.digest.emit.1";
+    bytes32 internal constant DIGEST_AGGREGATE = "assay.digest.aggregate.1";
+    /// What voters reveal for a unit that cannot be executed because the job itself is at fault.
+    bytes32 internal constant FAULT = "assay.digest.fault.1";
+
+    bytes32 internal constant COMMITMENT_TYPE = keccak256(
+        "Commitment(uint256 job,uint32 generation,uint32 round,uint16 slot,address provider,bytes32 startRoot,bytes32 transcriptRoot,bytes32 secretHash,bytes32 sealedHash)"
+    );
+    bytes32 internal constant RESULT_TYPE =
+        keccak256("Result(uint256 job,uint32 generation,uint32 round,bytes32 accepted,bytes32 included,bytes32 resultRoot)");
+    bytes32 internal constant AGGREGATE_TYPE = keccak256("Aggregate(uint256 job,uint32 generation,uint32 round,bytes32 endRoot)");
+    bytes32 internal constant FAULT_TYPE = keccak256("Fault(uint256 job,uint32 generation,uint32 round,bytes32 digest)");
+
+    function leafHash(bytes memory content) internal pure returns (bytes32) {
+        return sha256(abi.encodePacked(bytes1(0x00), content));
+    }
+
+    function nodeHash(bytes32 left, bytes32 right) internal pure returns (bytes32) {
+        return sha256(abi.encodePacked(bytes1(0x01), left, right));
+    }
+
+    /// Levels above the leaves of a tree over `count` leaves.
+    function depth(uint256 count) internal pure returns (uint256 levels) {
+        for (uint256 rest = count > 0 ? count - 1 : 0; rest > 0; rest >>= 1) levels++;
+    }
+
+    /// Binds the index: unlike sorted pairs, a leaf proves itself at one place only.
+    function verify(bytes32 root, uint256 count, uint256 index, bytes32 node, bytes32[] calldata proof) internal pure returns (bool) {
+        return index < count && proof.length == depth(count) && climb(index, node, proof) == root;
+    }
+
+    /// The root that a proof leads to; whoever calls has checked index and length.
+    function climb(uint256 index, bytes32 node, bytes32[] calldata proof) internal pure returns (bytes32) {
+        for (uint256 i = 0; i < proof.length; i++) {
+            node = index & 1 == 1 ? nodeHash(proof[i], node) : nodeHash(node, proof[i]);
+            index >>= 1;
+        }
+        return node;
+    }
+
+    function commitmentLeaf(address rounds, Commitment calldata c) internal view returns (bytes32) {
+        return leafHash(bytes.concat(abi.encode(COMMITMENT, block.chainid, rounds), abi.encode(c)));
+    }
+
+    function secretHash(bytes32 secret) internal pure returns (bytes32) {
+        return sha256(abi.encode(secret));
+    }
+
+    function salt(bytes32 secret, uint256 index) internal pure returns (bytes32) {
+        return sha256(abi.encode(SALT, secret, index));
+    }
+
+    function segmentLeaf(Commitment calldata c, bytes32 secret, Leaf calldata leaf) internal pure returns (bytes32) {
+        return leafHash(
+            bytes.concat(
+                abi.encode(SEGMENT, c.job, c.generation, c.round, c.slot, c.provider),
+                abi.encode(leaf.index, salt(secret, leaf.index), leaf.stateRoot, leaf.lossBits, leaf.updateRoot)
+            )
+        );
+    }
+
+    function segmentDigest(Leaf calldata leaf) internal pure returns (bytes32) {
+        return sha256(abi.encode(DIGEST_SEGMENT, leaf.stateRoot, leaf.lossBits));
+    }
+
+    function emitDigest(bytes32 updateRoot) internal pure returns (bytes32) {
+        return sha256(abi.encode(DIGEST_EMIT, updateRoot));
+    }
+
+    function aggregateDigest(bytes32 endRoot) internal pure returns (bytes32) {
+        return sha256(abi.encode(DIGEST_AGGREGATE, endRoot));
+    }
+
+    function entryLeaf(Entry calldata entry) internal pure returns (bytes32) {
+        return leafHash(abi.encode(ENTRY, entry.slot, entry.segment, entry.digest));
+    }
+
+    function tableRoot(uint256 count, bytes32 merkleRoot) internal pure returns (bytes32) {
+        return sha256(abi.encode(TABLE, count, merkleRoot));
+    }
+
+    function structHash(Commitment calldata c) internal pure returns (bytes32) {
+        return keccak256(bytes.concat(COMMITMENT_TYPE, abi.encode(c)));
+    }
+}

@@ -1,0 +1,365 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity ^0.8.28;
+
+import {Hashing} from "./Hashing.sol";
+import {Commitment, Leaf, RoundPhase, RoundView, Target, Terms} from "./Types.sol";
+import {IDisputes} from "./interfaces/IDisputes.sol";
+import {IJobs} from "./interfaces/IJobs.sol";
+import {IRounds} from "./interfaces/IRounds.sol";
+import {IVault} from "./interfaces/IVault.sol";
+
+contract Rerun is IDisputes {
+    struct Sealed {
+        address challenger;
+        uint48 committedBlock;
+        uint96 bond;
+    }
+
+    struct Vote {
+        bytes32 sealedVote;
+        bytes32 digest;
+    }
+
+    struct Dispute {
+        uint256 job;
+        uint32 generation;
+        uint32 round;
+        Target target;
+        uint16 slot;
+        uint32 segment;
+        Outcome outcome;
+        uint48 sealedBlock; // when its challenger had committed
+        uint48 commitDeadline;
+        uint48 revealDeadline;
+        address accused;
+        address challenger;
+        uint96 bond;
+        bytes32 unit;
+        bytes32 claimed;
+        bytes32 truth;
+        bytes32 claimHash;
+        uint256 committed;
+        uint256 revealed;
+        address[] voters;
+        mapping(uint256 index => Vote) votes;
+    }
+
+    IVault private immutable VAULT;
+    IJobs private immutable JOBS;
+    IRounds private immutable ROUNDS;
+
+    uint256 public disputeCount;
+    mapping(uint256 job => mapping(bytes32 sealedChallenge => Sealed)) private _sealed;
+    mapping(uint256 dispute => Dispute) private _disputes;
+    mapping(bytes32 unit => uint256) private _disputeOf;
+
+    constructor(IVault vault, IJobs jobs, IRounds rounds) {
+        VAULT = vault;
+        JOBS = jobs;
+        ROUNDS = rounds;
+    }
+
+    // ---------------------------------------------------------------- challenge
+
+    function commitChallenge(uint256 job, bytes32 sealedChallenge) external {
+        Sealed storage challenge = _sealed[job][sealedChallenge];
+        if (sealedChallenge == 0 || challenge.challenger != address(0)) revert NoSealedChallenge(sealedChallenge);
+        // Before a job runs there is nothing to challenge, and no bond to reckon.
+        if (ROUNDS.termsOf(job).providers == 0) revert WrongClaim("job");
+        uint256 bond = bondOf(job);
+        _sealed[job][sealedChallenge] = Sealed(msg.sender, uint48(block.number), uint96(bond));
+        _move(job, IVault.Kind.Free, _key(msg.sender), IVault.Kind.Bond, _bondKey(job, sealedChallenge), bond);
+        emit ChallengeCommitted(sealedChallenge, msg.sender);
+    }
+
+    function withdrawChallenge(uint256 job, bytes32 sealedChallenge) external {
+        Sealed memory challenge = _sealed[job][sealedChallenge];
+        if (challenge.challenger == address(0)) revert NoSealedChallenge(sealedChallenge);
+        if (challenge.challenger != msg.sender) revert NotYours(msg.sender);
+        delete _sealed[job][sealedChallenge];
+        _move(job, IVault.Kind.Bond, _bondKey(job, sealedChallenge), IVault.Kind.Free, _key(msg.sender), challenge.bond);
+    }
+
+    function openChallenge(Claim calldata claim, bytes32 salt) external returns (uint256 dispute) {
+        Commitment calldata c = claim.commitment;
+        bytes32 sealedChallenge = keccak256(abi.encode(claim, msg.sender, salt));
+        Sealed memory challenge = _sealed[c.job][sealedChallenge];
+        if (challenge.challenger != msg.sender) revert NoSealedChallenge(sealedChallenge);
+        if (block.number <= challenge.committedBlock) revert NotReady(challenge.committedBlock + 1);
+        delete _sealed[c.job][sealedChallenge];
+
+        (address accused, uint32 segment, bytes32 claimed, bytes32 plain) = _examine(claim);
+        bytes32 unit = keccak256(abi.encode(c.job, c.generation, c.round, claim.target, accused, c.slot, segment));
+        dispute = _disputeOf[unit];
+        if (dispute != 0) {
+            _takeOver(dispute, c.job, challenge, sealedChallenge);
+            return dispute;
+        }
+        dispute = ++disputeCount;
+        _disputeOf[unit] = dispute;
+        Dispute storage d = _disputes[dispute];
+        d.job = c.job;
+        d.generation = c.generation;
+        d.round = c.round;
+        d.target = claim.target;
+        d.slot = c.slot;
+        d.segment = segment;
+        d.sealedBlock = challenge.committedBlock;
+        d.accused = accused;
+        d.challenger = msg.sender;
+        d.bond = challenge.bond;
+        d.unit = unit;
+        d.claimed = claimed;
+        d.claimHash = keccak256(abi.encode(claim));
+        _move(c.job, IVault.Kind.Bond, _bondKey(c.job, sealedChallenge), IVault.Kind.Bond, _disputeKey(dispute), challenge.bond);
+        emit Challenged(dispute, c.job, accused, claim.target, c.generation, c.round, c.slot, segment, claimed);
+        ROUNDS.disputeOpened(c.job, c.generation, c.round);
+
+        if (plain != 0) {
+            _close(dispute, d, Outcome.Upheld, plain);
+            ROUNDS.disprovedSlot(c.job, c.generation, c.round, c.slot, msg.sender, plain);
+            return dispute;
+        }
+        Terms memory t = ROUNDS.termsOf(c.job);
+        d.commitDeadline = uint48(block.timestamp + t.windows.table);
+        d.revealDeadline = d.commitDeadline + t.windows.open;
+        address[] memory validators = JOBS.validatorsOf(c.job);
+        for (uint256 i = 0; i < validators.length; i++) {
+            if (validators[i] != address(0) && validators[i] != accused) d.voters.push(validators[i]);
+        }
+    }
+
+    // ---------------------------------------------------------------- vote
+
+    function vote(uint256 dispute, bytes32 sealedVote) external {
+        Dispute storage d = _open(dispute);
+        if (block.timestamp >= d.commitDeadline) revert WindowClosed(d.commitDeadline);
+        uint256 index = _voter(d);
+        if (sealedVote == 0 || d.votes[index].sealedVote != 0) revert AlreadyDisputed(dispute);
+        d.votes[index].sealedVote = sealedVote;
+        d.committed |= 1 << index;
+        emit Voted(dispute, msg.sender, sealedVote);
+    }
+
+    function revealVote(uint256 dispute, bytes32 digest, bytes32 salt) external {
+        Dispute storage d = _open(dispute);
+        if (d.committed != _everyone(d) && block.timestamp < d.commitDeadline) revert NotReady(d.commitDeadline);
+        if (block.timestamp >= d.revealDeadline) revert WindowClosed(d.revealDeadline);
+        uint256 index = _voter(d);
+        Vote storage cast = d.votes[index];
+        if (digest == 0 || cast.digest != 0 || cast.sealedVote != keccak256(abi.encode(dispute, digest, salt))) {
+            revert WrongClaim("vote");
+        }
+        cast.digest = digest;
+        d.revealed |= 1 << index;
+        emit VoteRevealed(dispute, msg.sender, digest);
+    }
+
+    function decide(uint256 dispute) external {
+        Dispute storage d = _open(dispute);
+        uint256 everyone = _everyone(d);
+        if (d.revealed != everyone && block.timestamp < d.revealDeadline) revert NotReady(d.revealDeadline);
+        Terms memory t = ROUNDS.termsOf(d.job);
+        bytes32 truth = _count(d, t.quorum);
+        Outcome outcome = truth == 0
+            ? Outcome.NoQuorum
+            : truth == Hashing.FAULT ? Outcome.JobFault : truth == d.claimed ? Outcome.Dismissed : Outcome.Upheld;
+        _close(dispute, d, outcome, truth);
+
+        if (outcome == Outcome.Upheld) {
+            uint256 toJob = _disprove(d);
+            _payVoters(d, t, IVault.Kind.Escrow, bytes32(d.job), toJob);
+        } else if (outcome == Outcome.Dismissed) {
+            // INVARIANT: a challenge that fails costs its bond: a third burned, the rest for those it made work.
+            uint256 rest = (uint256(d.bond) * 2) / 3;
+            bytes32 key = _disputeKey(dispute);
+            _move(d.job, IVault.Kind.Bond, key, IVault.Kind.Burned, 0, d.bond - rest);
+            uint256 paid = _payVoters(d, t, IVault.Kind.Bond, key, rest / 2);
+            _move(d.job, IVault.Kind.Bond, key, IVault.Kind.Free, _key(d.accused), rest - paid);
+        } else if (outcome == Outcome.JobFault) {
+            ROUNDS.jobFault(d.job, d.generation, d.round);
+        }
+        for (uint256 i = 0; i < d.voters.length; i++) {
+            bytes32 digest = d.votes[i].digest;
+            bool silent = digest == 0;
+            bool minority = !silent && truth != 0 && digest != truth;
+            if (silent || minority) ROUNDS.penalise(d.job, d.generation, d.round, d.voters[i], silent ? bytes32("vote") : bytes32("minority"));
+        }
+    }
+
+    // ---------------------------------------------------------------- views
+
+    function viewOf(uint256 dispute) external view returns (DisputeView memory) {
+        Dispute storage d = _disputes[dispute];
+        return DisputeView({
+            job: d.job,
+            generation: d.generation,
+            round: d.round,
+            target: d.target,
+            slot: d.slot,
+            segment: d.segment,
+            accused: d.accused,
+            challenger: d.challenger,
+            claimed: d.claimed,
+            truth: d.truth,
+            commitDeadline: d.commitDeadline,
+            revealDeadline: d.revealDeadline,
+            committed: d.committed,
+            revealed: d.revealed,
+            outcome: d.outcome
+        });
+    }
+
+    function claimOf(uint256 dispute) external view returns (bytes32) {
+        return _disputes[dispute].claimHash;
+    }
+
+    function votersOf(uint256 dispute) external view returns (address[] memory) {
+        return _disputes[dispute].voters;
+    }
+
+    function bondOf(uint256 job) public view returns (uint256) {
+        Terms memory t = ROUNDS.termsOf(job);
+        uint256 share = (ROUNDS.roundCost(job) * t.challengeBondBps) / 10_000;
+        uint256 floor = uint256(t.validators) * t.validatorFee;
+        return share > floor ? share : floor;
+    }
+
+    // ---------------------------------------------------------------- inside
+
+    /// Checks on chain all that a claim says; `plain` is the reason when arithmetic alone decides it.
+    function _examine(Claim calldata claim) private view returns (address accused, uint32 segment, bytes32 claimed, bytes32 plain) {
+        Commitment calldata c = claim.commitment;
+        RoundView memory r = ROUNDS.viewOf(c.job, c.generation, c.round);
+        if (claim.target == Target.Aggregate) {
+            if (r.endRoot == 0 || c.slot != 0) revert WrongClaim("aggregate");
+            return (ROUNDS.aggregatorOf(c.job, c.generation, c.round), 0, Hashing.aggregateDigest(r.endRoot), 0);
+        }
+        if (!ROUNDS.standing(c, claim.commitmentProof, claim.signature)) revert WrongClaim("commitment");
+        uint32 last = ROUNDS.termsOf(c.job).segments;
+        if (claim.target == Target.Table) {
+            if (claim.entry.slot != c.slot || claim.entry.segment > last) revert WrongClaim("entry");
+            if (claim.entryIndex >= claim.entryCount || claim.entryProof.length != Hashing.depth(claim.entryCount)) {
+                revert WrongClaim("entryProof");
+            }
+            bytes32 root = Hashing.climb(claim.entryIndex, Hashing.entryLeaf(claim.entry), claim.entryProof);
+            bytes32 revealed = ROUNDS.tableRootOf(c.job, c.generation, c.round, claim.validator);
+            if (revealed == 0 || revealed != Hashing.tableRoot(claim.entryCount, root)) revert WrongClaim("table");
+            return (claim.validator, claim.entry.segment, claim.entry.digest, 0);
+        }
+        accused = c.provider;
+        if (Hashing.secretHash(claim.secret) != c.secretHash) revert WrongClaim("secret");
+        _open(claim, claim.after_, claim.afterProof, last);
+        if (c.startRoot != r.startRoot) plain = "start";
+        if (claim.target == Target.Emit) {
+            if (claim.after_.index != last) revert WrongClaim("after");
+            return (accused, last, Hashing.emitDigest(claim.after_.updateRoot), plain);
+        }
+        segment = claim.before.index;
+        if (segment >= last || claim.after_.index != segment + 1) revert WrongClaim("before");
+        _open(claim, claim.before, claim.beforeProof, last);
+        if (segment == 0 && claim.before.stateRoot != r.startRoot) plain = "start";
+        // Only the last leaf binds an update, and nothing was trained before the first.
+        if (claim.before.updateRoot != 0 || (segment == 0 && claim.before.lossBits != 0)) plain = plain == 0 ? bytes32("leaf") : plain;
+        claimed = Hashing.segmentDigest(claim.after_);
+    }
+
+    function _open(Claim calldata claim, Leaf calldata leaf, bytes32[] calldata proof, uint32 last) private pure {
+        bytes32 hash = Hashing.segmentLeaf(claim.commitment, claim.secret, leaf);
+        if (!Hashing.verify(claim.commitment.transcriptRoot, uint256(last) + 1, leaf.index, hash, proof)) revert WrongClaim("leaf");
+    }
+
+    /// Whoever had committed first earns, in whatever order the challenges are opened.
+    function _takeOver(uint256 dispute, uint256 job, Sealed memory challenge, bytes32 sealedChallenge) private {
+        Dispute storage d = _disputes[dispute];
+        if (d.outcome != Outcome.Open || challenge.committedBlock >= d.sealedBlock) revert AlreadyDisputed(dispute);
+        _move(job, IVault.Kind.Bond, _disputeKey(dispute), IVault.Kind.Free, _key(d.challenger), d.bond);
+        _move(job, IVault.Kind.Bond, _bondKey(job, sealedChallenge), IVault.Kind.Bond, _disputeKey(dispute), challenge.bond);
+        (d.challenger, d.bond, d.sealedBlock) = (challenge.challenger, challenge.bond, challenge.committedBlock);
+    }
+
+    /// The digest that a quorum of the voters found, or zero.
+    function _count(Dispute storage d, uint256 quorum) private view returns (bytes32) {
+        uint256 voters = d.voters.length;
+        uint256 needed = quorum < voters ? quorum : voters;
+        if (needed == 0) return 0;
+        for (uint256 i = 0; i < voters; i++) {
+            bytes32 digest = d.votes[i].digest;
+            if (digest == 0) continue;
+            uint256 equal;
+            for (uint256 k = 0; k < voters; k++) {
+                if (d.votes[k].digest == digest) equal++;
+            }
+            if (equal >= needed) return digest;
+        }
+        return 0;
+    }
+
+    function _close(uint256 dispute, Dispute storage d, Outcome outcome, bytes32 truth) private {
+        d.outcome = outcome;
+        d.truth = truth;
+        // Without a verdict the unit may be disputed again.
+        if (outcome == Outcome.NoQuorum) delete _disputeOf[d.unit];
+        if (outcome != Outcome.Dismissed) {
+            _move(d.job, IVault.Kind.Bond, _disputeKey(dispute), IVault.Kind.Free, _key(d.challenger), d.bond);
+        }
+        emit Decided(dispute, outcome, truth);
+        ROUNDS.disputeClosed(d.job, d.generation, d.round);
+    }
+
+    function _disprove(Dispute storage d) private returns (uint256 toJob) {
+        if (d.target == Target.Aggregate) return ROUNDS.disprovedAggregate(d.job, d.generation, d.round, d.challenger);
+        if (d.target == Target.Table) {
+            return ROUNDS.disprovedValidator(d.job, d.generation, d.round, d.accused, d.challenger, "table");
+        }
+        bytes32 reason = d.target == Target.Emit ? bytes32("emit") : bytes32("segment");
+        return ROUNDS.disprovedSlot(d.job, d.generation, d.round, d.slot, d.challenger, reason);
+    }
+
+    /// A fee to each voter of the majority, as far as `purse` goes.
+    function _payVoters(Dispute storage d, Terms memory t, IVault.Kind kind, bytes32 key, uint256 purse) private returns (uint256 paid) {
+        uint256 right;
+        for (uint256 i = 0; i < d.voters.length; i++) {
+            if (d.votes[i].digest == d.truth) right++;
+        }
+        uint256 fee = purse / right;
+        if (fee > t.validatorFee) fee = t.validatorFee;
+        // INVARIANT: voters are paid out of what this dispute brought, never out of the reserve of rounds.
+        for (uint256 i = 0; i < d.voters.length; i++) {
+            if (d.votes[i].digest == d.truth) _move(d.job, kind, key, IVault.Kind.Free, _key(d.voters[i]), fee);
+        }
+        return fee * right;
+    }
+
+    function _open(uint256 dispute) private view returns (Dispute storage d) {
+        d = _disputes[dispute];
+        if (d.job == 0 || d.outcome != Outcome.Open) revert AlreadyDisputed(dispute);
+    }
+
+    function _voter(Dispute storage d) private view returns (uint256) {
+        for (uint256 i = 0; i < d.voters.length; i++) {
+            if (d.voters[i] == msg.sender) return i;
+        }
+        revert NotYours(msg.sender);
+    }
+
+    function _everyone(Dispute storage d) private view returns (uint256) {
+        return (1 << d.voters.length) - 1;
+    }
+
+    function _move(uint256 job, IVault.Kind fromKind, bytes32 fromKey, IVault.Kind toKind, bytes32 toKey, uint256 amount) private {
+        VAULT.move(ROUNDS.termsOf(job).token, fromKind, fromKey, toKind, toKey, amount);
+    }
+
+    function _key(address account) private pure returns (bytes32) {
+        return bytes32(uint256(uint160(account)));
+    }
+
+    function _bondKey(uint256 job, bytes32 sealedChallenge) private pure returns (bytes32) {
+        return keccak256(abi.encode("assay.challenge.1", job, sealedChallenge));
+    }
+
+    function _disputeKey(uint256 dispute) private pure returns (bytes32) {
+        return keccak256(abi.encode("assay.dispute.1", dispute));
+    }
+}

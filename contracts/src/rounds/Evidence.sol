@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity ^0.8.28;
+
+import {ECDSA} from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
+import {MessageHashUtils} from "@openzeppelin/contracts/utils/cryptography/MessageHashUtils.sol";
+import {Bitmap} from "../Bitmap.sol";
+import {Hashing} from "../Hashing.sol";
+import {Commitment, RoundPhase} from "../Types.sol";
+import {IRounds} from "../interfaces/IRounds.sol";
+import {Demand, Round, State, Store} from "./Store.sol";
+import {Verdicts} from "./Verdicts.sol";
+
+/// @title Evidence: signatures, commitments that stand, secrets called for and opened, two roots for one slot.
+library Evidence {
+    using Bitmap for uint256[4];
+
+    /// A quorum of drawn validators signed `structHash`; signers in ascending order of address, so that each counts once.
+    function quorum(State storage s, bytes32 domain, uint256 job, bytes32 structHash, bytes[] calldata signatures) external view {
+        uint256 needed = s.terms[job].quorum;
+        if (signatures.length < needed) revert IRounds.NoQuorum(signatures.length, needed);
+        bytes32 digest = MessageHashUtils.toTypedDataHash(domain, structHash);
+        address[] memory signers = new address[](signatures.length);
+        address last;
+        for (uint256 i = 0; i < signatures.length; i++) {
+            address signer = _recover(digest, signatures[i]);
+            // INVARIANT: nobody counts twice in a quorum.
+            if (signer <= last) revert IRounds.BadSignature(last, signer);
+            last = signers[i] = signer;
+        }
+        s.jobs.seatsOf(job, signers); // reverts for who has no seat
+    }
+
+    function standing(State storage s, bytes32 domain, Commitment calldata c, bytes32[] calldata proof, bytes calldata signature)
+        public
+        view
+        returns (bool)
+    {
+        Round storage r = s.rounds[c.job][c.generation][c.round];
+        if (c.slot >= s.terms[c.job].providers || !r.present.has(c.slot)) return false;
+        if (!_committed(s, r, c, proof)) return false;
+        // What the aggregator put in its root binds the provider only by its signature.
+        return r.direct.has(c.slot) || _signed(domain, c, signature);
+    }
+
+    function demandSecret(State storage s, bytes32 domain, Commitment calldata c, bytes32[] calldata proof, bytes calldata signature)
+        external
+    {
+        Round storage r = Store.challengeable(s, c.job, c.generation, c.round);
+        if (!Store.isLive(s, c.job, c.generation, c.round)) revert IRounds.WrongRound(c.job, c.generation, c.round);
+        address[] memory caller = new address[](1);
+        caller[0] = msg.sender;
+        s.jobs.seatsOf(c.job, caller);
+        if (!standing(s, domain, c, proof, signature)) revert IRounds.WrongProof();
+        Demand storage demand = r.demands[c.slot];
+        if (demand.secretHash != 0) revert IRounds.AlreadyDone();
+        uint256 deadline = block.timestamp + s.terms[c.job].windows.open;
+        r.demands[c.slot] = Demand(c.secretHash, msg.sender, uint48(deadline), true);
+        r.disputesOpen++;
+        s.progress[c.job].disputesOpen++;
+        emit IRounds.SecretDemanded(c.job, c.generation, c.round, c.slot, deadline);
+    }
+
+    function revealSecret(State storage s, Commitment calldata c, bytes32[] calldata proof, bytes32 secret) external {
+        Round storage r = s.rounds[c.job][c.generation][c.round];
+        if (Hashing.secretHash(secret) != c.secretHash) revert IRounds.WrongOpening();
+        Demand storage demand = r.demands[c.slot];
+        if (demand.open) {
+            if (demand.secretHash != c.secretHash) revert IRounds.WrongOpening();
+            _close(s, r, c.job, c.slot);
+        } else {
+            // Before the beacon block a secret would tell where nobody will look.
+            if (r.beaconBlock == 0 || block.number <= r.beaconBlock) revert IRounds.TooEarly(r.beaconBlock);
+            if (!_committed(s, r, c, proof)) revert IRounds.WrongProof();
+        }
+        emit IRounds.SecretRevealed(c.job, c.generation, c.round, c.slot, secret);
+    }
+
+    function defaultSecret(State storage s, uint256 job, uint32 generation, uint32 round, uint16 slot) external {
+        Round storage r = s.rounds[job][generation][round];
+        Demand storage demand = r.demands[slot];
+        if (!demand.open) revert IRounds.AlreadyDone();
+        if (block.timestamp < demand.deadline) revert IRounds.TooEarly(demand.deadline);
+        address by = demand.by;
+        _close(s, r, job, slot);
+        Verdicts.disprovedSlot(s, job, generation, round, slot, type(uint256).max, by, "secret");
+    }
+
+    function equivocate(
+        State storage s, bytes32 domain, Commitment calldata a, bytes calldata signatureA, Commitment calldata b, bytes calldata signatureB
+    ) external {
+        if (
+            a.job != b.job || a.generation != b.generation || a.round != b.round || a.slot != b.slot || a.provider != b.provider
+                || Hashing.structHash(a) == Hashing.structHash(b)
+        ) revert IRounds.WrongProof();
+        if (a.slot >= s.terms[a.job].providers || s.jobs.providerAt(a.job, a.slot) != a.provider) {
+            revert IRounds.NotProvider(a.provider);
+        }
+        (,, bool ended) = s.jobs.phaseOf(a.job);
+        if (ended) revert IRounds.TooLate(0);
+        _bound(s, domain, a, signatureA);
+        _bound(s, domain, b, signatureB);
+        Verdicts.disprovedSlot(s, a.job, a.generation, a.round, a.slot, type(uint256).max, msg.sender, "equivocation");
+    }
+
+    /// The provider is bound by its signature or by having included this very commitment itself.
+    function _bound(State storage s, bytes32 domain, Commitment calldata c, bytes calldata signature) private view {
+        Round storage r = s.rounds[c.job][c.generation][c.round];
+        if (signature.length == 0) {
+            if (!r.direct.has(c.slot) || r.leaves[c.slot] != Hashing.commitmentLeaf(address(this), c)) revert IRounds.WrongProof();
+        } else if (!_signed(domain, c, signature)) {
+            revert IRounds.BadSignature(c.provider, _recover(MessageHashUtils.toTypedDataHash(domain, Hashing.structHash(c)), signature));
+        }
+    }
+
+    function _committed(State storage s, Round storage r, Commitment calldata c, bytes32[] calldata proof) private view returns (bool) {
+        uint256 slots = s.terms[c.job].providers;
+        if (c.slot >= slots || s.jobs.providerAt(c.job, c.slot) != c.provider) return false;
+        bytes32 leaf = Hashing.commitmentLeaf(address(this), c);
+        if (r.direct.has(c.slot)) return r.leaves[c.slot] == leaf;
+        return r.phase != RoundPhase.None && Hashing.verify(r.commitmentRoot, slots, c.slot, leaf, proof);
+    }
+
+    function _signed(bytes32 domain, Commitment calldata c, bytes calldata signature) private pure returns (bool) {
+        return _recover(MessageHashUtils.toTypedDataHash(domain, Hashing.structHash(c)), signature) == c.provider;
+    }
+
+    function _recover(bytes32 digest, bytes calldata signature) private pure returns (address signer) {
+        (signer,,) = ECDSA.tryRecover(digest, signature);
+    }
+
+    function _close(State storage s, Round storage r, uint256 job, uint16 slot) private {
+        r.demands[slot].open = false;
+        r.disputesOpen--;
+        s.progress[job].disputesOpen--;
+    }
+}

@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity ^0.8.28;
+
+import {Bitmap} from "../Bitmap.sol";
+import {RoundPhase, Terms} from "../Types.sol";
+import {IBeacon} from "../interfaces/IBeacon.sol";
+import {IJobs} from "../interfaces/IJobs.sol";
+import {IRounds} from "../interfaces/IRounds.sol";
+import {IStakes} from "../interfaces/IStakes.sol";
+import {IVault} from "../interfaces/IVault.sol";
+
+/// How a closed round is paid.
+enum Pay {
+    None,
+    Included, // included slots in full, slots that were accepted only by half
+    PresentHalf, // committed and then void: every present slot by half
+    PresentFull // the job was at fault: every present slot in full
+}
+
+struct Table {
+    bytes32 sealedTable;
+    bytes32 root;
+    uint8 redraw; // which draw of the round it answers
+    bool served; // earns the round's fee
+}
+
+struct Demand {
+    bytes32 secretHash;
+    address by;
+    uint48 deadline;
+    bool open;
+}
+
+struct Round {
+    RoundPhase phase;
+    uint40 openedAt;
+    uint40 deadline;
+    uint40 openDeadline; // tables may be opened until then, whatever the phase
+    uint48 beaconBlock;
+    uint8 redraws;
+    uint8 replacements; // of silent aggregators
+    uint8 served; // validators that earn this round's fee
+    uint16 disputesOpen;
+    bool optimistic;
+    bool lateDone;
+    Pay pay;
+    address aggregator;
+    uint40 includedAt;
+    bool aggregatorPaid;
+    bytes32 startRoot;
+    bytes32 commitmentRoot;
+    bytes32 resultRoot;
+    bytes32 endRoot;
+    uint256 tablesCommitted;
+    uint256 tablesRevealed;
+    uint256[4] present;
+    uint256[4] accepted;
+    uint256[4] included;
+    uint256[4] direct;
+    mapping(uint256 slot => bytes32) leaves; // of direct inclusions
+    mapping(address validator => Table) tables;
+    mapping(uint256 slot => Demand) demands;
+    mapping(address account => bool) penalised;
+}
+
+struct Progress {
+    uint32 generation; // of the rounds that open now
+    uint32 firstOpen; // the first round that is not final
+    uint32 next; // the next round to open
+    uint32 disputesOpen;
+}
+
+/// All of the state of Rounds; its libraries get it by reference.
+struct State {
+    IVault vault;
+    IStakes stakes;
+    IJobs jobs;
+    IBeacon beacon;
+    address disputes;
+    mapping(uint256 job => Terms) terms;
+    mapping(uint256 job => Progress) progress;
+    mapping(uint256 job => mapping(uint256 round => uint32)) generationOf;
+    mapping(uint256 job => mapping(uint256 generation => mapping(uint256 round => Round))) rounds;
+    mapping(uint256 job => uint64[]) paid; // generation << 32 | round, of every round that was paid
+    mapping(uint256 job => uint256[4]) forfeitedSlots;
+    mapping(uint256 job => mapping(address account => bool)) forfeited;
+    mapping(uint256 job => mapping(address account => bool)) claimed;
+}
+
+/// @title Store: lookups that Rounds and its libraries share.
+library Store {
+    function roundCost(Terms storage t) internal view returns (uint256) {
+        return uint256(t.providers) * t.price + uint256(t.validators) * t.validatorFee + t.aggregatorFee;
+    }
+
+    function isLive(State storage s, uint256 job, uint32 generation, uint32 round) internal view returns (bool) {
+        RoundPhase phase = s.rounds[job][generation][round].phase;
+        return s.generationOf[job][round] == generation && phase >= RoundPhase.Training && phase <= RoundPhase.Challenging;
+    }
+
+    function live(State storage s, uint256 job, uint32 generation, uint32 round) internal view returns (Round storage r) {
+        if (!isLive(s, job, generation, round)) revert IRounds.WrongRound(job, generation, round);
+        r = s.rounds[job][generation][round];
+    }
+
+    function expect(Round storage r, RoundPhase phase) internal view {
+        if (r.phase != phase) revert IRounds.WrongPhase(r.phase);
+    }
+
+    /// A round takes disputes once nobody can commit to it any more, until it is final.
+    function challengeable(State storage s, uint256 job, uint32 generation, uint32 round) internal view returns (Round storage r) {
+        r = s.rounds[job][generation][round];
+        RoundPhase phase = r.phase;
+        if (phase == RoundPhase.None) revert IRounds.WrongRound(job, generation, round);
+        if (phase == RoundPhase.Final) revert IRounds.TooLate(r.deadline);
+        if (r.beaconBlock == 0 || block.number <= r.beaconBlock) revert IRounds.TooEarly(r.beaconBlock);
+        // INVARIANT: what was not disputed by the end of its window stands.
+        if (phase == RoundPhase.Challenging && block.timestamp >= r.deadline) revert IRounds.TooLate(r.deadline);
+        (,, bool ended) = s.jobs.phaseOf(job);
+        if (ended) revert IRounds.TooLate(r.deadline);
+    }
+
+    /// Seed of a replacement: a hash that nobody could choose, already recorded with the round's beacon.
+    function seed(State storage s, Round storage r, bytes32 purpose) internal view returns (bytes32) {
+        (bytes32 value,) = s.beacon.read(r.beaconBlock);
+        return keccak256(abi.encode(purpose, value, blockhash(block.number - 1), r.redraws, r.replacements));
+    }
+
+    function key(address account) internal pure returns (bytes32) {
+        return bytes32(uint256(uint160(account)));
+    }
+
+    function words(Terms storage t) internal view returns (uint256) {
+        return Bitmap.words(t.providers);
+    }
+}

@@ -1,0 +1,217 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity ^0.8.28;
+
+import {Bitmap} from "../Bitmap.sol";
+import {RoundPhase, Terms} from "../Types.sol";
+import {IRounds} from "../interfaces/IRounds.sol";
+import {IVault} from "../interfaces/IVault.sol";
+import {Payroll} from "./Payroll.sol";
+import {Pay, Progress, Round, State, Store} from "./Store.sol";
+
+/// @title Verdicts: what follows when somebody is disproved or silent; opens rounds and rewinds them.
+library Verdicts {
+    using Bitmap for uint256[4];
+
+    /// Opens the next round if order, lookahead, escrow and open slots admit it; when money or slots are short, none opens ever.
+    function proceed(State storage s, uint256 job) public {
+        Terms storage t = s.terms[job];
+        Progress storage p = s.progress[job];
+        (, bool ending,) = s.jobs.phaseOf(job);
+        if (ending || p.next >= t.rounds || p.next - p.firstOpen > t.lookahead) return;
+        bytes32 startRoot = t.stateRoot;
+        if (p.next > 0) {
+            Round storage last = s.rounds[job][s.generationOf[job][p.next - 1]][p.next - 1];
+            if (last.phase != RoundPhase.Challenging && last.phase != RoundPhase.Final) return;
+            startRoot = last.endRoot;
+        }
+        uint256 slots;
+        uint256[] memory open = s.jobs.slotsOpen(job);
+        for (uint256 word = 0; word < open.length; word++) slots += Bitmap.count(open[word]);
+        uint256 reserve = (uint256(p.next - p.firstOpen) + 1) * Store.roundCost(t);
+        // INVARIANT: the escrow covers every open round and the one that opens, at their worst cost.
+        if (slots < t.reportsMin || s.vault.balance(t.token, IVault.Kind.Escrow, bytes32(job)) < reserve) {
+            s.jobs.stop(job);
+            return;
+        }
+        s.generationOf[job][p.next] = p.generation;
+        Round storage r = s.rounds[job][p.generation][p.next];
+        r.phase = RoundPhase.Training;
+        r.startRoot = startRoot;
+        r.openedAt = uint40(block.timestamp);
+        r.deadline = uint40(block.timestamp + t.windows.train + t.windows.aggregate);
+        emit IRounds.RoundOpened(job, p.generation, p.next, startRoot, r.deadline);
+        p.next++;
+    }
+
+    /// Voids this round and all later ones, pays what was done in them, and reopens from here in the next generation.
+    function rewind(State storage s, uint256 job, uint32 round) public {
+        Progress storage p = s.progress[job];
+        for (uint32 place = round; place < p.next; place++) {
+            Round storage r = s.rounds[job][s.generationOf[job][place]][place];
+            RoundPhase phase = r.phase;
+            if (phase >= RoundPhase.Aggregating) _void(s, job, place, Pay.Included, true);
+            else _void(s, job, place, phase == RoundPhase.Training ? Pay.None : Pay.PresentHalf, false);
+        }
+        p.next = round;
+        p.generation++;
+        emit IRounds.Rewound(job, p.generation, round);
+        proceed(s, job);
+    }
+
+    function disprovedSlot(
+        State storage s, uint256 job, uint32 generation, uint32 round, uint16 slot, uint256 cap, address challenger, bytes32 reason
+    ) public returns (uint256 toJob) {
+        address provider = s.jobs.providerAt(job, slot);
+        uint256 taken;
+        (taken, toJob) = s.stakes.slash(s.jobs.obligation(job, provider), cap, challenger, job);
+        Payroll.forfeit(s, job, provider);
+        s.jobs.closeSlot(job, slot);
+        emit IRounds.Disproved(job, generation, round, slot, provider, taken, reason);
+        if (
+            Store.isLive(s, job, generation, round)
+                && s.rounds[job][generation][round].phase >= RoundPhase.Aggregating
+                && s.rounds[job][generation][round].included.has(slot)
+        ) rewind(s, job, round);
+    }
+
+    function disprovedValidator(
+        State storage s, uint256 job, uint32 generation, uint32 round, address validator, address challenger, bytes32 reason
+    ) external returns (uint256 toJob) {
+        uint256 taken;
+        (taken, toJob) = s.stakes.slash(s.jobs.obligation(job, validator), Store.roundCost(s.terms[job]), challenger, job);
+        Payroll.forfeit(s, job, validator);
+        emit IRounds.Penalised(job, generation, round, validator, taken, reason);
+        _unseat(s, job, s.rounds[job][generation][round], validator);
+    }
+
+    function disprovedAggregate(State storage s, uint256 job, uint32 generation, uint32 round, address challenger)
+        external
+        returns (uint256 toJob)
+    {
+        Round storage r = s.rounds[job][generation][round];
+        address aggregator = r.aggregator;
+        uint256 taken;
+        (taken, toJob) = s.stakes.slash(s.jobs.obligation(job, aggregator), Store.roundCost(s.terms[job]), challenger, job);
+        Payroll.forfeit(s, job, aggregator);
+        emit IRounds.Penalised(job, generation, round, aggregator, taken, "aggregate");
+        if (s.jobs.aggregatorOf(job) == aggregator) s.jobs.replaceAggregator(job, address(0), Store.seed(s, r, "aggregator"));
+        if (Store.isLive(s, job, generation, round)) rewind(s, job, round);
+    }
+
+    /// Silence: up to a round's cost, once for an account and round.
+    function penalise(State storage s, uint256 job, uint32 generation, uint32 round, address validator, bytes32 reason) public {
+        Round storage r = s.rounds[job][generation][round];
+        bytes32 obligation = s.jobs.obligation(job, validator);
+        (uint256 taken,) = s.stakes.slash(obligation, Store.roundCost(s.terms[job]), address(0), job);
+        emit IRounds.Penalised(job, generation, round, validator, taken, reason);
+        // Who has nothing left at stake has no seat.
+        if (s.stakes.lockOf(obligation).amount == 0) _unseat(s, job, r, validator);
+    }
+
+    /// The aggregator let its deadline pass: its lock is lost, the caller or somebody from the pool takes its place, and the
+    /// phase runs again. After three times the round is void and the job ends with what it has.
+    function silentAggregator(State storage s, uint256 job, uint32 generation, uint32 round, uint256 grace) external {
+        Round storage r = s.rounds[job][generation][round];
+        address aggregator = s.jobs.aggregatorOf(job);
+        bool early = block.timestamp < r.deadline; // the place is vacant, and may be taken at once
+        if (aggregator != address(0)) {
+            (uint256 taken,) = s.stakes.slash(s.jobs.obligation(job, aggregator), type(uint256).max, address(0), job);
+            emit IRounds.Penalised(job, generation, round, aggregator, taken, "aggregator");
+        }
+        if (!early && ++r.replacements > 3) {
+            s.jobs.stop(job);
+            rewind(s, job, round);
+            return;
+        }
+        address next = s.jobs.replaceAggregator(job, msg.sender, Store.seed(s, r, "aggregator"));
+        if (early && next == address(0)) revert IRounds.NotAggregator(msg.sender);
+        if (r.phase != RoundPhase.Training) r.aggregator = next;
+        r.deadline = uint40(block.timestamp + grace);
+    }
+
+    /// No quorum: twice the sample is drawn anew, with new validators for silent ones; then the aggregator may go on alone.
+    function redraw(State storage s, uint256 job, uint32 generation, uint32 round, uint256 heard) external {
+        Round storage r = s.rounds[job][generation][round];
+        Terms storage t = s.terms[job];
+        uint256 missing;
+        address[] memory validators = s.jobs.validatorsOf(job);
+        for (uint256 i = 0; i < validators.length; i++) {
+            if (validators[i] == address(0)) {
+                missing |= 1 << i;
+            } else if ((heard >> i) & 1 == 0 && onDuty(s, job, r, i)) {
+                missing |= 1 << i;
+                if (!r.penalised[validators[i]]) {
+                    r.penalised[validators[i]] = true;
+                    (uint256 taken,) = s.stakes.slash(s.jobs.obligation(job, validators[i]), Store.roundCost(t), address(0), job);
+                    emit IRounds.Penalised(job, generation, round, validators[i], taken, "silent");
+                }
+            }
+        }
+        if (missing != 0) s.jobs.replaceValidators(job, missing, Store.seed(s, r, "validators"));
+        if (r.redraws == 2) {
+            r.optimistic = true;
+            r.phase = RoundPhase.Opening;
+            r.deadline = uint40(block.timestamp + t.windows.open);
+            r.openDeadline = r.deadline;
+            return;
+        }
+        r.redraws++;
+        r.tablesCommitted = 0;
+        r.tablesRevealed = 0;
+        r.phase = RoundPhase.Sampling;
+        r.beaconBlock = uint48(block.number + t.beaconDelay);
+        r.deadline = uint40(block.timestamp + t.windows.table);
+        emit IRounds.Committed(job, generation, round, r.commitmentRoot, r.present.copy(t.providers), r.beaconBlock);
+    }
+
+    /// Whether the seat had to serve in this round: drawn before it opened and given its time to enlist.
+    function onDuty(State storage s, uint256 job, Round storage r, uint256 index) public view returns (bool) {
+        (address account, uint256 drawnAt, uint256 enlistedBlock,) = s.jobs.seatAt(job, index);
+        if (account == address(0) || drawnAt > r.openedAt) return false;
+        if (enlistedBlock != 0) return enlistedBlock <= r.beaconBlock;
+        return drawnAt + s.terms[job].windows.enlist <= r.openedAt;
+    }
+
+    /// The job itself is at fault: what stands is final, the rest is paid, nobody is slashed.
+    function fault(State storage s, uint256 job, uint32 generation, uint32 round) external {
+        Store.live(s, job, generation, round);
+        Progress storage p = s.progress[job];
+        for (uint32 place = p.firstOpen; place < p.next; place++) {
+            Round storage r = s.rounds[job][s.generationOf[job][place]][place];
+            RoundPhase phase = r.phase;
+            if (place < round && place == p.firstOpen && phase == RoundPhase.Challenging && r.disputesOpen == 0) {
+                finalise(s, job, place);
+            } else if (place < round && phase >= RoundPhase.Aggregating) {
+                _void(s, job, place, Pay.Included, true);
+            } else {
+                _void(s, job, place, phase == RoundPhase.Training ? Pay.None : Pay.PresentFull, phase != RoundPhase.Training);
+            }
+        }
+        p.next = p.firstOpen;
+        s.jobs.fault(job);
+    }
+
+    function finalise(State storage s, uint256 job, uint32 round) public {
+        uint32 generation = s.generationOf[job][round];
+        Round storage r = s.rounds[job][generation][round];
+        uint256 credited = Payroll.credit(s, job, generation, round, Pay.Included, true);
+        r.phase = RoundPhase.Final;
+        s.progress[job].firstOpen = round + 1;
+        emit IRounds.Finalised(job, generation, round, r.endRoot, credited);
+    }
+
+    function _void(State storage s, uint256 job, uint32 round, Pay pay, bool withAggregator) private {
+        uint32 generation = s.generationOf[job][round];
+        Round storage r = s.rounds[job][generation][round];
+        r.phase = RoundPhase.Void;
+        uint256 credited = pay == Pay.None ? 0 : Payroll.credit(s, job, generation, round, pay, withAggregator);
+        emit IRounds.Voided(job, generation, round, credited);
+    }
+
+    function _unseat(State storage s, uint256 job, Round storage r, address validator) private {
+        address[] memory validators = s.jobs.validatorsOf(job);
+        for (uint256 i = 0; i < validators.length; i++) {
+            if (validators[i] == validator) return s.jobs.replaceValidators(job, 1 << i, Store.seed(s, r, bytes32(uint256(i))));
+        }
+    }
+}
