@@ -1,0 +1,95 @@
+"""Logs of contracts as typed events: the raw entry, the base of the generated classes, and the way between them."""
+
+from dataclasses import dataclass
+from typing import Any, ClassVar, Generic, Self, TypeVar
+
+from eth_abi.abi import decode
+from eth_abi.exceptions import DecodingError
+from web3 import Web3
+
+from assay.chain.rpc import read_bytes, read_object, read_quantity
+from assay.protocol.errors import Malformed
+
+TOPIC_LIMIT_COUNT = 4
+
+
+@dataclass(frozen=True, slots=True)
+class LogEntry:
+    """One log with its place on the chain."""
+
+    address: str
+    topics: tuple[bytes, ...]
+    payload: bytes
+    block_number: int
+    block_hash: bytes
+    transaction_hash: bytes
+    log_index: int
+
+    @property
+    def place(self) -> tuple[int, int]:
+        """Order on one chain: block number, then log index."""
+        return self.block_number, self.log_index
+
+
+def read_log(value: Any) -> LogEntry:
+    """A log as a node sends it. Raises `Malformed`."""
+    log = read_object(value)
+    topics = log.get("topics")
+    if not isinstance(topics, list) or len(topics) > TOPIC_LIMIT_COUNT:
+        raise Malformed("the node sent a log with bad topics", hint="use another node")
+    return LogEntry(
+        address=Web3.to_checksum_address(read_bytes(log.get("address"), 20)),
+        topics=tuple(read_bytes(topic, 32) for topic in topics),
+        payload=read_bytes(log.get("data")),
+        block_number=read_quantity(log.get("blockNumber"), 2**64),
+        block_hash=read_bytes(log.get("blockHash"), 32),
+        transaction_hash=read_bytes(log.get("transactionHash"), 32),
+        log_index=read_quantity(log.get("logIndex"), 2**32),
+    )
+
+
+class Event:
+    """Base of the generated events. `TYPES` gives (ABI type, indexed) per field, in the order of the fields."""
+
+    TOPIC: ClassVar[bytes]
+    CONTRACT: ClassVar[str]
+    TYPES: ClassVar[tuple[tuple[str, bool], ...]]
+
+    @classmethod
+    def from_abi(cls, values: tuple[Any, ...]) -> Self:
+        """From decoded ABI values in the order of the fields."""
+        return cls(*values)
+
+    @classmethod
+    def decode(cls, log: LogEntry) -> Self:
+        """From a log that has this event's topic. Raises `Malformed` when the rest does not fit."""
+        if not log.topics or log.topics[0] != cls.TOPIC:
+            raise Malformed(f"the log is not a {cls.__name__}", hint="look the event up by its topic")
+        plain = [kind for kind, indexed in cls.TYPES if not indexed]
+        if len(log.topics) != 1 + len(cls.TYPES) - len(plain):
+            raise Malformed(f"a {cls.__name__} has the wrong number of topics", hint="use another node")
+        try:
+            body = iter(decode(plain, log.payload))
+            topics = iter(log.topics[1:])
+            values = tuple(decode_topic(kind, next(topics)) if indexed else next(body) for kind, indexed in cls.TYPES)
+        except (DecodingError, UnicodeDecodeError, OverflowError) as error:
+            raise Malformed(f"a {cls.__name__} does not decode: {error}", hint="use another node") from None
+        return cls.from_abi(values)
+
+
+def decode_topic(kind: str, topic: bytes) -> Any:
+    """An indexed value; of a type that does not fit a word only its keccak is there, as bytes."""
+    if kind in ("string", "bytes") or kind.endswith("]") or kind.startswith("("):
+        return topic
+    return decode([kind], topic)[0]
+
+
+E_co = TypeVar("E_co", bound=Event, covariant=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Emitted(Generic[E_co]):
+    """A typed event with the log that carried it."""
+
+    event: E_co
+    log: LogEntry
