@@ -1,11 +1,17 @@
 """Batches: which samples a step of a slot sees, as tensors."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from assay.protocol.schedule import batch_indices, work_key
+
+SHARD_KEPT = 1 << 16
+"""Shards up to here are dealt once and kept; dealing a whole one costs about as much as one batch."""
 
 
 @dataclass(frozen=True)
@@ -24,9 +30,21 @@ class Feed:
 
     def batch(self, step: int) -> list[Tensor]:
         """Inputs [batch_size, ...] and targets of a step, numbered from 0 in each round."""
-        picked = batch_indices(self.key, len(self.x), self.slot, self.slot_count, step, self.batch_size)
-        indices = torch.from_numpy(picked)
+        indices = torch.from_numpy(self.indices(step))
         return [self.x.index_select(0, indices), self.y.index_select(0, indices)]
+
+    def indices(self, step: int) -> NDArray[np.int64]:
+        """Samples of a step: `schedule.batch_indices`, from the shard that was dealt once where it is small."""
+        if self.shard is None:
+            return batch_indices(self.key, len(self.x), self.slot, self.slot_count, step, self.batch_size)
+        walk = (np.arange(self.batch_size, dtype=np.int64) + step * self.batch_size) % len(self.shard)
+        return self.shard[walk]
+
+    @cached_property
+    def shard(self) -> NDArray[np.int64] | None:
+        """The slot's samples in the order in which it walks through them; None where they are many."""
+        size = len(self.x) // self.slot_count
+        return batch_indices(self.key, len(self.x), self.slot, self.slot_count, 0, size) if size <= SHARD_KEPT else None
 
 
 @dataclass(frozen=True)
