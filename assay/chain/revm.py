@@ -22,7 +22,17 @@ TRAPPED = frozenset((0x31, 0x40, 0x48, 0x49, 0x4A))  # BALANCE BLOCKHASH BASEFEE
 INVALID = 0xFE
 
 _ACCOUNT = re.compile(r"0x([0-9a-f]{40}): Account \{ info: AccountInfo \{ balance: (\d+), nonce: (\d+), ")
+_CODE = re.compile(r"bytecode: 0x([0-9a-f]*), state: (?:Analysed \{ len: (\d+)|Raw)")
 _SLOT = re.compile(r"(\d+): StorageSlot \{ previous_or_original_value: (\d+), present_value: (\d+) ")
+
+
+def _read_code(text: str, start: int, end: int) -> bytes:
+    """Code out of an account's debug text; analysed code is padded there, and only its length tells where it ends."""
+    found = _CODE.search(text, start, end)
+    if found is None:
+        return b""
+    code = bytes.fromhex(found.group(1))
+    return code if found.group(2) is None else code[: int(found.group(2))]
 
 
 def _info(balance: int, nonce: int, code_hash: bytes, code: bytes | None = None) -> AccountInfo:
@@ -161,7 +171,6 @@ class Revm:
             if message.to is None:
                 text = evm.deploy(sender, message.data, message.value, message.gas_limit, price)
                 created = bytes.fromhex(text[2:])
-                output = evm.get_code(text) or b""
             else:
                 to = "0x" + message.to.hex()
                 output = evm.message_call(sender, to, message.data, message.value, message.gas_limit, price)
@@ -174,7 +183,9 @@ class Revm:
         if result is None:
             raise RuntimeError("the engine succeeded without a result")
         text = evm.journal_str
-        touched, diff = self._read_diff(evm, text)
+        touched, diff = self._read_diff(text)
+        if created is not None and created in diff:
+            output = diff[created].code or b""
         self._undo_fee(diff, message, block, fee, result.gas_used)
         logs = tuple(Log(bytes.fromhex(log.address[2:]), tuple(log.data[0]), bytes(log.data[1])) for log in result.logs)
         return Outcome(True, result.gas_used, bytes(output), "", logs, created, diff), touched
@@ -202,7 +213,7 @@ class Revm:
             if change is not None and (change.balance, change.nonce) == (account.balance, account.nonce):
                 del diff[address]
 
-    def _read_diff(self, evm: EVM, text: str) -> tuple[frozenset[bytes], Diff]:
+    def _read_diff(self, text: str) -> tuple[frozenset[bytes], Diff]:
         heads = list(_ACCOUNT.finditer(text))
         ends = [*(head.start() for head in heads), len(text)]
         diff: Diff = {}
@@ -218,7 +229,7 @@ class Revm:
             slots = {int(s): int(new) for s, old, new in _SLOT.findall(text, tail, closing) if old != new}
             code = None
             if "Created" in flags:
-                code = evm.get_code("0x" + head.group(1)) or b""
+                code = _read_code(text, head.end(), tail)
             if "SelfDestructed" in flags:
                 balance, nonce, code, slots = 0, 0, b"", {}
             if (balance, nonce) != (account.balance, account.nonce) or slots or code:
