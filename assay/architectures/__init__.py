@@ -3,5 +3,6 @@
 from assay.architectures.cnn import CNN, cnn
 from assay.architectures.gpt import GPT, gpt
 from assay.architectures.mlp import MLP, mlp
+from assay.architectures.ship import SHIPPED, load_shipped
 
-__all__ = ["CNN", "GPT", "MLP", "cnn", "gpt", "mlp"]
+__all__ = ["CNN", "GPT", "MLP", "SHIPPED", "cnn", "gpt", "load_shipped", "mlp"]

@@ -45,9 +45,9 @@ def capture(
 ) -> Bundle:
     """Capture a job's programs at the batch shape of the examples.
 
-    `loss` is `cross_entropy`, `mse` or a function of (output, y) that gives the mean. `init` is `given` (the model's
-    weights as they are) or `seed:N` (drawn by integer arithmetic, the same everywhere). `counts` are the numbers of
-    updates an aggregate may have. Errors: `Unsupported` for an operator without an exact form, with its place; `BadInput`.
+    `loss` is `cross_entropy`, `mse` or a function of (output, y) that gives the mean. `init` is `given` (the weights of
+    the model) or `seed:N` (drawn by integer arithmetic, the same everywhere). `counts` are the numbers of updates an
+    aggregate may have. Errors: `Unsupported` for an operator without an exact form, with its place; `BadInput`.
     """
     chosen = LOSSES.get(loss) if isinstance(loss, str) else loss
     if chosen is None:
@@ -96,7 +96,7 @@ class Capture:
         """The program of a traced function of the state and `inputs`."""
         graph = self.graph(("state", self.start), ("", inputs))
         examples = [*self.start.values(), *inputs.values()]
-        values = lower(graph, trace(function, examples), range(len(examples)))
+        values = lower(graph, trace(function, examples, self.model), range(len(examples)))
         return graph.finish(values, outputs)
 
     def step(self) -> Program:

@@ -1,8 +1,8 @@
 """Running programs: plan once, then one or a few tensor operations per node, with the reference's bits.
 
 Integers of exact groups travel as float64, powers of two in place of exponents (`Form`); that is a choice of the plan
-and never changes a bit of what a node's result is said to be. Non-finite results are faults. They are found cheaply: only
-values that an operator may hide (a comparison, a maximum, a quotient, ...) and outputs are summed, and one look at all
+and never changes a bit of what a node's result is said to be. Non-finite results are faults. They are found cheaply:
+only values that an operator may hide (a comparison, a maximum, a quotient, ...) and outputs are summed, and one look at all
 sums at the end says whether to run again node by node for the first fault. The rerun decides, so a fault is the
 same node on every machine; programs from outside run no code and open no file.
 """

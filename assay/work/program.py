@@ -232,8 +232,8 @@ class Bundle:
         """Programs take and give the state that the rules describe. Errors: `Malformed`."""
         state = [(rule.dtype, rule.shape) for rule in self.rules]
         count = len(state)
-        step, emit = Signature.of(self.step), Signature.of(self.emit)
-        evaluate, predict = Signature.of(self.evaluate), Signature.of(self.predict)
+        step, emit = Interface.of(self.step), Interface.of(self.emit)
+        evaluate, predict = Interface.of(self.evaluate), Interface.of(self.predict)
         x, y = step.inputs[count : count + 1], step.inputs[count + 1 : count + 2]
         random = [("I64", (2,)), ("I64", ())]
         updates = emit.outputs
@@ -243,10 +243,10 @@ class Bundle:
             step.outputs == [*state, ("F32", ())],
             emit.inputs == state + state,
             all(each[0] == "F32" for each in updates),
-            evaluate == Signature(state + x + y, [("I64", ()), ("F32", ())]),
+            evaluate == Interface(state + x + y, [("I64", ()), ("F32", ())]),
             predict.inputs == state + x,
             0 < len(self.aggregate) <= AGGREGATES,
-            *(Signature.of(each) == Signature(state + updates * n, state) for n, each in self.aggregate.items()),
+            *(Interface.of(each) == Interface(state + updates * n, state) for n, each in self.aggregate.items()),
         ]
         if not all(fits):
             raise Malformed("the bundle's programs do not fit each other", fits=fits)
@@ -319,14 +319,14 @@ class Bundle:
 
 
 @dataclass(frozen=True)
-class Signature:
+class Interface:
     """Types of a program's inputs and outputs."""
 
     inputs: list[tuple[str, tuple[int, ...]]]
     outputs: list[tuple[str, tuple[int, ...]]]
 
     @classmethod
-    def of(cls, program: Program) -> "Signature":
+    def of(cls, program: Program) -> "Interface":
         """A program's signature."""
         values = program.values
         return cls(

@@ -5,9 +5,10 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.func import functionalize
-from torch.fx import GraphModule, Node
+from torch.fx import GraphModule, Interpreter, Node
+from torch.fx import traceback as fx_traceback
 from torch.fx.experimental.proxy_tensor import make_fx
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
@@ -16,6 +17,7 @@ from assay.work import lower_layers as _lower_layers
 from assay.work import lower_shape as _lower_shape
 from assay.work.lower import RULES, Ref
 from assay.work.normal import Graph
+from assay.work.source import note_sources
 
 TABLES = (_lower_layers, _lower_shape)
 """Modules whose rules are in `RULES` once they are imported."""
@@ -23,11 +25,23 @@ IGNORED = ("empty_like.default", "new_empty.default", "empty.memory_format", "ne
 """Allocations: values only through an operator that fills them."""
 
 
-def trace(function: Callable[..., Any], examples: Sequence[Tensor]) -> GraphModule:
-    """The ATen operators of a call, without mutation and dead code. Shapes are those of the examples."""
-    with sdpa_kernel(SDPBackend.MATH):
-        first = make_fx(function)(*examples)
-    second = make_fx(functionalize(first, remove="mutations"))(*examples)
+def trace(function: Callable[..., Any], examples: Sequence[Tensor], model: nn.Module) -> GraphModule:
+    """The ATen operators of a call, without mutation and dead code. Shapes are those of the examples.
+
+    Each node's `stack_trace` says which module and line it comes from (`assay.work.source`).
+    """
+
+    def noted(*args: Tensor) -> Any:
+        with note_sources(model):
+            return function(*args)
+
+    with sdpa_kernel(SDPBackend.MATH), fx_traceback.preserve_node_meta():
+        first = make_fx(noted)(*examples)
+
+        def replay(*args: Tensor) -> Any:
+            return Interpreter(first).run(*args)
+
+        second = make_fx(functionalize(replay, remove="mutations"))(*examples)
     second.graph.eliminate_dead_code()
     second.recompile()
     return second

@@ -1,0 +1,57 @@
+"""The self-test agrees here, notices a wrong answer, and drops a wrong path."""
+
+import json
+
+import pytest
+import torch
+
+from assay.exact import kernels, selftest
+from assay.exact.primitives import BY_NAME, BY_OPCODE, PRIMITIVES
+from assay.exact.profile import get_profile
+from assay.protocol.errors import BadInput, Unsupported
+
+
+def test_every_operator_agrees(capsys: pytest.CaptureFixture[str]) -> None:
+    assert selftest.main(["--json"]) == 0
+    report = json.loads(capsys.readouterr().out)
+    assert report["agrees"]
+    assert set(report["operators"]) == {primitive.name for primitive in PRIMITIVES} - {"constant"}
+    assert report["paths"]["float64"]
+    assert report["best_path"] in kernels.PATHS
+
+
+def test_a_wrong_answer_is_named(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    answers = {**selftest.recorded(), "tanh": "00"}
+    monkeypatch.setattr(selftest, "recorded", lambda: answers)
+    assert selftest.main([]) == 1
+    assert "wrong: tanh" in capsys.readouterr().out
+
+
+def test_a_saturating_path_is_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
+    def saturating(left: torch.Tensor, right: torch.Tensor) -> torch.Tensor:
+        return kernels.contract_float64(left, right).clamp(-(2.0**33), 2.0**33)
+
+    monkeypatch.setitem(kernels.PATH_FUNCTIONS, "int8", saturating)
+    kernels.agrees.cache_clear()
+    kernels.best_path.cache_clear()
+    try:
+        assert not kernels.agrees("int8")
+        assert kernels.best_path() == "float64"
+        monkeypatch.setenv("ASSAY_EXACT_PATH", "int8")
+        kernels.best_path.cache_clear()
+        with pytest.raises(Unsupported, match="int8"):
+            kernels.best_path()
+    finally:
+        kernels.agrees.cache_clear()
+        kernels.best_path.cache_clear()
+
+
+def test_the_table_is_one_to_one() -> None:
+    assert len(BY_NAME) == len(BY_OPCODE) == len(PRIMITIVES)
+    assert [primitive.opcode for primitive in PRIMITIVES] == sorted(BY_OPCODE)
+
+
+def test_profiles_have_names() -> None:
+    assert get_profile("exact15").limit == 16319
+    with pytest.raises(BadInput, match="exact16"):
+        get_profile("exact16")
