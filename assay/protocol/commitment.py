@@ -1,6 +1,6 @@
 """A slot's commitment: what a provider binds itself to before anybody checks it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from assay.protocol.merkle import EMPTY, leaf_hash, merkle_proof, merkle_root
@@ -77,6 +77,6 @@ def bitmap(slots: list[int], slot_count: int) -> list[int]:
     return rows
 
 
-def bitmap_slots(rows: list[int]) -> list[int]:
+def bitmap_slots(rows: Sequence[int]) -> list[int]:
     """The slots in a bitmap, ascending."""
     return [256 * at + bit for at, row in enumerate(rows) for bit in range(256) if row >> bit & 1]

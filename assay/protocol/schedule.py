@@ -99,3 +99,14 @@ def emit_checkers(beacon: bytes, slot: int, validator_count: int, replicas: int 
     """Which validators check that a slot's update follows from its end state: cheap, so every slot, every round."""
     first = int.from_bytes(words_hash("assay.emit.1", beacon, slot), "big") % validator_count
     return [(first + at) % validator_count for at in range(min(replicas, validator_count))]
+
+
+def sample_share(full: int, validator_count: int, slot_count: int, present_count: int, seat: int, beacon: bytes) -> int:
+    """Segments that one validator samples: `full` when every slot is present, in proportion when fewer are.
+
+    The total is rounded down, so that a job's rate of verification is never exceeded, and dealt from a seat that the
+    beacon picks. At least one segment is checked in a round.
+    """
+    total = max(1, full * validator_count * present_count // slot_count)
+    first = int.from_bytes(words_hash("assay.share.1", beacon), "big") % validator_count
+    return (total + (seat - first) % validator_count) // validator_count

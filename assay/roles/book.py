@@ -1,6 +1,6 @@
 """What a party has heard about a job, sorted by round. Nothing in it is believed before it is checked."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,6 +11,8 @@ from assay.protocol.table import Entry
 from assay.protocol.typed import Domain, recover, typed_digest
 
 ROWS_MAX = 65_536
+CLAIMS_MAX = 16
+"""Addresses remembered for one state; any honest one suffices."""
 RoundName = tuple[int, int, int]
 """(job, generation, round)"""
 
@@ -32,9 +34,11 @@ class RoundBook:
 class Book:
     """Messages of one network by round; `slots_of` tells who holds which slot of a job."""
 
-    def __init__(self, domain: Domain, slots_of: Callable[[int], list[str]]) -> None:
+    def __init__(self, domain: Domain, slots_of: Callable[[int], Sequence[str]]) -> None:
         self.domain = domain
         self.rounds: dict[RoundName, RoundBook] = {}
+        self.published: dict[bytes, list[str]] = {}
+        """Addresses of states by their roots, as anybody has claimed them."""
         self._slots_of = slots_of
 
     def round(self, name: RoundName) -> RoundBook:
@@ -58,46 +62,60 @@ class Book:
         content = message.content()
         page = self.round((message.job, message.generation, message.round))
         match message.kind:
-            case "commitment":
-                self._enter_commitment(page, message, content)
+            case "commitments":
+                for signed in content["commitments"]:
+                    self._enter_commitment(page, message, signed)
             case "opening":
-                if self._slots_of(message.job)[content["slot"]] == message.sender:
+                if self._holder(message.job, content["slot"]) == message.sender:
                     page.openings[content["slot"]] = content
             case "table":
                 rows = content["rows"]
                 if len(rows) <= ROWS_MAX:
                     page.tables[message.sender] = tuple(
-                        Entry(int(slot), int(segment), bytes.fromhex(digest)) for slot, segment, digest in rows
+                        Entry(_index(slot), _index(segment), bytes.fromhex(digest)) for slot, segment, digest in rows
                     )
             case "request":
-                page.requests.append((message.sender, int(content["slot"]), int(content["segment"])))
+                page.requests.append((message.sender, _index(content["slot"]), _index(content["segment"])))
             case "state":
-                if self._slots_of(message.job)[content["slot"]] == message.sender:
-                    page.served[content["slot"], content["segment"]] = content
+                if self._holder(message.job, content["slot"]) == message.sender:
+                    page.served[content["slot"], _index(content["segment"])] = content
+            case "aggregate":
+                claims = self.published.setdefault(bytes.fromhex(content["root"]), [])
+                if content["cid"] not in claims and len(claims) < CLAIMS_MAX:
+                    claims.append(str(content["cid"]))
             case "vote":
-                page.votes.setdefault(content["type"], {})[message.sender] = content
+                page.votes.setdefault(str(content["type"]), {})[message.sender] = content
+
+    def _holder(self, job: int, slot: object) -> str:
+        return self._slots_of(job)[_index(slot)]
 
     def _enter_commitment(self, page: RoundBook, message: Message, content: dict[str, Any]) -> None:
+        provider = self._holder(message.job, content["slot"])
         commitment = Commitment(
             message.job,
             message.generation,
             message.round,
             content["slot"],
-            message.sender,
+            provider,
             bytes.fromhex(content["start"]),
             bytes.fromhex(content["transcript"]),
             bytes.fromhex(content["secret"]),
             bytes.fromhex(content["sealed"]),
         )
         signature = bytes.fromhex(content["signature"])
-        signer = recover(typed_digest(self.domain, "Commitment", commitment.typed), signature)
-        if signer != message.sender or self._slots_of(message.job)[commitment.slot] != message.sender:
+        if recover(typed_digest(self.domain, "Commitment", commitment.typed), signature) != provider:
             return
         known = page.commitments.get(commitment.slot)
         if known is None:
             page.commitments[commitment.slot] = (commitment, signature)
         elif known[0] != commitment:
             page.equivocations.append((*known, commitment, signature))
+
+
+def _index(value: object) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < 1 << 32:
+        raise ValueError("not an index")
+    return value
 
 
 def commitment_content(commitment: Commitment, signature: bytes) -> dict[str, object]:

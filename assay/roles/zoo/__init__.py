@@ -1,0 +1,70 @@
+"""Every cheat that we know, one per file, as a role that differs from the honest one in a few lines.
+
+The demo, the simulation and the tests play them beside honest controls. `UNCAUGHT` is the rest of the truth.
+"""
+
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Card:
+    """One cheat: `name` on the command line, the party it replaces, what it does, and what catches it."""
+
+    name: str
+    role: str
+    does: str
+    caught_by: str
+    consequence: str
+
+    def load(self) -> Any:
+        """The class that plays it."""
+        module = import_module(f"assay.roles.zoo.{self.name.replace('-', '_')}")
+        return module.Cheat
+
+
+def _provider(name: str, does: str, caught_by: str, consequence: str = "slashed, unpaid") -> Card:
+    return Card(name, "provider", does, caught_by, consequence)
+
+
+CARDS = (
+    _provider("lazy", "trains nothing and commits the start state", "sampled segments differ"),
+    _provider("skipper", "trains every other segment only", "sampled segments differ"),
+    _provider("random-weights", "commits random states", "sampled segments differ"),
+    _provider("wrong-data", "trains on another slot's samples", "sampled segments differ"),
+    _provider("low-precision", "rounds its state to bfloat16 after each segment", "sampled segments differ"),
+    _provider("stale-start", "starts from an older state than the round's", "start root compared on chain"),
+    _provider("update-swapper", "honest transcript, another update", "update re-derived from the end state"),
+    _provider(
+        "copycat",
+        "commits another provider's transcript as its own",
+        "every leaf binds slot and provider",
+        "unpaid, bond burned",
+    ),
+    _provider("two-roots", "signs two commitments for one slot", "both signatures shown on chain", "whole lock lost"),
+    _provider("late", "commits after the window", "deadline", "unpaid, bond burned"),
+    _provider("silent", "never commits", "deadline", "unpaid, bond burned"),
+    _provider("unrevealed-secret", "never opens its secret", "secret demanded on chain", "whole lock lost"),
+    _provider("garbage", "commits a valid hash of a truncated update", "canonical check", "unpaid, bond burned"),
+    Card(
+        "rubber-stamp", "validator", "fills its table without re-executing", "rows differ from opened leaves", "slashed"
+    ),
+    Card(
+        "inventing-aggregator", "aggregator", "commits a state of its own", "quorum and challenge", "slashed, replaced"
+    ),
+    Card("stalling-aggregator", "aggregator", "commits nothing", "deadline", "lock lost, replaced"),
+    Card("poisoned-program", "consumer", "posts a program beyond every limit", "limits before bidding", "no bids"),
+    Card("nan-bomb", "consumer", "posts a job that overflows", "fault agreed by a quorum", "deposit burned, work paid"),
+)
+"""The zoo."""
+
+CHEATS = {card.name: card for card in CARDS}
+
+UNCAUGHT = (
+    ("shared results", "validators who pass each other their results in private do less work than they are paid for"),
+    ("a majority that hides bytes", "k of n validators who withhold blobs can make a round void, not wrong"),
+    ("a corrupt committee", "until disputes are decided by arithmetic, k lying validators decide a re-run"),
+    ("poisoned public data", "training on bad data is not a wrong computation"),
+)
+"""What no check here catches."""

@@ -1,0 +1,131 @@
+"""What a party knows of a job once it has fetched and checked everything that the order binds by hash."""
+
+import json
+from collections import OrderedDict
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from assay.chain.contracts.containers import Order
+from assay.protocol.errors import Malformed, Refused
+from assay.roles.world import World
+from assay.store.manifest import fetch
+from assay.store.port import cid_of_hash
+from assay.store.samples import Samples
+from assay.work.batch import Course
+from assay.work.program import Bundle, Limits
+from assay.work.state import Signature, Spec, state_root
+
+DOCUMENT_MAX_BYTES = 1 << 20
+BUNDLE_MAX_BYTES = 64 << 20
+STATES_KEPT = 64
+State = list[Tensor]
+
+
+@dataclass(frozen=True)
+class Document:
+    """The canonical job document: the consumer's job file and where the bytes are that the order names by root."""
+
+    job: dict[str, Any]
+    programs: str
+    state: str
+    train: str
+    test: str
+
+    def to_bytes(self) -> bytes:
+        """Canonical JSON; its sha256 is `Order.document`, and so its address."""
+        return json.dumps(vars(self), sort_keys=True, separators=(",", ":"), allow_nan=False).encode("ascii")
+
+    @classmethod
+    def from_bytes(cls, content: bytes) -> "Document":
+        """A document from outside. Errors: `Malformed`."""
+        try:
+            document = cls(**json.loads(content))
+            canonical = document.to_bytes() == content
+        except (TypeError, ValueError, RecursionError) as error:
+            raise Malformed("a job's document cannot be read") from error
+        if not canonical or not isinstance(document.job, dict):
+            raise Malformed("a job's document is not in canonical form")
+        return document
+
+
+@dataclass
+class Assignment:
+    """A job, checked: programs, initial state, samples, and the order of work."""
+
+    job: int
+    order: Order
+    document: Document
+    bundle: Bundle
+    initial: State
+    train: Samples
+    test: Samples
+    batch_size: int
+    beacon: bytes = b""
+    states: "OrderedDict[bytes, State]" = field(default_factory=OrderedDict)
+
+    def __post_init__(self) -> None:
+        self.keep(state_root(self.initial), self.initial)
+
+    @property
+    def segment_count(self) -> int:
+        """Segments of one slot's round, N."""
+        return self.order.steps_per_round // self.order.steps_per_segment
+
+    @property
+    def signature(self) -> Signature:
+        """Form of a state: the step's first inputs."""
+        return signature_of(self.bundle)
+
+    @property
+    def update_signature(self) -> Signature:
+        """Form of an update: the outputs of `emit`."""
+        emit = self.bundle.emit
+        names = emit.side.output_names
+        values = [emit.values[output] for output in emit.outputs]
+        return Signature(
+            tuple(Spec(name, value.dtype, tuple(value.shape)) for name, value in zip(names, values, strict=True))
+        )
+
+    @property
+    def course(self) -> Course:
+        """What makes the batches."""
+        x, y = torch.from_numpy(self.train.x), torch.from_numpy(self.train.y)
+        return Course(x, y, self.order.seed, self.beacon, self.order.providers, self.batch_size)
+
+    def keep(self, root: bytes, state: State) -> None:
+        """Remembers a state by its root."""
+        self.states[root] = state
+        self.states.move_to_end(root)
+        while len(self.states) > STATES_KEPT:
+            self.states.popitem(last=False)
+
+
+def signature_of(bundle: Bundle) -> Signature:
+    """Form of a job's state: the step's inputs but x and y."""
+    step = bundle.step
+    count = len(step.outputs) - 1
+    rows = zip(step.side.output_names[:count], step.inputs[:count], strict=True)
+    return Signature(tuple(Spec(name.removeprefix("state:"), value.dtype, tuple(value.shape)) for name, value in rows))
+
+
+def fetch_assignment(world: World, order: Order, job: int, limits: Limits) -> Assignment:
+    """Fetches a job's bytes and compares each with the order. Errors: `Malformed`, `Unavailable`, `Refused`."""
+    document = Document.from_bytes(world.blobs.get(cid_of_hash(order.document), DOCUMENT_MAX_BYTES))
+    bundle = Bundle.from_bytes(world.blobs.get(document.programs, BUNDLE_MAX_BYTES), limits)
+    if bundle.root != order.programs:
+        raise Refused("the job's programs are not those of its order")
+    if order.profile.rstrip(b"\0") != bundle.step.profile.name.encode():
+        raise Refused("the job's arithmetic is not that of its programs")
+    signature = signature_of(bundle)
+    initial = signature.decode(world.blobs.get(document.state, signature.encoded_bytes))
+    if state_root(initial) != order.state_root:
+        raise Refused("the job's initial state is not that of its order")
+    train = fetch(world.blobs, document.train, order.data_root)
+    test = fetch(world.blobs, document.test, order.test_root)
+    batch = bundle.step.inputs[len(initial)].shape
+    if tuple(batch[1:]) != train.x.shape[1:] or train.count // order.providers < 1:
+        raise Refused("the job's data does not fit its step")
+    return Assignment(job, order, document, bundle, initial, train, test, batch[0])

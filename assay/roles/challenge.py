@@ -1,0 +1,185 @@
+"""Challenging a false claim, and voting on other people's challenges.
+
+seal the challenge -> open it -> (drawn validators re-execute and vote) -> decide
+"""
+
+from dataclasses import dataclass
+
+from assay.chain.contracts.containers import Claim, DisputeView, RoundView
+from assay.chain.contracts.containers import Entry as ChainEntry
+from assay.chain.contracts.containers import Leaf as ChainLeaf
+from assay.chain.contracts.rerun import Rerun
+from assay.protocol.commitment import commitment_proof
+from assay.protocol.errors import Reverted
+from assay.protocol.phase import Outcome, Target
+from assay.protocol.table import Table, aggregate_digest
+from assay.protocol.transcript import ZERO, Leaf
+from assay.roles.book import RoundName
+from assay.roles.clerk import on_chain
+from assay.roles.judge import Disagreement, Finding, Judge
+from assay.roles.party import Party, sealed_challenge, sealed_vote
+from assay.roles.wake import ACTED, IDLE, Wake, wake_at
+
+NOBODY = "0x" + "00" * 20
+NO_ENTRY = ChainEntry(0, 0, ZERO)
+
+
+@dataclass
+class Raised:
+    """A challenge of this validator's own."""
+
+    claim: Claim
+    salt: bytes
+    block: int
+    opened: bool = False
+
+
+@dataclass
+class Ballot:
+    """This validator's vote in one dispute."""
+
+    digest: bytes
+    salt: bytes
+    revealed: bool = False
+
+
+class Challenges:
+    """A validator's disputes: those it raises and those it votes in."""
+
+    def __init__(self, party: Party, judge: Judge) -> None:
+        self.party = party
+        self.judge = judge
+        self.world = party.world
+        self.disputes = party.world.ledger.open(Rerun)
+        self._raised: dict[tuple[RoundName, Target, str], Raised] = {}
+        self._ballots: dict[int, Ballot] = {}
+        self._over: set[int] = set()
+
+    def raise_all(self, name: RoundName, view: RoundView, finding: Finding, rank: int) -> Wake:
+        """Challenges what nobody has challenged yet, in the order of `rank`."""
+        wake = IDLE
+        for disagreement in finding.disagreements:
+            wake |= self.raise_one(name, view, disagreement, rank)
+        return wake
+
+    def raise_one(self, name: RoundName, view: RoundView, disagreement: Disagreement, rank: int) -> Wake:
+        """Seals, and in a later block opens, one challenge."""
+        key = (name, disagreement.target, disagreement.accused)
+        raised = self._raised.get(key)
+        if raised is None:
+            if self.known(name, disagreement):
+                return IDLE
+            windows = self.party.clerk.order(name[0]).windows
+            turn_s = view.deadline - windows.open + rank * windows.open // 32
+            if self.world.clock() < turn_s:
+                return wake_at(turn_s)
+            claim, salt = self.claim(name, view, disagreement), self.world.entropy.draw(32)
+            self.party.clerk.fund(self.party.clerk.order(name[0]).token, self.disputes.bond_of(name[0]))
+            sealed = sealed_challenge(claim, self.world.address, salt)
+            self._raised[key] = Raised(claim, salt, self.world.ledger.rpc.get_head())
+            return self.party.clerk.attempt(self.disputes.commit_challenge(name[0], sealed))
+        if raised.opened:
+            return IDLE
+        if self.world.ledger.rpc.get_head() <= raised.block + 1:
+            return wake_at(self.world.clock() + 1)
+        raised.opened = True
+        try:
+            self.disputes.open_challenge(raised.claim, raised.salt).send()
+        except Reverted as refusal:
+            self.party.clerk.refusals.append(refusal)
+            sealed = sealed_challenge(raised.claim, self.world.address, raised.salt)
+            return self.party.clerk.attempt(self.disputes.withdraw_challenge(name[0], sealed))
+        return ACTED
+
+    def known(self, name: RoundName, disagreement: Disagreement) -> bool:
+        """Whether this accusation has been made, by anybody."""
+        for dispute in range(1, self.disputes.dispute_count() + 1):
+            view = self.disputes.view_of(dispute)
+            if (view.job, view.generation, view.round) == name and view.accused == disagreement.accused:
+                return True
+        return False
+
+    def claim(self, name: RoundName, view: RoundView, disagreement: Disagreement) -> Claim:
+        """What the accused has claimed, with every proof."""
+        page, party = self.party.book.round(name), self.party
+        commitment, signature = page.commitments[disagreement.slot]
+        leaves = {slot: signed.leaf(*party.clerk.place) for slot, (signed, _) in page.commitments.items()}
+        slot_count = party.clerk.order(name[0]).providers
+        opened = self.judge.evidence.opened(name, view, disagreement.slot)
+        assert opened is not None
+        assert opened.transcript is not None
+        transcript, segment = opened.transcript, disagreement.segment
+        empty = Leaf(0, ZERO)
+        before, after = (empty, transcript.leaves[-1])
+        if disagreement.target == Target.SEGMENT:
+            before, after = transcript.leaves[segment], transcript.leaves[segment + 1]
+        rows = Table(page.tables[disagreement.accused]) if disagreement.target == Target.TABLE else None
+        return Claim(
+            target=disagreement.target,
+            commitment=on_chain(commitment),
+            commitment_proof=tuple(commitment_proof(leaves, slot_count, disagreement.slot)),
+            signature=signature,
+            secret=transcript.secret,
+            before=chain_leaf(before),
+            before_proof=tuple(transcript.proof(before.index)),
+            after=chain_leaf(after),
+            after_proof=tuple(transcript.proof(after.index)),
+            validator=disagreement.accused if rows else NOBODY,
+            entry=ChainEntry(**vars(rows.entries[disagreement.row])) if rows else NO_ENTRY,
+            entry_index=disagreement.row,
+            entry_count=len(rows.entries) if rows else 0,
+            entry_proof=tuple(rows.proof(disagreement.row)) if rows else (),
+        )
+
+    def tick(self, job: int) -> Wake:
+        """Votes in every open dispute of a job."""
+        wake = IDLE
+        for dispute in range(1, self.disputes.dispute_count() + 1):
+            if dispute in self._over:
+                continue
+            view = self.disputes.view_of(dispute)
+            if view.outcome != Outcome.OPEN:
+                self._over.add(dispute)
+            elif view.job == job:
+                wake |= self.vote(dispute, view)
+        return wake
+
+    def vote(self, dispute: int, view: DisputeView) -> Wake:
+        """Commits, then reveals what re-execution gives, then has the votes counted."""
+        now_s = self.world.clock()
+        ballot = self._ballots.get(dispute)
+        may_vote = view.accused != self.world.address and now_s < view.commit_deadline
+        if ballot is None and may_vote:
+            digest = self.truth(view)
+            if digest is None:
+                return wake_at(view.commit_deadline)
+            ballot = self._ballots[dispute] = Ballot(digest, self.world.entropy.draw(32))
+            return self.party.clerk.attempt(
+                self.disputes.vote(dispute, sealed_vote(dispute, ballot.digest, ballot.salt))
+            )
+        voters = len(self.disputes.voters_of(dispute))
+        revealing = now_s >= view.commit_deadline or view.committed.bit_count() >= voters
+        if ballot is not None and revealing and not ballot.revealed:
+            ballot.revealed = True
+            return self.party.clerk.attempt(self.disputes.reveal_vote(dispute, ballot.digest, ballot.salt))
+        if now_s >= view.reveal_deadline or view.revealed.bit_count() >= voters:
+            return self.party.clerk.attempt(self.disputes.decide(dispute))
+        return wake_at(view.reveal_deadline if revealing else view.commit_deadline)
+
+    def truth(self, view: DisputeView) -> bytes | None:
+        """The digest of what is disputed, by re-execution."""
+        name = (view.job, view.generation, view.round)
+        round_view = self.world.ledger.rounds.view_of(*name)
+        match view.target:
+            case Target.SEGMENT | Target.TABLE:
+                return self.judge.digest(name, round_view, view.slot, view.segment)
+            case Target.EMIT:
+                return self.judge.emit(name, round_view, view.slot)
+            case _:
+                end = self.judge.evidence.aggregate(name, round_view)
+                return aggregate_digest(end.root) if end else None
+
+
+def chain_leaf(leaf: Leaf) -> ChainLeaf:
+    """A leaf in the form that the contracts take."""
+    return ChainLeaf(leaf.index, leaf.state_root, leaf.loss_bits, leaf.update_root)

@@ -1,0 +1,117 @@
+"""What every role does at the chain's counter: which jobs there are, where they stand, and sending what may race."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from assay.chain.client import Call
+from assay.chain.contracts.containers import Commitment as ChainCommitment
+from assay.chain.contracts.containers import JobView, Order, RoundView
+from assay.chain.contracts.test_stablecoin import TestStablecoin
+from assay.protocol.commitment import Commitment
+from assay.protocol.errors import Reverted
+from assay.protocol.phase import JobPhase
+from assay.roles.book import RoundName
+from assay.roles.wake import ACTED, IDLE, Wake
+from assay.roles.world import World
+
+
+class Clerk:
+    """One party's dealings with the contracts."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.ledger = world.ledger
+        self.refusals: list[Reverted] = []
+        self._closed: set[int] = set()
+        self._orders: dict[int, Order] = {}
+        self._providers: dict[int, tuple[str, ...]] = {}
+
+    def jobs(self) -> list[int]:
+        """Jobs that this party has not closed its file on."""
+        return [job for job in range(1, self.ledger.jobs.job_count() + 1) if job not in self._closed]
+
+    def close(self, job: int) -> Wake:
+        """Nothing more to do in this job."""
+        self._closed.add(job)
+        return IDLE
+
+    def order(self, job: int) -> Order:
+        """The order; it never changes."""
+        if job not in self._orders:
+            self._orders[job] = self.ledger.jobs.order_of(job)
+        return self._orders[job]
+
+    def view(self, job: int) -> JobView:
+        """Where a job stands now."""
+        return self.ledger.jobs.view_of(job)
+
+    def providers(self, job: int) -> tuple[str, ...]:
+        """Who holds which slot; fixed by the match, nobody before it."""
+        if job not in self._providers:
+            if self.view(job).phase < JobPhase.DRAWING:
+                return ()
+            self._providers[job] = self.ledger.jobs.providers_of(job)
+        return self._providers[job]
+
+    def slots(self, job: int, account: str) -> list[int]:
+        """The slots that an account holds."""
+        return [slot for slot, provider in enumerate(self.providers(job)) if provider == account]
+
+    def rounds(self, job: int) -> Iterator[tuple[RoundName, RoundView]]:
+        """Rounds of the present generation that are not final, oldest first."""
+        progress = self.ledger.rounds.progress(job)
+        for index in range(progress.first_open, progress.next):
+            generation = self.ledger.rounds.generation_of(job, index)
+            yield (job, generation, index), self.ledger.rounds.view_of(job, generation, index)
+
+    def segments(self, job: int) -> int:
+        """Segments of one slot's round, N."""
+        order = self.order(job)
+        return order.steps_per_round // order.steps_per_segment
+
+    @property
+    def place(self) -> tuple[int, str]:
+        """(chain id, `Rounds` address): where commitments count."""
+        return self.world.domain.chain_id, self.world.domain.rounds
+
+    def fund(self, token: str, amount: int) -> None:
+        """Brings the free balance up to `amount` from the wallet."""
+        missing = amount - self.ledger.vault.free(token, self.world.address)
+        if missing <= 0:
+            return
+        if int(token, 16):
+            TestStablecoin(self.ledger.web3, token, self.ledger.sender).approve(
+                self.ledger.vault.address, missing
+            ).send()
+        self.ledger.vault.deposit(token, missing, value_wei=0 if int(token, 16) else missing).send()
+
+    def beacon(self, target: int) -> tuple[bytes, int] | None:
+        """The recorded hash of a block fixed in advance and its misses; records it as soon as it can be seen."""
+        value, misses = self.ledger.beacon.read(target)
+        if not any(value) and self.ledger.rpc.get_head() > target:
+            self.attempt(self.ledger.beacon.record(target))
+            value, misses = self.ledger.beacon.read(target)
+        return (value, misses) if any(value) else None
+
+    def attempt(self, call: Call[Any]) -> Wake:
+        """Sends a transaction that somebody else may already have sent, or that may still be too early."""
+        try:
+            call.send()
+        except Reverted as refusal:
+            self.refusals.append(refusal)
+            return IDLE
+        return ACTED
+
+    def has_bid(self, job: int) -> bool:
+        """Whether a bond of this party's bid is still held."""
+        obligation = self.ledger.jobs.obligation(job, self.world.address)
+        return self.ledger.vault.balance(self.order(job).token, BOND, obligation) > 0
+
+
+BOND = 2
+"""`IVault.Kind.Bond`."""
+
+
+def on_chain(commitment: Commitment) -> ChainCommitment:
+    """A commitment in the form that the contracts take."""
+    return ChainCommitment(**vars(commitment))

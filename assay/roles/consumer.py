@@ -1,0 +1,72 @@
+"""A consumer: orders a training job, pays into escrow, and takes the model.
+
+publish -> post -> close -> draw -> start -> (rounds) -> end -> mint -> fetch
+"""
+
+from assay.chain.contracts.containers import Order
+from assay.chain.contracts.jobs import Posted
+from assay.chain.contracts.models import Models
+from assay.protocol.phase import JobPhase
+from assay.roles.clerk import Clerk
+from assay.roles.settle import settle
+from assay.roles.wake import IDLE, Wake, wake_at
+from assay.roles.world import World
+
+
+class Consumer:
+    """Posts orders and sees them through; every step after posting could be taken by anybody else."""
+
+    behaviour = "honest"
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.clerk = Clerk(world)
+        self.posted: list[int] = []
+
+    def post(self, order: Order) -> int:
+        """Pays the worst cost into escrow and posts. The order's blobs must have been published."""
+        jobs = self.world.ledger.jobs
+        self.clerk.fund(order.token, jobs.cost(order))
+        sent = jobs.post(order).send()
+        job = jobs.find(sent, Posted)[0].event.job
+        self.posted.append(job)
+        return job
+
+    def tick(self) -> Wake:
+        """One turn."""
+        wake = IDLE
+        for job in [job for job in self.clerk.jobs() if job in self.posted]:
+            wake |= self.see_through(job)
+        return wake
+
+    def see_through(self, job: int) -> Wake:
+        """Takes the next step of a job's life as soon as its time has come."""
+        jobs, view, now_s = self.world.ledger.jobs, self.clerk.view(job), self.world.clock()
+        match view.phase:
+            case JobPhase.BIDDING:
+                order = self.clerk.order(job)
+                closes_s = view.posted_at + order.windows.bid + order.windows.reveal
+                return self.clerk.attempt(jobs.close(job)) if now_s >= closes_s else wake_at(closes_s)
+            case JobPhase.DRAWING:
+                drawn = self.clerk.beacon(view.draw_block)
+                return self.clerk.attempt(jobs.draw(job)) if drawn else wake_at(view.phase_deadline)
+            case JobPhase.ENLISTING:
+                return self.clerk.attempt(jobs.start(job)) | wake_at(view.phase_deadline)
+            case JobPhase.RUNNING | JobPhase.FAULTED if not view.ended:
+                return self.finish(job)
+            case _:
+                return self.take(job)
+
+    def finish(self, job: int) -> Wake:
+        """Ends the job once no round of it is open."""
+        rounds = self.world.ledger.rounds
+        if not rounds.settled(job):
+            return IDLE
+        return self.clerk.attempt(self.world.ledger.jobs.end(job))
+
+    def take(self, job: int) -> Wake:
+        """Mints the model of a complete job and closes the file."""
+        wake = IDLE
+        if self.world.ledger.rounds.complete(job) and not self.world.ledger.open(Models).token_of(job):
+            wake = self.clerk.attempt(self.world.ledger.open(Models).mint(job))
+        return wake | settle(self.world, self.clerk, job)

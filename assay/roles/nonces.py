@@ -1,0 +1,48 @@
+"""A validator's chain of nonces: committed by its tip before any round, spent one at a time.
+
+    nonce_i = sha256(nonce_{i+1}),  tip = nonce_0
+
+A round's sample is drawn from the beacon and the next nonce, so nobody, not even who makes the blocks, knows it before.
+"""
+
+from hashlib import sha256
+
+from assay.protocol.errors import LimitExceeded
+from assay.roles.world import World
+
+CHAIN_LENGTH = 4096
+"""Rounds and redone rounds that one enlistment can serve."""
+
+
+class Nonces:
+    """The chains of one validator, by job; the seed and the position survive a restart."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._chains: dict[int, list[bytes]] = {}
+
+    def known(self, job: int) -> bool:
+        """Whether a chain was begun for a job."""
+        return self._world.journal.get(f"nonces/{job}/seed") is not None
+
+    def begin(self, job: int) -> bytes:
+        """Starts a chain and returns its tip."""
+        self._world.journal.put(f"nonces/{job}/seed", self._world.entropy.draw(32))
+        self._world.journal.put(f"nonces/{job}/spent", (0).to_bytes(4, "big"))
+        return self._chain(job)[0]
+
+    def next(self, job: int) -> bytes:
+        """The next nonce to spend. Raises `LimitExceeded` at the end of the chain."""
+        spent = int.from_bytes(self._world.journal.get(f"nonces/{job}/spent") or b"", "big") + 1
+        if spent > CHAIN_LENGTH:
+            raise LimitExceeded("a job has outlived its chain of nonces", limit=CHAIN_LENGTH, actual=spent)
+        self._world.journal.put(f"nonces/{job}/spent", spent.to_bytes(4, "big"))
+        return self._chain(job)[spent]
+
+    def _chain(self, job: int) -> list[bytes]:
+        if job not in self._chains:
+            chain = [self._world.journal.get(f"nonces/{job}/seed") or b""]
+            for _ in range(CHAIN_LENGTH):
+                chain.append(sha256(chain[-1]).digest())
+            self._chains[job] = chain[::-1]
+        return self._chains[job]

@@ -1,0 +1,220 @@
+"""A provider: bids, trains its slot of each round, shows its work when asked, is paid.
+
+bid -> train -> commit -> serve start states -> open the secret -> claim
+"""
+
+from dataclasses import dataclass, field
+
+from assay.chain.contracts.containers import RoundView
+from assay.proof.served import LeafOpening
+from assay.protocol.commitment import Commitment, bitmap_slots, commitment_proof
+from assay.protocol.errors import AssayError, Malformed, Refused, Unavailable
+from assay.protocol.phase import JobPhase, RoundPhase
+from assay.protocol.transcript import SlotName, Transcript, secret_hash
+from assay.protocol.typed import typed_digest
+from assay.roles.assignment import Assignment, State
+from assay.roles.book import RoundName, commitment_content
+from assay.roles.clerk import on_chain
+from assay.roles.party import Party, sealed_bid
+from assay.roles.settle import settle
+from assay.roles.wake import ACTED, IDLE, Wake, wake_at
+from assay.roles.world import World
+from assay.store.port import hash_of
+from assay.work.seal import seal
+from assay.work.segment import Plan, SlotWork, train_slot
+
+
+@dataclass
+class Piece:
+    """One slot's finished work in one round, kept until the round is settled."""
+
+    slot: int
+    commitment: Commitment
+    signature: bytes
+    transcript: Transcript
+    work: SlotWork
+    shown: dict[str, set[int]] = field(default_factory=dict)
+    answered: set[tuple[str, int]] = field(default_factory=set)
+    opened: bool = False
+    included_itself: bool = False
+
+
+class Provider(Party):
+    """Trains for pay. `price` is per slot and round, in the token's smallest unit."""
+
+    def __init__(self, world: World, price: int) -> None:
+        super().__init__(world)
+        self.price = price
+        self.bids: dict[int, tuple[int, bytes]] = {}
+        self.opened_bids: set[int] = set()
+        self.declined: dict[int, str] = {}
+        self.pieces: dict[RoundName, Piece] = {}
+
+    def tick(self) -> Wake:
+        """One turn."""
+        self.book.note(self.world.peers.poll())
+        wake = IDLE
+        for job in self.clerk.jobs():
+            match self.clerk.view(job).phase:
+                case JobPhase.BIDDING:
+                    wake |= self.bid(job)
+                case JobPhase.RUNNING:
+                    wake |= self.work(job)
+                case JobPhase.DONE | JobPhase.CANCELLED | JobPhase.FAULTED:
+                    wake |= settle(self.world, self.clerk, job)
+        return wake
+
+    # before the match
+
+    def bid(self, job: int) -> Wake:
+        """Seals a bid while bids are taken and opens it afterwards; a job that does not check out gets none."""
+        order, view, now_s = self.clerk.order(job), self.clerk.view(job), self.world.clock()
+        closes_s = view.posted_at + order.windows.bid
+        if job in self.declined or job in self.opened_bids:
+            return IDLE
+        if job in self.bids:
+            if now_s < closes_s:
+                return wake_at(closes_s)
+            self.opened_bids.add(job)
+            return self.clerk.attempt(self.world.ledger.jobs.reveal_bid(job, *self.bids[job]))
+        if now_s >= closes_s:
+            return self.decline(job, "bids are closed")
+        try:
+            self.admit(self.assignment(job))
+        except Unavailable:
+            return wake_at(now_s + 1)
+        except (Malformed, Refused, AssayError) as refusal:
+            return self.decline(job, refusal.message)
+        if self.price > order.price_ceiling:
+            return self.decline(job, "the job pays too little")
+        self.clerk.fund(order.token, 2 * order.price_ceiling)
+        self.bids[job] = (self.price, self.world.entropy.draw(32))
+        sealed = sealed_bid(job, self.world.address, *self.bids[job])
+        return self.clerk.attempt(self.world.ledger.jobs.commit_bid(job, sealed))
+
+    def admit(self, assignment: Assignment) -> None:
+        """Whether this machine takes the job. Its programs have been read and checked against the limits by now."""
+
+    def decline(self, job: int, reason: str) -> Wake:
+        """Leaves a job to others."""
+        self.declined[job] = reason
+        return self.clerk.close(job)
+
+    # rounds
+
+    def work(self, job: int) -> Wake:
+        """Serves every round that is open in the present generation."""
+        slots = self.clerk.slots(job, self.world.address)
+        if not slots:
+            return IDLE
+        wake = IDLE
+        for name, view in self.clerk.rounds(job):
+            piece = self.pieces.get(name)
+            match view.phase:
+                case RoundPhase.TRAINING if piece is None:
+                    if slots[0] in bitmap_slots(self.world.ledger.jobs.slots_open(job)):
+                        wake |= self.train(name, view, slots[0])
+                case RoundPhase.SAMPLING if piece is not None:
+                    wake |= self.stand(view, piece) | self.serve(name, piece, blind=True)
+                case RoundPhase.OPENING | RoundPhase.AGGREGATING | RoundPhase.CHALLENGING if piece is not None:
+                    wake |= self.open(name, view, piece) | self.serve(name, piece, blind=False)
+        return wake
+
+    def train(self, name: RoundName, view: RoundView, slot: int) -> Wake:
+        """Trains the slot from the round's start state and commits to every state on the way."""
+        start = self.state(name[0], view.start_root)
+        if start is None:
+            return wake_at(view.deadline)
+        work = self.compute(name, slot, start, view.start_root)
+        self.tell(name, self.commit(name, view.start_root, slot, work))
+        return ACTED
+
+    def tell(self, name: RoundName, piece: Piece) -> None:
+        """Keeps a finished piece and sends its commitment to everyone."""
+        self.pieces[name] = piece
+        self.world.say("commitments", name, {"commitments": [commitment_content(piece.commitment, piece.signature)]})
+
+    def compute(self, name: RoundName, slot: int, start: State, start_root: bytes) -> SlotWork:
+        """The training itself: a pure function of the job, the start state, the round and the slot."""
+        assignment, compute = self.assignment(name[0]), self.world.compute
+        plan = Plan(assignment.order.steps_per_round, assignment.order.steps_per_segment)
+        feed = assignment.course.feed(name[1], name[2], slot)
+        step, emit = compute.runner(assignment.bundle.step), compute.runner(assignment.bundle.emit)
+        work = train_slot(step, emit, start, feed, plan, compute.timer, start_root=start_root)
+        compute.meter.add("train", work.train_s)
+        compute.meter.add("hash", work.hash_s)
+        return work
+
+    def commit(self, name: RoundName, start_root: bytes, slot: int, work: SlotWork) -> Piece:
+        """Salts the transcript, seals the update, and signs the commitment to both."""
+        secret = self.world.entropy.draw(32)
+        transcript = work.transcript(SlotName(*name, slot, self.world.address), secret)
+        update = self.assignment(name[0]).update_signature.encode(work.update) if work.update is not None else b""
+        sealed_cid = self.world.blobs.put(seal(secret, update))
+        commitment = Commitment(
+            *name, slot, self.world.address, start_root, transcript.root, secret_hash(secret), hash_of(sealed_cid)
+        )
+        return Piece(slot, commitment, self.sign(commitment), transcript, work)
+
+    def sign(self, commitment: Commitment) -> bytes:
+        """The provider's word on a commitment."""
+        return self.world.signer.sign_digest(typed_digest(self.world.domain, "Commitment", commitment.typed))
+
+    def stand(self, view: RoundView, piece: Piece) -> Wake:
+        """Enters the commitment directly when the aggregator has left it out."""
+        if piece.slot in bitmap_slots(view.present) or piece.included_itself:
+            return IDLE
+        piece.included_itself = True
+        return self.clerk.attempt(self.world.ledger.rounds.commit_slot(on_chain(piece.commitment)))
+
+    def serve(self, name: RoundName, piece: Piece, *, blind: bool) -> Wake:
+        """Answers requests for start states. While tables are blind, nobody gets two adjacent ones: the later would
+        tell the end of the segment before it."""
+        wake = IDLE
+        for sender, slot, segment in self.book.round(name).requests:
+            if slot != piece.slot or (sender, segment) in piece.answered or segment >= len(piece.work.states):
+                continue
+            shown = piece.shown.setdefault(sender, set())
+            if blind and (not shown.isdisjoint({segment - 1, segment + 1}) or sender not in self.validators(name[0])):
+                continue
+            shown.add(segment)
+            piece.answered.add((sender, segment))
+            wake |= self.answer(name, piece, sender, segment)
+        return wake
+
+    def answer(self, name: RoundName, piece: Piece, recipient: str, segment: int) -> Wake:
+        """Serves one state with the opening of its leaf."""
+        state = piece.work.states[segment]
+        if state is None:
+            return IDLE
+        content = {
+            "slot": piece.slot,
+            "segment": segment,
+            "cid": self.publish(name, state),
+            "leaf": LeafOpening.of(piece.transcript, segment).to_json(),
+        }
+        self.world.say("state", name, content, recipient)
+        return ACTED
+
+    def publish(self, name: RoundName, state: State) -> str:
+        """A state's bytes, where others can fetch them."""
+        return self.world.blobs.put(self.assignment(name[0]).signature.encode(state))
+
+    def open(self, name: RoundName, view: RoundView, piece: Piece) -> Wake:
+        """Opens the secret and every leaf, now that all tables are committed; on chain too, where it is demanded."""
+        wake = IDLE
+        if not piece.opened:
+            piece.opened = True
+            end = piece.work.states[-1]
+            cid = self.publish(name, end) if end is not None else ""
+            self.world.say("opening", name, {"slot": piece.slot, "end": cid, **piece.transcript.to_json()})
+            wake = ACTED
+        if self.world.ledger.rounds.secret_demanded(*name, piece.slot):
+            page = self.book.round(name)
+            leaves = {slot: signed.leaf(*self.clerk.place) for slot, (signed, _) in page.commitments.items()}
+            proof = commitment_proof(leaves, self.clerk.order(name[0]).providers, piece.slot)
+            secret = piece.transcript.secret
+            wake |= self.clerk.attempt(
+                self.world.ledger.rounds.reveal_secret(on_chain(piece.commitment), proof, secret)
+            )
+        return wake

@@ -1,0 +1,179 @@
+"""A validator: re-executes a blind sample of every round, judges what slots open, and votes where parties disagree.
+
+enlist -> sample -> re-execute -> commit the table -> reveal -> judge -> sign (or challenge, and vote)
+"""
+
+from dataclasses import dataclass, field
+
+from assay.chain.contracts.containers import RoundView
+from assay.protocol.commitment import bitmap, bitmap_slots
+from assay.protocol.phase import JobPhase, RoundPhase
+from assay.protocol.schedule import sample_segments, sample_share
+from assay.protocol.table import Entry, Table
+from assay.roles.book import RoundName
+from assay.roles.challenge import Challenges
+from assay.roles.judge import Judge
+from assay.roles.nonces import Nonces
+from assay.roles.party import Party, sealed
+from assay.roles.settle import settle
+from assay.roles.vote import aggregate_values, cast, fault_values, result_root, result_values
+from assay.roles.wake import ACTED, IDLE, Wake, wake_at
+from assay.roles.world import World
+
+
+@dataclass
+class Sheet:
+    """A validator's own work in one round."""
+
+    sample: list[tuple[int, int]]
+    nonce: bytes
+    salt: bytes
+    entries: dict[tuple[int, int], Entry] = field(default_factory=dict)
+    committed: bool = False
+    revealed: bool = False
+    signed: set[str] = field(default_factory=set)
+
+    @property
+    def table(self) -> Table:
+        """The rows in the order of the sample."""
+        return Table(tuple(self.entries[pair] for pair in self.sample))
+
+
+class Validator(Party):
+    """Checks other people's work for a fee."""
+
+    def __init__(self, world: World) -> None:
+        super().__init__(world)
+        self.nonces = Nonces(world)
+        self.sheets: dict[RoundName, Sheet] = {}
+        self.judge = Judge(self)
+        self.challenges = Challenges(self, self.judge)
+
+    def tick(self) -> Wake:
+        """One turn."""
+        self.book.note(self.world.peers.poll())
+        wake = IDLE
+        for job in self.clerk.jobs():
+            match self.clerk.view(job).phase:
+                case JobPhase.ENLISTING:
+                    wake |= self.enlist(job)
+                case JobPhase.RUNNING:
+                    wake |= self.enlist(job) | self.work(job)
+                case JobPhase.DONE | JobPhase.CANCELLED | JobPhase.FAULTED:
+                    wake |= settle(self.world, self.clerk, job)
+        return wake
+
+    def enlist(self, job: int) -> Wake:
+        """Commits the tip of a chain of nonces for a job that drew this validator."""
+        seat = self.seat(job)
+        if seat is None or self.nonces.known(job):
+            return IDLE
+        return self.clerk.attempt(self.world.ledger.jobs.enlist(job, self.nonces.begin(job)))
+
+    def work(self, job: int) -> Wake:
+        """Serves every open round, and every open dispute."""
+        if self.seat(job) is None:
+            return IDLE
+        wake = self.challenges.tick(job)
+        for name, view in self.clerk.rounds(job):
+            match view.phase:
+                case RoundPhase.SAMPLING:
+                    wake |= self.sample(name, view) | self.reveal(name, view)
+                case RoundPhase.OPENING:
+                    wake |= self.reveal(name, view) | self.sign_result(name, view)
+                case RoundPhase.AGGREGATING:
+                    wake |= self.sign_aggregate(name, view)
+        return wake
+
+    def sample(self, name: RoundName, view: RoundView) -> Wake:
+        """Draws the sample once the beacon is out, re-executes it, and commits the table blind."""
+        drawn = self.clerk.beacon(view.beacon_block)
+        if drawn is None:
+            return IDLE
+        sheet = self.sheets.get(name) or self.draw(name, view, *drawn)
+        if sheet.committed:
+            return IDLE
+        for slot, segment in sheet.sample:
+            if (slot, segment) not in sheet.entries:
+                digest = self.judge.digest(name, view, slot, segment)
+                if digest is not None:
+                    sheet.entries[slot, segment] = Entry(slot, segment, digest)
+        if len(sheet.entries) < len(sheet.sample):
+            return wake_at(self.judge.patience_s(name, view))
+        sheet.committed = True
+        return self.clerk.attempt(
+            self.world.ledger.rounds.commit_table(*name, sealed(sheet.table.root, sheet.nonce, sheet.salt))
+        )
+
+    def draw(self, name: RoundName, view: RoundView, beacon: bytes, misses: int) -> Sheet:
+        """This validator's sample of a round: its share of the job's rate, doubled with each beacon that was missed."""
+        job, order = name[0], self.clerk.order(name[0])
+        nonce = self.nonces.next(job)
+        present = bitmap_slots(view.present)
+        seat = self.seat(job)
+        assert seat is not None
+        share = sample_share(order.samples_per_validator, order.validators, order.providers, len(present), seat, beacon)
+        sample = sample_segments(beacon, nonce, name, present, self.clerk.segments(job), share << misses)
+        sheet = Sheet(sample, nonce, self.world.entropy.draw(32))
+        self.sheets[name] = sheet
+        return sheet
+
+    def reveal(self, name: RoundName, view: RoundView) -> Wake:
+        """Opens the table on chain and its rows to everybody."""
+        sheet = self.sheets.get(name)
+        if sheet is None or not sheet.committed or sheet.revealed:
+            return IDLE
+        rows = [[entry.slot, entry.segment, entry.digest.hex()] for entry in sheet.table.entries]
+        sheet.revealed = True
+        self.world.say("table", name, {"rows": rows})
+        return self.clerk.attempt(
+            self.world.ledger.rounds.reveal_table(*name, sheet.table.root, sheet.nonce, sheet.salt)
+        )
+
+    def sign_result(self, name: RoundName, view: RoundView) -> Wake:
+        """Signs the accepted set once every slot is judged and no disagreement is left."""
+        sheet = self.sheets.get(name)
+        if sheet is None or not sheet.revealed:
+            return IDLE
+        drawn, seat = self.clerk.beacon(view.beacon_block), self.seat(name[0])
+        if drawn is None or seat is None or not self.all_shown(name, view):
+            return wake_at(self.judge.patience_s(name, view))
+        finding = self.judge.round(name, view, drawn[0], seat)
+        if finding is None or "Result" in sheet.signed:
+            return wake_at(self.judge.patience_s(name, view))
+        if finding.fault is not None:
+            if "Fault" not in sheet.signed:
+                sheet.signed.add("Fault")
+                cast(self.world, name, "Fault", fault_values(name, finding.fault), {"digest": finding.fault.hex()})
+                return ACTED
+            return IDLE
+        rank = (seat - int.from_bytes(drawn[0], "big")) % len(self.validators(name[0]))
+        wake = self.challenges.raise_all(name, view, finding, rank)
+        if wake.acted or finding.disagreements or view.disputes_open:
+            return wake
+        slot_count = self.clerk.order(name[0]).providers
+        accepted = bitmap(finding.accepted, slot_count)
+        root = result_root(name, finding.tables, finding.secrets, len(self.validators(name[0])), slot_count)
+        sheet.signed.add("Result")
+        shown: dict[str, object] = {"accepted": accepted, "included": accepted, "root": root.hex()}
+        cast(self.world, name, "Result", result_values(name, accepted, accepted, root), shown)
+        return ACTED
+
+    def all_shown(self, name: RoundName, view: RoundView) -> bool:
+        """Whether all committed tables are revealed and heard, or no longer waited for."""
+        heard = self.book.round(name).tables
+        revealed = [v for at, v in enumerate(self.validators(name[0])) if view.tables_revealed >> at & 1]
+        complete = view.tables_revealed == view.tables_committed and all(validator in heard for validator in revealed)
+        return complete or self.judge.overdue(name, view)
+
+    def sign_aggregate(self, name: RoundName, view: RoundView) -> Wake:
+        """Signs the aggregate that it has computed itself."""
+        sheet = self.sheets.get(name)
+        if sheet is None or "Aggregate" in sheet.signed:
+            return IDLE
+        end = self.judge.evidence.aggregate(name, view)
+        if end is None:
+            return IDLE
+        sheet.signed.add("Aggregate")
+        cast(self.world, name, "Aggregate", aggregate_values(name, end.root), {"root": end.root.hex()})
+        return ACTED

@@ -1,0 +1,17 @@
+"""Signs two commitments for one slot, to show each party the one it likes."""
+
+from dataclasses import replace
+
+from assay.roles.book import RoundName, commitment_content
+from assay.roles.provider import Piece, Provider
+
+
+class Cheat(Provider):
+    """A provider that keeps two books."""
+
+    behaviour = "two-roots"
+
+    def tell(self, name: RoundName, piece: Piece) -> None:
+        super().tell(name, piece)
+        other = replace(piece.commitment, transcript_root=self.world.entropy.draw(32))
+        self.world.say("commitments", name, {"commitments": [commitment_content(other, self.sign(other))]})
