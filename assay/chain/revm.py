@@ -64,7 +64,7 @@ class Revm:
         self._state = state
         self._exact = Interpreter(state)
         self._evm: EVM | None = None
-        self._chain_id = 0
+        self._settings = (0, 0)
         self._traps: dict[bytes, bytes] = {}  # address -> patched code
 
     def load(self, diff: Diff) -> None:
@@ -101,10 +101,13 @@ class Revm:
             return outcome
         return outcome if outcome == self._run_trapped(block, message, touched) else self._exact.execute(block, message)
 
-    def _open(self, chain_id: int) -> EVM:
-        if self._evm is None or chain_id != self._chain_id:
-            self._chain_id = chain_id
-            self._evm = EVM(env=Env(cfg=CfgEnv(chain_id=chain_id)), spec_id="Cancun")
+    def _open(self, block: BlockContext) -> EVM:
+        settings = (block.chain_id, block.gas_limit)
+        if self._evm is None or settings != self._settings:
+            self._settings = settings
+            # What GASLIMIT answers is given here: the block's environment is overridden.
+            env = Env(cfg=CfgEnv(chain_id=block.chain_id))
+            self._evm = EVM(env=env, gas_limit=block.gas_limit, spec_id="Cancun")
             self._traps.clear()
             self.load(self._state.whole())
         return self._evm
@@ -117,7 +120,7 @@ class Revm:
             self._traps[address] = trapped
 
     def _run_trapped(self, block: BlockContext, message: Message, touched: frozenset[bytes]) -> Outcome:
-        evm = self._open(block.chain_id)
+        evm = self._open(block)
         trapped = touched & self._traps.keys()
         try:
             for address in trapped:
@@ -133,7 +136,7 @@ class Revm:
                 evm.insert_account_info("0x" + address.hex(), info)
 
     def _run(self, block: BlockContext, message: Message) -> tuple[Outcome, frozenset[bytes]]:
-        evm = self._open(block.chain_id)
+        evm = self._open(block)
         sender, coinbase = "0x" + message.sender.hex(), "0x" + block.coinbase.hex()
         # The chain has deducted the fee already; pyrevm wants to see it there.
         fee = message.gas_limit * message.gas_price
