@@ -6,8 +6,8 @@ independently of each other. One validator misses all of them with probability C
     per round   1 - (C(N-c, q) / C(N, q))^m
     per job     1 - (1 - p)^rounds
 
-Samples avoid adjacent segments of a slot. For a cheat at random places one sample catches with exactly this probability
-(any q pairs miss c random ones equally often); a run of adjacent segments is caught more often, as the sample is spread.
+Samples avoid adjacent segments of a slot. A cheat at random places is caught by one sample with exactly this
+probability (any q pairs miss c random ones equally often), a run of adjacent segments more often.
 """
 
 from math import comb, prod

@@ -30,11 +30,15 @@ class Kind:
     write: Callable[[Any], Any] = lambda value: value
 
 
-def key(kind: Kind, doc: str, default: Any = MISSING) -> Any:
-    """A field of a section; without a default the key must be given."""
-    if default is MISSING:
-        return dataclasses.field(metadata={"kind": kind, "doc": doc})
-    return dataclasses.field(default=default, metadata={"kind": kind, "doc": doc})
+def key(kind: Kind, doc: str, default: Any = MISSING, *, derived: bool = False) -> Any:
+    """A field of a section; without a default the key must be given. `derived`: the default stands for what is chosen
+    from other keys, as the documentation says."""
+    metadata = {"kind": kind, "doc": doc, "derived": derived}
+    return (
+        dataclasses.field(metadata=metadata)
+        if default is MISSING
+        else dataclasses.field(default=default, metadata=metadata)
+    )
 
 
 def _wrong(value: object, words: str) -> BadInput:
@@ -246,9 +250,13 @@ def describe(section: type[Any], path: str) -> Iterator[tuple[str, str, str, str
     """Rows (key, what it may hold, default, documentation) of a section and the tables in it, for the reference."""
     for field in dataclasses.fields(section):
         kind: Kind = field.metadata["kind"]
-        if field.default is MISSING:
-            default = "required"
-        else:
-            value = None if field.default in (None, "", (), 0, (0, 0)) else kind.write(field.default)
-            default = "" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
-        yield f"{path}.{key_name(field)}", kind.words, default, field.metadata["doc"]
+        yield f"{path}.{key_name(field)}", kind.words, _default(field), field.metadata["doc"]
+
+
+def _default(field: "dataclasses.Field[Any]") -> str:
+    if field.default is MISSING:
+        return "required"
+    value = None if field.metadata["derived"] else field.metadata["kind"].write(field.default)
+    if value is None:
+        return ""
+    return str(value).lower() if isinstance(value, bool) else str(value)

@@ -39,11 +39,17 @@ class Match:
     providers: int = key(keys.integer(1, 1024), "Slots: how many providers train side by side.", 4)
     validators: int = key(keys.integer(1, 64), "Validators drawn by the beacon.", 5)
     price_ceiling: str = key(
-        keys.amount(), "Most that is paid per slot and round; derived from the budget if left out.", ""
+        keys.amount(), "Most that is paid per slot and round; derived from the budget if left out.", "", derived=True
     )
-    min_stake: str = key(keys.amount(), "Stake that each provider locks; the cost of a round if left out.", "")
-    validator_stake: str = key(keys.amount(), "Stake that each validator locks; the cost of a round if left out.", "")
-    aggregator_stake: str = key(keys.amount(), "Stake that the aggregator locks; the cost of a round if left out.", "")
+    min_stake: str = key(
+        keys.amount(), "Stake that each provider locks; the cost of a round if left out.", "", derived=True
+    )
+    validator_stake: str = key(
+        keys.amount(), "Stake that each validator locks; the cost of a round if left out.", "", derived=True
+    )
+    aggregator_stake: str = key(
+        keys.amount(), "Stake that the aggregator locks; the cost of a round if left out.", "", derived=True
+    )
 
 
 @dataclass(frozen=True)
@@ -113,7 +119,10 @@ class Train:
     rounds: int = key(keys.integer(1, 100_000), "Rounds: train apart, then aggregate.", 20)
     steps: int = key(keys.integer(1, 1_000_000), "Steps of each slot in a round.", 48)
     segment_steps: int = key(
-        keys.integer(0, 1_000_000), "Steps between two commitments; left out, so that a round has 8 to 16 segments.", 0
+        keys.integer(0, 1_000_000),
+        "Steps between two commitments; left out, so that a round has 8 to 16 segments.",
+        0,
+        derived=True,
     )
     batch_size: int = key(keys.integer(1, 65_536), "Samples of a step.", 64)
     seed: int = key(
@@ -137,8 +146,11 @@ class Aggregate:
         keys.integer(0, 1024),
         "Fewer accepted slots than this and the round is void; left out, half of the slots or what the rule needs.",
         0,
+        derived=True,
     )
-    fee: str = key(keys.amount(), "The aggregator's fee per round; derived from the budget if left out.", "")
+    fee: str = key(
+        keys.amount(), "The aggregator's fee per round; derived from the budget if left out.", "", derived=True
+    )
 
 
 @dataclass(frozen=True)
@@ -146,24 +158,32 @@ class Verify:
     """How it is checked."""
 
     scheme: str = key(keys.choice("recompute"), "Verification scheme.", "recompute")
-    samples: int = key(keys.integer(0, 65_535), "Segments that each validator re-executes per round; or give rate.", 0)
+    samples: int = key(
+        keys.integer(0, 65_535), "Segments that each validator re-executes per round; or give rate.", 0, derived=True
+    )
     rate: float = key(
         keys.number(0, 1),
         "Share of a round's segments re-executed by all validators together; 0.13 if neither is given.",
         0.0,
+        derived=True,
     )
-    replicas: int = key(keys.integer(1, 64), "Validators per sampled segment.", 1)
-    quorum: tuple[int, int] = key(keys.quorum(), "Validators whose equal word decides; a majority if left out.", (0, 0))
+    quorum: tuple[int, int] = key(
+        keys.quorum(), "Validators whose equal word decides; a majority if left out.", (0, 0), derived=True
+    )
     challenge_s: int = key(keys.duration(), "How long anybody may dispute a round before it is final.", 120)
     lookahead: int = key(keys.integer(0, 64), "Rounds that may run ahead of the oldest that is not final.", 2)
     redo_rounds: int = key(
         keys.integer(0, 65_535),
         "Rounds of reserve for work that is done again; left out, a fifth of the rounds, at least two.",
         0,
+        derived=True,
     )
-    fee: str = key(keys.amount(), "A validator's fee per round; derived from the budget if left out.", "")
+    fee: str = key(keys.amount(), "A validator's fee per round; derived from the budget if left out.", "", derived=True)
     fault_deposit: str = key(
-        keys.amount(), "Forfeited when the job itself is at fault; derived from the budget if left out.", ""
+        keys.amount(),
+        "Forfeited when the job itself is at fault; derived from the budget if left out.",
+        "",
+        derived=True,
     )
 
 
