@@ -6,7 +6,9 @@ from typing import Any
 from assay.chain.client import Call
 from assay.chain.contracts.containers import Commitment as ChainCommitment
 from assay.chain.contracts.containers import JobView, Order, RoundView
+from assay.chain.contracts.rounds import SecretDemanded
 from assay.chain.contracts.test_stablecoin import TestStablecoin
+from assay.chain.events import read_log
 from assay.protocol.commitment import Commitment
 from assay.protocol.errors import Reverted
 from assay.protocol.phase import JobPhase
@@ -25,6 +27,8 @@ class Clerk:
         self._closed: set[int] = set()
         self._orders: dict[int, Order] = {}
         self._providers: dict[int, tuple[str, ...]] = {}
+        self._demands: set[tuple[int, int, int, int]] = set()
+        self._demands_block = 0
 
     def jobs(self) -> list[int]:
         """Jobs that this party has not closed its file on."""
@@ -101,6 +105,22 @@ class Clerk:
             self.refusals.append(refusal)
             return IDLE
         return ACTED
+
+    def secret_demanded(self, name: RoundName, slot: int) -> bool:
+        """Whether a slot's secret was called for on chain; reads the events since the last question."""
+        head = self.ledger.rpc.get_head()
+        if head > self._demands_block:
+            query = {
+                "address": self.ledger.rounds.address,
+                "topics": ["0x" + SecretDemanded.TOPIC.hex()],
+                "fromBlock": hex(self._demands_block + 1),
+                "toBlock": hex(head),
+            }
+            for raw in self.ledger.rpc.request("eth_getLogs", query):
+                demand = SecretDemanded.decode(read_log(raw))
+                self._demands.add((demand.job, demand.generation, demand.round, demand.slot))
+            self._demands_block = head
+        return (*name, slot) in self._demands
 
     def has_bid(self, job: int) -> bool:
         """Whether a bond of this party's bid is still held."""

@@ -3,14 +3,24 @@
 publish -> post -> close -> draw -> start -> (rounds) -> end -> mint -> fetch
 """
 
-from assay.chain.contracts.containers import Order
+import json
+from hashlib import sha256
+
+from assay.chain.contracts.containers import Order, Windows
 from assay.chain.contracts.jobs import Posted
 from assay.chain.contracts.models import Models
+from assay.protocol.job import Job
+from assay.protocol.order import Roots, order_of
 from assay.protocol.phase import JobPhase
+from assay.roles.assignment import Document, signature_of
 from assay.roles.clerk import Clerk
 from assay.roles.settle import settle
 from assay.roles.wake import IDLE, Wake, wake_at
 from assay.roles.world import World
+from assay.store.manifest import publish
+from assay.store.samples import Samples
+from assay.work.program import Bundle
+from assay.work.state import state_root
 
 
 class Consumer:
@@ -22,6 +32,20 @@ class Consumer:
         self.world = world
         self.clerk = Clerk(world)
         self.posted: list[int] = []
+
+    def publish(self, job: Job, bundle: Bundle, train: Samples, test: Samples) -> tuple[Document, Roots]:
+        """Puts programs, initial state and samples where strangers can fetch them. From here on they are public."""
+        blobs, state = self.world.blobs, list(bundle.state.values())
+        (train_manifest, train_cid), (test_manifest, test_cid) = publish(blobs, train), publish(blobs, test)
+        document = Document(
+            job=json.loads(job.document),
+            programs=blobs.put(bundle.to_bytes()),
+            state=blobs.put(signature_of(bundle).encode(state)),
+            train=train_cid,
+            test=test_cid,
+        )
+        blobs.put(document.to_bytes())
+        return document, Roots(bundle.root, train_manifest.root, test_manifest.root, state_root(state))
 
     def post(self, order: Order) -> int:
         """Pays the worst cost into escrow and posts. The order's blobs must have been published."""
@@ -70,3 +94,10 @@ class Consumer:
         if self.world.ledger.rounds.complete(job) and not self.world.ledger.open(Models).token_of(job):
             wake = self.clerk.attempt(self.world.ledger.open(Models).mint(job))
         return wake | settle(self.world, self.clerk, job)
+
+
+def chain_order(job: Job, document: Document, roots: Roots, token: str, decimals: int) -> Order:
+    """The order as the contracts take it; its document is the published one, which holds the job's own."""
+    order = order_of(job, roots, token=token, decimals=decimals)
+    windows = Windows(**vars(order.windows))
+    return Order(**{**vars(order), "document": sha256(document.to_bytes()).digest(), "windows": windows})

@@ -37,6 +37,7 @@ class Piece:
     answered: set[tuple[str, int]] = field(default_factory=set)
     opened: bool = False
     included_itself: bool = False
+    answered_demand: bool = False
 
 
 class Provider(Party):
@@ -209,7 +210,8 @@ class Provider(Party):
             cid = self.publish(name, end) if end is not None else ""
             self.world.say("opening", name, {"slot": piece.slot, "end": cid, **piece.transcript.to_json()})
             wake = ACTED
-        if self.world.ledger.rounds.secret_demanded(*name, piece.slot):
+        if view.disputes_open and not piece.answered_demand and self.clerk.secret_demanded(name, piece.slot):
+            piece.answered_demand = True
             page = self.book.round(name)
             leaves = {slot: signed.leaf(*self.clerk.place) for slot, (signed, _) in page.commitments.items()}
             proof = commitment_proof(leaves, self.clerk.order(name[0]).providers, piece.slot)

@@ -123,12 +123,16 @@ class Validator(Party):
         sheet = self.sheets.get(name)
         if sheet is None or not sheet.committed or sheet.revealed:
             return IDLE
-        rows = [[entry.slot, entry.segment, entry.digest.hex()] for entry in sheet.table.entries]
-        sheet.revealed = True
-        self.world.say("table", name, {"rows": rows})
-        return self.clerk.attempt(
-            self.world.ledger.rounds.reveal_table(*name, sheet.table.root, sheet.nonce, sheet.salt)
-        )
+        live = self.world.ledger.jobs.seats_live(name[0])
+        if view.phase == RoundPhase.SAMPLING and view.tables_committed != live and self.world.clock() < view.deadline:
+            return wake_at(view.deadline)
+        reveal = self.world.ledger.rounds.reveal_table(*name, sheet.table.root, sheet.nonce, sheet.salt)
+        wake = self.clerk.attempt(reveal)
+        if wake.acted:
+            sheet.revealed = True
+            rows = [[entry.slot, entry.segment, entry.digest.hex()] for entry in sheet.table.entries]
+            self.world.say("table", name, {"rows": rows})
+        return wake
 
     def sign_result(self, name: RoundName, view: RoundView) -> Wake:
         """Signs the accepted set once every slot is judged and no disagreement is left."""

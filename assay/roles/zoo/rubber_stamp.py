@@ -1,6 +1,6 @@
 """Fills its table without re-executing anything, and signs what it is shown."""
 
-from assay.chain.contracts.containers import RoundView
+from assay.chain.contracts.containers import DisputeView, RoundView
 from assay.roles.book import RoundName
 from assay.roles.challenge import Challenges
 from assay.roles.judge import Finding, Judge

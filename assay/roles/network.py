@@ -1,0 +1,135 @@
+"""A whole network in one process: real contracts on an embedded chain, every role in turn, time that only we advance.
+
+Nothing is shared but the ports, so the same roles run as processes elsewhere. One thread, a fixed order of turns and
+seeded keys make a run a function of its seed.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from hashlib import sha256
+from typing import Protocol
+
+from assay.chain.connect import connect
+from assay.chain.contracts.test_stablecoin import TestStablecoin
+from assay.chain.deploy import DEMO_LIMITS, Deployment, Limits, deploy, plan_system
+from assay.chain.embedded import EmbeddedChain
+from assay.chain.ledger import Ledger
+from assay.chain.sender import Sender
+from assay.chain.signer import KeySigner
+from assay.net.memory import Board
+from assay.protocol.errors import Unavailable
+from assay.protocol.typed import Domain
+from assay.protocol.words import words_hash
+from assay.roles.wake import IDLE, Wake
+from assay.roles.world import Compute, MemoryJournal, SeededEntropy, World
+from assay.store.memory import MemoryBlobs
+
+GENESIS_S = 1_800_000_000
+"""Where simulated time begins; any fixed moment does."""
+BLOCK_S = 2
+"""Simulated seconds from one idle block to the next."""
+PATIENT_BLOCKS = 4
+"""Idle blocks before time jumps to the next deadline: more than the beacon's delay."""
+WEALTH_WEI = 10**21
+VALIDATOR, AGGREGATOR = 0, 1
+"""`IStakes.Role`."""
+
+
+class Role(Protocol):
+    """Whoever takes turns."""
+
+    def tick(self) -> Wake:
+        """One turn."""
+        ...
+
+
+@dataclass
+class SimulatedClock:
+    """Seconds that pass only when told to."""
+
+    now_s: int = GENESIS_S
+
+    def __call__(self) -> int:
+        return self.now_s
+
+
+@dataclass
+class Network:
+    """One process, one chain, any number of parties."""
+
+    seed: bytes
+    timer: Callable[[], float]
+    limits: Limits = DEMO_LIMITS
+    chain_id: int = 31_337
+    clock: SimulatedClock = field(default_factory=SimulatedClock)
+    parties: dict[str, Role] = field(default_factory=dict)
+    worlds: dict[str, World] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.chain = EmbeddedChain(self.chain_id, clock=self.clock)
+        self.web3 = connect(chain=self.chain)
+        operator = self.signer("operator")
+        self.sender = Sender(self.web3, operator)
+        self.deployment: Deployment = deploy(self.sender, plan_system(operator.address, self.limits))
+        self.ledger = Ledger(self.web3, self.deployment, operator)
+        self.token = self.ledger.open(TestStablecoin)
+        self.blobs = MemoryBlobs()
+        self.domain = Domain(self.chain_id, self.ledger.rounds.address)
+        self.board = Board(self.domain)
+
+    def signer(self, name: str) -> KeySigner:
+        """A key that follows from the seed, with coin for gas."""
+        signer = KeySigner.create(words_hash("assay.network.key", self.seed, sha256(name.encode()).digest()))
+        self.chain.set_balance(bytes.fromhex(signer.address[2:]), WEALTH_WEI)
+        return signer
+
+    def world(self, name: str, wealth: int) -> World:
+        """A new party's world, with `wealth` units of the test stablecoin in its wallet."""
+        signer = self.signer(name)
+        cap = self.token.mint_max()
+        for part in [cap] * (wealth // cap) + [wealth % cap]:
+            if part:
+                self.token.mint(signer.address, part).send()
+        self.worlds[name] = World(
+            ledger=Ledger(self.web3, self.deployment, signer),
+            blobs=self.blobs,
+            peers=self.board.peers(signer.address),
+            clock=self.clock,
+            signer=signer,
+            journal=MemoryJournal(),
+            entropy=SeededEntropy(words_hash("assay.network.entropy", self.seed, sha256(name.encode()).digest())),
+            compute=Compute(self.timer),
+            domain=self.domain,
+        )
+        return self.worlds[name]
+
+    def stake(self, world: World, amount: int, role: int | None = None) -> None:
+        """Puts `amount` at stake and, with a role, enters the pool that is drawn from."""
+        token, ledger = self.token.address, world.ledger
+        TestStablecoin(self.web3, token, ledger.sender).approve(ledger.vault.address, amount).send()
+        ledger.vault.deposit(token, amount).send()
+        ledger.stakes.stake(token, amount).send()
+        if role is not None:
+            ledger.stakes.enrol(token, role).send()
+
+    def run(self, done: Callable[[], bool], *, turns_max: int = 100_000) -> None:
+        """Gives everybody turns until `done`. Raises `Unavailable` when nothing moves any more."""
+        idle = stuck = 0
+        for _ in range(turns_max):
+            wake = IDLE
+            for role in self.parties.values():
+                wake |= role.tick()
+            if done():
+                return
+            if wake.acted:
+                idle = stuck = 0
+                continue
+            idle, stuck = idle + 1, stuck + 1
+            if idle > PATIENT_BLOCKS and wake.at_s is not None and wake.at_s > self.clock.now_s:
+                self.clock.now_s, idle = wake.at_s, 0
+            else:
+                self.clock.now_s += BLOCK_S
+            self.chain.mine()
+            if stuck > 1_000:
+                break
+        raise Unavailable("the network has come to a standstill", hint="this is a bug: keep the seed and report it")
