@@ -155,7 +155,7 @@ class Challenges:
                 return wake_at(view.commit_deadline)
             ballot = self._ballots[dispute] = Ballot(digest, self.world.entropy.draw(32))
             return self.party.clerk.attempt(
-                self.disputes.vote(dispute, sealed_vote(dispute, ballot.digest, ballot.salt))
+                self.disputes.vote(dispute, sealed_vote(dispute, self.world.address, ballot.digest, ballot.salt))
             )
         voters = len(self.disputes.voters_of(dispute))
         revealing = now_s >= view.commit_deadline or view.committed.bit_count() >= voters

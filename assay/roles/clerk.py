@@ -122,15 +122,6 @@ class Clerk:
             self._demands_block = head
         return (*name, slot) in self._demands
 
-    def has_bid(self, job: int) -> bool:
-        """Whether a bond of this party's bid is still held."""
-        obligation = self.ledger.jobs.obligation(job, self.world.address)
-        return self.ledger.vault.balance(self.order(job).token, BOND, obligation) > 0
-
-
-BOND = 2
-"""`IVault.Kind.Bond`."""
-
 
 def on_chain(commitment: Commitment) -> ChainCommitment:
     """A commitment in the form that the contracts take."""

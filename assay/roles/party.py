@@ -83,6 +83,6 @@ def sealed_challenge(claim: Claim, challenger: str, salt: bytes) -> bytes:
     return keccak(abi_encode([CLAIM_TYPE, "address", "bytes32"], [claim.to_abi(), challenger, salt]))
 
 
-def sealed_vote(dispute: int, digest: bytes, salt: bytes) -> bytes:
-    """keccak256(abi.encode(dispute, digest, salt)): how a vote is committed before it is shown."""
-    return keccak(dispute.to_bytes(32, "big") + digest + salt)
+def sealed_vote(dispute: int, voter: str, digest: bytes, salt: bytes) -> bytes:
+    """keccak256(abi.encode(dispute, voter, digest, salt)): how a vote is committed before it is shown."""
+    return keccak(abi_encode(["uint256", "address", "bytes32", "bytes32"], [dispute, voter, digest, salt]))

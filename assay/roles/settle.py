@@ -6,11 +6,9 @@ from assay.roles.world import World
 
 
 def settle(world: World, clerk: Clerk, job: int) -> Wake:
-    """Claims what was earned and the bid's bond, and closes the file."""
+    """Claims what was earned and closes the file; bonds and locks go back when the job ends."""
     wake = IDLE
     if world.ledger.rounds.earned(job, world.address):
         wake |= clerk.attempt(world.ledger.rounds.claim(job, world.address))
-    if clerk.has_bid(job):
-        wake |= clerk.attempt(world.ledger.jobs.settle_bid(job, world.address))
     clerk.close(job)
     return wake
