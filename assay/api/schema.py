@@ -1,0 +1,150 @@
+"""What a job's report holds, key by key: the one table that checks a report and documents it.
+
+Amounts are decimal text in whole tokens, so that no reader loses units to floating point.
+"""
+
+import math
+from collections.abc import Iterator, Mapping
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+from assay.protocol.errors import LimitExceeded, Malformed
+
+LIST_MAX = 100_000
+
+PARTY = {
+    "name": ("text", "Name in this run."),
+    "behaviour": ("text", '"honest", or the cheat\'s name in the zoo.'),
+    "paid": ("amount", "What it was paid, its stake apart."),
+    "slashed": ("amount", "What of its stake was taken, penalties included."),
+    "evidence": ("any", "What convicted it; empty for the honest."),
+}
+
+REPORT: dict[str, Any] = {
+    "token": {"symbol": ("text", "Of payment and stake."), "decimals": ("count", "Units: a token is 10^decimals.")},
+    "accuracy": ("figure", "Share of held-out samples that the last model labels right, by the committed `evaluate`."),
+    "rounds": [
+        {
+            "index": ("count", "From 0."),
+            "generation": ("count", "Rewinds of the job before this round ran."),
+            "loss": ("figure?", "Mean training loss of the accepted slots."),
+            "accuracy": ("figure?", "On held-out samples after the round."),
+            "accepted": ("count", "Slots in the aggregate."),
+            "late": ("count", "Slots that missed the deadline."),
+            "rejected": ("count", "Slots that verification disproved."),
+        }
+    ],
+    "providers": [{**PARTY, "segments_accepted": ("count", "Segments that nobody could disprove.")}],
+    "validators": [PARTY],
+    "aggregators": [PARTY],
+    "escrow": {
+        "deposited": ("amount", "By the consumer."),
+        "paid": ("amount", "To the parties for work."),
+        "refunded": ("amount", "To the consumer."),
+        "held": ("amount", "Still in the contract."),
+    },
+    "stakes": {
+        "staked": ("amount", "By all parties."),
+        "withdrawn": ("amount", "Back to those who staked, or theirs to take."),
+        "burned": ("amount", "Of slashes and penalties."),
+        "to_consumer": ("amount", "Of slashes: to the job's escrow."),
+        "to_challengers": ("amount", "Of slashes: to who proved the cheat."),
+        "held": ("amount", "Still in the contract."),
+    },
+    "audit": {
+        "segments_checked": ("count", "Segments that were re-executed."),
+        "segments_total": ("count", "Segments that were committed."),
+        "detection_per_round": ("figure", "Probability that a round's cheat is caught in that round."),
+        "detection_per_job": ("figure", "... in any round of the job."),
+        "honest": ("flag", "Whether the audited step was re-executed to the committed bits."),
+    },
+    "disputes": ("any", "Disputes opened: a count, or one entry each."),
+    "gas": {
+        "total": ("count", "Of the whole job."),
+        "per_round": ("any", "Of a round."),
+        "per_phase": ("counts", "By phase."),
+    },
+    "seconds": {
+        "train": ("figure", "Training, summed over providers."),
+        "verify": ("figure", "Re-execution, summed over validators; checks of the aggregate included."),
+        "hash": ("figure", "Hashing of states, summed over providers."),
+        "chain": ("figure", "In the chain."),
+        "total": ("figure", "From start to end, as a clock on the wall shows it."),
+    },
+    "ratio": {
+        "verify_train": ("figure", "Verification over training."),
+        "overhead": ("figure", "Everything that is not training, over training."),
+    },
+    "model": {
+        "token_id": ("any", "In the registry."),
+        "state_root": ("text", "Of the trained weights."),
+        "program_root": ("text", "Of the training step."),
+    },
+    "answer": ("any", "Of the registered model, to one held-out sample."),
+}
+
+
+def check(report: Any) -> None:
+    """Errors: `Malformed` with the path of the first key that is missing or not what it says; `LimitExceeded`."""
+    _check(report, REPORT, "report")
+
+
+def describe() -> Iterator[tuple[str, str, str]]:
+    """Every key of a report: (path, kind, documentation)."""
+    yield from _describe(REPORT, "")
+
+
+def _describe(shape: Any, path: str) -> Iterator[tuple[str, str, str]]:
+    if isinstance(shape, tuple):
+        yield path, *shape
+        return
+    if isinstance(shape, list):
+        yield from _describe(shape[0], f"{path}[]")
+        return
+    for name, inner in shape.items():
+        yield from _describe(inner, f"{path}.{name}" if path else name)
+
+
+def _check(value: Any, shape: Any, path: str) -> None:
+    if isinstance(shape, tuple):
+        if not _holds(value, shape[0]):
+            raise Malformed(f"{path} is not {shape[0]}: {str(value)[:60]}", path=path)
+    elif isinstance(shape, list):
+        if not isinstance(value, list):
+            raise Malformed(f"{path} is not a list", path=path)
+        if len(value) > LIST_MAX:
+            raise LimitExceeded(f"{path} is too long", limit=LIST_MAX, actual=len(value))
+        for index, item in enumerate(value):
+            _check(item, shape[0], f"{path}[{index}]")
+    else:
+        if not isinstance(value, Mapping):
+            raise Malformed(f"{path} is not an object", path=path)
+        for name, inner in shape.items():
+            if name not in value:
+                raise Malformed(f"{path}.{name} is missing", path=path)
+            _check(value[name], inner, f"{path}.{name}")
+
+
+def _holds(value: Any, kind: str) -> bool:
+    if kind == "any":
+        return True
+    if kind == "figure?":
+        return value is None or _holds(value, "figure")
+    if kind == "counts":
+        return isinstance(value, Mapping) and all(_holds(count, "count") for count in value.values())
+    if kind == "amount":
+        return isinstance(value, str) and _is_amount(value)
+    if kind == "flag":
+        return isinstance(value, bool)
+    if kind == "text":
+        return isinstance(value, str)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    return isinstance(value, int) and value >= 0 if kind == "count" else math.isfinite(value)
+
+
+def _is_amount(text: str) -> bool:
+    try:
+        return len(text) <= 100 and Decimal(text).is_finite()
+    except InvalidOperation:
+        return False

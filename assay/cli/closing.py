@@ -1,0 +1,115 @@
+"""What is printed when a job has ended: who did what, where the money went, what was audited, what to try next."""
+
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from typing import Any
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from assay.cli.terminal import plain, printable
+
+Report = Mapping[str, Any]
+PARTIES = (("providers", "provider"), ("validators", "validator"), ("aggregators", "aggregator"))
+
+
+def print_closing(
+    console: Console, report: Report, written: Sequence[str], commands: Sequence[tuple[str, str]]
+) -> None:
+    """Print the end of a run. `written`: paths; `commands`: (command, what it shows)."""
+    symbol = printable(report["token"]["symbol"], 12)
+    console.print(_parties(report, symbol))
+    console.print()
+    for name, text in _facts(report, symbol):
+        console.print(plain(f"{name:<10}", "dim") + text)
+    for path in written:
+        console.print(plain(f"{'report':<10}", "dim") + plain(path))
+    console.print()
+    console.print(plain("try next", "dim"))
+    width = max(len(command) for command, _ in commands)
+    for command, what in commands:
+        console.print(plain(f"  {command:<{width}}  ", "cyan") + plain(what, "dim"))
+
+
+def _parties(report: Report, symbol: str) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1), header_style="dim", pad_edge=False)
+    table.add_column("who", no_wrap=True)
+    table.add_column("behaviour", no_wrap=True)
+    table.add_column(f"paid ({symbol})", justify="right", no_wrap=True)
+    table.add_column(f"slashed ({symbol})", justify="right", no_wrap=True)
+    table.add_column("evidence", overflow="fold")
+    for group, role in PARTIES:
+        for party in report.get(group, ()):
+            honest = party["behaviour"] == "honest"
+            slashed = Decimal(str(party["slashed"]))
+            table.add_row(
+                plain(party["name"], "" if honest else "bold") + plain(f" {role}", "dim"),
+                plain(party["behaviour"], "green" if honest else "red"),
+                plain(party["paid"]),
+                plain(party["slashed"] if slashed else "–", "red" if slashed else "dim"),
+                plain(evidence(party), "dim"),
+            )
+    return table
+
+
+def evidence(party: Report) -> str:
+    """A party's evidence as one line; empty if there is none."""
+    found = party.get("evidence")
+    if not found:
+        return ""
+    if isinstance(found, str):
+        return printable(found)
+    if isinstance(found, Mapping):
+        return printable(", ".join(f"{name} {value}" for name, value in found.items()))
+    return printable("; ".join(evidence({"evidence": each}) for each in found))
+
+
+def _facts(report: Report, symbol: str) -> list[tuple[str, Text]]:
+    escrow, stakes, audit, ratio = report["escrow"], report["stakes"], report["audit"], report["ratio"]
+    seconds, model = report["seconds"], report["model"]
+    bits = "equal, bit for bit" if audit["honest"] else "NOT equal"
+    return [
+        ("accuracy", plain(f"{float(report['accuracy']):.2%} on held-out data, by the committed evaluation program")),
+        (
+            "escrow",
+            plain(
+                f"{escrow['deposited']} {symbol} = paid {escrow['paid']} + refunded {escrow['refunded']}"
+                f" + held {escrow['held']}"
+            ),
+        ),
+        (
+            "stakes",
+            plain(
+                f"{stakes['staked']} {symbol} = withdrawn {stakes['withdrawn']} + burned {stakes['burned']}"
+                f" + to the job {stakes['to_consumer']} + to challengers {stakes['to_challengers']}"
+                f" + held {stakes['held']}"
+            ),
+        ),
+        (
+            "checked",
+            plain(
+                f"{audit['segments_checked']} of {audit['segments_total']} segments: a cheat in one is caught with"
+                f" probability {float(audit['detection_per_round']):.1%} per round,"
+                f" {float(audit['detection_per_job']):.3%} per job"
+            ),
+        ),
+        ("audit", plain("one step re-executed: ") + plain(bits, "green" if audit["honest"] else "bold red")),
+        (
+            "cost",
+            plain(
+                f"verification {float(ratio['verify_train']):.1%} of training time;"
+                f" {float(seconds['total']):.0f} s in all; {int(report['gas']['total']):,} gas"
+            ),
+        ),
+        ("model", plain(f"token {model['token_id']}, state {printable(model['state_root'], 22)}")),
+        ("answer", plain(answer_line(report["answer"]))),
+    ]
+
+
+def answer_line(answer: Any) -> str:
+    """The model's answer as one line."""
+    if isinstance(answer, Mapping):
+        return ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in answer.items())
+    return str(answer)

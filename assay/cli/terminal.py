@@ -1,0 +1,60 @@
+"""What is written to a terminal: the two consoles, JSON, and names from strangers made harmless."""
+
+import json
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from shutil import which
+from typing import Any
+
+from rich.console import Console
+from rich.text import Text
+
+PRINTABLE_MAX = 200
+
+
+def printable(value: object, length: int = PRINTABLE_MAX) -> str:
+    """One line of text without control characters (which could move the cursor or rewrite lines), cut to `length`."""
+    text = "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in str(value))
+    return text if len(text) <= length else text[: length - 1] + "…"
+
+
+def plain(value: object, style: str = "") -> Text:
+    """Text that is shown as it stands: no markup is read out of it."""
+    return Text(printable(value), style=style)
+
+
+def out() -> Console:
+    """Standard output, as wide as the terminal and never narrower than 80 columns when it is not one."""
+    return _console(stderr=False)
+
+
+def err() -> Console:
+    """Standard error."""
+    return _console(stderr=True)
+
+
+def print_json(value: Mapping[str, Any]) -> None:
+    """One JSON object on standard output."""
+    json.dump(value, sys.stdout, indent=2, ensure_ascii=False, allow_nan=False)
+    sys.stdout.write("\n")
+
+
+def own_name() -> str:
+    """How this command is called again: `assay` where that is found, else the path it was started by."""
+    started = Path(sys.argv[0])
+    if started.name not in ("assay", "assay.exe"):
+        return "python -m assay.cli"
+    found = which("assay")
+    if found and Path(found).resolve() == started.resolve():
+        return "assay"
+    try:
+        return str(started.absolute().relative_to(Path.cwd()))
+    except ValueError:
+        return str(started)
+
+
+def _console(*, stderr: bool) -> Console:
+    stream = sys.stderr if stderr else sys.stdout
+    width = None if stream.isatty() else 110
+    return Console(stderr=stderr, highlight=False, width=width, soft_wrap=not stream.isatty())

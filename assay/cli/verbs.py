@@ -1,0 +1,119 @@
+"""The table of verbs, and how running one ends: its exit code, or a message with a hint instead of a traceback.
+
+Exit codes: 0 done, 2 wrong usage, 3 to 7 a refusal (docs/reference/errors.md), 130 interrupted. A bug crashes with 1.
+"""
+
+import difflib
+import os
+import sys
+from importlib import import_module
+from typing import Any
+
+import click
+import typer
+from typer.core import TyperGroup
+
+VERBS = ("demo", "zoo", "version")
+"""In the order in which help lists them; each is the function `run` of the module of its name."""
+
+INTERRUPTED = 130
+
+_ABOUT = """Train on strangers' machines and pay only for training that tests true.
+
+Start with:  assay demo
+"""
+
+
+class Verbs(TyperGroup):
+    """Finds a verb's module when the verb is asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """All verbs."""
+        return list(VERBS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The verb of this name, or None."""
+        if cmd_name not in VERBS:
+            return None
+        verb = typer.Typer(add_completion=False, rich_markup_mode="markdown")
+        verb.command(cmd_name)(import_module(f"assay.cli.{cmd_name}").run)
+        command = typer.main.get_command(verb)
+        command.name = cmd_name
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """As click does it, with the nearest verb named when there is none."""
+        name = args[0]
+        if not name.startswith("-") and name not in VERBS:
+            near = difflib.get_close_matches(name, VERBS, n=1)
+            advice = f'did you mean "{near[0]}"?' if near else f"verbs are {', '.join(VERBS)}"
+            ctx.fail(f'there is no verb "{name}"; {advice}')
+        return super().resolve_command(ctx, args)
+
+
+def command() -> click.Command:
+    """The whole command line as click sees it."""
+    app = typer.Typer(cls=Verbs, add_completion=False, rich_markup_mode="markdown", no_args_is_help=True, help=_ABOUT)
+    app.callback()(lambda: None)
+    return typer.main.get_command(app)
+
+
+def run(arguments: list[str]) -> int:
+    """Run a verb; return the exit code."""
+    as_json = "--json" in arguments
+    try:
+        ended: Any = command().main(args=arguments, prog_name="assay", standalone_mode=False)
+        sys.stdout.flush()
+    except click.exceptions.NoArgsIsHelpError as asked:
+        sys.stdout.write(asked.format_message() + "\n")
+        return 2
+    except click.ClickException as wrong:
+        return _report(as_json, _usage(wrong), wrong.exit_code)
+    except (KeyboardInterrupt, click.Abort):
+        return _interrupted()
+    except BrokenPipeError:
+        # Whoever read our output has left, like `head`; what is still buffered has nowhere to go.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except Exception as error:
+        from assay.protocol.errors import AssayError
+
+        if not isinstance(error, AssayError):
+            raise
+        return _report(as_json, error.to_json(), error.exit_code)
+    if ended == INTERRUPTED:
+        return _interrupted()
+    return ended if isinstance(ended, int) else 0
+
+
+def _interrupted() -> int:
+    sys.stderr.write("\ninterrupted\n")
+    return INTERRUPTED
+
+
+def _usage(wrong: click.ClickException) -> dict[str, Any]:
+    context = getattr(wrong, "ctx", None)
+    hint = f"see {context.command_path} --help" if context else "see assay --help"
+    return {"error": "bad-input", "message": wrong.format_message(), "hint": hint}
+
+
+def _report(as_json: bool, failure: dict[str, Any], exit_code: int) -> int:
+    from assay.cli.terminal import err, plain, print_json
+
+    if as_json:
+        print_json({name: _bare(value) for name, value in failure.items()})
+        return exit_code
+    console = err()
+    console.print(plain("assay: ", "bold red") + plain(failure["message"], "bold"))
+    if failure["hint"]:
+        console.print(plain("  hint: ", "cyan") + plain(failure["hint"]))
+    return exit_code
+
+
+def _bare(value: Any) -> Any:
+    """Fields of an error as JSON has them."""
+    if isinstance(value, bytes):
+        return "0x" + value.hex()
+    return value if isinstance(value, str | int | float | bool | list | dict | None) else str(value)

@@ -1,0 +1,173 @@
+"""The report page: complete, self-contained, honest about sums, and harmless whatever names it is given."""
+
+import copy
+import json
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+from assay.api import schema
+from assay.api.markup import Html, tag
+from assay.api.report import render_report, write_report
+from assay.protocol.errors import Malformed
+
+SAMPLE = json.loads((Path(__file__).parent / "sample_report.json").read_text())
+HOSTILE = "</table><script>alert(1)</script><img src=x onerror=alert(1)>\" ' \x1b[2J\u202e"
+VOID = {"meta", "br", "img", "input", "link"}
+
+
+class Page(HTMLParser):
+    """Collects a page's elements and checks that they are balanced."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.elements: list[tuple[str, dict[str, str | None]]] = []
+        self.words: list[str] = []
+        self.feed(text)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        self.words.append(data)
+
+    @property
+    def text(self) -> str:
+        return " ".join(self.words)
+
+
+@pytest.fixture
+def report():
+    return copy.deepcopy(SAMPLE)
+
+
+def test_page_is_whole_and_small(report):
+    text = render_report(report)
+    page = Page(text)
+    assert page.open == []
+    assert len(text.encode()) < 300_000
+    for wanted in ("96.4%", "skipper", "update-swapper", "rubber-stamp", "3 of 3", "9 of 9", "99.997%", "18,402,113"):
+        assert wanted in page.text
+
+
+def test_page_asks_nothing_of_anybody(report):
+    page = Page(render_report(report))
+    names = {name for name, _ in page.elements}
+    assert not names & {"script", "img", "link", "iframe", "object", "form", "base", "a"}
+    for _, attributes in page.elements:
+        assert not set(attributes) & {"src", "href", "action", "srcset"}
+        assert not any(name.startswith("on") for name in attributes)
+    policies = [a["content"] for _, a in page.elements if a.get("http-equiv") == "Content-Security-Policy"]
+    assert policies == ["default-src 'none'; style-src 'unsafe-inline'"]
+    assert "url(" not in render_report(report)
+    assert "@import" not in render_report(report)
+
+
+def test_every_text_of_a_hostile_report_is_escaped(report):
+    def poison(value):
+        if isinstance(value, dict):
+            return {name: poison(inner) for name, inner in value.items()}
+        if isinstance(value, list):
+            return [poison(inner) for inner in value]
+        if isinstance(value, str) and not value.replace(".", "").isdigit():
+            return HOSTILE
+        return value
+
+    hostile = poison(report)
+    hostile["gas"]["per_phase"] = {HOSTILE: 1}
+    hostile["answer"] = {HOSTILE: HOSTILE}
+    text = render_report(hostile)
+    page = Page(text)
+    assert page.open == []
+    assert {name for name, _ in page.elements} == {name for name, _ in Page(render_report(report)).elements}
+    assert not set("\x1b\u202e") & set(text)
+
+
+def test_long_jobs_stay_small(report):
+    report["rounds"] = [{**report["rounds"][0], "index": index} for index in range(3000)]
+    report["providers"] = [{**report["providers"][0], "name": f"p{index}"} for index in range(1024)]
+    text = render_report(report)
+    assert len(text.encode()) < 300_000
+    assert "The first 200 of 3000 rounds" in text
+
+
+def test_sums_that_hold_are_told_from_sums_that_do_not(report):
+    assert "Does not add up" not in render_report(report)
+    report["escrow"]["held"] = "0.000002"
+    assert "Does not add up: 0.000001 tUSD apart." in render_report(report)
+    report["escrow"]["held"] = "0.000001"
+    report["stakes"]["burned"] = "51.5"
+    assert "Does not add up: -0.000001 tUSD apart." in render_report(report)
+
+
+def test_rounds_that_were_rewound_are_hollow(report):
+    page = Page(render_report(report))
+    assert sum(a.get("class") == "void" for _, a in page.elements) == 2
+    report["rounds"] = [entry for entry in report["rounds"] if entry["generation"] == 1]
+    assert not any(a.get("class") == "void" for _, a in Page(render_report(report)).elements)
+
+
+def test_nothing_measured_is_said(report):
+    for entry in report["rounds"]:
+        entry["loss"] = entry["accuracy"] = None
+    assert render_report(report).count("Nothing was measured.") == 2
+
+
+def test_detection_is_never_rounded_to_certainty(report):
+    report["audit"]["detection_per_job"] = 0.999999999
+    assert "over 99.999%" in render_report(report)
+    report["audit"]["detection_per_job"] = 1.0
+    assert "within the job with 100%" in render_report(report)
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        (("accuracy",), float("nan")),
+        (("escrow", "paid"), 12.5),
+        (("escrow", "paid"), "NaN"),
+        (("rounds",), {}),
+        (("gas", "per_phase"), {"match": -1}),
+        (("audit", "honest"), 1),
+        (("model",), None),
+    ],
+)
+def test_report_that_does_not_hold_is_refused_with_its_path(report, path, value):
+    target = report
+    for name in path[:-1]:
+        target = target[name]
+    target[path[-1]] = value
+    with pytest.raises(Malformed, match=".".join(("report", *path))):
+        render_report(report)
+    del target[path[-1]]
+    with pytest.raises(Malformed, match=f"{path[-1]} is missing"):
+        render_report(report)
+
+
+def test_both_files_are_written(report, tmp_path):
+    page, twin = write_report(report, tmp_path / "runs" / "demo")
+    assert page.read_text() == render_report(report)
+    assert json.loads(twin.read_text()) == report
+
+
+def test_every_key_is_documented():
+    rows = list(schema.describe())
+    assert len(rows) == len({path for path, _, _ in rows})
+    assert all(documentation.endswith((".", ";")) for _, _, documentation in rows)
+    assert "rounds[].loss" in {path for path, _, _ in rows}
+
+
+def test_tag_escapes_all_but_html():
+    assert tag("p", "<b>", class_='"', hidden=True, title=None) == '<p class="&quot;" hidden>&lt;b&gt;</p>'
+    assert tag("p", Html("<b>x</b>")) == "<p><b>x</b></p>"
