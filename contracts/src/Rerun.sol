@@ -117,7 +117,7 @@ contract Rerun is IDisputes {
 
         if (plain != 0) {
             _close(dispute, d, Outcome.Upheld, plain);
-            ROUNDS.disprovedSlot(c.job, c.generation, c.round, c.slot, msg.sender, plain);
+            ROUNDS.disprovedSlot(c.job, c.generation, c.round, c.slot, msg.sender, plain, _disputeKey(dispute), 0);
             return dispute;
         }
         Terms memory t = ROUNDS.termsOf(c.job);
@@ -147,7 +147,7 @@ contract Rerun is IDisputes {
         if (block.timestamp >= d.revealDeadline) revert WindowClosed(d.revealDeadline);
         uint256 index = _voter(d);
         Vote storage cast = d.votes[index];
-        if (digest == 0 || cast.digest != 0 || cast.sealedVote != keccak256(abi.encode(dispute, digest, salt))) {
+        if (digest == 0 || cast.digest != 0 || cast.sealedVote != keccak256(abi.encode(dispute, msg.sender, digest, salt))) {
             revert WrongClaim("vote");
         }
         cast.digest = digest;
@@ -167,14 +167,16 @@ contract Rerun is IDisputes {
         _close(dispute, d, outcome, truth);
 
         if (outcome == Outcome.Upheld) {
-            uint256 toJob = _disprove(d);
-            _payVoters(d, t, IVault.Kind.Escrow, bytes32(d.job), toJob);
+            bytes32 key = _disputeKey(dispute);
+            uint256 kept = _disprove(d, key, _right(d) * t.validatorFee);
+            uint256 paid = _payVoters(d, t, key, kept);
+            _move(d.job, IVault.Kind.Bond, key, IVault.Kind.Escrow, bytes32(d.job), kept - paid);
         } else if (outcome == Outcome.Dismissed) {
             // INVARIANT: a challenge that fails costs its bond: a third burned, the rest for those it made work.
             uint256 rest = (uint256(d.bond) * 2) / 3;
             bytes32 key = _disputeKey(dispute);
             _move(d.job, IVault.Kind.Bond, key, IVault.Kind.Burned, 0, d.bond - rest);
-            uint256 paid = _payVoters(d, t, IVault.Kind.Bond, key, rest / 2);
+            uint256 paid = _payVoters(d, t, key, rest / 2);
             _move(d.job, IVault.Kind.Bond, key, IVault.Kind.Free, _key(d.accused), rest - paid);
         } else if (outcome == Outcome.JobFault) {
             ROUNDS.jobFault(d.job, d.generation, d.round);
@@ -307,26 +309,31 @@ contract Rerun is IDisputes {
         ROUNDS.disputeClosed(d.job, d.generation, d.round);
     }
 
-    function _disprove(Dispute storage d) private returns (uint256 toJob) {
-        if (d.target == Target.Aggregate) return ROUNDS.disprovedAggregate(d.job, d.generation, d.round, d.challenger);
+    function _disprove(Dispute storage d, bytes32 purse, uint256 fees) private returns (uint256 kept) {
+        if (d.target == Target.Aggregate) {
+            return ROUNDS.disprovedAggregate(d.job, d.generation, d.round, d.challenger, purse, fees);
+        }
         if (d.target == Target.Table) {
-            return ROUNDS.disprovedValidator(d.job, d.generation, d.round, d.accused, d.challenger, "table");
+            return ROUNDS.disprovedValidator(d.job, d.generation, d.round, d.accused, d.challenger, "table", purse, fees);
         }
         bytes32 reason = d.target == Target.Emit ? bytes32("emit") : bytes32("segment");
-        return ROUNDS.disprovedSlot(d.job, d.generation, d.round, d.slot, d.challenger, reason);
+        return ROUNDS.disprovedSlot(d.job, d.generation, d.round, d.slot, d.challenger, reason, purse, fees);
     }
 
-    /// A fee to each voter of the majority, as far as `purse` goes.
-    function _payVoters(Dispute storage d, Terms memory t, IVault.Kind kind, bytes32 key, uint256 purse) private returns (uint256 paid) {
-        uint256 right;
+    function _right(Dispute storage d) private view returns (uint256 right) {
         for (uint256 i = 0; i < d.voters.length; i++) {
             if (d.votes[i].digest == d.truth) right++;
         }
-        uint256 fee = purse / right;
+    }
+
+    /// A fee to each voter of the majority, as far as `amount` goes.
+    function _payVoters(Dispute storage d, Terms memory t, bytes32 purse, uint256 amount) private returns (uint256 paid) {
+        uint256 right = _right(d);
+        uint256 fee = amount / right;
         if (fee > t.validatorFee) fee = t.validatorFee;
         // INVARIANT: voters are paid out of what this dispute brought, never out of the reserve of rounds.
         for (uint256 i = 0; i < d.voters.length; i++) {
-            if (d.votes[i].digest == d.truth) _move(d.job, kind, key, IVault.Kind.Free, _key(d.voters[i]), fee);
+            if (d.votes[i].digest == d.truth) _move(d.job, IVault.Kind.Bond, purse, IVault.Kind.Free, _key(d.voters[i]), fee);
         }
         return fee * right;
     }

@@ -117,7 +117,7 @@ contract Rounds is IRounds, Wired, EIP712 {
         Round storage r = _s.live(job, generation, round);
         uint256 bit = _seat(job);
         if (r.phase == RoundPhase.Sampling) {
-            bool all = r.tablesCommitted == _s.jobs.seatsLive(job);
+            bool all = _s.jobs.seatsLive(job) & ~r.tablesCommitted == 0;
             if (!all && block.timestamp < r.deadline) revert TooEarly(r.deadline);
             // Too few tables: only advance() leads on.
             uint256 count = Bitmap.count(r.tablesCommitted);
@@ -188,7 +188,6 @@ contract Rounds is IRounds, Wired, EIP712 {
             entering |= included[word];
         }
         bool enough = count >= t.reportsMin && entering != 0;
-        if (!enough && block.timestamp < r.deadline) revert TooEarly(r.deadline);
         for (uint256 word = 0; word < words; word++) {
             r.accepted[word] = accepted[word];
             if (enough) r.included[word] = included[word];
@@ -303,28 +302,23 @@ contract Rounds is IRounds, Wired, EIP712 {
         _s.progress[job].disputesOpen--;
     }
 
-    function disprovedSlot(uint256 job, uint32 generation, uint32 round, uint16 slot, address challenger, bytes32 reason)
-        external
-        onlyDisputes
-        returns (uint256)
-    {
-        return Verdicts.disprovedSlot(_s, job, generation, round, slot, _s.terms[job].roundCost(), challenger, reason);
+    function disprovedSlot(
+        uint256 job, uint32 generation, uint32 round, uint16 slot, address challenger, bytes32 reason, bytes32 purse, uint256 fees
+    ) external onlyDisputes returns (uint256) {
+        uint256 cap = _s.terms[job].roundCost();
+        return Verdicts.disprovedSlot(_s, job, generation, round, slot, cap, challenger, reason, purse, fees);
     }
 
-    function disprovedValidator(uint256 job, uint32 generation, uint32 round, address validator, address challenger, bytes32 reason)
-        external
-        onlyDisputes
-        returns (uint256)
-    {
-        return Verdicts.disprovedValidator(_s, job, generation, round, validator, challenger, reason);
+    function disprovedValidator(
+        uint256 job, uint32 generation, uint32 round, address validator, address challenger, bytes32 reason, bytes32 purse, uint256 fees
+    ) external onlyDisputes returns (uint256) {
+        return Verdicts.disprovedValidator(_s, job, generation, round, validator, challenger, reason, purse, fees);
     }
 
-    function disprovedAggregate(uint256 job, uint32 generation, uint32 round, address challenger)
-        external
-        onlyDisputes
-        returns (uint256)
-    {
-        return Verdicts.disprovedAggregate(_s, job, generation, round, challenger);
+    function disprovedAggregate(
+        uint256 job, uint32 generation, uint32 round, address challenger, bytes32 purse, uint256 fees
+    ) external onlyDisputes returns (uint256) {
+        return Verdicts.disprovedAggregate(_s, job, generation, round, challenger, purse, fees);
     }
 
     function penalise(uint256 job, uint32 generation, uint32 round, address validator, bytes32 reason) external onlyDisputes {

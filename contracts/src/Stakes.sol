@@ -14,8 +14,8 @@ contract Stakes is IStakes, Wired {
     }
 
     struct Unbond {
-        uint192 amount;
-        uint64 ready;
+        uint256 amount;
+        uint256 ready;
     }
 
     IVault private immutable VAULT;
@@ -54,8 +54,8 @@ contract Stakes is IStakes, Wired {
         // INVARIANT: what is locked does not unbond.
         if (room < amount) revert NotEnoughStake(msg.sender, room, amount);
         uint256 ready = block.timestamp + PARAMS.limits().unbonding;
-        leaving.amount += uint192(amount);
-        leaving.ready = uint64(ready);
+        leaving.amount += amount;
+        leaving.ready = ready;
         emit Unbonding(token, msg.sender, amount, ready);
     }
 
@@ -65,7 +65,7 @@ contract Stakes is IStakes, Wired {
         uint256 idle = available(token, msg.sender);
         // INVARIANT: locks never exceed the stake: what was locked while unbonding waits for its lock.
         amount = idle < leaving.amount ? idle : leaving.amount;
-        leaving.amount -= uint192(amount);
+        leaving.amount -= amount;
         VAULT.move(token, IVault.Kind.Staked, _key(msg.sender), IVault.Kind.Free, _key(msg.sender), amount);
         emit Unstaked(token, msg.sender, amount);
     }
@@ -122,7 +122,7 @@ contract Stakes is IStakes, Wired {
         locked[token][account] -= taken;
         Unbond storage leaving = _unbonding[token][account];
         uint256 left = staked(token, account) - taken;
-        if (leaving.amount > left) leaving.amount = uint192(left);
+        if (leaving.amount > left) leaving.amount = left;
 
         // INVARIANT: at least a third is burned and at most a third goes to the challenger, so that a liar who
         // challenges itself, with the consumer as its friend, always loses the burn.

@@ -71,7 +71,7 @@ interface IDisputes {
     function withdrawChallenge(uint256 job, bytes32 sealedChallenge) external;
     /// @notice Opens it, in a later block, before the round is final. The first to have committed earns.
     function openChallenge(Claim calldata claim, bytes32 salt) external returns (uint256 dispute);
-    /// @notice keccak256(abi.encode(dispute, digest, salt)) of a drawn validator that is not the accused.
+    /// @notice keccak256(abi.encode(dispute, voter, digest, salt)) of a drawn validator that is not the accused.
     ///         The digest of a unit that cannot be executed because the job itself is at fault is Hashing.FAULT.
     function vote(uint256 dispute, bytes32 sealedVote) external;
     function revealVote(uint256 dispute, bytes32 digest, bytes32 salt) external;

@@ -64,13 +64,15 @@ interface IRounds {
     /// @notice Fixes which slots are accepted and which of them enter the aggregate, with a quorum's signatures over
     ///         Result(uint256 job,uint32 generation,uint32 round,bytes32 accepted,bytes32 included,bytes32 resultRoot)
     ///         where the bitmaps are hashed as keccak256(abi.encodePacked(words)). Signers in ascending order of address.
-    ///         Fewer accepted than reportsMin: the round is void after its deadline and accepted work is paid half.
+    ///         Fewer accepted than reportsMin, or none that enters: the round is void and accepted work is paid half.
+    ///         Anybody may bring the signatures. Once the round is optimistic the aggregator needs none.
     function include(
         uint256 job, uint32 generation, uint32 round, uint256[] calldata accepted, uint256[] calldata included,
         bytes32 resultRoot, bytes[] calldata signatures
     ) external;
     /// @notice The aggregate's state root, with a quorum's signatures over
     ///         Aggregate(uint256 job,uint32 generation,uint32 round,bytes32 endRoot). Opens the next round within the lookahead.
+    ///         Without signatures when the round is optimistic, or after half the aggregate window: then it becomes so.
     function aggregate(uint256 job, uint32 generation, uint32 round, bytes32 endRoot, bytes[] calldata signatures) external;
     /// @notice After the challenge window, in order, with no dispute open: credits everyone's pay for this round.
     function finalise(uint256 job, uint32 generation, uint32 round) external;
@@ -90,14 +92,17 @@ interface IRounds {
     ///      a void round until the job has ended.
     function disputeOpened(uint256 job, uint32 generation, uint32 round) external;
     function disputeClosed(uint256 job, uint32 generation, uint32 round) external;
-    /// @dev Each returns what the slash brought to the job's escrow.
-    function disprovedSlot(uint256 job, uint32 generation, uint32 round, uint16 slot, address challenger, bytes32 reason)
-        external
-        returns (uint256 toJob);
-    function disprovedValidator(uint256 job, uint32 generation, uint32 round, address validator, address challenger, bytes32 reason)
-        external
-        returns (uint256 toJob);
-    function disprovedAggregate(uint256 job, uint32 generation, uint32 round, address challenger) external returns (uint256 toJob);
+    /// @dev Each takes min(lock, roundCost) and sets up to `fees` of the job's share aside in the Vault's bond bucket `purse`,
+    ///      for the voters; returns how much that was.
+    function disprovedSlot(
+        uint256 job, uint32 generation, uint32 round, uint16 slot, address challenger, bytes32 reason, bytes32 purse, uint256 fees
+    ) external returns (uint256 kept);
+    function disprovedValidator(
+        uint256 job, uint32 generation, uint32 round, address validator, address challenger, bytes32 reason, bytes32 purse, uint256 fees
+    ) external returns (uint256 kept);
+    function disprovedAggregate(
+        uint256 job, uint32 generation, uint32 round, address challenger, bytes32 purse, uint256 fees
+    ) external returns (uint256 kept);
     /// @dev A silent or minority voter: min(lock, roundCost), nothing else.
     function penalise(uint256 job, uint32 generation, uint32 round, address validator, bytes32 reason) external;
     function jobFault(uint256 job, uint32 generation, uint32 round) external;

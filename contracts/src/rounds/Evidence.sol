@@ -82,7 +82,7 @@ library Evidence {
         if (block.timestamp < demand.deadline) revert IRounds.TooEarly(demand.deadline);
         address by = demand.by;
         _close(s, r, job, slot);
-        Verdicts.disprovedSlot(s, job, generation, round, slot, type(uint256).max, by, "secret");
+        Verdicts.disprovedSlot(s, job, generation, round, slot, type(uint256).max, by, "secret", 0, 0);
     }
 
     function equivocate(
@@ -99,7 +99,7 @@ library Evidence {
         if (ended) revert IRounds.TooLate(0);
         _bound(s, domain, a, signatureA);
         _bound(s, domain, b, signatureB);
-        Verdicts.disprovedSlot(s, a.job, a.generation, a.round, a.slot, type(uint256).max, msg.sender, "equivocation");
+        Verdicts.disprovedSlot(s, a.job, a.generation, a.round, a.slot, type(uint256).max, msg.sender, "equivocation", 0, 0);
     }
 
     /// The provider is bound by its signature or by having included this very commitment itself.

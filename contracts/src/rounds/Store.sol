@@ -120,10 +120,10 @@ library Store {
         if (ended) revert IRounds.TooLate(r.deadline);
     }
 
-    /// Seed of a replacement: a hash that nobody could choose, already recorded with the round's beacon.
-    function seed(State storage s, Round storage r, bytes32 purpose) internal view returns (bytes32) {
+    /// Seed of a replacement, out of hashes that nobody could choose: the draw's and, once there is one, the round's.
+    function seed(State storage s, uint256 job, Round storage r, bytes32 purpose) internal view returns (bytes32) {
         (bytes32 value,) = s.beacon.read(r.beaconBlock);
-        return keccak256(abi.encode(purpose, value, blockhash(block.number - 1), r.redraws, r.replacements));
+        return keccak256(abi.encode(purpose, s.jobs.viewOf(job).beacon, value, r.startRoot, r.redraws, r.replacements));
     }
 
     function key(address account) internal pure returns (bytes32) {

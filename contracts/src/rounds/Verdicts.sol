@@ -59,11 +59,12 @@ library Verdicts {
     }
 
     function disprovedSlot(
-        State storage s, uint256 job, uint32 generation, uint32 round, uint16 slot, uint256 cap, address challenger, bytes32 reason
-    ) public returns (uint256 toJob) {
+        State storage s, uint256 job, uint32 generation, uint32 round, uint16 slot, uint256 cap, address challenger, bytes32 reason,
+        bytes32 purse, uint256 fees
+    ) public returns (uint256 kept) {
         address provider = s.jobs.providerAt(job, slot);
         uint256 taken;
-        (taken, toJob) = s.stakes.slash(s.jobs.obligation(job, provider), cap, challenger, job);
+        (taken, kept) = _slash(s, job, provider, cap, challenger, purse, fees);
         Payroll.forfeit(s, job, provider);
         s.jobs.closeSlot(job, slot);
         emit IRounds.Disproved(job, generation, round, slot, provider, taken, reason);
@@ -75,26 +76,26 @@ library Verdicts {
     }
 
     function disprovedValidator(
-        State storage s, uint256 job, uint32 generation, uint32 round, address validator, address challenger, bytes32 reason
-    ) external returns (uint256 toJob) {
+        State storage s, uint256 job, uint32 generation, uint32 round, address validator, address challenger, bytes32 reason,
+        bytes32 purse, uint256 fees
+    ) external returns (uint256 kept) {
         uint256 taken;
-        (taken, toJob) = s.stakes.slash(s.jobs.obligation(job, validator), Store.roundCost(s.terms[job]), challenger, job);
+        (taken, kept) = _slash(s, job, validator, Store.roundCost(s.terms[job]), challenger, purse, fees);
         Payroll.forfeit(s, job, validator);
         emit IRounds.Penalised(job, generation, round, validator, taken, reason);
         _unseat(s, job, s.rounds[job][generation][round], validator);
     }
 
-    function disprovedAggregate(State storage s, uint256 job, uint32 generation, uint32 round, address challenger)
-        external
-        returns (uint256 toJob)
-    {
+    function disprovedAggregate(
+        State storage s, uint256 job, uint32 generation, uint32 round, address challenger, bytes32 purse, uint256 fees
+    ) external returns (uint256 kept) {
         Round storage r = s.rounds[job][generation][round];
         address aggregator = r.aggregator;
         uint256 taken;
-        (taken, toJob) = s.stakes.slash(s.jobs.obligation(job, aggregator), Store.roundCost(s.terms[job]), challenger, job);
+        (taken, kept) = _slash(s, job, aggregator, Store.roundCost(s.terms[job]), challenger, purse, fees);
         Payroll.forfeit(s, job, aggregator);
         emit IRounds.Penalised(job, generation, round, aggregator, taken, "aggregate");
-        if (s.jobs.aggregatorOf(job) == aggregator) s.jobs.replaceAggregator(job, address(0), Store.seed(s, r, "aggregator"));
+        if (s.jobs.aggregatorOf(job) == aggregator) s.jobs.replaceAggregator(job, address(0), Store.seed(s, job, r, "aggregator"));
         if (Store.isLive(s, job, generation, round)) rewind(s, job, round);
     }
 
@@ -119,11 +120,12 @@ library Verdicts {
             emit IRounds.Penalised(job, generation, round, aggregator, taken, "aggregator");
         }
         if (!early && ++r.replacements > 3) {
+            r.aggregator = address(0);
             s.jobs.stop(job);
             rewind(s, job, round);
             return;
         }
-        address next = s.jobs.replaceAggregator(job, msg.sender, Store.seed(s, r, "aggregator"));
+        address next = s.jobs.replaceAggregator(job, msg.sender, Store.seed(s, job, r, "aggregator"));
         if (early && next == address(0)) revert IRounds.NotAggregator(msg.sender);
         if (r.phase != RoundPhase.Training) r.aggregator = next;
         r.deadline = uint40(block.timestamp + grace);
@@ -147,7 +149,7 @@ library Verdicts {
                 }
             }
         }
-        if (missing != 0) s.jobs.replaceValidators(job, missing, Store.seed(s, r, "validators"));
+        if (missing != 0) s.jobs.replaceValidators(job, missing, Store.seed(s, job, r, "validators"));
         if (r.redraws == 2) {
             r.optimistic = true;
             r.phase = RoundPhase.Opening;
@@ -208,10 +210,20 @@ library Verdicts {
         emit IRounds.Voided(job, generation, round, credited);
     }
 
+    /// Slashes, and sets up to `fees` of the job's share aside for the voters before anything is reckoned with the escrow.
+    function _slash(State storage s, uint256 job, address account, uint256 cap, address challenger, bytes32 purse, uint256 fees)
+        private
+        returns (uint256 taken, uint256 kept)
+    {
+        (taken, kept) = s.stakes.slash(s.jobs.obligation(job, account), cap, challenger, job);
+        if (kept > fees) kept = fees;
+        s.vault.move(s.terms[job].token, IVault.Kind.Escrow, bytes32(job), IVault.Kind.Bond, purse, kept);
+    }
+
     function _unseat(State storage s, uint256 job, Round storage r, address validator) private {
         address[] memory validators = s.jobs.validatorsOf(job);
         for (uint256 i = 0; i < validators.length; i++) {
-            if (validators[i] == validator) return s.jobs.replaceValidators(job, 1 << i, Store.seed(s, r, bytes32(uint256(i))));
+            if (validators[i] == validator) return s.jobs.replaceValidators(job, 1 << i, Store.seed(s, job, r, bytes32(uint256(i))));
         }
     }
 }
