@@ -175,6 +175,14 @@ def _check(match: Match, train: Train, aggregate: Aggregate, verify: Verify, dat
         f"at least {size // 2 + 1} must agree",
         "verify.quorum",
     )
+    # However the draw falls, a third of each slot's segments can be taken without two neighbours.
+    most = match.providers * ((train.steps // train.segment_steps + 2) // 3)
+    require(
+        verify.samples <= most,
+        f"verify.samples is {verify.samples}, a round admits {most}",
+        "two adjacent segments of a slot are never both sampled",
+        "verify.samples",
+    )
     require(
         aggregate.rule != "mean" or aggregate.byzantine_max == 0,
         "the mean bears no Byzantine update",
