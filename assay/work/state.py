@@ -22,6 +22,9 @@ SIZE_MAX_BYTES = 8 << 30
 HEADER_ALIGNMENT = 8
 """Of the tensors' first byte, as the safetensors format asks."""
 
+RESERVED_NAME = "__metadata__"
+"""Means something else in a safetensors header."""
+
 DTYPE_NAMES = {dtype: name for name, dtype in TORCH_DTYPES.items()}
 
 
@@ -41,9 +44,14 @@ class Spec:
 
 @dataclass(frozen=True)
 class Signature:
-    """Which tensors a state or an update consists of, in order."""
+    """Which tensors a state or an update consists of, in order. Errors: `Malformed` for names that cannot be told apart."""
 
     specs: tuple[Spec, ...]
+
+    def __post_init__(self) -> None:
+        names = {spec.name for spec in self.specs}
+        if len(names) != len(self.specs) or RESERVED_NAME in names:
+            raise Malformed(f"tensors need names of their own, and none may be {RESERVED_NAME}")
 
     @classmethod
     def of(cls, tensors: Mapping[str, Tensor]) -> "Signature":

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from assay.protocol.errors import LimitExceeded, Malformed
 from assay.protocol.merkle import roots_hash, tensor_root
-from assay.work.state import Signature, content_of, root_of, state_root
+from assay.work.state import Signature, Spec, content_of, root_of, state_root
 
 
 def table() -> dict[str, Tensor]:
@@ -152,3 +152,9 @@ def test_a_small_state_hashes_in_under_a_millisecond() -> None:
         state_root(tensors)
         best_s = min(best_s, time.perf_counter() - began_s)
     assert best_s < 1e-3
+
+
+@pytest.mark.parametrize("names", [("a", "a"), ("__metadata__",)])
+def test_names_that_a_header_cannot_hold_are_malformed(names: tuple[str, ...]) -> None:
+    with pytest.raises(Malformed):
+        Signature(tuple(Spec(name, "F32", (1,)) for name in names))
