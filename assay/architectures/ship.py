@@ -1,6 +1,6 @@
 """The programs that ship with Assay, captured once so that their roots do not depend on the installed PyTorch.
 
-    python -m assay.architectures [NAME...]    capture and write `NAME.bin` into the package
+python -m assay.architectures [NAME...]    capture and write `NAME.bin` into the package
 """
 
 from collections.abc import Callable

@@ -204,6 +204,10 @@ def build_table() -> tuple[Primitive, ...]:
             0x74, "rescale", "integers at powers of two, rounded once", -1, ("shift",), rules.rescale_rule,
             lambda a, at, _: quantise.rescale(a[0], a[1:], at[0]),
         ),
+        Primitive(
+            0x75, "integer_sum_at", "rows added at their index; others vanish", 2, (), rules.sum_at_rule,
+            lambda a, _, out: reduce.integer_sum_at(a[0], a[1], out.shape[0]),
+        ),
         Primitive(0x78, "amax", "largest along the last axis", 1, (), rules.amax_rule, one(reduce.amax), (0,)),
         Primitive(
             0x79, "argmax", "first place of the largest along the last axis", 1, (), rules.argmax_rule,

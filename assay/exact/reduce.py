@@ -33,6 +33,14 @@ def integer_sum(values: Tensor) -> Tensor:
     return values.sum(-1, dtype=torch.int64)
 
 
+def integer_sum_at(values: Tensor, places: Tensor, count: int) -> Tensor:
+    """Rows [T, D] of integers added at their index: [count, D], int64, or float64 for float64. Other rows vanish."""
+    dtype = values.dtype if values.dtype == torch.float64 else torch.int64
+    inside = (places >= 0) & (places < count)
+    sums = torch.zeros((count + 1, values.shape[1]), dtype=dtype, device=values.device)
+    return sums.index_add_(0, torch.where(inside, places, count), values.to(dtype))[:count]
+
+
 def amax(values: Tensor) -> Tensor:
     """Largest float32 value along the last axis; a zero maximum is +0."""
     return values.amax(-1) + 0.0

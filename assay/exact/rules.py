@@ -227,6 +227,15 @@ def integer_sum_rule(call: Call) -> Value:
     return Value("I64", source.shape[:-1], min(source.bound * source.shape[-1], ANY_INTEGER))
 
 
+def sum_at_rule(call: Call) -> Value:
+    source, places = call.types
+    require(source.dtype in ("I16", "I32") and len(source.shape) == 2, "integer_sum_at takes rows of integers")
+    require(places.dtype == "I64" and places.shape == source.shape[:1], "integer_sum_at takes one index per row")
+    require(source.shape[0] <= REDUCTION_LIMIT, "integer_sum_at is too long: split it and add")
+    require(len(call.declared.shape) == 2 and call.declared.shape[1] == source.shape[1], "integer_sum_at keeps columns")
+    return Value("I64", call.declared.shape, source.bound * source.shape[0])
+
+
 def rescale_rule(call: Call) -> Value:
     require(2 <= len(call.types) <= 3, "rescale takes integers and one or two exponents")
     sums, *exponents = call.types

@@ -99,6 +99,7 @@ def other_cases() -> dict[str, list[Case]]:
         "contract": [([operand, operand.flip(1)], (), (2, 40, 40), "I64")],
         "integer_sum": [([operand], (), (2, 40), "I64")],
         "rescale": [([sums, exponents], (-28,), (40, 33), "F32")],
+        "integer_sum_at": [([operand[0], words(8, 40) % 9 - 1], (), (7, 65), "I64")],
         "amax": [([rows], (), (40,), "F32")],
         "argmax": [([rows], (), (40,), "I64")],
         "random": [([torch.tensor([7, 8]), torch.tensor(9)], (10,), (1001,), "I64")],

@@ -1,6 +1,6 @@
 """Capture: a model, its loss and its optimizer as the programs of a job.
 
-    step       state, x, y                     -> new state, loss
+    step       state, x, y                     -> new state, loss       (with dropout also key, step after y)
     emit       state at start, state at end    -> update of each parameter and float buffer (end - start)
     aggregate  state at start, n updates       -> start + exact mean; the optimizer restarts
     evaluate   state, x, y (-1 is padding)     -> count of correct answers, sum of losses
@@ -24,7 +24,7 @@ from assay.work.merge import MERGES
 from assay.work.normal import Graph, type_of
 from assay.work.optimizer import Optimizer
 from assay.work.program import Bundle, Program
-from assay.work.trace import lower, trace
+from assay.work.trace import is_random, lower, trace
 
 Loss = Callable[[Tensor, Tensor], Tensor]
 LOSSES: dict[str, Loss] = {"cross_entropy": functional.cross_entropy, "mse": functional.mse_loss}
@@ -54,6 +54,7 @@ def capture(
         raise BadInput(f"unknown loss {loss!r}", hint=f"choose one of {', '.join(LOSSES)} or give a function")
     if rule not in MERGES:
         raise BadInput(f"unknown aggregation rule {rule!r}", hint=f"choose one of {', '.join(MERGES)}")
+    was_training = model.training
     capturing = Capture(model, chosen, Optimizer.parse(optimizer), x_example, y_example, profile)
     rules = derive_rules(model, capturing.start, capturing.tensors) if init != "given" else given_rules(capturing.start)
     programs = {
@@ -62,6 +63,7 @@ def capture(
         "evaluate": capturing.evaluate(),
         "predict": capturing.predict(),
     }
+    model.train(was_training)
     aggregate = {count: capturing.aggregate(count, rule, byzantine_count) for count in counts}
     state = capturing.start if init == "given" else draw_state(rules, init)
     return Bundle(**programs, aggregate=aggregate, rules=tuple(rules), init=init, state=state)
@@ -96,7 +98,10 @@ class Capture:
         """The program of a traced function of the state and `inputs`."""
         graph = self.graph(("state", self.start), ("", inputs))
         examples = [*self.start.values(), *inputs.values()]
-        values = lower(graph, trace(function, examples, self.model), range(len(examples)))
+        traced = trace(function, examples, self.model)
+        if is_random(traced):
+            graph.randomness = (graph.add_input("key", "I64", (2,)), graph.add_input("step", "I64", ()))
+        values = lower(graph, traced, range(len(examples)))
         return graph.finish(values, outputs)
 
     def step(self) -> Program:

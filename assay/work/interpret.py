@@ -1,10 +1,10 @@
 """Running programs: plan once, then one or a few tensor operations per node, with the reference's bits.
 
 Integers of exact groups travel as float64, powers of two in place of exponents (`Form`); that is a choice of the plan
-and never changes a bit of what a node's result is said to be. Non-finite results are faults. They are found cheaply:
-only values that an operator may hide (a comparison, a maximum, a quotient, ...) and outputs are summed, and one look at all
-sums at the end says whether to run again node by node for the first fault. The rerun decides, so a fault is the
-same node on every machine; programs from outside run no code and open no file.
+and never changes a bit of what a node's result is said to be. Non-finite results are faults, found cheaply: only values
+that an operator may hide (a comparison, a maximum, a quotient, ...) and outputs are summed, and one look at all sums at
+the end says whether to run again node by node for the first fault. The rerun decides, so a fault is the same node on
+every machine; programs from outside run no code and open no file.
 """
 
 import math
@@ -15,7 +15,8 @@ from enum import Enum
 import torch
 from torch import Tensor
 
-from assay.exact import kernels, quantise
+from assay.exact import kernels, quantise, reduce
+from assay.exact.contract import contract_float64
 from assay.exact.primitives import BY_OPCODE, OutsideDomain, Primitive, mask_axes
 from assay.exact.values import EXACT_INTEGER, TORCH_DTYPES, Value
 from assay.protocol.errors import BadInput
@@ -156,6 +157,9 @@ class Runner:
             return kernels.contraction(self.path, size.shape, value.shape[2], bound), Form.WIDE
         if name == "integer_sum" and forms == [Form.WIDE] and value.bound <= EXACT_INTEGER:
             return lambda x: x.sum(-1), Form.WIDE
+        if name == "integer_sum_at" and forms[0] == Form.WIDE and value.bound <= EXACT_INTEGER:
+            rows = value.shape[0]
+            return lambda x, places: reduce.integer_sum_at(x, places, rows), Form.WIDE
         if name == "integer_add" and forms == [Form.WIDE, Form.WIDE] and value.bound <= EXACT_INTEGER:
             return torch.add, Form.WIDE
         if name == "rescale" and forms[0] == Form.WIDE and all(form == Form.POWER for form in forms[1:]):
@@ -232,8 +236,12 @@ class Runner:
             if value in self.constants:
                 held[value] = self.constants[value]
                 continue
+            args = [held[each] for each in node.inputs]
             try:
-                result = primitive.apply([held[each] for each in node.inputs], node.attributes, values[value])
+                if primitive.name == "contract":
+                    result = contract_float64(args[0].double(), args[1].double()).long()
+                else:
+                    result = primitive.apply(args, node.attributes, values[value])
             except OutsideDomain as error:
                 return self.fault(position, primitive.name, str(error))
             if values[value].dtype == "F32" and not bool(torch.isfinite(result).all()):

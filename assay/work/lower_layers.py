@@ -1,9 +1,9 @@
-"""Lowerings of products, convolutions, pools, norms, softmax and losses, forward and backward."""
+"""Lowerings of products, convolutions and pools, forward and backward."""
 
 from collections.abc import Sequence
 from typing import Any
 
-from assay.work.lower import Ref, mean, refuse, row_max, rule
+from assay.work.lower import Ref, mean, refuse, rule
 from assay.work.normal import Graph
 
 
@@ -216,126 +216,3 @@ def lower_avg_pool_backward(
     shape = g.shape(by_window)
     wide = g.expand(g.reshape(by_window, (*shape, 1, 1)), (*shape, *sizes))
     return spread(g, wide, g.shape(x), sizes, steps)
-
-
-def norm_axes(g: Graph, x: int, shape: Sequence[int]) -> tuple[int, ...]:
-    """The last axes that a layer norm normalises."""
-    rank = len(g.shape(x))
-    return tuple(range(rank - len(shape), rank))
-
-
-@rule("native_layer_norm.default")
-def lower_layer_norm(g: Graph, x: int, shape: Any, weight: int | None, bias: int | None, eps: float) -> tuple[Ref, ...]:
-    axes = norm_axes(g, x, shape)
-    center = mean(g, x, axes, True)
-    delta = g.map("sub", x, center)
-    variance = mean(g, g.map("mul", delta, delta), axes, True)
-    rate = g.map("div", g.scalar(1.0), g.map("sqrt", g.map("add", variance, g.scalar(eps))))
-    out = g.map("mul", delta, rate)
-    if weight is not None:
-        out = g.map("mul", out, weight)
-    if bias is not None:
-        out = g.map("add", out, bias)
-    return Ref(out), Ref(center), Ref(rate)
-
-
-@rule("native_layer_norm_backward.default")
-def lower_layer_norm_backward(
-    g: Graph, grad: int, x: int, shape: Any, center: int, rate: int, weight: int | None, bias: int | None, wanted: Any
-) -> tuple[Ref | None, ...]:
-    axes = norm_axes(g, x, shape)
-    outer = tuple(range(len(g.shape(x)) - len(shape)))
-    unit = g.map("mul", g.map("sub", x, center), rate)
-    scaled = grad if weight is None else g.map("mul", grad, weight)
-    inner = g.map(
-        "add", mean(g, scaled, axes, True), g.map("mul", unit, mean(g, g.map("mul", scaled, unit), axes, True))
-    )
-    to_input = Ref(g.map("mul", g.map("sub", scaled, inner), rate)) if wanted[0] else None
-    to_weight = Ref(g.sum(g.map("mul", grad, unit), outer)) if wanted[1] and weight is not None else None
-    to_bias = Ref(g.sum(grad, outer)) if wanted[2] and bias is not None else None
-    return to_input, to_weight, to_bias
-
-
-def shifted(g: Graph, x: int, axis: int) -> tuple[int, int]:
-    """x less its largest along the axis, and the exact sum of exponentials of that."""
-    z = g.map("sub", x, row_max(g, x, axis, True))
-    return z, g.sum(g.map("exp", z), (axis,), True)
-
-
-@rule("_log_softmax.default")
-def lower_log_softmax(g: Graph, x: int, dim: int, _: bool) -> int:
-    z, total = shifted(g, x, dim % len(g.shape(x)))
-    return g.map("sub", z, g.map("log", total))
-
-
-@rule("_log_softmax_backward_data.default")
-def lower_log_softmax_backward(g: Graph, grad: int, out: int, dim: int, _: Any) -> int:
-    total = g.sum(grad, (dim % len(g.shape(out)),), True)
-    return g.map("sub", grad, g.map("mul", g.map("exp", out), total))
-
-
-@rule("_softmax.default", "_safe_softmax.default")
-def lower_softmax(g: Graph, x: int, dim: int, *_: Any) -> int:
-    z, total = shifted(g, x, dim % len(g.shape(x)))
-    return g.map("div", g.map("exp", z), total)
-
-
-@rule("_softmax_backward_data.default")
-def lower_softmax_backward(g: Graph, grad: int, out: int, dim: int, _: Any) -> int:
-    product = g.map("mul", grad, out)
-    return g.map("sub", product, g.map("mul", out, g.sum(product, (dim % len(g.shape(out)),), True)))
-
-
-@rule("nll_loss_forward.default")
-def lower_nll(g: Graph, logs: int, y: int, weight: Any, reduction: int, _: int) -> tuple[Ref, Ref]:
-    check_loss(weight)
-    size = g.shape(y)[0]
-    losses = g.map("neg", g.put("pick", (logs, y), shape=g.shape(y), dtype="F32"))
-    count = g.scalar(float(size))
-    if reduction == 0:
-        return Ref(losses), Ref(count)
-    total = g.sum(losses, (0,))
-    return Ref(g.map("div", total, count) if reduction == 1 else total), Ref(count)
-
-
-def check_loss(weight: Any) -> None:
-    """Refuse class weights."""
-    if weight is not None:
-        raise refuse("class weights in a loss", "multiply the unreduced losses")
-
-
-@rule("nll_loss_backward.default")
-def lower_nll_backward(g: Graph, grad: int, logs: int, y: int, weight: Any, reduction: int, _: int, total: int) -> int:
-    check_loss(weight)
-    size, classes = g.shape(logs)
-    share = g.map("neg", g.map("div", grad, total) if reduction == 1 else grad)
-    if reduction == 0:
-        share = g.reshape(share, (size, 1))
-    hit = g.compare("eq", g.reshape(y, (size, 1)), g.iota((classes,), 0))
-    return g.expand(g.map("where", hit, share, g.scalar(0.0)), (size, classes))
-
-
-@rule("mse_loss.default")
-def lower_mse(g: Graph, a: int, b: int, reduction: int = 1) -> int:
-    delta = g.map("sub", a, b)
-    square = g.map("mul", delta, delta)
-    axes = tuple(range(len(g.shape(square))))
-    return square if reduction == 0 else mean(g, square, axes) if reduction == 1 else g.sum(square, axes)
-
-
-@rule("mse_loss_backward.default")
-def lower_mse_backward(g: Graph, grad: int, a: int, b: int, reduction: int) -> int:
-    scale = 2.0 / g.types[a].size if reduction == 1 else 2.0
-    return g.map("mul", g.map("mul", g.map("sub", a, b), g.scalar(scale)), grad)
-
-
-@rule("embedding_dense_backward.default")
-def lower_embedding_backward(g: Graph, grad: int, places: int, count: int, *_: Any) -> int:
-    width = g.shape(grad)[-1]
-    length = g.types[places].size
-    hit = g.compare("eq", g.reshape(places, (1, length)), g.reshape(g.iota((count,), 0), (count, 1)))
-    one_hot = g.map("to_float", hit, dtype="F32")
-    rows = g.permute(g.reshape(grad, (length, width)), (1, 0))
-    return g.reshape(
-        g.matmul(g.reshape(one_hot, (1, count, length)), g.reshape(rows, (1, width, length))), (count, width)
-    )

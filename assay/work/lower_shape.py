@@ -5,7 +5,7 @@ from typing import Any
 
 import torch
 
-from assay.work.lower import RULES, Ref, as_integer, refuse, rule
+from assay.work.lower import RULES, Ref, refuse, rule
 from assay.work.normal import Graph
 
 NO_DTYPE: torch.dtype | None = None
@@ -168,25 +168,3 @@ def lower_arange(g: Graph, *bounds: Any, dtype: torch.dtype | None = NO_DTYPE, *
     if numbers.step != 1:
         steps = g.map("integer_mul", steps, g.integer(numbers.step))
     return g.map("integer_add", steps, g.integer(numbers.start)) if numbers.start else steps
-
-
-@rule("embedding.default")
-def lower_embedding(g: Graph, table: int, places: int, *_: Any) -> int:
-    shape = g.shape(places) + g.shape(table)[1:]
-    return g.put("gather", (table, as_integer(g, Ref(places))), shape=shape, dtype=g.dtype(table))
-
-
-@rule("index_select.default")
-def lower_index_select(g: Graph, table: int, dim: int, places: int) -> int:
-    if dim % len(g.shape(table)):
-        raise refuse("index_select along an inner axis", "transpose so that the axis comes first")
-    return lower_embedding(g, table, places)
-
-
-@rule("gather.default")
-def lower_gather(g: Graph, table: int, dim: int, places: int) -> int:
-    rank = len(g.shape(table))
-    if dim % rank != rank - 1 or g.shape(places) != (*g.shape(table)[:-1], 1):
-        raise refuse("gather other than one element of each last row", "use it as gather(-1, index[..., None])")
-    rows = g.shape(table)[:-1]
-    return g.reshape(g.put("pick", (table, g.reshape(places, rows)), shape=rows, dtype=g.dtype(table)), g.shape(places))

@@ -12,6 +12,7 @@ from assay.exact.profile import Profile
 from assay.exact.reduce import sum_bits, sum_limit
 from assay.exact.rules import Call, broadcast
 from assay.exact.values import REDUCTION_LIMIT, TORCH_DTYPES, Value
+from assay.protocol.errors import Unsupported
 from assay.work.limits import DEFAULT_LIMITS, Limits
 from assay.work.node import Node
 from assay.work.program import Program, Side
@@ -31,6 +32,9 @@ class Graph:
     sources: list[str] = field(default_factory=list)
     source: str = ""
     seen: dict[Node, int] = field(default_factory=dict)
+    randomness: tuple[int, int] | None = None
+    """The values of the key and the step number, where the program takes them."""
+    streams: int = 0
 
     def add_input(self, name: str, dtype: str, shape: tuple[int, ...]) -> int:
         """A program input; all inputs come before the first node."""
@@ -91,6 +95,13 @@ class Graph:
     def iota(self, shape: tuple[int, ...], axis: int) -> int:
         """Indices along an axis."""
         return self.put("iota", (), (axis,), shape=shape, dtype="I64")
+
+    def random_words(self, size: int) -> int:
+        """Random 32-bit words as int64 [size], from a stream of their own. Errors: `Unsupported` without a key."""
+        if self.randomness is None:
+            raise Unsupported("random numbers in a program without a key", hint="only `step` is random")
+        self.streams += 1
+        return self.put("random", self.randomness, (self.streams - 1,), shape=(size,), dtype="I64")
 
     # elementwise
 
@@ -251,6 +262,21 @@ class Graph:
             if keep
             else result
         )
+
+    def sum_at(self, value: int, places: int, count: int) -> int:
+        """Exact sums of the float32 rows [T, D] that have the same index: [count, D]; one exponent per column."""
+        length, width = self.shape(value)
+        bits = sum_bits(length)
+        exponents = self.exponent(value, (0,), bits, sum_limit(bits))
+        integers = self.put("quantise", (value, exponents), (bits,), shape=(length, width), dtype="I32")
+        total = None
+        for start in range(0, length, REDUCTION_LIMIT):
+            size = min(REDUCTION_LIMIT, length - start)
+            parts = (self.cut(integers, 0, start, size), self.cut(places, 0, start, size))
+            part = self.put("integer_sum_at", parts, shape=(count, width), dtype="I64")
+            total = part if total is None else self.map("integer_add", total, part)
+        assert total is not None
+        return self.rescale(total, (exponents,), 1 - bits)
 
     def matmul(self, left: int, right: int) -> int:
         """Exact products of float32 [B, M, K] x [B, N, K] -> [B, M, N]; vectors along K share an exponent."""

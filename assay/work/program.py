@@ -34,6 +34,8 @@ HEADER = struct.Struct(">8sHHIIII")
 PHYSICAL_BYTES = 8
 """Bytes an element may take while a program runs, whatever its type: integers travel as float64 on some paths."""
 CONSTANT = BY_NAME["constant"].opcode
+PREPARED = (CONSTANT, BY_NAME["iota"].opcode)
+"""Nodes without inputs, computed before a program runs and kept."""
 
 
 @dataclass(frozen=True)
@@ -92,6 +94,7 @@ class Program:
                 raise Malformed(f"node {position}: an input is not an earlier value")
             declared = Value(node.dtype, node.shape)
             admit("largest value", declared.size, self.limits.value_elements)
+            admit("largest constant", len(node.payload), self.limits.constant_bytes)
             check_payload(node, node.opcode == CONSTANT)
             call = Call(node.inputs, tuple(known[value] for value in node.inputs), node.attributes, declared)
             try:
@@ -116,8 +119,9 @@ class Program:
 
     @cached_property
     def live_bytes(self) -> int:
-        """Most memory that values take at once while the program runs, at most."""
+        """Most memory that values take at once while the program runs, at most; constants stay throughout."""
         sizes = [value.size * PHYSICAL_BYTES for value in self.values]
+        kept = {len(self.inputs) + place for place, node in enumerate(self.nodes) if node.opcode in PREPARED}
         ends: dict[int, list[int]] = {}
         for value, position in enumerate(self.last_uses):
             ends.setdefault(position, []).append(value)
@@ -126,7 +130,7 @@ class Program:
         for position in range(len(self.nodes)):
             live += sizes[count + position]
             peak = max(peak, live)
-            live -= sum(sizes[value] for value in ends.get(position, ()))
+            live -= sum(sizes[value] for value in ends.get(position, ()) if value not in kept)
         return peak
 
     @cached_property

@@ -23,7 +23,7 @@ class SourceMode(TorchDispatchMode):
     """Notes each operator's place in the metadata that the tracer copies to its nodes."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.modules: list[str] = []
         self.notes: dict[int, str] = {}
 
@@ -42,10 +42,11 @@ class SourceMode(TorchDispatchMode):
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         """Run an operator with its note in place."""
-        node = torch._C._current_autograd_node()
+        node: Any = torch._C._current_autograd_node()
         if node is None:
             note = self.place()
-            self.notes.setdefault(torch.autograd._get_sequence_nr() - 1, note)
+            number = torch.autograd._get_sequence_nr()  # type: ignore[attr-defined]
+            self.notes.setdefault(number - 1, note)
         else:
             note = "backward of " + self.notes.get(node._sequence_nr(), node.name())
         before = fx_traceback.current_meta.get("stack_trace")

@@ -13,16 +13,19 @@ from torch.fx.experimental.proxy_tensor import make_fx
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from assay.protocol.errors import Unsupported
-from assay.work import lower_layers as _lower_layers
-from assay.work import lower_shape as _lower_shape
+from assay.work import lower_layers, lower_lookup, lower_norms, lower_shape
 from assay.work.lower import RULES, Ref
 from assay.work.normal import Graph
 from assay.work.source import note_sources
 
-TABLES = (_lower_layers, _lower_shape)
+TABLES = (lower_layers, lower_lookup, lower_norms, lower_shape)
 """Modules whose rules are in `RULES` once they are imported."""
 IGNORED = ("empty_like.default", "new_empty.default", "empty.memory_format", "new_empty_strided.default")
-"""Allocations: values only through an operator that fills them."""
+"""Allocations: a shape, and values only through an operator that fills them."""
+RANDOM = ("bernoulli.p",)
+"""Operators that draw from the job's key."""
+NORMS = ("native_batch_norm.default",)
+"""Operators that change their fourth and fifth arguments, which a trace does not show."""
 
 
 def trace(function: Callable[..., Any], examples: Sequence[Tensor], model: nn.Module) -> GraphModule:
@@ -45,6 +48,11 @@ def trace(function: Callable[..., Any], examples: Sequence[Tensor], model: nn.Mo
     second.graph.eliminate_dead_code()
     second.recompile()
     return second
+
+
+def is_random(module: GraphModule) -> bool:
+    """Whether a trace draws random numbers."""
+    return any(operator_name(node.target) in RANDOM for node in module.graph.nodes)
 
 
 def operator_name(target: Any) -> str:
@@ -77,7 +85,10 @@ def lower(graph: Graph, module: GraphModule, values: Sequence[int]) -> list[int]
         elif node.target is operator.getitem:
             known[node] = resolve(node.args[0])[node.args[1]]
         else:
-            known[node] = apply_rule(graph, node, [resolve(each) for each in node.args], dict(node.kwargs), resolve)
+            result = apply_rule(graph, node, [resolve(each) for each in node.args], dict(node.kwargs), resolve)
+            if operator_name(node.target) in NORMS and len(result) == 5:
+                known[node.args[3]], known[node.args[4]] = result[3:]
+            known[node] = result
     raise AssertionError("a trace ends with its outputs")
 
 
@@ -86,7 +97,7 @@ def apply_rule(graph: Graph, node: Node, args: list[Any], kwargs: dict[str, Any]
     name = operator_name(node.target)
     graph.source = str(node.meta.get("stack_trace") or "")
     if name in IGNORED:
-        return None
+        return tuple(node.meta["val"].shape)
     if name not in RULES:
         raise Unsupported(
             f"no exact form of {name}{place(graph)}", hint=nearest(name), operator=name, source=graph.source

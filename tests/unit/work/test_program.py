@@ -140,16 +140,17 @@ def test_forward_and_cyclic_references_are_refused() -> None:
 def test_oversize_is_refused_before_it_is_made() -> None:
     with pytest.raises(LimitExceeded, match="largest value"):
         program_of(node("expand", (1 << 20, 4, 4), (0,)))
+    wide = [node("expand", (4096, 4, 4), (0,)) for _ in range(9)]
+    joined = node("concat", (36864, 4, 4), tuple(range(1, 10)), 0)
     with pytest.raises(LimitExceeded, match="memory"):
-        program_of(*(node("expand", (4096, 4, 4), (0,)) for _ in range(9)), node("concat", (36864, 4, 4), tuple(range(1, 10)), 0),
-                   limits=dataclasses.replace(SMALL, value_elements=1 << 20))  # fmt: skip
+        program_of(*wide, joined, limits=dataclasses.replace(SMALL, value_elements=1 << 20))
     with pytest.raises(LimitExceeded, match="node count"):
         program_of(*(node("neg", (4, 4), (0,)) for _ in range(501)))
     with pytest.raises(LimitExceeded, match="size in bytes"):
         Program.from_bytes(bytes(100), dataclasses.replace(SMALL, program_bytes=99))
+    far = (1, 1, 60000, 60000, 0, 0, 0, 0, 1, 1, 60000, 60000)
     with pytest.raises(Malformed, match="far beyond"):
-        Program(EXACT15, (Value("F32", (1, 1, 4, 4)),),
-                (node("unfold", (1, 1, 1, 1, 1, 1), (0,), 1, 1, 60000, 60000, 0, 0, 0, 0, 1, 1, 60000, 60000),), (1,))  # fmt: skip
+        Program(EXACT15, (Value("F32", (1, 1, 4, 4)),), (node("unfold", (1, 4, 4, 1, 1, 1), (0,), *far),), (1,))
     header = HEADER.pack(b"ASSAYPRG", 1, 15, 16319, 0, 1 << 31, 0)
     with pytest.raises(LimitExceeded, match="node count"):
         Program.from_bytes(header)
@@ -218,6 +219,23 @@ def test_an_index_outside_its_axis_is_a_fault() -> None:
         fault = Runner(bundle.step, path).run([*state, torch.zeros(4, 6), y])
         assert isinstance(fault, Fault)
         assert fault.operator == "pick"
+
+
+def test_training_that_diverges_faults_at_one_node() -> None:
+    x, y = torch.ones(4, 6), torch.zeros(4, dtype=torch.int64)
+    bundle = capture(mlp(6, (5,), 3), "cross_entropy", {"name": "sgd", "lr": 1e30}, x, y, init="seed:1", counts=[1])
+    faults = []
+    for path in ("float64", "int64"):
+        runner, state = Runner(bundle.step, path), list(bundle.state.values())
+        for step in range(20):
+            result = runner.run([*state, x, y])
+            if isinstance(result, Fault):
+                faults.append((step, result))
+                break
+            state = result[:-1]
+    assert len(faults) == 2
+    assert faults[0] == faults[1]
+    assert faults[0][1].reason == "not finite"
 
 
 def test_outputs_share_no_memory_with_inputs() -> None:
