@@ -50,7 +50,8 @@ class Sender:
         self.rpc, self.signer = Rpc(web3), signer
         self._timeout_s, self._fee_limit_wei, self._wait = timeout_s, fee_limit_wei, wait
         self._lock = threading.Lock()
-        self._nonce: int | None = None
+        self._next_nonce = 0
+        self._under_way: set[bytes] = set()
         self._chain_id: int | None = None
 
     @property
@@ -75,6 +76,7 @@ class Sender:
             try:
                 return self._submit_next(fields)
             except Refused as error:
+                self._under_way.clear()
                 if "nonce" not in error.message or attempt == NONCE_ATTEMPT_COUNT - 1:
                     raise
         raise AssertionError("the loop returns or raises")
@@ -99,12 +101,13 @@ class Sender:
         with self._lock:
             if self._chain_id is None:
                 self._chain_id = self.rpc.get_chain_id()
-            if self._nonce is None:
-                self._nonce = read_quantity(self.rpc.request("eth_getTransactionCount", self.address, "pending"))
-            nonce, self._nonce = self._nonce, None  # until the node has taken it, nothing is known
+            # With nothing under way the node knows best: a reorganisation may have taken transactions back.
+            asked = read_quantity(self.rpc.request("eth_getTransactionCount", self.address, "pending"))
+            nonce = max(asked, self._next_nonce) if self._under_way else asked
             raw = self.signer.sign_transaction({**fields, "chainId": self._chain_id, "nonce": nonce})
             sent = read_bytes(self.rpc.request("eth_sendRawTransaction", "0x" + raw.hex()), 32)
-            self._nonce = nonce + 1
+            self._next_nonce = nonce + 1
+            self._under_way.add(sent)
             return sent
 
     def wait_for(self, transaction_hash: bytes) -> Sent:
@@ -113,8 +116,10 @@ class Sender:
         while True:
             found = self.rpc.request("eth_getTransactionReceipt", "0x" + transaction_hash.hex())
             if found is not None:
+                self._under_way.discard(transaction_hash)
                 return self._read_receipt(transaction_hash, read_object(found))
             if waited_s >= self._timeout_s:
+                self._under_way.discard(transaction_hash)
                 raise Unavailable(
                     f"transaction 0x{transaction_hash.hex()} is not mined after {waited_s:.0f} s",
                     hint="it may still be: look it up before sending again",

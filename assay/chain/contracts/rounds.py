@@ -622,8 +622,12 @@ class Rounds(Contract):
             read_nothing,
         )
 
-    def disproved_aggregate(self, job: int, generation: int, round: int, challenger: str) -> Call[int]:
-        """`disprovedAggregate(uint256 job, uint32 generation, uint32 round, address challenger) returns (uint256)`."""
+    def disproved_aggregate(
+        self, job: int, generation: int, round: int, challenger: str, purse: bytes, fees: int
+    ) -> Call[int]:
+        """`disprovedAggregate(uint256 job, uint32 generation, uint32 round, address challenger, bytes32 purse,
+        uint256 fees) returns (uint256)`.
+        """
 
         def read(payload: bytes) -> int:
             values = unpack(("uint256",), payload)
@@ -633,19 +637,19 @@ class Rounds(Contract):
         return Call(
             self,
             pack(
-                bytes.fromhex("2150acee"),
-                ("uint256", "uint32", "uint32", "address"),
-                (job, generation, round, challenger),
+                bytes.fromhex("e561a894"),
+                ("uint256", "uint32", "uint32", "address", "bytes32", "uint256"),
+                (job, generation, round, challenger, purse, fees),
             ),
             0,
             read,
         )
 
     def disproved_slot(
-        self, job: int, generation: int, round: int, slot: int, challenger: str, reason: bytes
+        self, job: int, generation: int, round: int, slot: int, challenger: str, reason: bytes, purse: bytes, fees: int
     ) -> Call[int]:
         """`disprovedSlot(uint256 job, uint32 generation, uint32 round, uint16 slot, address challenger, bytes32
-        reason) returns (uint256)`.
+        reason, bytes32 purse, uint256 fees) returns (uint256)`.
         """
 
         def read(payload: bytes) -> int:
@@ -656,19 +660,27 @@ class Rounds(Contract):
         return Call(
             self,
             pack(
-                bytes.fromhex("c2b70089"),
-                ("uint256", "uint32", "uint32", "uint16", "address", "bytes32"),
-                (job, generation, round, slot, challenger, reason),
+                bytes.fromhex("39be8d8d"),
+                ("uint256", "uint32", "uint32", "uint16", "address", "bytes32", "bytes32", "uint256"),
+                (job, generation, round, slot, challenger, reason, purse, fees),
             ),
             0,
             read,
         )
 
     def disproved_validator(
-        self, job: int, generation: int, round: int, validator: str, challenger: str, reason: bytes
+        self,
+        job: int,
+        generation: int,
+        round: int,
+        validator: str,
+        challenger: str,
+        reason: bytes,
+        purse: bytes,
+        fees: int,
     ) -> Call[int]:
         """`disprovedValidator(uint256 job, uint32 generation, uint32 round, address validator, address challenger,
-        bytes32 reason) returns (uint256)`.
+        bytes32 reason, bytes32 purse, uint256 fees) returns (uint256)`.
         """
 
         def read(payload: bytes) -> int:
@@ -679,9 +691,9 @@ class Rounds(Contract):
         return Call(
             self,
             pack(
-                bytes.fromhex("bd227c75"),
-                ("uint256", "uint32", "uint32", "address", "address", "bytes32"),
-                (job, generation, round, validator, challenger, reason),
+                bytes.fromhex("971ac9d5"),
+                ("uint256", "uint32", "uint32", "address", "address", "bytes32", "bytes32", "uint256"),
+                (job, generation, round, validator, challenger, reason, purse, fees),
             ),
             0,
             read,
