@@ -6,7 +6,7 @@
     evaluate   state, x, y (-1 is padding)     -> count of correct answers, sum of losses
     predict    state, x                        -> outputs of the model, their argmax
 
-A state is an ordered table of named tensors: parameters, buffers, then the optimizer's.
+A state is an ordered table of named tensors: parameters, buffers, the optimizer's, the outer optimizer's.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -23,6 +23,7 @@ from assay.work.initial import derive_rules, draw_state, given_rules
 from assay.work.merge import MERGES
 from assay.work.normal import Graph, type_of
 from assay.work.optimizer import Optimizer
+from assay.work.outer import PREFIX, Outer
 from assay.work.program import Bundle, Program
 from assay.work.trace import is_random, lower, trace
 
@@ -42,6 +43,7 @@ def capture(
     init: str = "given",
     rule: str = "mean",
     byzantine_count: int = 0,
+    outer: Outer | Mapping[str, Any] | None = None,
 ) -> Bundle:
     """Capture a job's programs at the batch shape of the examples.
 
@@ -55,7 +57,7 @@ def capture(
     if rule not in MERGES:
         raise BadInput(f"unknown aggregation rule {rule!r}", hint=f"choose one of {', '.join(MERGES)}")
     was_training = model.training
-    capturing = Capture(model, chosen, Optimizer.parse(optimizer), x_example, y_example, profile)
+    capturing = Capture(model, chosen, Optimizer.parse(optimizer), Outer.parse(outer), x_example, y_example, profile)
     rules = derive_rules(model, capturing.start, capturing.tensors) if init != "given" else given_rules(capturing.start)
     programs = {
         "step": capturing.step(),
@@ -72,8 +74,10 @@ def capture(
 class Capture:
     """The parts of a step that all of a job's programs share."""
 
-    def __init__(self, model: nn.Module, loss: Loss, optimizer: Optimizer, x: Tensor, y: Tensor, profile: str) -> None:
-        self.model, self.loss, self.optimizer, self.x, self.y = model, loss, optimizer, x, y
+    def __init__(
+        self, model: nn.Module, loss: Loss, optimizer: Optimizer, outer: Outer, x: Tensor, y: Tensor, profile: str
+    ) -> None:
+        self.model, self.loss, self.optimizer, self.outer, self.x, self.y = model, loss, optimizer, outer, x, y
         self.profile = get_profile(profile)
         parameters = {name: value.detach().clone() for name, value in model.named_parameters()}
         buffers = {name: value.detach().clone() for name, value in model.named_buffers()}
@@ -84,7 +88,7 @@ class Capture:
         self.tensors = [*parameters, *buffers]
         self.averaged = [name for name in self.tensors if (parameters | buffers)[name].dtype == torch.float32]
         inner = optimizer.initial({name: parameters[name] for name in self.trained})
-        self.start = {**parameters, **buffers, **inner}
+        self.start = {**parameters, **buffers, **inner, **outer.initial(parameters, self.trained)}
 
     def graph(self, *groups: tuple[str, Mapping[str, Tensor]]) -> Graph:
         """A graph with inputs `prefix:name` for each group."""
@@ -191,14 +195,15 @@ class Capture:
             columns = [offset + index * len(self.averaged) + place for index in range(count)]
             stacks.append(graph.concat([graph.reshape(each, (updates[name].numel(), 1)) for each in columns], 1))
         merged = MERGES[rule](graph, stacks, byzantine_count)
-        results = []
-        for place, name in enumerate(names):
-            if name in updates:
-                update = graph.reshape(merged[self.averaged.index(name)], tuple(updates[name].shape))
-                results.append(graph.map("add", place, update))
-            elif name in self.tensors:
-                results.append(place)
-            else:
+        new = {name: place for place, name in enumerate(names)}
+        for name, stacked in zip(self.averaged, merged, strict=True):
+            update = graph.reshape(stacked, tuple(updates[name].shape))
+            velocity = f"{PREFIX}{name}"
+            if velocity in new:
+                update, new[velocity] = self.outer.move(graph, update, new[velocity])
+            new[name] = graph.map("add", new[name], update)
+        for name in names:
+            if name.startswith("optimizer."):
                 first = self.start[name].reshape(-1)[0]
-                results.append(graph.expand(graph.constant(first), tuple(self.start[name].shape)))
-        return graph.finish(results, [f"state:{name}" for name in names])
+                new[name] = graph.expand(graph.constant(first), tuple(self.start[name].shape))
+        return graph.finish(list(new.values()), [f"state:{name}" for name in names])

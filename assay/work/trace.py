@@ -13,12 +13,12 @@ from torch.fx.experimental.proxy_tensor import make_fx
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from assay.protocol.errors import Unsupported
-from assay.work import lower_layers, lower_lookup, lower_norms, lower_shape
+from assay.work import lower_layers, lower_lookup, lower_norms, lower_pools, lower_shape
 from assay.work.lower import RULES, Ref
 from assay.work.normal import Graph
 from assay.work.source import note_sources
 
-TABLES = (lower_layers, lower_lookup, lower_norms, lower_shape)
+TABLES = (lower_layers, lower_lookup, lower_norms, lower_pools, lower_shape)
 """Modules whose rules are in `RULES` once they are imported."""
 IGNORED = ("empty_like.default", "new_empty.default", "empty.memory_format", "new_empty_strided.default")
 """Allocations: a shape, and values only through an operator that fills them."""

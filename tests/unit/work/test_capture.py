@@ -121,6 +121,25 @@ def test_aggregation_restarts_adamw() -> None:
             assert torch.equal(tensor, bundle.state[name])
 
 
+def test_outer_nesterov_moves_by_its_velocity() -> None:
+    bundle = small(counts=[2], outer={"name": "nesterov", "lr": 0.7, "momentum": 0.9})
+    state = list(bundle.state.values())
+    velocity = list(bundle.state).index("outer.velocity.layers.0.weight")
+    x, y = digits()
+    trained = run(bundle.step, [*state, x[:8], y[:8]])[:-1]
+    assert torch.equal(trained[velocity], state[velocity])
+    update = run(bundle.emit, [*state, *trained])
+    parameter = torch.nn.Parameter(state[0].clone())
+    outer = torch.optim.SGD([parameter], lr=0.7, momentum=0.9, nesterov=True)
+    for _ in range(3):
+        state = run(bundle.aggregate[2], [*state, *update, *update])
+        parameter.grad = -update[0]
+        outer.step()
+        assert torch.allclose(state[0], parameter.detach(), atol=1e-6)
+    with pytest.raises(BadInput, match="adagrad"):
+        small(counts=[2], outer={"name": "adagrad"})
+
+
 def krum_winner(updates: list[list[Tensor]], byzantine_count: int) -> int:
     flat = [torch.cat([each.flatten() for each in update]).double() for update in updates]
     scores = []
