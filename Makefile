@@ -15,7 +15,7 @@ PACKAGES := contracts/node_modules/.made
 # Puts a Node of at least version 20 first in PATH, for the rest of a line.
 NODE = node=$$(.ci/node $(VENV)) && export PATH="$$node:$$PATH" &&
 
-.PHONY: demo install test test-long check contracts bench clean
+.PHONY: demo install test test-long check contracts docs bench clean
 .DELETE_ON_ERROR:
 
 demo: $(INSTALLED)
@@ -70,6 +70,9 @@ check: $(TOOLS) $(PACKAGES)
 
 contracts: $(PACKAGES)
 	$(NODE) cd contracts && npm run --silent build
+
+docs: $(INSTALLED)
+	$(BIN)/python -m assay.cli.reference
 
 bench: $(INSTALLED)
 	@for program in bench/[a-z]*.py; do name=$$(basename $$program .py); echo "== $$name"; $(BIN)/python -m bench.$$name || exit 1; done

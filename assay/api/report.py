@@ -20,6 +20,7 @@ from assay.api.schema import check
 Report = Mapping[str, Any]
 POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 ROWS_MAX = 200
+EVIDENCE_MAX = 3
 GROUPS = (("providers", "provider"), ("validators", "validator"), ("aggregators", "aggregator"))
 
 
@@ -121,7 +122,7 @@ def _training(report: Report) -> Html:
     rows = [
         tag(
             "tr",
-            tag("th", str(entry["index"] + 1), scope="row", class_="n"),
+            tag("th", str(entry["index"]), scope="row", class_="n"),
             *(
                 tag("td", text, class_="n")
                 for text in (
@@ -217,13 +218,14 @@ def _party(party: Report, role: str) -> Html:
 
 
 def evidence_text(found: Any) -> str:
-    """Evidence as a line: text as it is, named values, or several of these."""
+    """Evidence as a line: text as it is, named values, or several of these, of which the first few are shown."""
     if not found:
         return ""
     if isinstance(found, Mapping):
-        return ", ".join(f"{name} {value}" for name, value in found.items())
-    if isinstance(found, list):
-        return "; ".join(evidence_text(each) for each in found)
+        return ", ".join(f"{str(name).replace('_', ' ')} {value}" for name, value in found.items())
+    if isinstance(found, list | tuple):
+        more = f"; and {len(found) - EVIDENCE_MAX} more" if len(found) > EVIDENCE_MAX else ""
+        return "; ".join(evidence_text(each) for each in found[:EVIDENCE_MAX]) + more
     return str(found)
 
 

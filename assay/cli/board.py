@@ -78,7 +78,7 @@ class Board:
             grid.add_row(mark, plain(self.title, "bold"), plain(self.step), elapsed)
             return grid
         bar = ProgressBar(total=count, completed=count if self.done else min(index, count), width=24)
-        where = plain(f"round {min(index + 1, count)}/{count}")
+        where = plain(f"round {index} of {count}")
         if generation:
             where += plain(f" · generation {generation}", "yellow")
         grid.add_row(mark, plain(self.title, "bold"), bar, where, plain(self.step, "dim"), elapsed)
@@ -109,7 +109,7 @@ class Board:
 def round_cells(event: Event) -> tuple[Text, ...]:
     """One finished round: index (and generation), loss, accuracy, and how the slots fared."""
     generation = int(event.get("generation") or 0)
-    name = f"{int(event.get('index', 0)) + 1}" + (f" (generation {generation})" if generation else "")
+    name = f"{int(event.get('index', 0))}" + (f" (generation {generation})" if generation else "")
     late, rejected = int(event.get("late") or 0), int(event.get("rejected") or 0)
     return (
         plain(name),

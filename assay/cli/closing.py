@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from assay.api.report import evidence_text
 from assay.cli.terminal import plain, printable
 
 Report = Mapping[str, Any]
@@ -49,21 +50,9 @@ def _parties(report: Report, symbol: str) -> Table:
                 plain(party["behaviour"], "green" if honest else "red"),
                 plain(party["paid"]),
                 plain(party["slashed"] if slashed else "–", "red" if slashed else "dim"),
-                plain(evidence(party), "dim"),
+                plain(evidence_text(party["evidence"]), "dim"),
             )
     return table
-
-
-def evidence(party: Report) -> str:
-    """A party's evidence as one line; empty if there is none."""
-    found = party.get("evidence")
-    if not found:
-        return ""
-    if isinstance(found, str):
-        return printable(found)
-    if isinstance(found, Mapping):
-        return printable(", ".join(f"{name} {value}" for name, value in found.items()))
-    return printable("; ".join(evidence({"evidence": each}) for each in found))
 
 
 def _facts(report: Report, symbol: str) -> list[tuple[str, Text]]:
@@ -104,12 +93,5 @@ def _facts(report: Report, symbol: str) -> list[tuple[str, Text]]:
             ),
         ),
         ("model", plain(f"token {model['token_id']}, state {printable(model['state_root'], 22)}")),
-        ("answer", plain(answer_line(report["answer"]))),
+        ("answer", plain(evidence_text(report["answer"]))),
     ]
-
-
-def answer_line(answer: Any) -> str:
-    """The model's answer as one line."""
-    if isinstance(answer, Mapping):
-        return ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in answer.items())
-    return str(answer)

@@ -10,10 +10,10 @@ import typer
 
 
 def run(
-    seed: Annotated[int | None, typer.Option(min=0, help="Decides everything: the same seed, the same model.")] = None,
-    providers: Annotated[int | None, typer.Option(min=1, max=64, help="Honest providers; 4 if left out.")] = None,
+    seed: Annotated[int | None, typer.Option(min=0, help="The same seed, the same model; 7 if left out.")] = None,
+    providers: Annotated[int | None, typer.Option(min=1, help="Honest providers; 4 if left out.")] = None,
     cheaters: Annotated[
-        str | None, typer.Option(metavar="NAME,...", help='Cheats that take part, from "assay zoo"; "" for none.')
+        str | None, typer.Option(metavar="NAME,...", help='Cheats that take part, see "assay zoo"; "" for none.')
     ] = None,
     rounds: Annotated[int | None, typer.Option(min=1, max=1000, help="Rounds of training.")] = None,
     data: Annotated[

@@ -69,7 +69,7 @@ def test_board_shows_what_it_was_told():
     text = shown(console)
     for wanted in (
         "generation 1",
-        "round 1/12",
+        "round 0 of 12",
         "1.2500",
         "50.0%",
         "skipper-5",
@@ -107,9 +107,9 @@ def test_without_a_terminal_lines_stay():
     assert shown(console).splitlines() == [
         "assay demo",
         "· matching",
-        "round 1: loss 1.2500, accuracy 50.0%, 5 accepted, 1 late, 1 rejected",
+        "round 0: loss 1.2500, accuracy 50.0%, 5 accepted, 1 late, 1 rejected",
         "! skipper-5 (skipper) slashed 51.5: segment 9 differs",
-        "round 1 (generation 1): loss –, accuracy –, 5 accepted, 0 late, 0 rejected",
+        "round 0 (generation 1): loss –, accuracy –, 5 accepted, 0 late, 0 rejected",
     ]
 
 

@@ -1,0 +1,232 @@
+"""The reference pages, written from the code they describe: `python -m assay.cli.reference [--check]`.
+
+`--check` writes nothing and fails if a page in docs/reference is not what would be written.
+"""
+
+import argparse
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from inspect import cleandoc, getdoc
+from pathlib import Path
+
+import click
+
+from assay.cli.verbs import INTERRUPTED, VERBS, command
+from assay.protocol.errors import AssayError
+
+FOLDER = Path("docs/reference")
+EXAMPLE = """\
+[job]
+name = "digits-mlp"
+budget = "250"
+
+[match]
+providers = 6
+validators = 5
+
+[model]
+architecture = "assay.architectures:mlp"
+init = "seed:7"
+
+[data]
+source = "sklearn:digits"
+
+[train]
+optimizer = { name = "adamw", lr = 1e-3 }
+rounds = 12
+steps = 48
+batch_size = 32
+stop = { metric = "accuracy", at = 0.97 }
+
+[aggregate]
+rule = "mean"
+
+[verify]
+rate = 0.13
+quorum = "3 of 5"
+"""
+"""A whole job file; what it leaves out has defaults."""
+
+NOTE = "<!-- Written by `python -m assay.cli.reference`: change the code it is read from. -->"
+
+
+def pages() -> dict[str, str]:
+    """Every page by its file name."""
+    makers: dict[str, Callable[[], Iterator[str]]] = {
+        "cli.md": _cli,
+        "errors.md": _errors,
+        "job-file.md": _job_file,
+        "report.md": _report,
+        "zoo.md": _zoo,
+        "primitives.md": _primitives,
+    }
+    return {name: NOTE + "\n\n" + "\n\n".join(make()) + "\n" for name, make in makers.items()}
+
+
+def _cli() -> Iterator[str]:
+    yield "# Verbs"
+    yield (
+        "Every verb takes `--json` for one JSON object on standard output and nothing else there, and `--help`."
+        " A refusal is a message with a hint on standard error and an [exit code](errors.md); with `--json` it is an"
+        " object with `error`, `message` and `hint`."
+    )
+    top = command()
+    context = click.Context(top, info_name="assay")
+    assert isinstance(top, click.Group)
+    for name in VERBS:
+        verb = top.get_command(context, name)
+        assert verb is not None
+        yield f"## assay {name}"
+        yield cleandoc(verb.help or "").replace("`\n\n- `", "`\n- `")
+        rows = [
+            (f"`{', '.join(option.opts)}`{_metavar(option)}", option.help or "", _default(option))
+            for option in verb.params
+            if isinstance(option, click.Option)
+        ]
+        yield _table(("option", "what it does", "default"), rows)
+
+
+def _metavar(option: click.Option) -> str:
+    if option.is_flag:
+        return ""
+    kind = option.type
+    if isinstance(kind, click.Choice):
+        return f" {'|'.join(kind.choices)}"
+    if isinstance(kind, click.IntRange):
+        return f" {kind.min}..{'' if kind.max is None else kind.max}"
+    return f" {option.metavar or kind.name.upper()}"
+
+
+def _default(option: click.Option) -> str:
+    plain = isinstance(option.default, str | int | Path) and not option.is_flag
+    return f"`{option.default}`" if plain else ""
+
+
+def _errors() -> Iterator[str]:
+    yield "# Errors and exit codes"
+    yield (
+        "A refusal is an error of one tree. Its `code` and exit code are stable; its hint says what to do next."
+        " Cheating is not an error but a verdict, and a bug is any other exception: it shows its traceback."
+    )
+    rows = [("", "0", "Done."), ("", "1", "A bug: please report it with its traceback.")]
+    rows += [(f"`{error.code}`", str(error.exit_code), getdoc(error) or "") for error in error_tree()]
+    rows.append(("", str(INTERRUPTED), "Interrupted by Ctrl-C."))
+    yield _table(("code", "exit code", "meaning"), rows)
+
+
+def error_tree(root: type[AssayError] = AssayError) -> Iterator[type[AssayError]]:
+    """The tree in its own order, each error before its kinds."""
+    yield root
+    for kind in root.__subclasses__():
+        if kind.__module__.startswith("assay."):
+            yield from error_tree(kind)
+
+
+def _job_file() -> Iterator[str]:
+    from assay.protocol.sections import SECTIONS, reference
+
+    yield "# The job file"
+    yield (
+        "A TOML file, one section per stage of a job. Keys without a default must be given. Amounts are decimal text in"
+        ' whole tokens (`"250"`); durations are seconds or text (`"30m"`, `"12h"`).'
+    )
+    yield f"```toml\n{EXAMPLE}```"
+    keys = list(reference())
+    for name, (_, section) in SECTIONS.items():
+        yield f"## [{name}]"
+        yield getdoc(section) or ""
+        rows = [
+            (
+                f"`{path.removeprefix(name + '.')}`",
+                text,
+                kind,
+                default if default in ("", "required") else f"`{default}`",
+            )
+            for path, kind, default, text in keys
+            if path.startswith(f"{name}.")
+        ]
+        yield _table(("key", "what it says", "what it may hold", "default"), rows)
+
+
+def _report() -> Iterator[str]:
+    from assay.api.schema import describe
+
+    yield "# The report of a job"
+    yield (
+        "`report.json`, and what `assay demo --json` prints. Amounts are decimal text in whole tokens; `figure?` may be"
+        " null. `assay.api.report.render_report` makes the page from it."
+    )
+    yield _table(("key", "kind", "meaning"), ((f"`{path}`", kind, text) for path, kind, text in describe()))
+
+
+def _zoo() -> Iterator[str]:
+    from assay.roles.zoo import CARDS, UNCAUGHT
+
+    yield "# The zoo"
+    yield (
+        "Every cheat that the tests play beside honest controls, and what catches it. The names are what"
+        " `assay demo --cheaters` takes."
+    )
+    yield _table(
+        ("cheat", "role", "what it does", "caught by", "what that costs it"),
+        ((f"`{card.name}`", card.role, card.does, card.caught_by, card.consequence) for card in CARDS),
+    )
+    yield "## Not caught"
+    yield _table(("what", "why"), UNCAUGHT)
+
+
+def _primitives() -> Iterator[str]:
+    from assay.exact.primitives import PRIMITIVES
+
+    yield "# Primitives of the normal form"
+    yield (
+        "A program is a list of these nodes. Each has one result, defined by mathematics, on every machine."
+        " [Why](../decisions/0003-exact-integers.md)."
+    )
+    rows = (
+        (
+            str(row.opcode),
+            f"`{row.name}`",
+            row.summary,
+            "any" if row.arity < 0 else str(row.arity),
+            ", ".join(f"`{name}`" for name in row.attributes),
+            str(row.version),
+        )
+        for row in PRIMITIVES
+    )
+    yield _table(("opcode", "name", "result", "inputs", "attributes", "version"), rows)
+
+
+def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
+    lines = [head, tuple("---" for _ in head), *rows]
+    return "\n".join("| " + " | ".join(_cell(cell) for cell in line) + " |" for line in lines)
+
+
+def _cell(text: str) -> str:
+    return " ".join(text.split()).replace("|", "\\|")
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Write the pages, or with `--check` compare them."""
+    parser = argparse.ArgumentParser(prog="python -m assay.cli.reference", description=__doc__)
+    parser.add_argument("--check", action="store_true", help="write nothing, fail on a difference")
+    parser.add_argument("--folder", type=Path, default=FOLDER)
+    options = parser.parse_args(arguments)
+    folder: Path = options.folder
+    stale = []
+    for name, text in pages().items():
+        path = folder / name
+        if path.exists() and path.read_text(encoding="utf-8") == text:
+            continue
+        stale.append(name)
+        if not options.check:
+            folder.mkdir(parents=True, exist_ok=True)
+            path.write_text(text, encoding="utf-8")
+    if options.check and stale:
+        sys.stderr.write(f"stale in {folder}: {', '.join(stale)}; run python -m assay.cli.reference\n")
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
