@@ -85,6 +85,13 @@ def judge(entry: Entry, transcript: Transcript) -> Verdict:
     return compared(place, entry.digest, claimed_digest(transcript, entry.segment))
 
 
+def check_segment(
+    step: Runs, start: Sequence[Tensor], feed: Feed, plan: Plan, segment: int, transcript: Transcript
+) -> Verdict:
+    """Re-execute one segment from its start state and compare it with an opened transcript."""
+    return judge(entry_of_segment(step, start, feed, plan, segment), transcript)
+
+
 def check_update(
     commitment: Commitment, transcript: Transcript, sealed: bytes, signature: Signature
 ) -> list[Tensor] | Verdict:

@@ -6,7 +6,6 @@ Job.from_document(bytes) what a provider reads; only bytes that `document` would
 """
 
 import dataclasses
-import json
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,7 +13,8 @@ from hashlib import sha256
 from typing import Any
 
 from assay.protocol import keys
-from assay.protocol.errors import BadInput, LimitExceeded, Malformed, Refused
+from assay.protocol.errors import BadInput, Malformed, Refused
+from assay.protocol.plain import read_plain, write_plain
 from assay.protocol.sections import RULE_REPORTS, SECTIONS, Aggregate, Data, Match, Model, Terms, Train, Verify, Windows
 from assay.protocol.words import words_hash
 
@@ -61,7 +61,7 @@ class Job:
     def document(self) -> bytes:
         """The canonical bytes: compact JSON, keys sorted, every key present."""
         tables = {name: keys.write_section(getattr(self, field)) for name, (field, _) in SECTIONS.items()}
-        return json.dumps(tables, sort_keys=True, separators=(",", ":"), allow_nan=False).encode("ascii")
+        return write_plain(tables)
 
     @property
     def document_hash(self) -> bytes:
@@ -71,14 +71,12 @@ class Job:
     @classmethod
     def from_document(cls, content: bytes) -> "Job":
         """A job from a document from outside. Errors: `Malformed` unless it is canonical and says a job that holds."""
-        if len(content) > DOCUMENT_MAX_BYTES:
-            raise LimitExceeded("a job document is too large", limit=DOCUMENT_MAX_BYTES, actual=len(content))
+        tables = read_plain(content, DOCUMENT_MAX_BYTES)
+        if not isinstance(tables, dict):
+            raise Malformed("a job document is not an object")
         try:
-            tables = json.loads(content)
-            if not isinstance(tables, dict):
-                raise BadInput("not an object")
             job = cls.from_tables(tables)
-        except (ValueError, RecursionError, BadInput, Refused) as error:
+        except (BadInput, Refused) as error:
             raise Malformed(f"a job document does not hold: {error}") from error
         if job.document != content:
             raise Malformed("a job document is not in canonical form")

@@ -9,7 +9,6 @@ A blob is a run of records, so nothing in it needs parsing. How the records are 
 the root: whoever downloads them recomputes the root over the samples.
 """
 
-import json
 from dataclasses import dataclass
 from hashlib import sha256
 from math import prod
@@ -18,6 +17,7 @@ import numpy as np
 
 from assay.protocol.errors import LimitExceeded, Malformed
 from assay.protocol.merkle import DTYPE_CODES, leaf_hash, merkle_root
+from assay.protocol.plain import read_plain, write_plain
 from assay.protocol.words import words_hash
 from assay.store.port import Blobs, cid_of, hash_of
 from assay.store.samples import DIMENSION_MAX, DTYPES, Array, Samples, dtype_name
@@ -95,15 +95,13 @@ class Manifest:
             "x": [self.x.dtype, list(self.x.shape)],
             "y": [self.y.dtype, list(self.y.shape)],
         }
-        return json.dumps(content, sort_keys=True, separators=(",", ":")).encode("ascii")
+        return write_plain(content)
 
     @classmethod
     def from_bytes(cls, content: bytes) -> "Manifest":
         """A manifest from outside; only canonical bytes pass. Errors: `Malformed`, `LimitExceeded`."""
-        if len(content) > MANIFEST_MAX_BYTES:
-            raise LimitExceeded("a manifest is too large", limit=MANIFEST_MAX_BYTES, actual=len(content))
+        fields = read_plain(content, MANIFEST_MAX_BYTES)
         try:
-            fields = json.loads(content)
             manifest = cls(
                 count=fields["count"],
                 x=Field.from_json(fields["x"]),
@@ -118,7 +116,7 @@ class Manifest:
             if len(manifest.blobs) != -(-manifest.count // manifest.blob_samples) or len(manifest.samples_root) != 32:
                 raise Malformed("a manifest's blobs do not match its count")
             canonical = manifest.to_bytes() == content
-        except (KeyError, TypeError, ValueError, RecursionError) as error:
+        except (KeyError, TypeError, ValueError) as error:
             raise Malformed("a manifest cannot be read") from error
         if not canonical:
             raise Malformed("a manifest is not in canonical form")
@@ -178,13 +176,13 @@ def fetch(blobs: Blobs, cid: str, root: bytes, size_max_bytes: int = SIZE_MAX_BY
         content += part
     if _samples_root(memoryview(content), manifest.record_bytes) != manifest.samples_root:
         raise Malformed("the samples of a data set do not match its root")
-    records = np.frombuffer(bytes(content), dtype=np.uint8).reshape(manifest.count, manifest.record_bytes)
+    records = np.frombuffer(content, dtype=np.uint8).reshape(manifest.count, manifest.record_bytes)
     cut = manifest.x.size_bytes
     return Samples(_field(records[:, :cut], manifest.x), _field(records[:, cut:], manifest.y))
 
 
 def _field(columns: Array, field: Field) -> Array:
-    flat = np.ascontiguousarray(columns).reshape(-1).view(DTYPES[field.dtype])
+    flat = np.array(columns, order="C").reshape(-1).view(DTYPES[field.dtype])
     return flat.reshape(len(columns), *field.shape)
 
 

@@ -44,7 +44,8 @@ class Spec:
 
 @dataclass(frozen=True)
 class Signature:
-    """Which tensors a state or an update consists of, in order. Errors: `Malformed` for names that cannot be told apart."""
+    """Which tensors a state or an update consists of, in order. Errors: `Malformed` for names that cannot be told
+    apart."""
 
     specs: tuple[Spec, ...]
 

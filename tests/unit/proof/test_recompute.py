@@ -95,6 +95,9 @@ def test_a_skipped_segment_differs_where_it_was_skipped(tiny_job) -> None:
     assert (verdict.finding, verdict.place.part, verdict.place.segment) == (Finding.DIFFERS, Part.SEGMENT, 1)
     assert verdict.cheating
     assert "re-execution gave" in verdict.words
+    args = (tiny_job.step, work.states[1], tiny_job.feed(), tiny_job.plan, 1)
+    assert recompute.check_segment(*args, transcript) == verdict
+    assert recompute.check_segment(*args, work.transcript(tiny_job.name(), SECRET)).honest
     audit = recompute.audit_slot(
         tiny_job.step, tiny_job.emit, tiny_job.start, tiny_job.feed(), tiny_job.plan, transcript
     )

@@ -19,12 +19,15 @@ def samples_of(count: int = 37) -> Samples:
 
 def test_a_published_data_set_is_fetched_bit_for_bit() -> None:
     blobs = MemoryBlobs()
-    samples = samples_of()
-    manifest, cid = publish(blobs, samples)
-    got = fetch(blobs, cid, manifest.root)
-    assert np.array_equal(got.x, samples.x)
-    assert np.array_equal(got.y, samples.y)
-    assert (got.x.dtype, got.y.dtype, got.x.shape) == (np.float32, np.int64, (37, 2, 3))
+    for count in (1, 37):
+        samples = samples_of(count)
+        manifest, cid = publish(blobs, samples)
+        got = fetch(blobs, cid, manifest.root)
+        assert np.array_equal(got.x, samples.x)
+        assert np.array_equal(got.y, samples.y)
+        assert (got.x.dtype, got.y.dtype, got.x.shape) == (np.float32, np.int64, (count, 2, 3))
+        assert got.x.flags.writeable
+        assert got.y.flags.writeable
 
 
 def test_how_samples_are_cut_into_blobs_does_not_matter_for_the_root() -> None:

@@ -1,0 +1,63 @@
+"""JSON from outside and canonical JSON.
+
+Python's parser descends into nested brackets on the machine's stack and relies on the interpreter's recursion limit.
+Some libraries raise that to 100,000, and then as many brackets kill the process. So depth is counted before parsing.
+"""
+
+import json
+import re
+from math import isfinite
+from typing import Any
+
+from assay.protocol.errors import LimitExceeded, Malformed
+
+DEPTH_MAX = 32
+_STRING = re.compile(r'"(?:[^"\\]|\\.)*"', re.DOTALL)
+_BRACKET = re.compile(r"[\[\]{}]")
+
+
+def write_plain(value: object) -> bytes:
+    """Plain values as canonical JSON: sorted keys, no spaces, ASCII, finite numbers only."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False).encode("ascii")
+
+
+def read_plain(content: bytes, size_max_bytes: int, depth_max: int = DEPTH_MAX) -> Any:
+    """Plain values from JSON from outside.
+
+    Errors: `LimitExceeded` for bytes or nesting beyond the limits, `Malformed` for what is not JSON in UTF-8, names a
+    key twice, or has numbers that are not finite.
+    """
+    if len(content) > size_max_bytes:
+        raise LimitExceeded("a JSON text is too long", limit=size_max_bytes, actual=len(content))
+    try:
+        text = content.decode("utf-8")
+        _check_depth(text, depth_max)
+        return json.loads(text, object_pairs_hook=_unique, parse_constant=_no_constant, parse_float=_finite)
+    except ValueError as error:
+        raise Malformed(f"this is not JSON: {error}") from error
+
+
+def _check_depth(text: str, depth_max: int) -> None:
+    depth = 0
+    for bracket in _BRACKET.findall(_STRING.sub("", text)):
+        depth += 1 if bracket in "[{" else -1
+        if depth > depth_max:
+            raise LimitExceeded("a JSON text is nested too deeply", limit=depth_max, actual=depth)
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    rows = dict(pairs)
+    if len(rows) != len(pairs):
+        raise ValueError("a key stands twice")
+    return rows
+
+
+def _no_constant(name: str) -> float:
+    raise ValueError(f"{name} is not a number")
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not isfinite(number):
+        raise ValueError(f"{text[:20]} is beyond binary64")
+    return number
