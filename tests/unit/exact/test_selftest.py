@@ -5,7 +5,7 @@ import json
 import pytest
 import torch
 
-from assay.exact import kernels, selftest
+from assay.exact import kernels, listing, selftest
 from assay.exact.primitives import BY_NAME, BY_OPCODE, PRIMITIVES
 from assay.exact.profile import get_profile
 from assay.protocol.errors import BadInput, Unsupported
@@ -55,3 +55,11 @@ def test_profiles_have_names() -> None:
     assert get_profile("exact15").limit == 16319
     with pytest.raises(BadInput, match="exact16"):
         get_profile("exact16")
+
+
+def test_the_table_is_listed_for_solidity_and_for_people() -> None:
+    library, page = listing.solidity_constants(), listing.markdown_table()
+    for primitive in PRIMITIVES:
+        assert f"{primitive.name.upper()} = {primitive.opcode:#06x};" in library
+        assert f"`{primitive.name}`" in page
+    assert {row.count("|") for row in page.splitlines()} == {7}
