@@ -15,7 +15,7 @@ PACKAGES := contracts/node_modules/.made
 # Puts a Node of at least version 20 first in PATH, for the rest of a line.
 NODE = node=$$(.ci/node $(VENV)) && export PATH="$$node:$$PATH" &&
 
-.PHONY: demo install test test-long check contracts docs bench clean
+.PHONY: demo install test test-long check lint types rooms artifacts pages contracts docs bench clean
 .DELETE_ON_ERROR:
 
 demo: $(INSTALLED)
@@ -25,7 +25,7 @@ install: $(INSTALLED)
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
-	  echo "Assay needs Python 3.11 or newer; \"$(PYTHON)\" is $$($(PYTHON) --version 2>&1 || true)."; \
+	  echo "Assay needs Python 3.11 or newer; $(PYTHON) is $$($(PYTHON) --version 2>/dev/null || echo not found)."; \
 	  echo "Name another one:  make demo PYTHON=python3.12"; exit 1; }
 	@echo "[1/3] making $(VENV) with $$($(PYTHON) --version)"
 	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); \
@@ -59,17 +59,29 @@ test: $(TOOLS) $(PACKAGES)
 test-long: $(TOOLS) $(PACKAGES)
 	$(NODE) $(BIN)/python -m pytest -q -n $(WORKERS) --dist loadgroup -m long $(ARGS)
 
-check: $(TOOLS) $(PACKAGES)
+check: lint types rooms artifacts pages
+
+lint: $(TOOLS)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+
+types: $(TOOLS)
 	$(BIN)/mypy
-	$(BIN)/lint-imports
+
+rooms: $(TOOLS)
+	$(BIN)/lint-imports --no-logo
+
+artifacts: $(TOOLS) $(PACKAGES)
 	$(NODE) cd contracts && npm run --silent check
+	$(BIN)/python -m assay.chain.generate --check
+
+pages: $(TOOLS)
 	$(BIN)/python -m assay.cli.reference --check
 	$(BIN)/python -m pytest -q tests/docs
 
-contracts: $(PACKAGES)
+contracts: $(TOOLS) $(PACKAGES)
 	$(NODE) cd contracts && npm run --silent build
+	$(BIN)/python -m assay.chain.generate
 
 docs: $(INSTALLED)
 	$(BIN)/python -m assay.cli.reference
