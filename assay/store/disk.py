@@ -39,12 +39,13 @@ class DiskBlobs:
         cid = cid_of(content)
         path = self._path(cid)
         with self._lock:
-            if _is_blob(path) and path.lstat().st_size == len(content):
+            replaced_bytes = path.lstat().st_size if _is_blob(path) else 0
+            if replaced_bytes == len(content) and _is_blob(path) and path.read_bytes() == content:
                 return cid
-            check_quota(self.held_bytes, len(content), self.quota_bytes)
+            check_quota(self.held_bytes - replaced_bytes, len(content), self.quota_bytes)
             path.parent.mkdir(exist_ok=True)
             _write(path, content)
-            self.held_bytes += len(content)
+            self.held_bytes += len(content) - replaced_bytes
         return cid
 
     def get(self, cid: str, size_max_bytes: int) -> bytes:

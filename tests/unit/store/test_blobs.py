@@ -81,13 +81,17 @@ class TestDisk:
         with pytest.raises(Malformed, match="another hash"):
             blobs.get(cid, 100)
 
-    def test_a_truncated_blob_is_written_again(self, tmp_path: Path) -> None:
+    @pytest.mark.parametrize("damaged", [b"hon", b"forged", b"", b"longer than before"])
+    def test_a_damaged_blob_is_written_again(self, tmp_path: Path, damaged: bytes) -> None:
         blobs = DiskBlobs(tmp_path)
         cid = blobs.put(b"honest")
         (file,) = tmp_path.glob("*/*")
-        file.write_bytes(b"hon")
-        blobs.put(b"honest")
+        file.write_bytes(damaged)
+        DiskBlobs(tmp_path).put(b"honest")
         assert blobs.get(cid, 100) == b"honest"
+        again = DiskBlobs(tmp_path)
+        again.put(b"honest")
+        assert again.held_bytes == 6
 
     def test_blobs_and_their_sizes_survive_a_restart(self, tmp_path: Path) -> None:
         cid = DiskBlobs(tmp_path).put(b"kept")
