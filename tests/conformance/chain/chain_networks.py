@@ -4,6 +4,8 @@ import os
 import re
 import shutil
 import subprocess
+import threading
+from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -38,6 +40,7 @@ def run_anvil(*, chain_id: int = CHAIN_ID, timestamp: int = START_S) -> Iterator
     command = [find_anvil(), "--port", "0", "--hardfork", "cancun", "--chain-id", str(chain_id), "--accounts", "0"]
     command += ["--timestamp", str(timestamp), "--gas-limit", "30000000", "--base-fee", "1000000000", "--no-cors"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
+        reader = None
         try:
             assert process.stdout is not None
             seen = []
@@ -45,14 +48,17 @@ def run_anvil(*, chain_id: int = CHAIN_ID, timestamp: int = START_S) -> Iterator
                 seen.append(line)
                 found = re.search(r"Listening on (\S+)", line)
                 if found:
+                    # Its log must be read on, or it stands still when the pipe is full.
+                    reader = threading.Thread(target=deque, args=(process.stdout, 0), daemon=True)
+                    reader.start()
                     yield f"http://{found.group(1)}"
                     return
             raise AssertionError("anvil did not start:\n" + "".join(seen))
         finally:
             process.terminate()
             process.wait(timeout=10)
-            assert process.stdout is not None
-            process.stdout.close()
+            if reader is not None:
+                reader.join(timeout=10)
 
 
 @contextmanager
