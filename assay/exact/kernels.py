@@ -60,6 +60,15 @@ PATH_FUNCTIONS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
 }
 
 
+def require_subnormals() -> None:
+    """Refuse a process that flushes subnormal floats to zero: its bits are not ours. Errors: `Unsupported`."""
+    small = torch.full((64,), 2.0**-130)
+    halves = small * torch.tensor(0.5)
+    rounded = (small.double() * 0.5).float()
+    if not (bool((halves > 0).all()) and bool((rounded > 0).all())):
+        raise Unsupported("this process flushes subnormal floats", hint="call torch.set_flush_denormal(False)")
+
+
 def time_path(path: str) -> float:
     """Seconds of the best of three products of a middling size."""
     left = torch.full((1, 256, 512), 12345.0, dtype=torch.float64)

@@ -63,9 +63,13 @@ Operation = Callable[..., Tensor]
 
 
 class Runner:
-    """A planned program. `path` is how inner products are computed: `float64`, `int8` or the reference `int64`."""
+    """A planned program. `path` is how inner products are computed: `float64`, `int8` or the reference `int64`.
+
+    Errors: `Unsupported` where this process cannot give the bits.
+    """
 
     def __init__(self, program: Program, path: str | None = None) -> None:
+        kernels.require_subnormals()
         self.program = program
         self.path = path or kernels.best_path()
         self.count = len(program.inputs)

@@ -11,7 +11,7 @@ from assay.exact.primitives import BY_NAME
 from assay.exact.profile import Profile
 from assay.exact.reduce import sum_bits, sum_limit
 from assay.exact.rules import Call, broadcast
-from assay.exact.values import REDUCTION_LIMIT, TORCH_DTYPES, Value
+from assay.exact.values import EXACT_INTEGER, REDUCTION_LIMIT, TORCH_DTYPES, Value
 from assay.protocol.errors import Unsupported
 from assay.work.limits import DEFAULT_LIMITS, Limits
 from assay.work.node import Node
@@ -210,6 +210,8 @@ class Graph:
     def contract(self, left: int, right: int) -> int:
         """Inner products [B, M, K] x [B, N, K] -> [B, M, N], in parts of the longest admitted reduction."""
         size_b, size_m, length = self.shape(left)
+        if length * self.types[left].bound * self.types[right].bound > EXACT_INTEGER:
+            raise Unsupported(f"an inner product of {length} under {self.profile.name}", hint="use exact15")
         shape = (size_b, size_m, self.shape(right)[1])
         total = None
         for start in range(0, length, REDUCTION_LIMIT):

@@ -55,8 +55,8 @@ class Optimizer:
         moments = ["momentum"] if self.name == "sgd" and self.momentum else []
         if self.name == "adamw":
             moments = ["first", "second"]
-            state["optimizer.power_1"] = torch.ones(())
-            state["optimizer.power_2"] = torch.ones(())
+            state["optimizer.power_1"] = torch.ones((), dtype=torch.float32)
+            state["optimizer.power_2"] = torch.ones((), dtype=torch.float32)
         for moment in moments:
             for name, parameter in parameters.items():
                 state[f"optimizer.{moment}.{name}"] = torch.zeros_like(parameter)

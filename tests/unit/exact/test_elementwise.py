@@ -39,6 +39,20 @@ def test_ieee_operations_agree_with_numpy(name: str, length: int) -> None:
 
 
 @pytest.mark.parametrize("length", LENGTHS)
+@pytest.mark.parametrize("name", IEEE)
+def test_operations_with_one_scalar_agree_with_numpy(name: str, length: int) -> None:
+    ours, theirs = IEEE[name]
+    values = any_finite(1, length)
+    for scalar in (3.0, 10.0, 0.1, 64.0):
+        with np.errstate(all="ignore"):
+            right = theirs(values.numpy(), np.float32(scalar))
+            left = theirs(np.float32(scalar), values.numpy())
+        number = torch.tensor(scalar)
+        assert np.array_equal(ours(values, number).numpy().view(np.int32), right.view(np.int32))
+        assert np.array_equal(ours(number, values).numpy().view(np.int32), left.view(np.int32))
+
+
+@pytest.mark.parametrize("length", LENGTHS)
 def test_sqrt_is_rounded_correctly(length: int) -> None:
     values = any_finite(3, length).abs()
     result = elementwise.sqrt(values).numpy()

@@ -46,6 +46,17 @@ def test_a_saturating_path_is_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
         kernels.best_path.cache_clear()
 
 
+def test_flushed_subnormals_are_refused() -> None:
+    kernels.require_subnormals()
+    if torch.set_flush_denormal(True):
+        try:
+            with pytest.raises(Unsupported, match="subnormal"):
+                kernels.require_subnormals()
+        finally:
+            torch.set_flush_denormal(False)
+    kernels.require_subnormals()
+
+
 def test_the_table_is_one_to_one() -> None:
     assert len(BY_NAME) == len(BY_OPCODE) == len(PRIMITIVES)
     assert [primitive.opcode for primitive in PRIMITIVES] == sorted(BY_OPCODE)

@@ -8,6 +8,7 @@ import torch.nn.functional as functional
 from torch import Tensor, nn
 
 from assay.architectures import gpt
+from assay.exact.primitives import BY_OPCODE
 from assay.work.capture import capture
 from assay.work.interpret import Runner
 from assay.work.program import Bundle, Program
@@ -138,3 +139,25 @@ def test_dropout_keeps_what_it_says() -> None:
     assert len(gradient.unique()) > 2
     answer, _ = step_once(bundle.predict, list(bundle.state.values()), x)
     assert torch.allclose(answer, model.eval()(x).detach(), atol=1e-3)
+
+
+def test_long_reductions_are_split() -> None:
+    torch.manual_seed(6)
+    model = Net(nn.Sequential(nn.Conv2d(1, 2, 3, padding=1), nn.ReLU(), nn.AdaptiveAvgPool2d(1)), 2)
+    x, y = torch.randn(110, 1, 25, 25), torch.arange(110) % 5
+    bundle = capture(model, "cross_entropy", SGD, x, y, counts=[1])
+    names = [BY_OPCODE[node.opcode].name for node in bundle.step.nodes]
+    assert names.count("integer_add") >= 2
+    compare_with_native(model, x, y)
+
+
+@pytest.mark.parametrize(("profile", "tolerance"), [("exact8", 0.05), ("exact22", 1e-5)])
+def test_other_profiles_capture(profile: str, tolerance: float) -> None:
+    torch.manual_seed(7)
+    layers, width = NETS["strided"]
+    model = Net(copy.deepcopy(layers), width)
+    x, y = torch.randn(6, 2, 8, 8), torch.arange(6) % 5
+    bundle = capture(model, "cross_entropy", SGD, x, y, profile, counts=[1])
+    assert Bundle.from_bytes(bundle.to_bytes()).step.profile.name == profile
+    *_, loss = step_once(bundle.step, list(bundle.state.values()), x, y)
+    assert float(loss) == pytest.approx(float(functional.cross_entropy(model(x), y).detach()), rel=tolerance)
