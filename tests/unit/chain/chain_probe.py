@@ -73,7 +73,12 @@ def load_client() -> ModuleType:
     import tempfile
 
     folder = Path(tempfile.mkdtemp())
-    assert generate(["--artifacts", str(FIXTURES), "--target", str(folder / "probe_clients"), "--package", "probe_clients"]) == 0
+    assert (
+        generate(
+            ["--artifacts", str(FIXTURES), "--target", str(folder / "probe_clients"), "--package", "probe_clients"]
+        )
+        == 0
+    )
     sys.path.insert(0, str(folder))
     try:
         return importlib.import_module("probe_clients.probe")

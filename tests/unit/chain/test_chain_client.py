@@ -211,14 +211,18 @@ def test_the_shipped_clients_are_fresh() -> None:
     assert main(["--check"]) == 0
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{}", '{"name": "A", "abi": [1], "bytecode": "", "deployed_size": 0}', "\0"])
+@pytest.mark.parametrize(
+    "text", ["", "[]", "{}", '{"name": "A", "abi": [1], "bytecode": "", "deployed_size": 0}', "\0"]
+)
 def test_broken_artifacts_are_malformed(text: str) -> None:
     with pytest.raises(Malformed):
         parse_artifact(text)
 
 
 def test_libraries_are_linked_where_the_artifact_says() -> None:
-    text = '{"name": "A", "abi": [], "bytecode": "0x%s", "links": {"L": [1, 30]}, "deployed_size": 1, "source_hash": ""}'
+    text = (
+        '{"name": "A", "abi": [], "bytecode": "0x%s", "links": {"L": [1, 30]}, "deployed_size": 1, "source_hash": ""}'
+    )
     artifact = parse_artifact(text % ("aa" * 50))
     linked = artifact.link({"L": "0x" + "11" * 20})
     assert linked == b"\xaa" + b"\x11" * 20 + b"\xaa" * 9 + b"\x11" * 20
