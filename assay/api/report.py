@@ -75,13 +75,14 @@ def _section(name: str, title: str, lead: object, *children: object) -> Html:
 def _header(report: Report) -> Html:
     parties = [party for group, _ in GROUPS for party in report[group]]
     cheats = [party for party in parties if party["behaviour"] != "honest"]
-    caught = sum(Decimal(party["slashed"]) > 0 for party in cheats)
+    caught = sum(_lost(party) > 0 for party in cheats)
     honest = len(parties) - len(cheats)
-    spared = sum(Decimal(party["slashed"]) == 0 for party in parties if party["behaviour"] == "honest")
+    spared = sum(_lost(party) == 0 for party in parties if party["behaviour"] == "honest")
     accuracy, ratio = _percent(report["accuracy"]), report["ratio"]
+    lazy = ", and not all of them did the work" if any(p["behaviour"] != "honest" for p in report["providers"]) else ""
     lead = (
-        f"{len(report['providers'])} providers trained it for payment, and not all of them did the work. Samples of the"
-        " work were executed again and compared bit for bit; what nobody could disprove was paid."
+        f"{len(report['providers'])} providers trained it for payment{lazy}. Samples of the work were executed again"
+        " and compared bit for bit; what nobody could disprove was paid."
     )
     return tag(
         "header",
@@ -91,7 +92,7 @@ def _header(report: Report) -> Html:
         tag(
             "dl",
             _figure(accuracy, "accuracy on held-out data"),
-            _figure(f"{caught} of {len(cheats)}", "cheats that lost stake"),
+            _figure(f"{caught} of {len(cheats)}", "cheats that lost money"),
             _figure(f"{spared} of {honest}", "honest parties that lost nothing"),
             _figure(_percent(ratio["verify_train"]), "verification, of training time"),
             _figure(
@@ -190,7 +191,7 @@ def _parties(report: Report) -> Html:
             tag("th", "behaviour", scope="col"),
             tag("th", "segments", scope="col", class_="n"),
             tag("th", f"paid, {symbol}", scope="col", class_="n"),
-            tag("th", f"slashed, {symbol}", scope="col", class_="n"),
+            tag("th", f"lost, {symbol}", scope="col", class_="n"),
             tag("th", "evidence", scope="col"),
         ),
     )
@@ -203,16 +204,21 @@ def _parties(report: Report) -> Html:
     )
 
 
+def _lost(party: Report) -> Decimal:
+    """What a party lost to evidence: of its stake, and of its bond."""
+    return Decimal(party["slashed"]) + Decimal(party.get("bond_burned", "0"))
+
+
 def _party(party: Report, role: str) -> Html:
-    honest, slashed = party["behaviour"] == "honest", Decimal(party["slashed"]) != 0
-    segments = party.get("segments_accepted")
+    honest, lost = party["behaviour"] == "honest", _lost(party)
+    segments = party.get("segments_accepted", party.get("segments_checked"))
     return tag(
         "tr",
         tag("th", party["name"], " ", tag("span", role, class_="quiet"), scope="row"),
         tag("td", tag("span", party["behaviour"], class_="badge good" if honest else "badge bad")),
         tag("td", "" if segments is None else str(segments), class_="n", data_name="segments"),
         tag("td", party["paid"], class_="n", data_name="paid"),
-        tag("td", party["slashed"] if slashed else "–", class_="n taken" if slashed else "n", data_name="slashed"),
+        tag("td", amount_text(lost) if lost else "–", class_="n taken" if lost else "n", data_name="lost"),
         tag("td", evidence_text(party["evidence"])),
     )
 
@@ -231,6 +237,7 @@ def evidence_text(found: Any) -> str:
 
 def _cost(report: Report) -> Html:
     seconds, audit, ratio = report["seconds"], report["audit"], report["ratio"]
+    share = f" in {_percent(audit['cheated_share'])} of the segments" if "cheated_share" in audit else ""
     parts = [
         ("c0", "training", float(seconds["train"])),
         ("c1", "re-execution", float(seconds["verify"])),
@@ -238,8 +245,8 @@ def _cost(report: Report) -> Html:
         ("c3", "the chain", float(seconds["chain"])),
     ]
     lead = (
-        f"{audit['segments_checked']:,} of {audit['segments_total']:,} segments were executed again. Who cheats in a"
-        f" round is caught in it with probability {_percent(audit['detection_per_round'])}, and within the job with"
+        f"{audit['segments_checked']:,} of {audit['segments_total']:,} segments were executed again. Who cheats{share} in"
+        f" a round is caught in it with probability {_percent(audit['detection_per_round'])}, and within the job with"
         f" {_percent(audit['detection_per_job'], 3)}."
     )
     rows = [
@@ -282,10 +289,14 @@ def _ledger(report: Report) -> Html:
             tag("td", tag("i", class_=f"c{min(index, 5)}", aria_hidden="true"), class_="swatch"),
             tag("th", name, scope="row"),
             tag("td", f"{used:,}", class_="n"),
-            tag("td", _share(used, gas["total"]), class_="n quiet"),
+            tag("td", _share(used, sum(used for _, used in phases)), class_="n quiet"),
         )
         for index, (name, used) in enumerate(phases)
     ]
+    outside = sum(used for _, used in phases) - gas["total"]
+    caption = "Gas by phase" + (
+        f"; {outside:,} of it before and beside the job, not in the total" if outside > 0 else ""
+    )
     listed = [tag("li", evidence_text(each)) for each in disputes[:ROWS_MAX]] if isinstance(disputes, list) else []
     per_round = gas["per_round"]
     each_round = f", {per_round:,.0f} a round" if isinstance(per_round, int | float) else ""
@@ -294,7 +305,7 @@ def _ledger(report: Report) -> Html:
         "On the chain",
         f"{gas['total']:,} gas in all{each_round}. {_count(count, 'dispute')} opened.",
         bar([(f"c{min(index, 5)}", used) for index, (_, used) in enumerate(phases)], title="Gas by phase"),
-        tag("table", tag("caption", "Gas by phase"), tag("tbody", *rows), class_="parts"),
+        tag("table", tag("caption", caption), tag("tbody", *rows), class_="parts"),
         listed and tag("details", tag("summary", "Disputes"), tag("ul", *listed)),
     )
 

@@ -1,6 +1,7 @@
 """What a job's report holds, key by key: the one table that checks a report and documents it.
 
-Amounts are decimal text in whole tokens, so that no reader loses units to floating point.
+Amounts are decimal text in whole tokens, so that no reader loses units to floating point. A key that ends with `?` may
+be left out, a kind that does may be null.
 """
 
 import math
@@ -17,6 +18,8 @@ PARTY = {
     "behaviour": ("text", '"honest", or the cheat\'s name in the zoo.'),
     "paid": ("amount", "What it was paid, its stake apart."),
     "slashed": ("amount", "What of its stake was taken, penalties included."),
+    "bond_burned?": ("amount", "What of its bond was burned, for slots that it did not deliver."),
+    "rewards?": ("amount", "Shares of slashes for proving a cheat, and fees for votes."),
     "evidence": ("any", "What convicted it; empty for the honest."),
 }
 
@@ -32,10 +35,11 @@ REPORT: dict[str, Any] = {
             "accepted": ("count", "Slots in the aggregate."),
             "late": ("count", "Slots that missed the deadline."),
             "rejected": ("count", "Slots that verification disproved."),
+            "void?": ("flag", "Whether the round was undone, to run again in the next generation."),
         }
     ],
     "providers": [{**PARTY, "segments_accepted": ("count", "Segments that nobody could disprove.")}],
-    "validators": [PARTY],
+    "validators": [{**PARTY, "segments_checked?": ("count", "Segments in the tables that it opened.")}],
     "aggregators": [PARTY],
     "escrow": {
         "deposited": ("amount", "By the consumer."),
@@ -56,7 +60,9 @@ REPORT: dict[str, Any] = {
         "segments_total": ("count", "Segments that were committed."),
         "detection_per_round": ("figure", "Probability that a round's cheat is caught in that round."),
         "detection_per_job": ("figure", "... in any round of the job."),
+        "cheated_share?": ("figure", "Share of a round's segments that the two probabilities suppose to be cheated."),
         "honest": ("flag", "Whether the audited step was re-executed to the committed bits."),
+        "words?": ("any", "The audit's finding."),
     },
     "disputes": ("any", "Disputes opened: a count, or one entry each."),
     "gas": {
@@ -120,9 +126,11 @@ def _check(value: Any, shape: Any, path: str) -> None:
         if not isinstance(value, Mapping):
             raise Malformed(f"{path} is not an object", path=path)
         for name, inner in shape.items():
-            if name not in value:
+            key = name.removesuffix("?")
+            if key in value:
+                _check(value[key], inner, f"{path}.{key}")
+            elif key == name:
                 raise Malformed(f"{path}.{name} is missing", path=path)
-            _check(value[name], inner, f"{path}.{name}")
 
 
 def _holds(value: Any, kind: str) -> bool:

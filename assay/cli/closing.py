@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from assay.api.ledger import amount_text
 from assay.api.report import evidence_text
 from assay.cli.terminal import plain, printable
 
@@ -39,17 +40,17 @@ def _parties(report: Report, symbol: str) -> Table:
     table.add_column("who", no_wrap=True)
     table.add_column("behaviour", no_wrap=True)
     table.add_column(f"paid ({symbol})", justify="right", no_wrap=True)
-    table.add_column(f"slashed ({symbol})", justify="right", no_wrap=True)
+    table.add_column(f"lost ({symbol})", justify="right", no_wrap=True)
     table.add_column("evidence", overflow="fold")
     for group, role in PARTIES:
         for party in report.get(group, ()):
             honest = party["behaviour"] == "honest"
-            slashed = Decimal(str(party["slashed"]))
+            lost = Decimal(party["slashed"]) + Decimal(party.get("bond_burned", "0"))
             table.add_row(
                 plain(party["name"], "" if honest else "bold") + plain(f" {role}", "dim"),
                 plain(party["behaviour"], "green" if honest else "red"),
                 plain(party["paid"]),
-                plain(party["slashed"] if slashed else "–", "red" if slashed else "dim"),
+                plain(amount_text(lost) if lost else "–", "red" if lost else "dim"),
                 plain(evidence_text(party["evidence"]), "dim"),
             )
     return table
@@ -79,8 +80,8 @@ def _facts(report: Report, symbol: str) -> list[tuple[str, Text]]:
         (
             "checked",
             plain(
-                f"{audit['segments_checked']} of {audit['segments_total']} segments: a cheat in one is caught with"
-                f" probability {float(audit['detection_per_round']):.1%} per round,"
+                f"{audit['segments_checked']} of {audit['segments_total']} segments; a cheat{_share(audit)} is caught"
+                f" with probability {float(audit['detection_per_round']):.1%} per round,"
                 f" {float(audit['detection_per_job']):.3%} per job"
             ),
         ),
@@ -95,3 +96,8 @@ def _facts(report: Report, symbol: str) -> list[tuple[str, Text]]:
         ("model", plain(f"token {model['token_id']}, state {printable(model['state_root'], 22)}")),
         ("answer", plain(evidence_text(report["answer"]))),
     ]
+
+
+def _share(audit: Report) -> str:
+    share = audit.get("cheated_share")
+    return f" in {float(share):.0%} of a round's" if share is not None else ""

@@ -153,8 +153,8 @@ def _report() -> Iterator[str]:
 
     yield "# The report of a job"
     yield (
-        "`report.json`, and what `assay demo --json` prints. Amounts are decimal text in whole tokens; `figure?` may be"
-        " null. `assay.api.report.render_report` makes the page from it."
+        "`report.json`, and what `assay demo --json` prints. Amounts are decimal text in whole tokens. A key marked `?`"
+        " may be missing, a kind marked `?` may be null. `assay.api.report.render_report` makes the page from it."
     )
     yield _table(("key", "kind", "meaning"), ((f"`{path}`", kind, text) for path, kind, text in describe()))
 
