@@ -1,0 +1,488 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity ^0.8.28;
+
+import {Hashing} from "../src/Hashing.sol";
+import {Commitment, Entry, JobPhase, Leaf, RoundPhase, Target} from "../src/Types.sol";
+import {IDisputes} from "../src/interfaces/IDisputes.sol";
+import {IRounds} from "../src/interfaces/IRounds.sol";
+import {IVault} from "../src/interfaces/IVault.sol";
+import {Network} from "./Network.sol";
+import {Tree} from "./Tree.sol";
+
+contract RerunTest is Network {
+    uint256 internal constant PRICE = 804;
+    uint256 internal constant COST = 4 * PRICE + 5 * 100 + 300;
+    bytes32 internal constant TRUTH = "the truth";
+    uint256 internal job;
+    uint256 internal bond;
+
+    function setUp() external {
+        deploy(false);
+        populate(6, 12, 4);
+        draft(4, 5, 3);
+        job = running(5);
+        bond = rerun.bondOf(job);
+    }
+
+    function tableRoot(uint256, uint32) internal view override returns (bytes32) {
+        return Hashing.tableRoot(3, Tree.root(_rows()));
+    }
+
+    function _entry(uint256 index) private pure returns (Entry memory entry) {
+        entry = Entry(uint16(index), uint32(index), keccak256(abi.encode("row", index)));
+    }
+
+    function _rows() private view returns (bytes32[] memory rows) {
+        rows = new bytes32[](3);
+        for (uint256 i = 0; i < 3; i++) rows[i] = this.hashEntry(_entry(i));
+    }
+
+    function hashEntry(Entry calldata entry) external pure returns (bytes32) {
+        return Hashing.entryLeaf(entry);
+    }
+
+    // ---------------------------------------------------------------- claims
+
+    function _segment(uint16 slot, uint32 segment) private view returns (IDisputes.Claim memory claim) {
+        Commitment memory c = commitmentOf(job, 0, 0, slot);
+        claim.target = Target.Segment;
+        claim.commitment = c;
+        claim.commitmentProof = slotProof(job, 0, 0, 0xf, slot);
+        claim.signature = signCommitment(c);
+        claim.secret = secretOf(c);
+        bytes32[] memory leaves = leafHashes(c);
+        claim.before = leafAt(c, segment);
+        claim.beforeProof = Tree.proof(leaves, segment);
+        claim.after_ = leafAt(c, segment + 1);
+        claim.afterProof = Tree.proof(leaves, segment + 1);
+    }
+
+    function _emit(uint16 slot) private view returns (IDisputes.Claim memory claim) {
+        claim = _segment(slot, SEGMENTS - 1);
+        claim.target = Target.Emit;
+    }
+
+    function _table(uint256 row, address validator) private view returns (IDisputes.Claim memory claim) {
+        claim = _segment(uint16(row), 0);
+        claim.target = Target.Table;
+        claim.validator = validator;
+        claim.entry = _entry(row);
+        claim.entryIndex = uint32(row);
+        claim.entryCount = 3;
+        claim.entryProof = Tree.proof(_rows(), row);
+    }
+
+    function _aggregate() private view returns (IDisputes.Claim memory claim) {
+        claim.target = Target.Aggregate;
+        claim.commitment.job = job;
+    }
+
+    function _challenge(IDisputes.Claim memory claim, address challenger) private returns (uint256) {
+        _seal(claim, challenger);
+        mine(1);
+        vm.prank(challenger);
+        return rerun.openChallenge(claim, "salt");
+    }
+
+    function _seal(IDisputes.Claim memory claim, address challenger) private {
+        bytes32 sealedChallenge = keccak256(abi.encode(claim, challenger, bytes32("salt")));
+        vm.prank(challenger);
+        rerun.commitChallenge(job, sealedChallenge);
+    }
+
+    function _vote(uint256 dispute, address voter, bytes32 digest) private {
+        vm.prank(voter);
+        rerun.vote(dispute, keccak256(abi.encode(dispute, voter, digest, bytes32("pepper"))));
+    }
+
+    function _reveal(uint256 dispute, address voter, bytes32 digest) private {
+        vm.prank(voter);
+        rerun.revealVote(dispute, digest, "pepper");
+    }
+
+    /// All voters find the same.
+    function _decide(uint256 dispute, bytes32 digest) private {
+        address[] memory voters = rerun.votersOf(dispute);
+        for (uint256 i = 0; i < voters.length; i++) _vote(dispute, voters[i], digest);
+        for (uint256 i = 0; i < voters.length; i++) _reveal(dispute, voters[i], digest);
+        rerun.decide(dispute);
+    }
+
+    function _outcome(uint256 dispute) private view returns (IDisputes.Outcome) {
+        return rerun.viewOf(dispute).outcome;
+    }
+
+    // ---------------------------------------------------------------- verdicts
+
+    function test_segment_upheld_beforeInclude_closesTheSlot_succeeds() external {
+        playTo(RoundPhase.Opening, job, 0, 0, 0xf);
+        IDisputes.Claim memory claim = _segment(1, 2);
+        address liar = claim.commitment.provider;
+        uint256 dispute = _challenge(claim, stranger);
+        equal(rerun.viewOf(dispute).claimed, sha256(abi.encode(bytes32("assay.digest.segment.1"), claim.after_.stateRoot, claim.after_.lossBits)), "claimed");
+        _decide(dispute, TRUTH);
+        yes(_outcome(dispute) == IDisputes.Outcome.Upheld, "upheld");
+        equal(stakes.staked(token, liar), FUNDS / 2 - COST, "slash capped at the round's cost");
+        equal(free(stranger), FUNDS / 2 + COST / 3, "bond back and a third");
+        equal(vault.burned(token), COST - 2 * (COST / 3), "a third burned");
+        address[] memory voters = rerun.votersOf(dispute);
+        for (uint256 i = 0; i < 5; i++) equal(free(voters[i]), FUNDS / 2 + 100, "voters paid");
+        equal(jobs.slotsOpen(job)[0], 0xd, "slot closed");
+        bytes[] memory signatures = resultSignatures(job, 0, 0, 0xf, 0xf, 3);
+        vm.expectPartialRevert(IRounds.NotIncluded.selector);
+        rounds.include(job, 0, 0, bits(0xf), bits(0xf), "result", signatures);
+        includeRound(job, 0, 0, 0xd, 0xd);
+        aggregateRound(job, 0, 0);
+        skip(order.windows.challenge);
+        rounds.finalise(job, 0, 0);
+        equal(rounds.earned(job, liar), 0, "unpaid");
+        equal(bucket(IVault.Kind.Credit, job), COST - PRICE, "the others are paid");
+        equal(sumOfBuckets(), held(), "conserved");
+    }
+
+    function test_segment_upheld_afterAggregate_rewinds_succeeds() external {
+        playTo(RoundPhase.Challenging, job, 0, 0, 0xf);
+        playTo(RoundPhase.Sampling, job, 0, 1, 0xf);
+        uint256 dispute = _challenge(_segment(1, 2), stranger);
+        _decide(dispute, TRUTH);
+        yes(rounds.viewOf(job, 0, 0).phase == RoundPhase.Void, "void");
+        yes(rounds.viewOf(job, 0, 1).phase == RoundPhase.Void, "and what was built on it");
+        yes(rounds.viewOf(job, 1, 0).phase == RoundPhase.Training, "reopened");
+        equal(rounds.earned(job, bidders[0]), PRICE + PRICE / 2, "full for the included, half for the committed");
+        equal(rounds.earned(job, bidders[1]), 0, "nothing for the liar");
+        vm.expectPartialRevert(IRounds.WrongRound.selector);
+        rounds.finalise(job, 0, 0);
+        for (uint32 round = 0; round < 3; round++) {
+            if (rounds.viewOf(job, 1, round).phase == RoundPhase.Training) playTo(RoundPhase.Final, job, 1, round, 0xd);
+        }
+        jobs.end(job);
+        for (uint256 i = 0; i < everybody.length; i++) {
+            rounds.claim(job, everybody[i]);
+            equal(stakes.locked(token, everybody[i]), 0, "unlocked");
+        }
+        equal(bucket(IVault.Kind.Credit, job), 0, "all credit claimed");
+        equal(vault.total(token, IVault.Kind.Bond), 0, "no bond left");
+        equal(sumOfBuckets(), held(), "conserved");
+    }
+
+    function test_finalise_disputeOpen_reverts() external {
+        playTo(RoundPhase.Challenging, job, 0, 0, 0xf);
+        uint256 dispute = _challenge(_segment(1, 2), stranger);
+        skip(order.windows.challenge);
+        vm.expectPartialRevert(IRounds.DisputeOpen.selector);
+        rounds.finalise(job, 0, 0);
+        vm.prank(jobs.validatorsOf(job)[0]);
+        vm.expectPartialRevert(IDisputes.WindowClosed.selector);
+        rerun.vote(dispute, "late");
+        rerun.decide(dispute);
+        rounds.finalise(job, 0, 0);
+    }
+
+    function test_segment_dismissed_honestAccusedGains_succeeds() external {
+        playTo(RoundPhase.Opening, job, 0, 0, 0xf);
+        IDisputes.Claim memory claim = _segment(1, 2);
+        uint256 dispute = _challenge(claim, stranger);
+        _decide(dispute, rerun.viewOf(dispute).claimed);
+        yes(_outcome(dispute) == IDisputes.Outcome.Dismissed, "dismissed");
+        equal(free(stranger), FUNDS / 2 - bond, "bond lost");
+        equal(vault.burned(token), bond - (2 * bond) / 3, "a third burned");
+        yes(worth(claim.commitment.provider) > FUNDS - 2000, "accused is compensated");
+        equal(stakes.staked(token, claim.commitment.provider), FUNDS / 2, "and not slashed");
+        equal(rounds.viewOf(job, 0, 0).disputesOpen, 0, "closed");
+        _seal(claim, aggregators[0]);
+        mine(1);
+        vm.prank(aggregators[0]);
+        vm.expectPartialRevert(IDisputes.AlreadyDisputed.selector);
+        rerun.openChallenge(claim, "salt");
+        equal(sumOfBuckets(), held(), "conserved");
+    }
+
+    function test_decide_minorityAndSilent_arePenalised_succeeds() external {
+        playTo(RoundPhase.Opening, job, 0, 0, 0xf);
+        uint256 dispute = _challenge(_segment(1, 2), stranger);
+        address[] memory voters = rerun.votersOf(dispute);
+        for (uint256 i = 0; i < 3; i++) _vote(dispute, voters[i], TRUTH);
+        _vote(dispute, voters[3], "rubber stamp");
+        vm.expectPartialRevert(IDisputes.NotReady.selector);
+        rerun.decide(dispute);
+        skip(order.windows.table);
+        for (uint256 i = 0; i < 3; i++) _reveal(dispute, voters[i], TRUTH);
+        _reveal(dispute, voters[3], "rubber stamp");
+        skip(order.windows.open);
+        rerun.decide(dispute);
+        equal(stakes.staked(token, voters[0]), FUNDS / 2, "majority");
+        equal(stakes.staked(token, voters[3]), FUNDS / 2 - COST, "minority");
+        equal(stakes.staked(token, voters[4]), FUNDS / 2 - COST, "silent");
+        vm.expectPartialRevert(IDisputes.AlreadyDisputed.selector);
+        rerun.decide(dispute);
+    }
+
+    function test_decide_noQuorum_returnsTheBond_succeeds() external {
+        playTo(RoundPhase.Opening, job, 0, 0, 0xf);
+        IDisputes.Claim memory claim = _segment(1, 2);
+        uint256 dispute = _challenge(claim, stranger);
+        address[] memory voters = rerun.votersOf(dispute);
+        for (uint256 i = 0; i < 5; i++) _vote(dispute, voters[i], bytes32(i / 2 + 1));
+        for (uint256 i = 0; i < 5; i++) _reveal(dispute, voters[i], bytes32(i / 2 + 1));
+        rerun.decide(dispute);
+        yes(_outcome(dispute) == IDisputes.Outcome.NoQuorum, "no quorum");
+        equal(free(stranger), FUNDS / 2, "bond back");
+        equal(vault.burned(token), 0, "nobody penalised for a tie");
+        uint256 again = _challenge(claim, stranger);
+        yes(again != dispute, "may be disputed again");
+    }
+
+    function test_decide_jobFault_succeeds() external {
+        playTo(RoundPhase.Opening, job, 0, 0, 0xf);
+        uint256 dispute = _challenge(_segment(1, 2), stranger);
+        _decide(dispute, Hashing.FAULT);
+        yes(_outcome(dispute) == IDisputes.Outcome.JobFault, "fault");
+        yes(phaseOf(job) == JobPhase.Faulted, "faulted");
+        equal(stakes.staked(token, bidders[1]), FUNDS / 2, "nobody slashed");
+        equal(free(stranger), FUNDS / 2, "bond back");
+        jobs.end(job);
+        equal(rounds.claim(job, bidders[1]), PRICE, "present slots are paid");
+    }
+
+    function test_start_stale_isUpheldAtOnce_succeeds() external {
+        Commitment memory c = commitmentOf(job, 0, 0, 1);
+        c.startRoot = "stale";
+        c.transcriptRoot = Tree.root(leafHashes(c));
+        bytes32[] memory leaves = slotLeaves(job, 0, 0, 0xf);
+        leaves[1] = this.hashCommitment(c);
+        bytes32 root = Tree.root(leaves);
+        vm.prank(jobs.aggregatorOf(job));
+        rounds.commit(job, 0, 0, root, bits(0xf));
+        mine(3);
+        IDisputes.Claim memory claim = _segment(1, 0);
+        claim.commitment = c;
+        claim.commitmentProof = Tree.proof(leaves, 1);
+        claim.signature = signCommitment(c);
+        claim.before = leafAt(c, 0);
+        claim.after_ = leafAt(c, 1);
+        claim.beforeProof = Tree.proof(leafHashes(c), 0);
+        claim.afterProof = Tree.proof(leafHashes(c), 1);
+        uint256 dispute = _challenge(claim, stranger);
+        yes(_outcome(dispute) == IDisputes.Outcome.Upheld, "at once");
+        equal(rerun.viewOf(dispute).truth, bytes32("start"), "reason");
+        equal(stakes.staked(token, bidders[1]), FUNDS / 2 - COST, "slashed");
+        equal(free(stranger), FUNDS / 2 + COST / 3, "bond back and a third");
+    }
+
+    function test_emit_upheld_succeeds() external {
+        playTo(RoundPhase.Opening, job, 0, 0, 0xf);
+        uint256 dispute = _challenge(_emit(2), stranger);
+        equal(rerun.viewOf(dispute).claimed, Hashing.emitDigest(keccak256(abi.encode("update", uint16(2)))), "claimed");
+        equal(rerun.viewOf(dispute).segment, SEGMENTS, "N stands for the update");
+        _decide(dispute, TRUTH);
+        equal(stakes.staked(token, bidders[2]), FUNDS / 2 - COST, "slashed");
+    }
+
+    function test_table_upheld_unseatsTheValidator_succeeds() external {
+        playTo(RoundPhase.Opening, job, 0, 0, 0xf);
+        address accused = jobs.validatorsOf(job)[2];
+        uint256 dispute = _challenge(_table(1, accused), stranger);
+        equal(rerun.votersOf(dispute).length, 4, "the accused does not vote");
+        equal(rerun.viewOf(dispute).claimed, _entry(1).digest, "claimed");
+        _decide(dispute, TRUTH);
+        equal(stakes.staked(token, accused), FUNDS / 2 - COST, "slashed");
+        yes(jobs.validatorsOf(job)[2] != accused, "unseated");
+        includeRound(job, 0, 0, 0xf, 0xf);
+        aggregateRound(job, 0, 0);
+        skip(order.windows.challenge);
+        rounds.finalise(job, 0, 0);
+        equal(rounds.earned(job, accused), 0, "fee forfeited");
+        equal(bucket(IVault.Kind.Credit, job), COST - 100, "and not credited");
+    }
+
+    function test_aggregate_upheld_rewinds_succeeds() external {
+        playTo(RoundPhase.Challenging, job, 0, 0, 0xf);
+        address liar = jobs.aggregatorOf(job);
+        uint256 dispute = _challenge(_aggregate(), stranger);
+        equal(rerun.viewOf(dispute).claimed, Hashing.aggregateDigest(endRootOf(0, 0)), "claimed");
+        _decide(dispute, TRUTH);
+        equal(stakes.staked(token, liar), FUNDS / 2 - COST, "slashed");
+        yes(jobs.aggregatorOf(job) != liar && jobs.aggregatorOf(job) != address(0), "replaced");
+        yes(rounds.viewOf(job, 1, 0).phase == RoundPhase.Training, "reopened");
+        equal(bucket(IVault.Kind.Credit, job), COST - 300, "all but the aggregator are paid");
+        equal(rounds.earned(job, bidders[1]), PRICE, "providers in full");
+        for (uint32 round = 0; round < 3; round++) playTo(RoundPhase.Final, job, 1, round, 0xf);
+        jobs.end(job);
+        yes(rounds.complete(job), "complete");
+    }
+
+    function test_liarAndFriends_loseAtLeastTheBurn_succeeds(uint256 digest) external {
+        vm.assume(digest > 1 << 200);
+        playTo(RoundPhase.Opening, job, 0, 0, 0xf);
+        uint256 consumerBefore = free(consumer) + bucket(IVault.Kind.Escrow, job);
+        uint256 before = worth(bidders[1]) + worth(stranger) + consumerBefore;
+        uint256 dispute = _challenge(_segment(1, 2), stranger);
+        _decide(dispute, bytes32(digest));
+        uint256 afterwards = worth(bidders[1]) + worth(stranger) + free(consumer) + bucket(IVault.Kind.Escrow, job);
+        yes(before - afterwards >= COST / 3, "the burn is lost by whoever conspires");
+    }
+
+    function test_reserve_shortfall_endsTheJob_succeeds() external {
+        order.redoRounds = 0;
+        order.priceCeiling = 804;
+        job = running(5);
+        bond = rerun.bondOf(job);
+        playTo(RoundPhase.Challenging, job, 0, 0, 0xf);
+        uint256 dispute = _challenge(_segment(1, 2), stranger);
+        _decide(dispute, TRUTH);
+        uint32 round;
+        while (rounds.viewOf(job, 1, round).phase == RoundPhase.Training) playTo(RoundPhase.Final, job, 1, round++, 0xd);
+        yes(rounds.settled(job), "settled");
+        yes(!rounds.complete(job), "fewer rounds than ordered");
+        jobs.end(job);
+        equal(sumOfBuckets(), held(), "conserved");
+    }
+
+    // ---------------------------------------------------------------- refusals
+
+    function test_commitChallenge_jobNotRunning_reverts() external {
+        uint256 other = post();
+        vm.prank(stranger);
+        vm.expectPartialRevert(IDisputes.WrongClaim.selector);
+        rerun.commitChallenge(other, "x");
+    }
+
+    function test_withdrawChallenge_succeeds() external {
+        vm.prank(stranger);
+        rerun.commitChallenge(job, "x");
+        equal(free(stranger), FUNDS / 2 - bond, "bonded");
+        vm.prank(consumer);
+        vm.expectPartialRevert(IDisputes.NotYours.selector);
+        rerun.withdrawChallenge(job, "x");
+        vm.startPrank(stranger);
+        rerun.withdrawChallenge(job, "x");
+        equal(free(stranger), FUNDS / 2, "back");
+        vm.expectPartialRevert(IDisputes.NoSealedChallenge.selector);
+        rerun.withdrawChallenge(job, "x");
+        vm.stopPrank();
+    }
+
+    function test_openChallenge_sameBlock_reverts() external {
+        playTo(RoundPhase.Opening, job, 0, 0, 0xf);
+        IDisputes.Claim memory claim = _segment(1, 2);
+        _seal(claim, stranger);
+        vm.prank(stranger);
+        vm.expectPartialRevert(IDisputes.NotReady.selector);
+        rerun.openChallenge(claim, "salt");
+    }
+
+    function test_openChallenge_stolen_reverts() external {
+        playTo(RoundPhase.Opening, job, 0, 0, 0xf);
+        IDisputes.Claim memory claim = _segment(1, 2);
+        _seal(claim, stranger);
+        mine(1);
+        vm.prank(aggregators[0]);
+        vm.expectPartialRevert(IDisputes.NoSealedChallenge.selector);
+        rerun.openChallenge(claim, "salt");
+    }
+
+    function test_openChallenge_earlierCommitTakesOver_succeeds() external {
+        playTo(RoundPhase.Opening, job, 0, 0, 0xf);
+        IDisputes.Claim memory claim = _segment(1, 2);
+        _seal(claim, stranger);
+        mine(1);
+        uint256 dispute = _challenge(claim, aggregators[0]);
+        vm.prank(stranger);
+        equal(rerun.openChallenge(claim, "salt"), dispute, "the same dispute");
+        equal(rerun.viewOf(dispute).challenger, stranger, "whoever committed first");
+        equal(worth(aggregators[0]), FUNDS, "the other's bond is back");
+        _decide(dispute, TRUTH);
+        equal(free(stranger), FUNDS / 2 + COST / 3, "earns");
+        equal(sumOfBuckets(), held(), "conserved");
+    }
+
+    function _refuse(IDisputes.Claim memory claim, bytes32 part) private {
+        _seal(claim, stranger);
+        mine(1);
+        vm.prank(stranger);
+        vm.expectRevert(abi.encodeWithSelector(IDisputes.WrongClaim.selector, part));
+        rerun.openChallenge(claim, "salt");
+    }
+
+    function test_openChallenge_wrongClaims_reverts() external {
+        playTo(RoundPhase.Opening, job, 0, 0, 0xf);
+        IDisputes.Claim memory claim = _segment(1, 2);
+        claim.commitment.sealedHash = "another";
+        _refuse(claim, "commitment");
+        claim = _segment(1, 2);
+        claim.signature = new bytes(65);
+        _refuse(claim, "commitment");
+        claim = _segment(1, 2);
+        claim.secret = "another";
+        _refuse(claim, "secret");
+        claim = _segment(1, 2);
+        claim.after_.stateRoot = "another";
+        _refuse(claim, "leaf");
+        claim = _segment(1, 2);
+        claim.before = _segment(1, 1).before;
+        claim.beforeProof = _segment(1, 1).beforeProof;
+        _refuse(claim, "before");
+        claim = _emit(1);
+        claim.after_ = claim.before;
+        claim.afterProof = claim.beforeProof;
+        _refuse(claim, "after");
+        claim = _aggregate();
+        _refuse(claim, "aggregate");
+        claim = _table(1, jobs.validatorsOf(job)[0]);
+        claim.entry.digest = "another";
+        _refuse(claim, "table");
+        claim = _table(1, jobs.validatorsOf(job)[0]);
+        claim.entry.slot = 2;
+        _refuse(claim, "entry");
+        claim = _table(1, jobs.validatorsOf(job)[0]);
+        claim.entryCount = 2;
+        _refuse(claim, "entryProof");
+        claim = _table(1, stranger);
+        _refuse(claim, "table");
+    }
+
+    function test_openChallenge_afterTheWindow_reverts() external {
+        playTo(RoundPhase.Challenging, job, 0, 0, 0xf);
+        IDisputes.Claim memory claim = _segment(1, 2);
+        _seal(claim, stranger);
+        skip(order.windows.challenge);
+        vm.prank(stranger);
+        vm.expectPartialRevert(IRounds.TooLate.selector);
+        rerun.openChallenge(claim, "salt");
+        rounds.finalise(job, 0, 0);
+        vm.prank(stranger);
+        vm.expectPartialRevert(IRounds.TooLate.selector);
+        rerun.openChallenge(claim, "salt");
+    }
+
+    function test_vote_strangerOrTwice_reverts() external {
+        playTo(RoundPhase.Opening, job, 0, 0, 0xf);
+        uint256 dispute = _challenge(_segment(1, 2), stranger);
+        address voter = rerun.votersOf(dispute)[0];
+        vm.prank(stranger);
+        vm.expectPartialRevert(IDisputes.NotYours.selector);
+        rerun.vote(dispute, "x");
+        _vote(dispute, voter, TRUTH);
+        vm.prank(voter);
+        vm.expectPartialRevert(IDisputes.AlreadyDisputed.selector);
+        rerun.vote(dispute, "x");
+        vm.prank(voter);
+        vm.expectPartialRevert(IDisputes.NotReady.selector);
+        rerun.revealVote(dispute, TRUTH, "pepper");
+    }
+
+    function test_revealVote_copied_reverts() external {
+        playTo(RoundPhase.Opening, job, 0, 0, 0xf);
+        uint256 dispute = _challenge(_segment(1, 2), stranger);
+        address[] memory voters = rerun.votersOf(dispute);
+        bytes32 sealedVote = keccak256(abi.encode(dispute, voters[0], TRUTH, bytes32("pepper")));
+        for (uint256 i = 0; i < 5; i++) {
+            vm.prank(voters[i]);
+            rerun.vote(dispute, sealedVote);
+        }
+        _reveal(dispute, voters[0], TRUTH);
+        vm.prank(voters[1]);
+        vm.expectPartialRevert(IDisputes.WrongClaim.selector);
+        rerun.revealVote(dispute, TRUTH, "pepper");
+    }
+}
