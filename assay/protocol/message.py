@@ -1,6 +1,5 @@
 """Signed messages between peers. Whoever receives one can show it to anybody."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -8,6 +7,7 @@ from typing import Any
 from eth_hash.auto import keccak
 
 from assay.protocol.errors import LimitExceeded, Malformed
+from assay.protocol.plain import read_plain, write_plain
 from assay.protocol.typed import Domain, Signer, recover, typed_digest
 
 BODY_BYTES_MAX = 1 << 20
@@ -37,18 +37,13 @@ class Message:
 
 
 def encode_body(content: Mapping[str, object]) -> bytes:
-    """Plain values as canonical JSON: sorted keys, no spaces, ASCII."""
-    return json.dumps(content, sort_keys=True, separators=(",", ":"), allow_nan=False).encode("ascii")
+    """Plain values as canonical JSON."""
+    return write_plain(content)
 
 
 def decode_body(body: bytes) -> dict[str, Any]:
     """One JSON object from outside. Raises `Malformed` or `LimitExceeded`."""
-    if len(body) > BODY_BYTES_MAX:
-        raise LimitExceeded("a message is too long", limit=BODY_BYTES_MAX, actual=len(body))
-    try:
-        content = json.loads(body)
-    except (ValueError, RecursionError) as error:
-        raise Malformed("a message's body is not JSON") from error
+    content = read_plain(body, BODY_BYTES_MAX)
     if not isinstance(content, dict):
         raise Malformed("a message's body is not an object")
     return content

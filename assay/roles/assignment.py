@@ -1,6 +1,5 @@
 """What a party knows of a job once it has fetched and checked everything that the order binds by hash."""
 
-import json
 from collections import OrderedDict
 from dataclasses import dataclass, field
 from typing import Any
@@ -10,6 +9,7 @@ from torch import Tensor
 
 from assay.chain.contracts.containers import Order
 from assay.protocol.errors import Malformed, Refused
+from assay.protocol.plain import read_plain, write_plain
 from assay.roles.world import World
 from assay.store.manifest import fetch
 from assay.store.port import cid_of_hash
@@ -36,15 +36,15 @@ class Document:
 
     def to_bytes(self) -> bytes:
         """Canonical JSON; its sha256 is `Order.document`, and so its address."""
-        return json.dumps(vars(self), sort_keys=True, separators=(",", ":"), allow_nan=False).encode("ascii")
+        return write_plain(vars(self))
 
     @classmethod
     def from_bytes(cls, content: bytes) -> "Document":
         """A document from outside. Errors: `Malformed`."""
         try:
-            document = cls(**json.loads(content))
+            document = cls(**read_plain(content, DOCUMENT_MAX_BYTES))
             canonical = document.to_bytes() == content
-        except (TypeError, ValueError, RecursionError) as error:
+        except TypeError as error:
             raise Malformed("a job's document cannot be read") from error
         if not canonical or not isinstance(document.job, dict):
             raise Malformed("a job's document is not in canonical form")

@@ -74,7 +74,8 @@ class Challenges:
             if self.world.clock() < turn_s:
                 return wake_at(turn_s)
             claim, salt = self.claim(name, view, disagreement), self.world.entropy.draw(32)
-            self.party.clerk.fund(self.party.clerk.order(name[0]).token, self.disputes.bond_of(name[0]))
+            if not self.party.clerk.fund(self.party.clerk.order(name[0]).token, self.disputes.bond_of(name[0])):
+                return IDLE
             sealed = sealed_challenge(claim, self.world.address, salt)
             self._raised[key] = Raised(claim, salt, self.world.ledger.rpc.get_head())
             return self.party.clerk.attempt(self.disputes.commit_challenge(name[0], sealed))

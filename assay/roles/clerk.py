@@ -78,16 +78,17 @@ class Clerk:
         """(chain id, `Rounds` address): where commitments count."""
         return self.world.domain.chain_id, self.world.domain.rounds
 
-    def fund(self, token: str, amount: int) -> None:
-        """Brings the free balance up to `amount` from the wallet."""
+    def fund(self, token: str, amount: int) -> bool:
+        """Brings the free balance up to `amount` from the wallet; whether there is enough now."""
         missing = amount - self.ledger.vault.free(token, self.world.address)
         if missing <= 0:
-            return
+            return True
         if int(token, 16):
-            TestStablecoin(self.ledger.web3, token, self.ledger.sender).approve(
-                self.ledger.vault.address, missing
-            ).send()
-        self.ledger.vault.deposit(token, missing, value_wei=0 if int(token, 16) else missing).send()
+            coin = TestStablecoin(self.ledger.web3, token, self.ledger.sender)
+            if not self.attempt(coin.approve(self.ledger.vault.address, missing)).acted:
+                return False
+        value_wei = 0 if int(token, 16) else missing
+        return self.attempt(self.ledger.vault.deposit(token, missing, value_wei=value_wei)).acted
 
     def beacon(self, target: int) -> tuple[bytes, int] | None:
         """The recorded hash of a block fixed in advance and its misses; records it as soon as it can be seen."""

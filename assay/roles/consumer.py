@@ -9,6 +9,7 @@ from hashlib import sha256
 from assay.chain.contracts.containers import Order, Windows
 from assay.chain.contracts.jobs import Posted
 from assay.chain.contracts.models import Models
+from assay.protocol.errors import Refused
 from assay.protocol.job import Job
 from assay.protocol.order import Roots, order_of
 from assay.protocol.phase import JobPhase
@@ -48,9 +49,11 @@ class Consumer:
         return document, Roots(bundle.root, train_manifest.root, test_manifest.root, state_root(state))
 
     def post(self, order: Order) -> int:
-        """Pays the worst cost into escrow and posts. The order's blobs must have been published."""
+        """Pays the worst cost into escrow and posts. The order's blobs must have been published. Errors: `Refused`."""
         jobs = self.world.ledger.jobs
-        self.clerk.fund(order.token, jobs.cost(order))
+        cost = jobs.cost(order)
+        if not self.clerk.fund(order.token, cost):
+            raise Refused(f"the wallet does not hold the {cost} units that the job may cost", hint="fund it first")
         sent = jobs.post(order).send()
         job = jobs.find(sent, Posted)[0].event.job
         self.posted.append(job)

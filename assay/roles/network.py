@@ -9,19 +9,21 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Protocol
 
-from assay.chain.connect import connect
+from assay.chain.contracts.containers import Order
 from assay.chain.contracts.test_stablecoin import TestStablecoin
 from assay.chain.deploy import DEMO_LIMITS, Deployment, Limits, deploy, plan_system
 from assay.chain.embedded import EmbeddedChain
 from assay.chain.ledger import Ledger
+from assay.chain.metered import connect_metered
 from assay.chain.sender import Sender
 from assay.chain.signer import KeySigner
 from assay.net.memory import Board
 from assay.protocol.errors import Unavailable
 from assay.protocol.typed import Domain
 from assay.protocol.words import words_hash
+from assay.roles.clerk import Clerk
 from assay.roles.wake import IDLE, Wake
-from assay.roles.world import Compute, MemoryJournal, SeededEntropy, World
+from assay.roles.world import Compute, MemoryJournal, Meter, SeededEntropy, World
 from assay.store.memory import MemoryBlobs
 
 GENESIS_S = 1_800_000_000
@@ -31,12 +33,16 @@ BLOCK_S = 2
 PATIENT_BLOCKS = 4
 """Idle blocks before time jumps to the next deadline: more than the beacon's delay."""
 WEALTH_WEI = 10**21
+CHALLENGES_AT_ONCE = 4
 VALIDATOR, AGGREGATOR = 0, 1
 """`IStakes.Role`."""
 
 
 class Role(Protocol):
     """Whoever takes turns."""
+
+    behaviour: str
+    clerk: Clerk
 
     def tick(self) -> Wake:
         """One turn."""
@@ -67,7 +73,8 @@ class Network:
 
     def __post_init__(self) -> None:
         self.chain = EmbeddedChain(self.chain_id, clock=self.clock)
-        self.web3 = connect(chain=self.chain)
+        self.meter = Meter()
+        self.web3 = connect_metered(self.chain, self.timer, lambda spent_s: self.meter.add("chain", spent_s))
         operator = self.signer("operator")
         self.sender = Sender(self.web3, operator)
         self.deployment: Deployment = deploy(self.sender, plan_system(operator.address, self.limits))
@@ -86,10 +93,6 @@ class Network:
     def world(self, name: str, wealth: int) -> World:
         """A new party's world, with `wealth` units of the test stablecoin in its wallet."""
         signer = self.signer(name)
-        cap = self.token.mint_max()
-        for part in [cap] * (wealth // cap) + [wealth % cap]:
-            if part:
-                self.token.mint(signer.address, part).send()
         self.worlds[name] = World(
             ledger=Ledger(self.web3, self.deployment, signer),
             blobs=self.blobs,
@@ -101,7 +104,15 @@ class Network:
             compute=Compute(self.timer),
             domain=self.domain,
         )
+        self.mint(self.worlds[name], wealth)
         return self.worlds[name]
+
+    def mint(self, world: World, amount: int) -> None:
+        """Gives a party units of the test stablecoin."""
+        cap = self.token.mint_max()
+        for part in [cap] * (amount // cap) + [amount % cap]:
+            if part:
+                self.token.mint(world.address, part).send()
 
     def stake(self, world: World, amount: int, role: int | None = None) -> None:
         """Puts `amount` at stake and, with a role, enters the pool that is drawn from."""
@@ -111,6 +122,26 @@ class Network:
         ledger.stakes.stake(token, amount).send()
         if role is not None:
             ledger.stakes.enrol(token, role).send()
+
+    def challenge_bonds(self, order: Order) -> int:
+        """Free balance that lets a validator challenge twice at once."""
+        round_cost = (
+            order.providers * order.price_ceiling + order.validators * order.validator_fee + order.aggregator_fee
+        )
+        return 2 * max(round_cost * self.limits.challenge_bond_bps // 10_000, order.validators * order.validator_fee)
+
+    def unstake_all(self) -> None:
+        """Everybody takes back what is staked and not locked, after the unbonding time."""
+        staked = []
+        for world in self.worlds.values():
+            amount = world.ledger.stakes.available(self.token.address, world.address)
+            if amount:
+                world.ledger.stakes.unstake(self.token.address, amount).send()
+                staked.append(world)
+        self.clock.now_s += self.limits.unbonding_s
+        self.chain.mine()
+        for world in staked:
+            world.ledger.stakes.release(self.token.address).send()
 
     def run(self, done: Callable[[], bool], *, turns_max: int = 100_000) -> None:
         """Gives everybody turns until `done`. Raises `Unavailable` when nothing moves any more."""

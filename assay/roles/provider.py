@@ -88,7 +88,8 @@ class Provider(Party):
             return self.decline(job, refusal.message)
         if self.price > order.price_ceiling:
             return self.decline(job, "the job pays too little")
-        self.clerk.fund(order.token, 2 * order.price_ceiling)
+        if not self.clerk.fund(order.token, 2 * order.price_ceiling):
+            return self.decline(job, "the wallet does not hold the bid's bond")
         self.bids[job] = (self.price, self.world.entropy.draw(32))
         sealed = sealed_bid(job, self.world.address, *self.bids[job])
         return self.clerk.attempt(self.world.ledger.jobs.commit_bid(job, sealed))

@@ -23,6 +23,7 @@ from assay.exact.rules import Call
 from assay.exact.values import Value
 from assay.protocol.errors import BadInput, Malformed
 from assay.protocol.merkle import DTYPE_CODES, leaf_hash, merkle_root, roots_hash
+from assay.protocol.plain import read_plain
 from assay.work.initial import Rule, draw_state
 from assay.work.limits import DEFAULT_LIMITS, admit
 from assay.work.limits import Limits as Limits
@@ -195,6 +196,7 @@ class Program:
         return cls(profile, tuple(types), body, results, side or Side(), limits)
 
 
+SIDE_BYTES = 64 << 20
 BUNDLE_MAGIC = b"ASSAYBDL"
 BUNDLE_HEADER = struct.Struct(">8sHHI")
 SECTION = struct.Struct(">HHI")
@@ -341,10 +343,7 @@ class Interface:
 
 def read_json(content: bytes) -> dict[str, Any]:
     """A JSON object. Errors: `Malformed`."""
-    try:
-        entry = json.loads(content)
-    except (ValueError, RecursionError) as error:
-        raise Malformed("the side table is not JSON") from error
+    entry = read_plain(content, SIDE_BYTES)
     if not isinstance(entry, dict):
         raise Malformed("the side table is not an object")
     return entry

@@ -1,0 +1,138 @@
+"""Where every unit went: the vault's own movements, added up by party and purpose.
+
+Every unit that moves inside the vault is in a `Moved` event, so the account is the contracts' and not ours. It holds
+
+    deposited = paid + refunded + held                                       of the escrow, fault deposit included
+    staked    = withdrawn + burned + to_consumer + to_challengers + held     of the stakes
+
+to the last unit, or `check` raises.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from enum import IntEnum
+
+from assay.chain.client import to_checksum
+from assay.chain.contracts.jobs import Ended, Faulted, Posted
+from assay.chain.contracts.rounds import Late
+from assay.chain.contracts.vault import Moved
+from assay.chain.events import Event
+from assay.chain.ledger import Ledger
+
+
+class Kind(IntEnum):
+    """`IVault.Kind`."""
+
+    FREE = 0
+    STAKED = 1
+    BOND = 2
+    ESCROW = 3
+    CREDIT = 4
+    BURNED = 5
+
+
+@dataclass
+class Purse:
+    """One account's money, in units."""
+
+    paid: int = 0
+    slashed: int = 0
+    bond_burned: int = 0
+    rewards: int = 0
+    """Shares of slashes as challenger, fees as voter."""
+
+
+@dataclass
+class Account:
+    """The account of one token on one deployment."""
+
+    ledger: Ledger
+    token: str
+    purses: dict[str, Purse] = field(default_factory=lambda: defaultdict(Purse))
+    flows: dict[tuple[Kind, Kind], int] = field(default_factory=lambda: defaultdict(int))
+    deposited: int = 0
+    fault_deposits: int = 0
+    forfeited: int = 0
+    withdrawn: int = 0
+    jobs: set[int] = field(default_factory=set)
+
+    def enter(self, events: Iterable[Event]) -> None:
+        """Adds events, each once, in order."""
+        for event in events:
+            match event:
+                case Moved():
+                    self._enter_move(event)
+                case Posted():
+                    self.deposited += event.deposited
+                    self.jobs.add(event.job)
+                    self.fault_deposits += self.ledger.jobs.order_of(event.job).fault_deposit
+                case Faulted():
+                    self.forfeited += event.forfeited
+                    self.fault_deposits -= event.forfeited
+                case Ended():
+                    self.fault_deposits -= 0 if self.forfeited else self.ledger.jobs.order_of(event.job).fault_deposit
+                case Late():
+                    self.purses[event.provider].bond_burned += event.burned
+
+    def _enter_move(self, move: Moved) -> None:
+        if move.token != self.token:
+            return
+        source, target = Kind(move.from_kind), Kind(move.to_kind)
+        self.flows[source, target] += move.amount
+        match source, target:
+            case Kind.CREDIT, Kind.FREE:
+                self.purses[_address(move.to_key)].paid += move.amount
+            case Kind.STAKED, Kind.FREE if move.from_key == move.to_key:
+                self.withdrawn += move.amount
+            case Kind.STAKED, _:
+                self.purses[_address(move.from_key)].slashed += move.amount
+                if target == Kind.FREE:
+                    self.purses[_address(move.to_key)].rewards += move.amount
+
+    @property
+    def to_voters(self) -> int:
+        """Fees of voters, out of slashes."""
+        return self.flows[Kind.ESCROW, Kind.BOND] - self.flows[Kind.BOND, Kind.ESCROW]
+
+    @property
+    def escrow(self) -> dict[str, int]:
+        """deposited, paid, refunded, held."""
+        held = sum(self.ledger.vault.total(self.token, kind) for kind in (Kind.ESCROW, Kind.CREDIT))
+        refunds = self.flows[Kind.ESCROW, Kind.FREE] + (self.deposits_returned)
+        return {
+            "deposited": self.deposited,
+            "paid": self.flows[Kind.CREDIT, Kind.FREE],
+            "refunded": refunds - self.stakes["to_consumer"],
+            "held": held + self.fault_deposits,
+        }
+
+    @property
+    def deposits_returned(self) -> int:
+        """Fault deposits that went back."""
+        posted = self.deposited - self.flows[Kind.FREE, Kind.ESCROW]
+        return posted - self.forfeited - self.fault_deposits
+
+    @property
+    def stakes(self) -> dict[str, int]:
+        """staked, withdrawn, burned, to_consumer, to_challengers (voters included), held."""
+        challengers = self.flows[Kind.STAKED, Kind.FREE] - self.withdrawn
+        return {
+            "staked": self.flows[Kind.FREE, Kind.STAKED],
+            "withdrawn": self.withdrawn,
+            "burned": self.flows[Kind.STAKED, Kind.BURNED],
+            "to_consumer": self.flows[Kind.STAKED, Kind.ESCROW] - self.to_voters,
+            "to_challengers": challengers + self.to_voters,
+            "held": self.ledger.vault.total(self.token, Kind.STAKED),
+        }
+
+    def check(self) -> None:
+        """Raises `AssertionError`, a bug, unless every unit is accounted for."""
+        escrow, stakes = self.escrow, self.stakes
+        out = escrow["paid"] + escrow["refunded"] + escrow["held"] + self.forfeited
+        assert escrow["deposited"] == out, escrow
+        assert stakes["staked"] == sum(amount for name, amount in stakes.items() if name != "staked"), stakes
+
+
+def _address(key: bytes) -> str:
+    return to_checksum("0x" + key[12:].hex())

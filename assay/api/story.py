@@ -1,0 +1,156 @@
+"""A finished job as its report: who did what, where the money went, what was checked, what it cost."""
+
+import math
+from typing import Any
+
+from assay.api.gas import ROUND_PHASES, gas_by_phase
+from assay.api.observer import Observer
+from assay.chain.contracts.containers import Order
+from assay.chain.contracts.models import Models
+from assay.market.detection import mixed_job_detection, round_detection
+from assay.protocol.commitment import bitmap_slots
+from assay.protocol.units import format_amount
+from assay.roles.audit import audit_step
+from assay.roles.book import RoundName
+from assay.roles.exam import evaluate, predict
+from assay.roles.network import Network
+
+CHEATED_SHARE = 0.1
+"""Detection is stated for a cheat in a tenth of a round's segments, wherever they are."""
+SYMBOL, DECIMALS = "aUSD", 6
+
+
+class Story:
+    """Reads everything off the chain, the peers' messages and the parties' meters."""
+
+    def __init__(self, network: Network, observer: Observer, order: Order, job: int) -> None:
+        self.network, self.observer, self.order, self.job = network, observer, order, job
+        self.ledger = network.ledger
+
+    def report(self) -> dict[str, Any]:
+        """The report, but for `seconds.total` and `ratio.overhead`, which only the caller knows."""
+        assignment = self.observer.assignment(self.job)
+        final = self.ledger.rounds.final_root(self.job)
+        state = self.observer.state(self.job, final)
+        assert state is not None
+        seconds = self.seconds()
+        mark = evaluate(self.observer.world.compute, assignment, state, assignment.test)
+        index = int.from_bytes(final[:4], "big") % assignment.test.count
+        predicted, margin = predict(self.observer.world.compute, assignment, state, assignment.test, index)
+        return {
+            "token": {"symbol": SYMBOL, "decimals": DECIMALS},
+            "accuracy": mark.accuracy,
+            "rounds": [story.to_json() for story in self.observer.stories.values()],
+            **self.parties(),
+            "escrow": self.amounts(self.observer.account.escrow),
+            "stakes": self.amounts(self.observer.account.stakes),
+            "audit": self.audit(),
+            "disputes": list(self.observer.disputes.values()),
+            "gas": self.gas(),
+            "seconds": {**seconds, "total": 0.0},
+            "ratio": {"verify_train": seconds["verify"] / seconds["train"], "overhead": 0.0},
+            "model": {
+                "token_id": self.ledger.open(Models).token_of(self.job),
+                "state_root": final.hex(),
+                "program_root": assignment.bundle.root.hex(),
+            },
+            "answer": {
+                "held_out_sample": index,
+                "predicted": predicted,
+                "label": int(assignment.test.y[index]),
+                "margin": round(margin, 4),
+            },
+        }
+
+    def amounts(self, units: dict[str, int]) -> dict[str, str]:
+        """Units as whole tokens."""
+        return {name: format_amount(amount, DECIMALS) for name, amount in units.items()}
+
+    def parties(self) -> dict[str, Any]:
+        """Everybody who worked, by role."""
+        groups: dict[str, list[dict[str, Any]]] = {"providers": [], "validators": [], "aggregators": []}
+        checked = self.rows_by_validator()
+        for name, world in self.network.worlds.items():
+            group = name.split("-")[0] + "s"
+            if group not in groups:
+                continue
+            purse = self.observer.account.purses[world.address]
+            row: dict[str, Any] = {
+                "name": name,
+                "behaviour": self.observer.behaviours[world.address],
+                **self.amounts({"paid": purse.paid, "slashed": purse.slashed, "bond_burned": purse.bond_burned}),
+                "rewards": format_amount(purse.rewards, DECIMALS),
+                "evidence": self.observer.evidence.get(world.address, []),
+            }
+            if group == "providers":
+                rounds = self.observer.slots_accepted.get(world.address, 0)
+                row["segments_accepted"] = rounds * self.observer.assignment(self.job).segment_count
+            if group == "validators":
+                row["segments_checked"] = checked.get(world.address, 0)
+            groups[group].append(row)
+        return groups
+
+    def rows_by_validator(self) -> dict[str, int]:
+        """Rows of all revealed tables, by validator."""
+        counts: dict[str, int] = {}
+        for page in self.observer.book.rounds.values():
+            for validator, rows in page.tables.items():
+                counts[validator] = counts.get(validator, 0) + len(rows)
+        return counts
+
+    def audit(self) -> dict[str, Any]:
+        """What was checked, how likely a cheat was to be caught, and one step checked once more."""
+        segments = self.observer.assignment(self.job).segment_count
+        checked = total = 0
+        caught: list[float] = []
+        for name in self.observer.stories:
+            page = self.observer.book.round(name)
+            honest = [rows for address, rows in page.tables.items() if self.observer.behaviours[address] == "honest"]
+            view = self.ledger.rounds.view_of(*name)
+            pairs = len(bitmap_slots(view.present)) * segments
+            if not pairs:
+                continue
+            cheated = math.ceil(CHEATED_SHARE * pairs)
+            missed = 1.0
+            for rows in honest:
+                missed *= 1 - round_detection(pairs, cheated, len(rows))
+            caught.append(1 - missed)
+            checked += sum(len(rows) for rows in honest)
+            total += pairs
+        verdict = audit_step(self.observer, *self.audited_step())
+        return {
+            "segments_checked": checked,
+            "segments_total": total,
+            "detection_per_round": min(caught, default=0.0),
+            "detection_per_job": mixed_job_detection(caught),
+            "cheated_share": CHEATED_SHARE,
+            "honest": verdict.honest,
+            "words": verdict.words,
+        }
+
+    def audited_step(self) -> tuple[RoundName, Any, int, int]:
+        """A step in the middle of an included slot of the last final round."""
+        last = max(name for name, story in self.observer.stories.items() if not story.void and story.accepted)
+        view = self.ledger.rounds.view_of(*last)
+        return last, view, bitmap_slots(view.included)[0], self.order.steps_per_round // 2
+
+    def gas(self) -> dict[str, Any]:
+        """Gas of the job's transactions; setting up balances and stakes apart."""
+        phases = gas_by_phase(self.network.chain)
+        per_round = sum(phases[phase] for phase in ROUND_PHASES) // max(1, len(self.observer.stories))
+        total = sum(gas for phase, gas in phases.items() if phase != "fund")
+        return {"total": total, "per_round": per_round, "per_phase": phases}
+
+    def seconds(self) -> dict[str, float]:
+        """Seconds of work, summed over all parties."""
+        sums: dict[str, float] = {}
+        for name, world in self.network.worlds.items():
+            if name != "observer":
+                for kind, spent_s in world.compute.meter.seconds.items():
+                    sums[kind] = sums.get(kind, 0.0) + spent_s
+        return {
+            "train": sums.get("train", 0.0),
+            "verify": sums.get("verify", 0.0) + sums.get("aggregate", 0.0),
+            "hash": sums.get("hash", 0.0),
+            "chain": self.network.meter.seconds.get("chain", 0.0),
+        }

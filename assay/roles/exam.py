@@ -1,0 +1,64 @@
+"""Measuring a model: the job's own `evaluate` and `predict` programs over held-out samples."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from assay.protocol.errors import Unsupported
+from assay.roles.assignment import Assignment, State
+from assay.roles.world import Compute
+from assay.store.samples import Samples
+from assay.work.interpret import Fault
+
+PADDING = -1
+"""The target that `evaluate` does not count."""
+
+
+@dataclass(frozen=True)
+class Mark:
+    """What a state is worth on a set of samples."""
+
+    correct_count: int
+    sample_count: int
+    loss: float
+
+    @property
+    def accuracy(self) -> float:
+        """Share of right answers."""
+        return self.correct_count / self.sample_count
+
+
+def evaluate(compute: Compute, assignment: Assignment, state: State, samples: Samples) -> Mark:
+    """Runs `evaluate` over all samples; the last batch is padded. Errors: `Unsupported` where the program faults."""
+    runner = compute.runner(assignment.bundle.evaluate)
+    correct, loss = 0, 0.0
+    for x, y in _batches(samples, assignment.batch_size):
+        outputs = runner.run([*state, x, y])
+        if isinstance(outputs, Fault):
+            raise Unsupported(f"the model cannot be evaluated: {outputs.reason} in {outputs.operator}")
+        correct += int(outputs[0])
+        loss += float(outputs[1])
+    return Mark(correct, samples.count, loss / samples.count)
+
+
+def predict(compute: Compute, assignment: Assignment, state: State, samples: Samples, index: int) -> tuple[int, float]:
+    """The model's answer to one sample and its margin over the second best. Errors: `Unsupported`."""
+    x, _ = next(_batches(samples, assignment.batch_size, index))
+    outputs = compute.runner(assignment.bundle.predict).run([*state, x])
+    if isinstance(outputs, Fault):
+        raise Unsupported(f"the model cannot answer: {outputs.reason} in {outputs.operator}")
+    best, second = torch.topk(outputs[0][0], 2).values.tolist()
+    return int(outputs[1][0]), best - second
+
+
+def _batches(samples: Samples, batch_size: int, start: int = 0) -> Iterator[tuple[Tensor, Tensor]]:
+    x, y = torch.from_numpy(samples.x), torch.from_numpy(samples.y)
+    for at in range(start, samples.count, batch_size):
+        batch_x, batch_y = x[at : at + batch_size], y[at : at + batch_size]
+        missing = batch_size - len(batch_x)
+        if missing:
+            batch_x = torch.cat([batch_x, batch_x.new_zeros((missing, *batch_x.shape[1:]))])
+            batch_y = torch.cat([batch_y, batch_y.new_full((missing, *batch_y.shape[1:]), PADDING)])
+        yield batch_x, batch_y
