@@ -214,7 +214,7 @@ def _party(party: Report, role: str) -> Html:
     segments = party.get("segments_accepted", party.get("segments_checked"))
     return tag(
         "tr",
-        tag("th", party["name"], " ", tag("span", role, class_="quiet"), scope="row"),
+        tag("th", party["name"], role not in party["name"] and tag("span", f" {role}", class_="quiet"), scope="row"),
         tag("td", tag("span", party["behaviour"], class_="badge good" if honest else "badge bad")),
         tag("td", "" if segments is None else str(segments), class_="n", data_name="segments"),
         tag("td", party["paid"], class_="n", data_name="paid"),
@@ -245,9 +245,9 @@ def _cost(report: Report) -> Html:
         ("c3", "the chain", float(seconds["chain"])),
     ]
     lead = (
-        f"{audit['segments_checked']:,} of {audit['segments_total']:,} segments were executed again. Who cheats{share} in"
-        f" a round is caught in it with probability {_percent(audit['detection_per_round'])}, and within the job with"
-        f" {_percent(audit['detection_per_job'], 3)}."
+        f"{audit['segments_checked']:,} of {audit['segments_total']:,} segments were executed again. Who cheats{share}"
+        f" in a round is caught in it with probability {_percent(audit['detection_per_round'])}, and within the job"
+        f" with {_percent(audit['detection_per_job'], 3)}."
     )
     rows = [
         tag(

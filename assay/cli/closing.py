@@ -47,7 +47,8 @@ def _parties(report: Report, symbol: str) -> Table:
             honest = party["behaviour"] == "honest"
             lost = Decimal(party["slashed"]) + Decimal(party.get("bond_burned", "0"))
             table.add_row(
-                plain(party["name"], "" if honest else "bold") + plain(f" {role}", "dim"),
+                plain(party["name"], "" if honest else "bold")
+                + plain("" if role in party["name"] else f" {role}", "dim"),
                 plain(party["behaviour"], "green" if honest else "red"),
                 plain(party["paid"]),
                 plain(amount_text(lost) if lost else "–", "red" if lost else "dim"),
