@@ -22,7 +22,12 @@ def contract_int64(left: Tensor, right: Tensor) -> Tensor:
 
 
 def contract_float64(left: Tensor, right: Tensor) -> Tensor:
-    """Inner products of float64 integers by GEMM; float64 without negative zeros."""
+    """Inner products of float64 integers by GEMM; float64 without negative zeros.
+
+    The product of a long operand by a narrow one is computed with the narrow one first, which vendors run faster.
+    """
+    if left.shape[0] == 1 and left.shape[1] > 4 * right.shape[1]:
+        return torch.mm(right[0], left[0].t()).add_(0.0).t().unsqueeze(0)
     if left.shape[0] == 1:
         return torch.mm(left[0], right[0].t()).add_(0.0).unsqueeze(0)
     return torch.bmm(left, right.transpose(1, 2)).add_(0.0)

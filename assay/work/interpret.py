@@ -15,7 +15,7 @@ from enum import Enum
 import torch
 from torch import Tensor
 
-from assay.exact import kernels, quantise, reduce
+from assay.exact import index, kernels, quantise, reduce
 from assay.exact.contract import contract_float64
 from assay.exact.primitives import BY_OPCODE, OutsideDomain, Primitive, mask_axes
 from assay.exact.values import EXACT_INTEGER, TORCH_DTYPES, Value
@@ -24,6 +24,8 @@ from assay.work.node import Node
 from assay.work.program import Program
 
 INDEX_MAPS = frozenset({"reshape", "permute", "expand", "slice", "pad", "concat", "unfold", "flip"})
+LONG_UNFOLD = 1 << 14
+"""Elements from which windows are copied by offset; smaller ones stay in cache either way."""
 RESHAPING = frozenset({"reshape", "permute", "expand"})
 """Index maps under which no power of two is padded with zeros or lost."""
 
@@ -147,6 +149,8 @@ class Runner:
         if name in INDEX_MAPS and forms[0] != Form.NATIVE and len(set(forms)) == 1:
             if forms[0] == Form.POWER and name not in RESHAPING:
                 return None, Form.NATIVE
+            if name == "unfold" and value.size >= LONG_UNFOLD:
+                return lambda x: unfold_by_offset(x, attributes), forms[0]
             function = primitive.apply
             return lambda *args: function(list(args), attributes, value), forms[0]
         if name == "exponent":
@@ -260,6 +264,12 @@ class Runner:
         """A fault with the node's source, where it is known."""
         sources = self.program.side.sources
         return Fault(position, operator, sources[position] if position < len(sources) else "", reason)
+
+
+def unfold_by_offset(values: Tensor, attributes: tuple[int, ...]) -> Tensor:
+    """Windows held as [C, KH, KW, N, OH, OW]: copied in long runs, and both reshapes to operands are views."""
+    order = (3, 4, 5, 0, 1, 2)
+    return index.unfold(values, attributes).permute(order).contiguous().permute(order)
 
 
 def plan_rescale(shift: int) -> Operation:
