@@ -95,9 +95,7 @@ def _header(report: Report) -> Html:
             _figure(f"{caught} of {len(cheats)}", "cheats that lost money"),
             _figure(f"{spared} of {honest}", "honest parties that lost nothing"),
             _figure(_percent(ratio["verify_train"]), "verification, of training time"),
-            _figure(
-                amount_text(Decimal(report["escrow"]["paid"])), f"{clean(report['token']['symbol'])} paid for work"
-            ),
+            _figure(f"{Decimal(report['escrow']['paid']):,.2f}", f"{clean(report['token']['symbol'])} paid for work"),
             _figure(f"{float(report['seconds']['total']):.1f} s", "from posting to answer"),
             class_="figures",
         ),

@@ -1,6 +1,7 @@
 """Running verbs: fast help, exit codes, messages with hints instead of tracebacks, JSON that is nothing but JSON."""
 
 import json
+import signal
 import subprocess
 import sys
 import types
@@ -133,6 +134,34 @@ def test_a_reader_that_leaves_is_no_traceback():
     done = subprocess.run(["bash", "-c", shell], capture_output=True, text=True, timeout=60)
     assert done.stderr == ""
     assert len(done.stdout) == 10
+
+
+def test_a_demo_that_is_interrupted_ends_cleanly(tmp_path):
+    arguments = [sys.executable, "-u", "-m", "assay.cli", "demo", "--out", str(tmp_path)]
+    with subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        while "posting" not in process.stdout.readline():
+            assert process.poll() is None
+        process.send_signal(signal.SIGINT)
+        _, failure = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert failure == "\ninterrupted\n"
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--cheaters", "nobody"], "assay zoo"),
+        (["--data", "sklearn:nothing"], "choose one of"),
+        (["--providers", "500"], "ask for fewer"),
+    ],
+)
+def test_a_demo_that_cannot_be_is_refused_with_a_hint(arguments, words, capsys, tmp_path):
+    assert main(["demo", "--out", str(tmp_path), *arguments]) == BadInput.exit_code
+    assert words in capsys.readouterr().err
+    assert main(["demo", "--json", "--out", str(tmp_path), *arguments]) == BadInput.exit_code
+    assert json.loads(capsys.readouterr().out)["error"] == "bad-input"
 
 
 def test_zoo_tells_what_is_not_caught(capsys):
