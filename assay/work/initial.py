@@ -13,10 +13,12 @@ from torch import Tensor, nn
 
 from assay.exact import elementwise
 from assay.exact.random import random_words, unit_interval
-from assay.exact.values import TORCH_DTYPES
+from assay.exact.values import RANK_LIMIT, TORCH_DTYPES
 from assay.protocol.errors import BadInput, Malformed, Unsupported
 
 KINDS = ("uniform", "normal", "constant", "given")
+AMOUNTS = {"F32": 3e38, "I64": 2.0**53, "BOOL": 1.0}
+"""Element types of states and the largest amount of each."""
 
 
 @dataclass(frozen=True)
@@ -38,8 +40,9 @@ class Rule:
         """From plain values. Errors: `Malformed`."""
         match entry:
             case [str(name), str(dtype), list(shape), str(kind), int(amount) | float(amount)]:
-                sizes = all(isinstance(size, int) and 0 < size < 1 << 32 for size in shape)
-                if dtype in TORCH_DTYPES and kind in KINDS and sizes and len(shape) <= 6 and math.isfinite(amount):
+                sizes = len(shape) <= RANK_LIMIT and all(isinstance(size, int) and 0 < size < 1 << 32 for size in shape)
+                drawn = kind in KINDS and (dtype == "F32" or kind in ("constant", "given"))
+                if sizes and drawn and dtype in AMOUNTS and -AMOUNTS[dtype] <= amount <= AMOUNTS[dtype]:
                     return cls(name, dtype, tuple(shape), kind, float(amount))
         raise Malformed(f"not a rule of an initial state: {entry!r}"[:200])
 

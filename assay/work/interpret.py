@@ -223,10 +223,10 @@ class Runner:
         """Inputs have the declared types. Errors: `BadInput`."""
         if len(inputs) != self.count:
             raise BadInput(f"the program takes {self.count} inputs, not {len(inputs)}")
-        for index, (tensor, value) in enumerate(zip(inputs, self.program.inputs, strict=True)):
+        for place, (tensor, value) in enumerate(zip(inputs, self.program.inputs, strict=True)):
             if tensor.dtype != TORCH_DTYPES[value.dtype] or tuple(tensor.shape) != value.shape:
                 names = self.program.side.input_names
-                name = names[index] if index < len(names) else str(index)
+                name = names[place] if place < len(names) else str(place)
                 expected = f"{value.dtype}{list(value.shape)}"
                 raise BadInput(f"input {name} is {tensor.dtype}{list(tensor.shape)}, the program takes {expected}")
 
@@ -234,10 +234,10 @@ class Runner:
         """The first fault, by running node by node on declared types; None when there is none."""
         held: dict[int, Tensor] = dict(enumerate(inputs))
         values = self.program.values
-        for index, tensor in enumerate(inputs):
-            if values[index].dtype == "F32" and not bool(torch.isfinite(tensor).all()):
+        for place, tensor in enumerate(inputs):
+            if values[place].dtype == "F32" and not bool(torch.isfinite(tensor).all()):
                 names = self.program.side.input_names
-                return Fault(-1 - index, "input", names[index] if index < len(names) else "", "not finite")
+                return Fault(-1 - place, "input", names[place] if place < len(names) else "", "not finite")
         for position, node in enumerate(self.program.nodes):
             value = self.count + position
             primitive = BY_OPCODE[node.opcode]

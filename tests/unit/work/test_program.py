@@ -16,6 +16,7 @@ from assay.exact.values import Value
 from assay.protocol.errors import LimitExceeded, Malformed
 from assay.protocol.merkle import leaf_hash, merkle_proof, merkle_root, roots_hash, verify
 from assay.work.capture import capture
+from assay.work.initial import Rule
 from assay.work.interpret import Fault, Runner
 from assay.work.node import HEAD, Node
 from assay.work.normal import Graph
@@ -103,6 +104,28 @@ def test_a_damaged_bundle_is_refused_or_another(place: int, byte: int) -> None:
         Bundle.from_bytes(bytes(content), SMALL)
     except Malformed:
         return
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        ["w", "F32", [2], "uniform", 10**400],
+        ["w", "F32", [2], "uniform", float("nan")],
+        ["w", "F32", [2], "normal", 1e300],
+        ["w", "I64", [2], "constant", 1e30],
+        ["w", "I64", [2], "uniform", 1],
+        ["w", "I16", [2], "constant", 1],
+        ["w", "F32", [0], "constant", 1],
+        ["w", "F32", [1] * 7, "constant", 1],
+        ["w", "F32", [1 << 40], "constant", 1],
+        ["w", "F32", [2], "secret", 1],
+        ["w", "F32", [2], "constant"],
+        {"name": "w"},
+    ],
+)
+def test_odd_rules_of_a_state_are_refused(row: object) -> None:
+    with pytest.raises(Malformed, match="not a rule"):
+        Rule.from_json(row)
 
 
 @given(st.binary(max_size=300))
