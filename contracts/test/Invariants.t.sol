@@ -1,0 +1,524 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity ^0.8.28;
+
+import {Hashing} from "../src/Hashing.sol";
+import {Commitment, JobPhase, RoundPhase, RoundView, Target} from "../src/Types.sol";
+import {IDisputes} from "../src/interfaces/IDisputes.sol";
+import {IStakes} from "../src/interfaces/IStakes.sol";
+import {IVault} from "../src/interfaces/IVault.sol";
+import {Base} from "./Base.sol";
+import {Network} from "./Network.sol";
+import {Tree} from "./Tree.sol";
+
+/// @title Plays random consumers, providers, validators, aggregators, challengers and time over several jobs at once.
+/// @notice Most actions are what somebody would do next; some are late, partial, false or out of turn.
+contract Handler is Network {
+    uint256 internal constant JOBS_MAX = 4;
+
+    error Panicked(bytes reason);
+
+    uint256 public ownCalls;
+    uint256 public refusals;
+    bool public insolvent; // a bucket that must cover a payment did not
+    bool public panicked;
+    bytes public lastPanic;
+    mapping(uint256 job => uint256) public claimedOf;
+    mapping(bytes32 key => bytes32) private _nonces;
+    mapping(uint256 dispute => mapping(address => bytes32)) private _votes;
+
+    constructor() {
+        deploy(false);
+        populate(5, 7, 3);
+        draft(3, 3, 3);
+        order.reportsMin = 2;
+        order.redoRounds = 1;
+    }
+
+    // ---------------------------------------------------------------- what the fuzzer calls
+
+    function step(uint256 seed) external {
+        _try(abi.encodeCall(this.doStep, (seed)));
+    }
+
+    function steps(uint256 seed) external {
+        for (uint256 i = 0; i < 8; i++) _try(abi.encodeCall(this.doStep, (uint256(keccak256(abi.encode(seed, i))))));
+    }
+
+    function odd(uint256 seed) external {
+        _try(abi.encodeCall(this.doOdd, (seed)));
+    }
+
+    function dispute(uint256 seed) external {
+        _try(abi.encodeCall(this.doDispute, (seed)));
+    }
+
+    function wait(uint256 seed) external {
+        skip(bound(seed, 1, (seed >> 64) % 6 == 0 ? 150 : 15));
+        mine(bound(seed >> 128, 1, 4));
+    }
+
+    function _try(bytes memory call) private {
+        ownCalls++;
+        (bool done, bytes memory reason) = address(this).call(call);
+        if (done) return;
+        refusals++;
+        bytes4 selector = bytes4(reason);
+        // A failed assertion or an overflow; a division by zero is this handler's, with nobody to choose from.
+        if (selector == 0x4e487b71 && (uint8(reason[35]) == 0x01 || uint8(reason[35]) == 0x11)) {
+            panicked = true;
+            lastPanic = bytes.concat(reason, call);
+        }
+        if (selector == IVault.Insufficient.selector) {
+            bytes memory rest = new bytes(reason.length - 4);
+            for (uint256 i = 0; i < rest.length; i++) rest[i] = reason[i + 4];
+            (, IVault.Kind kind,,,) = abi.decode(rest, (address, IVault.Kind, bytes32, uint256, uint256));
+            if (kind != IVault.Kind.Free) insolvent = true;
+        }
+    }
+
+    // ---------------------------------------------------------------- one step of some job
+
+    function doStep(uint256 seed) external {
+        if (jobs.jobCount() == 0 || (seed % 16 == 0 && jobs.jobCount() < JOBS_MAX)) {
+            post();
+            return;
+        }
+        uint256 job = 1 + (seed >> 8) % jobs.jobCount();
+        uint256 dice = seed >> 32;
+        JobPhase phase = phaseOf(job);
+        if (phase == JobPhase.Bidding) _bidding(job, dice);
+        else if (phase == JobPhase.Drawing) jobs.draw(job);
+        else if (phase == JobPhase.Enlisting) _enlisting(job, dice);
+        else if (jobs.viewOf(job).ended) _ended(job, dice);
+        else _round(job, dice);
+    }
+
+    function _bidding(uint256 job, uint256 dice) private {
+        if (block.timestamp < jobs.viewOf(job).postedAt + order.windows.bid) {
+            if (dice % 5 == 4) skip(order.windows.bid);
+            else for (uint256 i = 0; i < 4; i++) _sealAny(job, bidders[(dice + i) % bidders.length], (dice + i) % bidders.length);
+            return;
+        }
+        if (dice % 16 == 15) skip(order.windows.reveal);
+        if (dice % 2 == 0) return jobs.close(job);
+        for (uint256 i = 0; i < 4; i++) {
+            uint256 place = (dice + i) % bidders.length;
+            vm.prank(bidders[place]);
+            try jobs.revealBid(job, uint128(700 + 37 * place), "salt") {} catch {}
+        }
+    }
+
+    function _sealAny(uint256 job, address bidder, uint256 place) private {
+        vm.prank(bidder);
+        try jobs.commitBid(job, keccak256(abi.encode(job, bidder, uint128(700 + 37 * place), bytes32("salt")))) {} catch {}
+    }
+
+    function _enlisting(uint256 job, uint256 dice) private {
+        address[] memory drawn_ = jobs.validatorsOf(job);
+        if (dice % 4 == 0) {
+            if (dice % 64 == 0) skip(order.windows.enlist);
+            jobs.start(job);
+        } else {
+            enlist(job, drawn_[dice % drawn_.length]);
+        }
+    }
+
+    function _ended(uint256 job, uint256 dice) private {
+        address account = everybody[dice % everybody.length];
+        if (dice % 3 == 0) jobs.settleBid(job, account);
+        else claimedOf[job] += rounds.claim(job, account);
+    }
+
+    function _round(uint256 job, uint256 dice) private {
+        (, uint32 first, uint32 next) = rounds.progress(job);
+        if (first == next) {
+            jobs.end(job);
+            return;
+        }
+        uint32 round = first + uint32(dice % (next - first));
+        uint32 generation = rounds.generationOf(job, round);
+        RoundPhase phase = rounds.viewOf(job, generation, round).phase;
+        dice >>= 8;
+        if (phase == RoundPhase.Training) _training(job, generation, round, dice);
+        else if (phase == RoundPhase.Sampling) _sampling(job, generation, round, dice);
+        else if (phase == RoundPhase.Opening) _opening(job, generation, round, dice);
+        else if (phase == RoundPhase.Aggregating) _aggregating(job, generation, round, dice);
+        else if (dice % 4 == 0) _late(job, generation, round, order.windows.challenge);
+        else rounds.finalise(job, generation, round);
+    }
+
+    function _training(uint256 job, uint32 generation, uint32 round, uint256 dice) private {
+        uint256 open = jobs.slotsOpen(job)[0];
+        if (dice % 8 == 0) {
+            Commitment memory c = commitmentOf(job, generation, round, uint16(dice % order.providers));
+            vm.prank(c.provider);
+            rounds.commitSlot(c);
+        } else if (dice % 8 == 1) {
+            skip(order.windows.train);
+            commitRound(job, generation, round, open & (dice >> 8));
+        } else if (dice % 32 == 2) {
+            _late(job, generation, round, order.windows.train + order.windows.aggregate);
+        } else {
+            commitRound(job, generation, round, open);
+        }
+    }
+
+    function _sampling(uint256 job, uint32 generation, uint32 round, uint256 dice) private {
+        address[] memory drawn_ = jobs.validatorsOf(job);
+        address validator = drawn_[dice % drawn_.length];
+        (,, uint256 enlistedBlock,) = jobs.seatAt(job, dice % drawn_.length);
+        if (enlistedBlock == 0) {
+            enlist(job, validator);
+        } else if (dice % 16 == 15) {
+            _late(job, generation, round, order.windows.table);
+        } else if (rounds.viewOf(job, generation, round).tablesCommitted & (1 << (dice % drawn_.length)) == 0) {
+            bytes32 nonce = nonceOf(validator, spent[validator]++);
+            _nonces[keccak256(abi.encode(job, generation, round, validator))] = nonce;
+            vm.prank(validator);
+            rounds.commitTable(job, generation, round, keccak256(abi.encode(bytes32("table"), nonce, bytes32("pepper"))));
+        } else {
+            _openAny(job, generation, round, validator);
+        }
+    }
+
+    function _openAny(uint256 job, uint32 generation, uint32 round, address validator) private {
+        bytes32 nonce = _nonces[keccak256(abi.encode(job, generation, round, validator))];
+        vm.prank(validator);
+        rounds.revealTable(job, generation, round, "table", nonce, "pepper");
+    }
+
+    function _opening(uint256 job, uint32 generation, uint32 round, uint256 dice) private {
+        address[] memory drawn_ = jobs.validatorsOf(job);
+        RoundView memory r = rounds.viewOf(job, generation, round);
+        if (dice % 16 == 15) {
+            _late(job, generation, round, order.windows.open);
+        } else if (dice % 2 == 0) {
+            _openAny(job, generation, round, drawn_[(dice >> 8) % drawn_.length]);
+        } else if (r.optimistic) {
+            vm.prank(jobs.aggregatorOf(job));
+            rounds.include(job, generation, round, r.present, r.present, "result", new bytes[](0));
+        } else {
+            uint256 accepted = r.present[0] & jobs.slotsOpen(job)[0];
+            if (dice % 8 == 1) accepted &= dice >> 16;
+            uint256 included = dice % 8 == 3 ? accepted & (dice >> 32) : accepted;
+            includeRound(job, generation, round, accepted, included);
+        }
+    }
+
+    function _aggregating(uint256 job, uint32 generation, uint32 round, uint256 dice) private {
+        if (dice % 16 == 15) {
+            _late(job, generation, round, order.windows.aggregate);
+        } else if (dice % 16 == 14) {
+            skip(order.windows.aggregate / 2);
+            vm.prank(jobs.aggregatorOf(job));
+            rounds.aggregate(job, generation, round, "alone", new bytes[](0));
+        } else {
+            aggregateRound(job, generation, round);
+        }
+    }
+
+    function _late(uint256 job, uint32 generation, uint32 round, uint256 seconds_) private {
+        skip(seconds_);
+        vm.prank(stranger);
+        rounds.advance(job, generation, round);
+    }
+
+    // ---------------------------------------------------------------- what is out of turn
+
+    function doOdd(uint256 seed) external {
+        uint256 job = 1 + seed % jobs.jobCount();
+        uint256 dice = seed >> 16;
+        address account = everybody[(seed >> 32) % everybody.length];
+        (, uint32 first, uint32 next) = rounds.progress(job);
+        uint32 round = uint32((seed >> 64) % (uint256(next) + 1));
+        uint32 generation = rounds.generationOf(job, round);
+        uint256 kind = dice % 14;
+        if (kind == 0) {
+            vm.prank(account);
+            stakes.unstake(token, bound(seed >> 96, 0, stakes.available(token, account)));
+        } else if (kind == 1) {
+            vm.prank(account);
+            stakes.release(token);
+        } else if (kind == 2) {
+            vm.prank(account);
+            stakes.stake(token, bound(seed >> 96, 0, free(account)));
+        } else if (kind == 3) {
+            vm.prank(pool[(seed >> 96) % pool.length]);
+            stakes.retire(token, IStakes.Role.Validator);
+        } else if (kind == 4) {
+            vm.prank(pool[(seed >> 96) % pool.length]);
+            stakes.enrol(token, IStakes.Role.Validator);
+        } else if (kind == 5 && seed % 4 == 0) {
+            vm.prank(consumer);
+            jobs.cancel(job);
+        } else if (kind == 6) {
+            rounds.penaliseSilent(job, generation, round, (seed >> 96) % order.validators);
+        } else if (kind == 7 || kind == 8) {
+            _evidence(job, generation, first + uint32((seed >> 96) % (next - first)), uint16((seed >> 128) % order.providers), kind == 7);
+        } else if (kind == 9) {
+            for (uint16 slot = 0; slot < order.providers; slot++) {
+                try rounds.defaultSecret(job, generation, round, slot) {} catch {}
+            }
+        } else if (kind == 10 && seed % 8 == 0) {
+            bytes32 digest = "fault";
+            bytes32 structHash = keccak256(abi.encode(Hashing.FAULT_TYPE, job, generation, round, digest));
+            rounds.attestFault(job, generation, round, "fault", sign(job, structHash, order.quorum));
+        } else if (kind == 11) {
+            jobs.settleBid(job, account);
+        } else if (kind == 12) {
+            vault.sweepBurned(token);
+        } else {
+            rounds.proceed(job);
+        }
+    }
+
+    /// A demand for a secret, answered sometimes; or two signatures for a slot.
+    function _evidence(uint256 job, uint32 generation, uint32 round, uint16 slot, bool demand) private {
+        generation = rounds.generationOf(job, round);
+        Commitment memory c = commitmentOf(job, generation, round, slot);
+        bytes memory signature = signCommitment(c);
+        if (!demand) {
+            Commitment memory other = commitmentOf(job, generation, round, slot);
+            other.transcriptRoot = "another";
+            bytes memory second = signCommitment(other);
+            vm.prank(stranger);
+            rounds.equivocate(c, signature, other, second);
+            return;
+        }
+        bytes32[] memory proof = slotProof(job, generation, round, rounds.viewOf(job, generation, round).present[0], slot);
+        vm.prank(jobs.validatorsOf(job)[0]);
+        rounds.demandSecret(c, proof, signature);
+        if (uint256(c.secretHash) % 3 != 0) rounds.revealSecret(c, proof, secretOf(c));
+    }
+
+    // ---------------------------------------------------------------- disputes
+
+    function doDispute(uint256 seed) external {
+        uint256 count = rerun.disputeCount();
+        if (count > 0 && seed % 4 != 0) {
+            uint256 id = 1 + (seed >> 8) % count;
+            if (rerun.viewOf(id).outcome == IDisputes.Outcome.Open) {
+                _judge(id, seed >> 32);
+                return;
+            }
+        }
+        uint256 job = 1 + (seed >> 16) % jobs.jobCount();
+        (, uint32 first, uint32 next) = rounds.progress(job);
+        uint32 round = first + uint32((seed >> 24) % (next - first));
+        uint32 generation = rounds.generationOf(job, round);
+        if ((seed >> 40) % 8 == 0 && generation > 0) generation--;
+        IDisputes.Claim memory claim;
+        claim.commitment.job = job;
+        claim.commitment.generation = generation;
+        claim.commitment.round = round;
+        claim.target = Target.Aggregate;
+        if ((seed >> 48) % 3 != 0) _slotClaim(claim, uint16((seed >> 56) % order.providers), (seed >> 64) % 2 == 0);
+        address challenger = everybody[(seed >> 72) % everybody.length];
+        bytes32 sealedChallenge = keccak256(abi.encode(claim, challenger, bytes32("salt")));
+        vm.prank(challenger);
+        rerun.commitChallenge(job, sealedChallenge);
+        mine(1);
+        vm.prank(challenger);
+        rerun.openChallenge(claim, "salt");
+    }
+
+    function _slotClaim(IDisputes.Claim memory claim, uint16 slot, bool emit_) private view {
+        Commitment memory c = commitmentOf(claim.commitment.job, claim.commitment.generation, claim.commitment.round, slot);
+        RoundView memory r = rounds.viewOf(c.job, c.generation, c.round);
+        bytes32[] memory leaves = leafHashes(c);
+        claim.target = emit_ ? Target.Emit : Target.Segment;
+        claim.commitment = c;
+        claim.commitmentProof = slotProof(c.job, c.generation, c.round, r.present[0], slot);
+        claim.signature = signCommitment(c);
+        claim.secret = secretOf(c);
+        claim.before = leafAt(c, SEGMENTS - 1);
+        claim.beforeProof = Tree.proof(leaves, SEGMENTS - 1);
+        claim.after_ = leafAt(c, SEGMENTS);
+        claim.afterProof = Tree.proof(leaves, SEGMENTS);
+    }
+
+    /// Voters find the claim true, false, or the job at fault; some are silent.
+    function _judge(uint256 id, uint256 dice) private {
+        address[] memory voters = rerun.votersOf(id);
+        IDisputes.DisputeView memory d = rerun.viewOf(id);
+        if (d.committed == 0 && block.timestamp < d.commitDeadline) {
+            uint256 kind = dice % 16;
+            bytes32 digest = kind == 0 ? Hashing.FAULT : kind < 10 ? bytes32("another") : d.claimed;
+            for (uint256 i = 0; i < voters.length; i++) {
+                bytes32 found = (dice >> (8 * i)) % 7 == 6 ? bytes32(i + 1) : digest;
+                _votes[id][voters[i]] = found;
+                if ((dice >> (8 * i)) % 11 == 10) continue;
+                vm.prank(voters[i]);
+                rerun.vote(id, keccak256(abi.encode(id, voters[i], found, bytes32("pepper"))));
+            }
+            return;
+        }
+        if (dice % 3 == 0) skip(order.windows.table);
+        for (uint256 i = 0; i < voters.length; i++) {
+            if ((dice >> (8 * i)) % 11 == 9) continue;
+            vm.prank(voters[i]);
+            try rerun.revealVote(id, _votes[id][voters[i]], "pepper") {} catch {}
+        }
+        if (dice % 2 == 0) skip(order.windows.open);
+        rerun.decide(id);
+    }
+
+    // ---------------------------------------------------------------- what must hold
+
+    function checkConserved() external view {
+        equal(sumOfBuckets(), held(), "vault = sum of its buckets");
+        yes(!insolvent, "a bucket did not cover what it owes");
+        if (panicked) revert Panicked(lastPanic);
+    }
+
+    function checkLocks() external view {
+        for (uint256 i = 0; i < everybody.length; i++) {
+            address account = everybody[i];
+            uint256 sum;
+            for (uint256 job = 1; job <= jobs.jobCount(); job++) {
+                IStakes.Lock memory held_ = stakes.lockOf(jobs.obligation(job, account));
+                if (held_.account != address(0) && !held_.released) sum += held_.amount;
+            }
+            equal(stakes.locked(token, account), sum, "locked = sum of live locks");
+            atMost(sum, stakes.staked(token, account), "locks <= stake");
+            (uint256 leaving,) = stakes.unbonding(token, account);
+            atMost(leaving, stakes.staked(token, account), "unbonding <= stake");
+        }
+    }
+
+    function checkPay() external view {
+        for (uint256 job = 1; job <= jobs.jobCount(); job++) {
+            uint256 sum;
+            for (uint256 i = 0; i < everybody.length; i++) sum += rounds.earned(job, everybody[i]);
+            equal(bucket(IVault.Kind.Credit, job), sum - claimedOf[job], "credit = earned - claimed");
+            (uint32 newest, uint32 first, uint32 next) = rounds.progress(job);
+            (,, bool ended) = jobs.phaseOf(job);
+            if (!ended) {
+                atMost(uint256(next - first) * rounds.roundCost(job), bucket(IVault.Kind.Escrow, job), "reserve covers open rounds");
+            }
+            for (uint32 round = 0; round < order.rounds; round++) {
+                uint256 finals;
+                for (uint32 generation = 0; generation <= newest; generation++) {
+                    RoundPhase phase = rounds.viewOf(job, generation, round).phase;
+                    if (phase == RoundPhase.Final) finals++;
+                    if (generation != rounds.generationOf(job, round)) {
+                        yes(phase == RoundPhase.Void || phase == RoundPhase.None, "only the live generation lives");
+                    }
+                }
+                equal(finals, round < first ? 1 : 0, "final once, in order");
+            }
+        }
+    }
+
+    function corners() external view returns (uint256 finals, uint256 voids, uint256 disputes) {
+        for (uint256 job = 1; job <= jobs.jobCount(); job++) {
+            (uint32 newest, uint32 first,) = rounds.progress(job);
+            finals += first;
+            voids += newest;
+        }
+        disputes = rerun.disputeCount();
+    }
+
+    /// Whatever happened, somebody without any role brings every job to its end by time alone, and everything is given back.
+    function exitAll() external {
+        for (uint256 job = 1; job <= jobs.jobCount(); job++) {
+            for (uint256 i = 0; i < 80 && !jobs.viewOf(job).ended; i++) _push(job);
+            yes(jobs.viewOf(job).ended, "no exit");
+            for (uint256 i = 0; i < everybody.length; i++) {
+                _settle(job, everybody[i]);
+                try rounds.claim(job, everybody[i]) {} catch {}
+            }
+            equal(bucket(IVault.Kind.Credit, job), 0, "credit left");
+            equal(bucket(IVault.Kind.Escrow, job), 0, "escrow left");
+        }
+        for (uint256 i = 0; i < everybody.length; i++) equal(stakes.locked(token, everybody[i]), 0, "lock left");
+        equal(vault.total(token, IVault.Kind.Bond), 0, "bond left");
+        equal(sumOfBuckets(), held(), "conserved at the end");
+    }
+
+    function _settle(uint256 job, address account) private {
+        try jobs.settleBid(job, account) {} catch {}
+    }
+
+    function _push(uint256 job) private {
+        skip(1 hours);
+        mine(3);
+        JobPhase phase = phaseOf(job);
+        if (phase == JobPhase.Bidding) return jobs.close(job);
+        if (phase == JobPhase.Drawing) return jobs.draw(job);
+        if (phase == JobPhase.Enlisting) return jobs.start(job);
+        for (uint256 id = 1; id <= rerun.disputeCount(); id++) {
+            try rerun.decide(id) {} catch {}
+        }
+        (uint32 newest, uint32 first, uint32 next) = rounds.progress(job);
+        for (uint32 generation = 0; generation <= newest; generation++) {
+            for (uint32 round = 0; round < order.rounds; round++) {
+                for (uint16 slot = 0; slot < order.providers; slot++) {
+                    try rounds.defaultSecret(job, generation, round, slot) {} catch {}
+                }
+            }
+        }
+        for (uint32 round = first; round < next; round++) {
+            uint32 generation = rounds.generationOf(job, round);
+            try rounds.finalise(job, generation, round) {} catch {}
+            try rounds.advance(job, generation, round) {} catch {}
+        }
+        try jobs.end(job) {} catch {}
+    }
+}
+
+contract InvariantTest is Base {
+    Handler internal handler;
+    bytes4[] private _selectors;
+
+    struct FuzzSelector {
+        address addr;
+        bytes4[] selectors;
+    }
+
+    function setUp() external {
+        handler = new Handler();
+        _selectors.push(Handler.step.selector);
+        _selectors.push(Handler.steps.selector);
+        _selectors.push(Handler.steps.selector);
+        _selectors.push(Handler.odd.selector);
+        _selectors.push(Handler.dispute.selector);
+        _selectors.push(Handler.wait.selector);
+        target(address(handler));
+    }
+
+    function targetSelectors() public view returns (FuzzSelector[] memory out) {
+        out = new FuzzSelector[](1);
+        out[0] = FuzzSelector(address(handler), _selectors);
+    }
+
+    function invariant_everythingHolds() external view {
+        handler.checkConserved();
+        handler.checkLocks();
+        handler.checkPay();
+    }
+
+    function afterInvariant() external {
+        handler.exitAll();
+    }
+
+    /// The handler does reach the end of jobs, verdicts and voids: a walk that never leaves the market would prove nothing.
+    function test_handler_reachesEveryCorner_succeeds() external {
+        for (uint256 i = 0; i < 400; i++) {
+            uint256 seed = uint256(keccak256(abi.encode("walk", i)));
+            if (i % 8 == 5) handler.dispute(seed);
+            else if (i % 8 == 6) handler.odd(seed);
+            else if (i % 8 == 7) handler.wait(seed);
+            else handler.steps(seed);
+        }
+        handler.checkConserved();
+        handler.checkLocks();
+        handler.checkPay();
+        (uint256 finals, uint256 voids, uint256 disputes) = handler.corners();
+        yes(handler.refusals() * 3 < handler.ownCalls() * 2, "most actions are possible ones");
+        yes(finals > 3, "final rounds");
+        yes(voids > 0, "void rounds");
+        yes(disputes > 0, "disputes");
+        handler.exitAll();
+    }
+}
