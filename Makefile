@@ -87,7 +87,7 @@ docs: $(INSTALLED)
 	$(BIN)/python -m assay.cli.reference
 
 bench: $(INSTALLED)
-	@for program in bench/[a-z]*.py; do name=$$(basename $$program .py); echo "== $$name"; $(BIN)/python -m bench.$$name || exit 1; done
+	@for name in $(patsubst bench/%.py,%,$(wildcard bench/[a-z]*.py)); do echo "== $$name"; $(BIN)/python -m bench.$$name || exit 1; done
 
 clean:
 	rm -rf $(VENV) contracts/node_modules contracts/out contracts/cache build dist *.egg-info \

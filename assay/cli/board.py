@@ -72,17 +72,17 @@ class Board:
     def _head(self) -> RenderableType:
         index, generation, count = self.opened
         grid = Table.grid(padding=(0, 1))
-        elapsed = plain(f"{self.clock() - self.started_s:4.0f} s", "dim")
         mark: RenderableType = plain("✓", "green") if self.done else self.spinner
-        if not count:
-            grid.add_row(mark, plain(self.title, "bold"), plain(self.step), elapsed)
-            return grid
-        bar = ProgressBar(total=count, completed=count if self.done else min(index, count), width=24)
-        where = plain(f"round {index} of {count}")
-        if generation:
-            where += plain(f" · generation {generation}", "yellow")
-        grid.add_row(mark, plain(self.title, "bold"), bar, where, plain(self.step, "dim"), elapsed)
-        return grid
+        cells: list[RenderableType] = [mark, plain(self.title, "bold")]
+        if count:
+            cells.append(ProgressBar(total=count, completed=count if self.done else min(index, count), width=20))
+            where = plain(f"round {index} of {count}")
+            cells.append(where + plain(f", generation {generation}", "yellow") if generation else where)
+        cells.append(plain(f"{self.clock() - self.started_s:.0f} s", "dim"))
+        for _ in cells:
+            grid.add_column(no_wrap=True)
+        grid.add_row(*cells)
+        return Group(grid, _clipped(plain(f"  {self.step}", "dim")))
 
     def _rounds(self) -> RenderableType:
         table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
@@ -93,17 +93,25 @@ class Board:
         return table
 
     def _verdicts(self) -> RenderableType:
+        symbol = printable(self.money.get("symbol", ""), 12)
+        rows = [verdict_cells(event, symbol) for event in self.verdicts]
         table = Table(box=None, padding=(0, 2, 0, 0), show_header=False)
-        table.add_column(no_wrap=True)
-        table.add_column(no_wrap=True)
-        table.add_column(overflow="ellipsis")
+        # Only the evidence gives way when the terminal is narrow.
+        for index in range(2):
+            table.add_column(no_wrap=True, min_width=min(40, max(len(row[index]) for row in rows)))
+        table.add_column(no_wrap=True, overflow="ellipsis")
         hidden = self.verdict_count - len(self.verdicts)
         if hidden:
             table.add_row(plain(f"and {hidden} before", "dim"), "", "")
-        symbol = printable(self.money.get("symbol", ""), 12)
-        for event in self.verdicts:
-            table.add_row(*verdict_cells(event, symbol))
+        for row in rows:
+            table.add_row(*row)
         return table
+
+
+def _clipped(text: Text) -> Text:
+    """A line that is cut rather than wrapped, so that the display keeps its height."""
+    text.no_wrap, text.overflow = True, "ellipsis"
+    return text
 
 
 def round_cells(event: Event) -> tuple[Text, ...]:

@@ -23,11 +23,13 @@ def print_closing(
     """Print the end of a run. `written`: paths; `commands`: (command, what it shows)."""
     symbol = printable(report["token"]["symbol"], 12)
     console.print(_parties(report, symbol))
-    console.print()
-    for name, text in _facts(report, symbol):
-        console.print(plain(f"{name:<10}", "dim") + text)
-    for path in written:
-        console.print(plain(f"{'report':<10}", "dim") + plain(path))
+    facts = [*_evidence(report), *_facts(report, symbol), *(("report", plain(path)) for path in written)]
+    grid = Table.grid(padding=(0, 2))
+    grid.add_column(no_wrap=True)
+    grid.add_column(overflow="fold")
+    for name, text in facts:
+        grid.add_row(plain(name, "dim"), text)
+    console.print(grid)
     console.print()
     console.print(plain("try next", "dim"))
     width = max(len(command) for command, _ in commands)
@@ -41,7 +43,6 @@ def _parties(report: Report, symbol: str) -> Table:
     table.add_column("behaviour", no_wrap=True)
     table.add_column(f"paid ({symbol})", justify="right", no_wrap=True)
     table.add_column(f"lost ({symbol})", justify="right", no_wrap=True)
-    table.add_column("evidence", overflow="fold")
     for group, role in PARTIES:
         for party in report.get(group, ()):
             honest = party["behaviour"] == "honest"
@@ -52,9 +53,15 @@ def _parties(report: Report, symbol: str) -> Table:
                 plain(party["behaviour"], "green" if honest else "red"),
                 plain(party["paid"]),
                 plain(amount_text(lost) if lost else "–", "red" if lost else "dim"),
-                plain(evidence_text(party["evidence"]), "dim"),
             )
     return table
+
+
+def _evidence(report: Report) -> list[tuple[str, Text]]:
+    parties = [party for group, _ in PARTIES for party in report.get(group, ()) if party["evidence"]]
+    return [(printable(party["name"], 30), plain(evidence_text(party["evidence"]))) for party in parties] + [
+        ("", Text())
+    ] * bool(parties)
 
 
 def _facts(report: Report, symbol: str) -> list[tuple[str, Text]]:
