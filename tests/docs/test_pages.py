@@ -145,4 +145,4 @@ def test_every_job_key_is_documented():
 @pytest.mark.parametrize("page", GUIDES, ids=name_of)
 def test_guides_name_no_machine(page):
     """Paths of one machine and addresses of registries do not belong in a guide."""
-    assert not re.search(r"[\s\"'=](/home|/root|/tmp|/work)/|index-url|https?://", page.read_text(encoding="utf-8"))
+    assert not re.search(r"[\s\"'=](/home|/root|/tmp|/work)/|index[-]url|https?://", page.read_text(encoding="utf-8"))
