@@ -119,7 +119,8 @@ def slice_rule(call: Call) -> Value:
     rank = len(source)
     require(len(call.attributes) == 2 * rank and len(shape) == rank, "slice needs a start and a step per axis")
     for start, step, size, limit in zip(call.attributes[:rank], call.attributes[rank:], shape, source, strict=True):
-        require(start >= 0 and step >= 1 and start + (size - 1) * step < limit, "slice leaves its input")
+        require(start >= 0 and 1 <= step <= limit, "slice's starts and steps are positive and within the axis")
+        require(start + (size - 1) * step < limit, "slice leaves its input")
     return moved(call.types[0], shape)
 
 

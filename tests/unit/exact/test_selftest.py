@@ -1,6 +1,8 @@
 """The self-test agrees here, notices a wrong answer, and drops a wrong path."""
 
 import json
+import subprocess
+import sys
 
 import pytest
 import torch
@@ -55,6 +57,12 @@ def test_flushed_subnormals_are_refused() -> None:
         finally:
             torch.set_flush_denormal(False)
     kernels.require_subnormals()
+
+
+def test_the_room_imports_no_ledger_and_no_network() -> None:
+    code = "import sys, assay.exact.selftest; print([name for name in sys.modules if name.startswith(('web3', 'assay.chain'))])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=120)
+    assert done.stdout.strip() == "[]"
 
 
 def test_the_table_is_one_to_one() -> None:

@@ -186,6 +186,7 @@ def test_oversize_is_refused_before_it_is_made() -> None:
         (node("reshape", (4, 5), (0,)), "number of elements"),
         (node("permute", (4, 4), (0,), 0, 0), "each axis once"),
         (node("slice", (4, 4), (0,), 1, 0, 1, 1), "leaves its input"),
+        (node("slice", (1, 4), (0,), 0, 0, 1 << 62, 1), "starts and steps"),
         (node("exp", (4, 5), (0,)), "declares"),
         (node("exponent", (4, 1), (0,), 2, 15, 16320, dtype="I16"), "bits and limit"),
         (node("exponent", (4, 1), (0,), 8, 15, 16319, dtype="I16"), "axes"),
