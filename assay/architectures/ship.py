@@ -12,6 +12,7 @@ import torch
 from torch import nn
 
 from assay.architectures.cnn import cnn
+from assay.architectures.gpt import gpt
 from assay.architectures.mlp import mlp
 from assay.protocol.errors import BadInput
 from assay.work.capture import capture
@@ -20,6 +21,7 @@ from assay.work.program import Bundle
 SGD = {"name": "sgd", "lr": 0.1, "momentum": 0.9}
 ADAMW = {"name": "adamw", "lr": 2e-3, "weight_decay": 0.01}
 COUNTS = range(1, 9)
+GPT_TINY = {"vocabulary": 32, "length": 16, "width": 32, "layers": 2, "heads": 2}
 
 
 @dataclass(frozen=True)
@@ -31,11 +33,15 @@ class Shipped:
     size: int
     batch_size: int = 64
     optimizer: dict[str, Any] = field(default_factory=lambda: SGD)
+    reads_tokens: bool = False
 
     def capture(self) -> Bundle:
-        """Capture it here; images are [B, 1, size, size] in 0..1, targets are classes."""
+        """Capture it here: images [B, 1, size, size] and classes [B], or tokens [B, size] and the next [B * size]."""
         x = torch.zeros(self.batch_size, 1, self.size, self.size)
         y = torch.zeros(self.batch_size, dtype=torch.int64)
+        if self.reads_tokens:
+            x = torch.zeros(self.batch_size, self.size, dtype=torch.int64)
+            y = torch.zeros(self.batch_size * self.size, dtype=torch.int64)
         model = self.architecture(**self.options)
         return capture(model, "cross_entropy", self.optimizer, x, y, init="seed:7", counts=COUNTS)
 
@@ -47,6 +53,7 @@ SHIPPED = {
     "digits-cnn-adamw": Shipped(cnn, {}, 8, optimizer=ADAMW),
     "mnist-mlp": Shipped(mlp, {"inputs": 784, "hidden": (128,)}, 28),
     "mnist-cnn": Shipped(cnn, {"size": 28}, 28),
+    "gpt-tiny": Shipped(gpt, GPT_TINY, 16, batch_size=8, optimizer=ADAMW, reads_tokens=True),
 }
 
 

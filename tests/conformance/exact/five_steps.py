@@ -1,4 +1,4 @@
-"""Run five steps of shipped programs on drawn inputs and print a JSON object of state hashes. Runs in a process of its own."""
+"""Run five steps of shipped programs on drawn inputs and print their state hashes: a process of its own."""
 
 import json
 import sys
@@ -16,11 +16,13 @@ STEPS = 5
 
 
 def drawn_batch(bundle: Bundle, step: int) -> list[torch.Tensor]:
-    """Images in 0..1 and classes, by the integer generator."""
+    """Images in 0..1 or tokens, and classes, by the integer generator."""
     x, y = bundle.step.inputs[len(bundle.rules) :]
     key = torch.tensor([11, 12])
     images = random_words(key, torch.tensor(step), 1, x.size) % 17
     classes = random_words(key, torch.tensor(step), 2, y.size) % 10
+    if x.dtype == "I64":
+        return [images.reshape(x.shape), classes.reshape(y.shape)]
     return [(images.float() / torch.tensor(16.0)).reshape(x.shape), classes.reshape(y.shape)]
 
 

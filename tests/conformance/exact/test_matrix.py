@@ -11,7 +11,7 @@ import pytest
 from assay.architectures import load_shipped
 
 GOLDEN = json.loads((Path(__file__).parents[3] / "vectors" / "exact" / "steps.json").read_text())
-NAMES = ["digits-mlp", "digits-mlp-adamw", "digits-cnn", "digits-cnn-adamw"]
+NAMES = ["digits-mlp", "digits-mlp-adamw", "digits-cnn", "digits-cnn-adamw", "gpt-tiny"]
 CAPS = ("ATEN_CPU_CAPABILITY", "ONEDNN_MAX_CPU_ISA", "MKL_CBWR", "ASSAY_EXACT_PATH")
 MACHINES: dict[str, dict[str, str]] = {
     "native": {},
