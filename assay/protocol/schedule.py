@@ -95,18 +95,15 @@ def sample_segments(
     return list(picked)
 
 
-def emit_checkers(beacon: bytes, slot: int, validator_count: int, replicas: int = 2) -> list[int]:
-    """Which validators check that a slot's update follows from its end state: cheap, so every slot, every round."""
-    first = int.from_bytes(words_hash("assay.emit.1", beacon, slot), "big") % validator_count
-    return [(first + at) % validator_count for at in range(min(replicas, validator_count))]
+def sample_total(full: int, slot_count: int, present_count: int) -> int:
+    """Segments that all validators sample together: `full` when every slot is present, in proportion when fewer are.
 
-
-def sample_share(full: int, validator_count: int, slot_count: int, present_count: int, seat: int, beacon: bytes) -> int:
-    """Segments that one validator samples: `full` when every slot is present, in proportion when fewer are.
-
-    The total is rounded down, so that a job's rate of verification is never exceeded, and dealt from a seat that the
-    beacon picks. At least one segment is checked in a round.
+    Rounded down, so that a job's rate of verification is never exceeded; at least one segment is checked in a round.
     """
-    total = max(1, full * validator_count * present_count // slot_count)
-    first = int.from_bytes(words_hash("assay.share.1", beacon), "big") % validator_count
-    return (total + (seat - first) % validator_count) // validator_count
+    return max(1, full * present_count // slot_count)
+
+
+def sample_share(total: int, seats: Sequence[int], seat: int, beacon: bytes) -> int:
+    """A seat's part of the total, dealt among the seats that are held from one that the beacon picks."""
+    first = int.from_bytes(words_hash("assay.share.1", beacon), "big") % len(seats)
+    return (total + (seats.index(seat) - first) % len(seats)) // len(seats)

@@ -259,14 +259,24 @@ def schedule_vectors() -> dict[str, Any]:
                 (([0, 1, 2, 3, 4, 5], 16, 3), ([0, 2, 5], 8, 100), ([7], 1, 1), ([], 16, 3))
             )
         ],
-        "emit_checkers": [
+        "shares": [
             {
-                "slot": slot,
-                "validator_count": count,
-                "replicas": 2,
-                "checkers": schedule.emit_checkers(word("beacon"), slot, count),
+                "full": full,
+                "slot_count": slots,
+                "present_count": present,
+                "seats": seats,
+                "total": schedule.sample_total(full, slots, present),
+                "shares": [
+                    schedule.sample_share(schedule.sample_total(full, slots, present), seats, seat, word("beacon"))
+                    for seat in seats
+                ],
             }
-            for slot, count in ((0, 5), (1, 5), (2, 5), (0, 1))
+            for full, slots, present, seats in (
+                (10, 6, 6, [0, 1, 2, 3, 4]),
+                (10, 6, 4, [0, 1, 3, 4]),
+                (1, 1, 1, [2]),
+                (3, 500, 1, [0, 1]),
+            )
         ],
     }
 

@@ -224,12 +224,18 @@ def test_samples_with_plain_integers() -> None:
             ):
                 picked.append([slot, segment])
         assert row["pairs"] == picked
-    for row in vectors["emit_checkers"]:
+    for row in vectors["shares"]:
+        total = max(1, row["full"] * row["present_count"] // row["slot_count"])
+        assert row["total"] == total
+        assert sum(row["shares"]) == total
         first = int.from_bytes(
-            h(encode(["bytes32", "bytes32", "uint16"], [tag("assay.emit.1"), x(vectors["beacon"]), row["slot"]])), "big"
-        )
-        count = row["validator_count"]
-        assert row["checkers"] == [(first + at) % count for at in range(min(2, count))]
+            h(encode(["bytes32", "bytes32"], [tag("assay.share.1"), x(vectors["beacon"])])), "big"
+        ) % len(row["seats"])
+        # Dealt from behind: the last places before the first seat get what is left over.
+        expected = [total // len(row["seats"])] * len(row["seats"])
+        for extra in range(total % len(row["seats"])):
+            expected[(first - 1 - extra) % len(row["seats"])] += 1
+        assert row["shares"] == expected
 
 
 def test_job_documents_by_json_alone() -> None:
