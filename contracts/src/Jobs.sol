@@ -282,7 +282,6 @@ contract Jobs is IJobs, Wired {
             j.bidsVoid = true;
             return _cancel(job, j);
         }
-        // Between match and start there is no way out: whoever could leave then could choose its validators.
         if (j.phase != JobPhase.Running || j.ended) revert WrongPhase(job, j.phase);
         j.ending = true;
         emit Cancelled(job);

@@ -303,6 +303,27 @@ abstract contract Network is Base {
         return Tree.proof(slotLeaves(job, generation, round, present), slot);
     }
 
+    function segmentClaim(uint256 job, uint32 generation, uint32 round, uint256 present, uint16 slot, uint32 segment)
+        external
+        view
+        returns (IDisputes.Claim memory claim)
+    {
+        Commitment memory c = commitmentOf(job, generation, round, slot);
+        claim.target = Target.Segment;
+        claim.commitment = c;
+        claim.commitmentProof = slotProof(job, generation, round, present, slot);
+        claim.signature = signCommitment(c);
+        claim.secret = secretOf(c);
+        _openLeaves(claim, leafHashes(c), segment);
+    }
+
+    function _openLeaves(IDisputes.Claim memory claim, bytes32[] memory leaves, uint32 segment) private pure {
+        claim.before = leafAt(claim.commitment, segment);
+        claim.beforeProof = Tree.proof(leaves, segment);
+        claim.after_ = leafAt(claim.commitment, segment + 1);
+        claim.afterProof = Tree.proof(leaves, segment + 1);
+    }
+
     // ---------------------------------------------------------------- signatures and nonces
 
     function domain() internal view returns (bytes32) {

@@ -43,18 +43,8 @@ contract RerunTest is Network {
 
     // ---------------------------------------------------------------- claims
 
-    function _segment(uint16 slot, uint32 segment) private view returns (IDisputes.Claim memory claim) {
-        Commitment memory c = commitmentOf(job, 0, 0, slot);
-        claim.target = Target.Segment;
-        claim.commitment = c;
-        claim.commitmentProof = slotProof(job, 0, 0, 0xf, slot);
-        claim.signature = signCommitment(c);
-        claim.secret = secretOf(c);
-        bytes32[] memory leaves = leafHashes(c);
-        claim.before = leafAt(c, segment);
-        claim.beforeProof = Tree.proof(leaves, segment);
-        claim.after_ = leafAt(c, segment + 1);
-        claim.afterProof = Tree.proof(leaves, segment + 1);
+    function _segment(uint16 slot, uint32 segment) private view returns (IDisputes.Claim memory) {
+        return this.segmentClaim(job, 0, 0, 0xf, slot, segment);
     }
 
     function _emit(uint16 slot) private view returns (IDisputes.Claim memory claim) {

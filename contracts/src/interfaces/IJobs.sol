@@ -4,6 +4,19 @@ pragma solidity ^0.8.28;
 import {Order, JobPhase} from "../Types.sol";
 
 /// @title Jobs: order, bids, match, draw, cancel, end.
+/// @dev Every phase has an exit that anybody may take, by time alone:
+///
+///      | phase     | ends by | may be called                                       | otherwise                                         |
+///      |-----------|---------|-----------------------------------------------------|---------------------------------------------------|
+///      | Bidding   | close   | all opened after bid, else after bid + reveal       | fewer than n opened: cancelled, refunded          |
+///      | Drawing   | draw    | after the draw block                                | pool too small after enlist: cancelled, refunded  |
+///      | Enlisting | start   | all enlisted, else after enlist                     | below the quorum: cancelled, refunded             |
+///      | Running   | end     | all rounds final, or ending and none unfinal; no    | advance, finalise, decide of Rounds and Disputes  |
+///      |           |         | dispute open                                        | bring it there                                    |
+///      | Faulted   | end     | no dispute open                                     |                                                   |
+///
+///      Between match and start there is no way out for the consumer: whoever could leave then could choose its validators.
+///      After the end `settleBid` releases what `end` did not (it releases 128 slots itself) and burns unopened bonds.
 interface IJobs {
     struct JobView {
         address consumer;

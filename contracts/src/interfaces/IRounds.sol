@@ -6,6 +6,24 @@ import {Commitment, RoundPhase, RoundView, Terms} from "../Types.sol";
 /// @title Rounds: commit, tables, included set, aggregate, final or void; and what each was worth.
 /// @notice Rounds of a job are numbered 0..; `generation` counts rewinds. A round is named by (job, generation, round).
 ///         Gas per round does not grow with the number of providers: roots and bitmaps only.
+/// @dev Every phase has an exit that anybody may take, by time alone:
+///
+///      | phase       | ends by                                 | `deadline`                    | after it, anybody calls                 |
+///      |-------------|-----------------------------------------|-------------------------------|-----------------------------------------|
+///      | Training    | commit: all there, or train is over     | opened + train + aggregate    | advance: aggregator loses its lock, is  |
+///      |             |                                         |                               | replaced; the fourth time: void, ending |
+///      | Sampling    | first revealTable: all tables, or table | commit + table                | advance: Opening, or without a quorum   |
+///      |             | is over and a quorum of tables is there |                               | of tables a redraw                      |
+///      | Opening     | include                                 | first reveal + open           | advance: redraw; the third time the     |
+///      |             |                                         |                               | round is optimistic, then as Training   |
+///      | Aggregating | aggregate                               | include + aggregate           | advance: as Training                    |
+///      | Challenging | finalise                                | aggregate + challenge (x 4 if | finalise, in order, once its disputes   |
+///      |             |                                         | optimistic)                   | are decided                             |
+///      | a demand    | revealSecret                            | demand + open                 | defaultSecret                           |
+///      | a dispute   | decide                                  | opened + table + open         | decide                                  |
+///
+///      A slot that committed nothing in Training has until the beacon block to commitSlot. With nobody present, advance()
+///      voids the round right after the beacon block. At most two redraws in a round, each at the silent validators' cost.
 interface IRounds {
     event RoundOpened(uint256 indexed job, uint32 generation, uint32 round, bytes32 startRoot, uint256 deadline);
     event Committed(uint256 indexed job, uint32 generation, uint32 round, bytes32 commitmentRoot, uint256[] present, uint256 beaconBlock);
