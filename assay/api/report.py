@@ -92,7 +92,7 @@ def _header(report: Report) -> Html:
         tag(
             "dl",
             _figure(accuracy, "accuracy on held-out data"),
-            _figure(f"{caught} of {len(cheats)}", "cheats that lost money"),
+            _figure(f"{caught} of {len(cheats)}" if cheats else "0", "cheats that lost money" if cheats else "cheats"),
             _figure(f"{spared} of {honest}", "honest parties that lost nothing"),
             _figure(_percent(ratio["verify_train"]), "verification, of training time"),
             _figure(f"{Decimal(report['escrow']['paid']):,.2f}", f"{clean(report['token']['symbol'])} paid for work"),

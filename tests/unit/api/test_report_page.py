@@ -128,6 +128,15 @@ def test_rounds_that_were_rewound_are_hollow(report):
     assert not any(a.get("class") == "void" for _, a in Page(render_report(report)).elements)
 
 
+def test_a_network_without_cheats_is_not_said_to_have_any(report):
+    for group in ("providers", "validators", "aggregators"):
+        report[group] = [party for party in report[group] if party["behaviour"] == "honest"]
+    page = Page(render_report(report))
+    assert "9 of 9" in page.text
+    assert "cheats that lost money" not in page.text
+    assert "not all of them did the work" not in page.text
+
+
 def test_nothing_measured_is_said(report):
     for entry in report["rounds"]:
         entry["loss"] = entry["accuracy"] = None
