@@ -9,11 +9,11 @@ takes its place.
 from assay.chain.contracts.containers import RoundView
 from assay.protocol.commitment import bitmap, bitmap_slots, commitment_root
 from assay.protocol.phase import JobPhase, RoundPhase
-from assay.roles.book import RoundBook, RoundName, commitment_content
+from assay.roles.book import RoundBook, RoundName, commitment_content, drop
 from assay.roles.evidence import Evidence
 from assay.roles.party import Party
 from assay.roles.settle import settle
-from assay.roles.vote import aggregate_values, fault_values, gather, proposals, result_values
+from assay.roles.vote import aggregate_values, fault_values, faults, gather, proposals, result_root, result_values
 from assay.roles.wake import IDLE, Wake, wake_at
 from assay.roles.world import World
 
@@ -26,9 +26,15 @@ class Aggregator(Party):
         self.evidence = Evidence(self)
         self._announced: set[RoundName] = set()
 
+    def forget(self, job: int, below: int) -> None:
+        """Drops what concerns rounds of a job that are final."""
+        super().forget(job, below)
+        self.evidence.forget(job, below)
+        drop(self._announced, job, below)
+
     def tick(self) -> Wake:
         """One turn."""
-        self.book.note(self.world.peers.poll())
+        self.listen()
         wake = IDLE
         for job in self.clerk.jobs():
             match self.clerk.view(job).phase:
@@ -40,8 +46,8 @@ class Aggregator(Party):
 
     def serve(self, job: int) -> Wake:
         """Moves every open round on, or takes over where a deadline has passed."""
-        drawn = self.world.ledger.jobs.aggregator_of(job) == self.world.address
-        wake = IDLE
+        drawn = self.clerk.aggregator(job) == self.world.address
+        wake = self.expose(job)
         for name, view in self.clerk.rounds(job):
             wake |= self.move(name, view) if drawn else IDLE
             wake |= self.hurry(name, view)
@@ -53,26 +59,25 @@ class Aggregator(Party):
         match view.phase:
             case RoundPhase.TRAINING:
                 return self.commit(name, view, page)
-            case RoundPhase.SAMPLING:
-                return self.fault(name, page)
             case RoundPhase.OPENING:
                 return self.fault(name, page) | self.include(name, view, page)
             case RoundPhase.AGGREGATING:
-                return self.aggregate(name, view, page)
+                return self.fault(name, page) | self.aggregate(name, view, page)
         return IDLE
 
     def hurry(self, name: RoundName, view: RoundView) -> Wake:
         """The permissionless exits: finality after its window, and the way out of a phase that is overdue."""
+        challenging = view.phase == RoundPhase.CHALLENGING
+        wake = self.clerk.penalise_silent(name, view) if challenging else IDLE
         if self.world.clock() < view.deadline:
-            return wake_at(view.deadline)
-        if view.phase == RoundPhase.CHALLENGING:
-            return self.clerk.attempt(self.world.ledger.rounds.finalise(*name))
+            return wake | wake_at(view.deadline)
+        if challenging:
+            return wake | self.clerk.attempt(self.world.ledger.rounds.finalise(*name))
         return self.clerk.attempt(self.world.ledger.rounds.advance(*name))
 
     def commit(self, name: RoundName, view: RoundView, page: RoundBook) -> Wake:
         """One root over all slots, as soon as every open slot has reported or the training window is over."""
-        order, slots_open = self.clerk.order(name[0]), self.world.ledger.jobs.slots_open(name[0])
-        awaited = set(bitmap_slots(slots_open))
+        order, awaited = self.clerk.order(name[0]), set(self.clerk.open_slots(name[0]))
         heard = {slot: signed for slot, signed in page.commitments.items() if slot in awaited}
         closes_s = view.opened_at + order.windows.train
         if len(heard) < len(awaited) and self.world.clock() < closes_s:
@@ -83,39 +88,54 @@ class Aggregator(Party):
         return self.clerk.attempt(self.world.ledger.rounds.commit(*name, root, bitmap(sorted(heard), order.providers)))
 
     def include(self, name: RoundName, view: RoundView, page: RoundBook) -> Wake:
-        """Fixes the included set once a quorum has signed the same one."""
+        """Fixes the included set once a quorum has signed the same one; alone where no quorum can be had."""
         order, validators = self.clerk.order(name[0]), self.validators(name[0])
         for accepted, included, root in proposals(page):
             values = result_values(name, accepted, included, root)
             signatures = gather(self.world.domain, page, "Result", values, validators, order.quorum)
-            if signatures is None and view.optimistic:
-                signatures = []
             if signatures is not None:
                 include = self.world.ledger.rounds.include(*name, accepted, included, root, signatures)
                 return self.clerk.attempt(include)
-        return IDLE
+        return self.include_alone(name, view) if view.optimistic else IDLE
+
+    def include_alone(self, name: RoundName, view: RoundView) -> Wake:
+        """What holds together by its own opening, for the longer window in which anybody may challenge it."""
+        order = self.clerk.order(name[0])
+        late = self.world.clock() >= view.deadline - order.windows.open // 2
+        found = {slot: self.evidence.opened(name, view, slot, final=late) for slot in bitmap_slots(view.present)}
+        if view.disputes_open or (not late and None in found.values()):
+            return wake_at(view.deadline - order.windows.open // 2)
+        open_slots = self.clerk.open_slots(name[0])
+        sound = [slot for slot, opened in found.items() if opened and opened.update is not None and slot in open_slots]
+        secrets = {slot: opened.transcript.secret for slot, opened in found.items() if opened and opened.transcript}
+        root = result_root(name, {}, secrets, len(self.validators(name[0])), order.providers)
+        accepted = bitmap(sound, order.providers)
+        return self.clerk.attempt(self.world.ledger.rounds.include(*name, accepted, accepted, root, []))
 
     def aggregate(self, name: RoundName, view: RoundView, page: RoundBook) -> Wake:
-        """Adds up by the job's program, publishes the new state, and carries the quorum's signatures to the chain."""
+        """Adds up by the job's program, publishes the new state, and carries the quorum's signatures to the chain.
+
+        Where none come by half the window it goes on alone, as the contract then admits.
+        """
         end = self.evidence.aggregate(name, view)
-        if end is None:
+        if end is None or end.fault is not None:
             return IDLE
         if name not in self._announced:
             self._announced.add(name)
             self.world.say("aggregate", name, {"root": end.root.hex(), "cid": end.cid})
         order, values = self.clerk.order(name[0]), aggregate_values(name, end.root)
         signatures = gather(self.world.domain, page, "Aggregate", values, self.validators(name[0]), order.quorum)
-        if signatures is None:
-            return IDLE
-        return self.clerk.attempt(self.world.ledger.rounds.aggregate(*name, end.root, signatures))
+        alone_s = view.deadline - order.windows.aggregate // 2
+        if signatures is None and not view.optimistic and self.world.clock() < alone_s:
+            return wake_at(alone_s)
+        return self.clerk.attempt(self.world.ledger.rounds.aggregate(*name, end.root, signatures or []))
 
     def fault(self, name: RoundName, page: RoundBook) -> Wake:
         """Carries a quorum's finding that the job itself is at fault."""
         order, validators = self.clerk.order(name[0]), self.validators(name[0])
-        for digest in sorted({str(vote.get("digest")) for vote in page.votes.get("Fault", {}).values()}):
-            values = fault_values(name, bytes.fromhex(digest))
+        for digest in faults(page):
+            values = fault_values(name, digest)
             signatures = gather(self.world.domain, page, "Fault", values, validators, order.quorum)
             if signatures is not None:
-                fault = self.world.ledger.rounds.attest_fault(*name, bytes.fromhex(digest), signatures)
-                return self.clerk.attempt(fault)
+                return self.clerk.attempt(self.world.ledger.rounds.attest_fault(*name, digest, signatures))
         return IDLE

@@ -1,8 +1,12 @@
-"""What a party has heard about a job, sorted by round. Nothing in it is believed before it is checked."""
+"""What a party has heard about a job, sorted by round. Nothing in it is believed before it is checked.
 
-from collections.abc import Callable, Sequence
+Anybody may send anything, so the register says which rounds there may be talk of and who has a part in a job; every
+party has a quota in each round, and all strangers together have one.
+"""
+
+from collections.abc import Collection, MutableMapping, MutableSet, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 from assay.protocol.commitment import Commitment
 from assay.protocol.errors import Malformed
@@ -11,10 +15,38 @@ from assay.protocol.table import Entry
 from assay.protocol.typed import Domain, recover, typed_digest
 
 ROWS_MAX = 65_536
+SEGMENTS_MAX = 1_000_000
+"""Most steps, so most segments, that a job file admits."""
 CLAIMS_MAX = 16
 """Addresses remembered for one state; any honest one suffices."""
+ROOTS_MAX = 4
+"""States of which one party may announce addresses in one round."""
+QUOTA_BYTES = 8 << 20
+"""What one party may say about one round."""
+VOTES = frozenset({"Result", "Aggregate", "Fault"})
+STRANGER = ""
 RoundName = tuple[int, int, int]
 """(job, generation, round)"""
+
+
+class Register(Protocol):
+    """What the chain says of who is who."""
+
+    def admits(self, name: RoundName) -> bool:
+        """Whether there may be talk of this round: it is open, or about to be."""
+        ...
+
+    def providers(self, job: int) -> Sequence[str]:
+        """Who holds which slot."""
+        ...
+
+    def validators(self, job: int) -> Sequence[str]:
+        """Who checks, by seat."""
+        ...
+
+    def parties(self, job: int) -> Collection[str]:
+        """Everybody with a part in a job."""
+        ...
 
 
 @dataclass
@@ -22,72 +54,105 @@ class RoundBook:
     """Everything heard about one round."""
 
     commitments: dict[int, tuple[Commitment, bytes]] = field(default_factory=dict)
-    equivocations: list[tuple[Commitment, bytes, Commitment, bytes]] = field(default_factory=list)
+    equivocations: dict[int, tuple[Commitment, bytes, Commitment, bytes]] = field(default_factory=dict)
+    """By slot: two different commitments of its provider, one pair is enough."""
     openings: dict[int, dict[str, Any]] = field(default_factory=dict)
     tables: dict[str, tuple[Entry, ...]] = field(default_factory=dict)
-    requests: list[tuple[str, int, int]] = field(default_factory=list)
+    requests: dict[tuple[str, int, int], None] = field(default_factory=dict)
+    """(sender, slot, segment), in the order in which they came."""
     served: dict[tuple[int, int], dict[str, Any]] = field(default_factory=dict)
     votes: dict[str, dict[str, dict[str, Any]]] = field(default_factory=dict)
     """By type (Result, Aggregate, Fault) and sender: the signed values and the signature."""
+    announced: dict[str, int] = field(default_factory=dict)
+    spent_bytes: dict[str, int] = field(default_factory=dict)
 
 
 class Book:
-    """Messages of one network by round; `slots_of` tells who holds which slot of a job."""
+    """Messages of one network by round."""
 
-    def __init__(self, domain: Domain, slots_of: Callable[[int], Sequence[str]]) -> None:
+    def __init__(self, domain: Domain, register: Register) -> None:
         self.domain = domain
         self.rounds: dict[RoundName, RoundBook] = {}
-        self.published: dict[bytes, list[str]] = {}
-        """Addresses of states by their roots, as anybody has claimed them."""
-        self._slots_of = slots_of
+        self.published: dict[tuple[int, bytes], list[str]] = {}
+        """Addresses of states by job and root, as parties of the job have claimed them."""
+        self._register = register
+        self._below: dict[int, int] = {}
 
     def round(self, name: RoundName) -> RoundBook:
         """The page of one round."""
         return self.rounds.setdefault(name, RoundBook())
 
-    def forget(self, job: int, generation: int, below: int) -> None:
-        """Drops rounds of a job that can no longer matter."""
-        for name in [n for n in self.rounds if n[0] == job and (n[1], n[2]) < (generation, below)]:
+    def jobs(self) -> set[int]:
+        """Jobs that there are pages of."""
+        return {name[0] for name in self.rounds}
+
+    def forget(self, job: int, below: int) -> None:
+        """Drops rounds of a job that can no longer matter, in every generation, and hears no more of them."""
+        self._below[job] = below
+        for name in [n for n in self.rounds if n[0] == job and n[2] < below]:
             del self.rounds[name]
 
-    def note(self, messages: list[Message]) -> None:
+    def close(self, job: int) -> None:
+        """Drops a job that is over."""
+        for name in [n for n in self.rounds if n[0] == job]:
+            del self.rounds[name]
+        for key in [k for k in self.published if k[0] == job]:
+            del self.published[key]
+
+    def note(self, messages: Sequence[Message]) -> None:
         """Enters messages; what cannot be read is dropped, since anybody may send anything."""
         for message in messages:
             try:
                 self._enter(message)
-            except (KeyError, TypeError, ValueError, IndexError, Malformed):
+            except (KeyError, TypeError, ValueError, IndexError, OverflowError, AttributeError, Malformed):
                 continue
 
     def _enter(self, message: Message) -> None:
-        content = message.content()
-        page = self.round((message.job, message.generation, message.round))
+        name = (message.job, message.generation, message.round)
+        if message.round < self._below.get(message.job, 0) or not self._register.admits(name):
+            return
+        payer = message.sender if message.sender in self._register.parties(message.job) else STRANGER
+        page = self.round(name)
+        spent_bytes = page.spent_bytes.get(payer, 0) + len(message.body)
+        if spent_bytes > QUOTA_BYTES:
+            return
+        page.spent_bytes[payer] = spent_bytes
+        self._enter_content(page, message, message.content(), payer)
+
+    def _enter_content(self, page: RoundBook, message: Message, content: dict[str, Any], payer: str) -> None:
+        job, sender = message.job, message.sender
         match message.kind:
             case "commitments":
                 for signed in content["commitments"]:
                     self._enter_commitment(page, message, signed)
             case "opening":
-                if self._holder(message.job, content["slot"]) == message.sender:
+                if self._holder(job, content["slot"]) == sender:
                     page.openings[content["slot"]] = content
-            case "table":
+            case "table" if sender in self._register.validators(job):
                 rows = content["rows"]
                 if len(rows) <= ROWS_MAX:
-                    page.tables[message.sender] = tuple(
-                        Entry(_index(slot), _index(segment), bytes.fromhex(digest)) for slot, segment, digest in rows
+                    page.tables[sender] = tuple(
+                        Entry(_index(slot), _index(segment), _word(digest)) for slot, segment, digest in rows
                     )
             case "request":
-                page.requests.append((message.sender, _index(content["slot"]), _index(content["segment"])))
+                page.requests[sender, _index(content["slot"]), _segment(content["segment"])] = None
             case "state":
-                if self._holder(message.job, content["slot"]) == message.sender:
-                    page.served[content["slot"], _index(content["segment"])] = content
-            case "aggregate":
-                claims = self.published.setdefault(bytes.fromhex(content["root"]), [])
-                if content["cid"] not in claims and len(claims) < CLAIMS_MAX:
-                    claims.append(str(content["cid"]))
-            case "vote":
-                page.votes.setdefault(str(content["type"]), {})[message.sender] = content
+                if self._holder(job, content["slot"]) == sender:
+                    page.served[content["slot"], _segment(content["segment"])] = content
+            case "aggregate" if payer != STRANGER:
+                self._enter_address(page, job, sender, _word(content["root"]), str(content["cid"]))
+            case "vote" if content["type"] in VOTES and sender in self._register.validators(job):
+                page.votes.setdefault(content["type"], {})[sender] = content
+
+    def _enter_address(self, page: RoundBook, job: int, sender: str, root: bytes, cid: str) -> None:
+        claims = self.published.get((job, root), [])
+        count = page.announced.get(sender, 0)
+        if cid not in claims and len(claims) < CLAIMS_MAX and count < ROOTS_MAX:
+            page.announced[sender] = count + 1
+            self.published[job, root] = [*claims, cid]
 
     def _holder(self, job: int, slot: object) -> str:
-        return self._slots_of(job)[_index(slot)]
+        return self._register.providers(job)[_index(slot)]
 
     def _enter_commitment(self, page: RoundBook, message: Message, content: dict[str, Any]) -> None:
         provider = self._holder(message.job, content["slot"])
@@ -97,25 +162,39 @@ class Book:
             message.round,
             content["slot"],
             provider,
-            bytes.fromhex(content["start"]),
-            bytes.fromhex(content["transcript"]),
-            bytes.fromhex(content["secret"]),
-            bytes.fromhex(content["sealed"]),
+            _word(content["start"]),
+            _word(content["transcript"]),
+            _word(content["secret"]),
+            _word(content["sealed"]),
         )
         signature = bytes.fromhex(content["signature"])
+        known = page.commitments.get(commitment.slot)
+        if known is not None and (known[0] == commitment or commitment.slot in page.equivocations):
+            return
         if recover(typed_digest(self.domain, "Commitment", commitment.typed), signature) != provider:
             return
-        known = page.commitments.get(commitment.slot)
         if known is None:
             page.commitments[commitment.slot] = (commitment, signature)
-        elif known[0] != commitment:
-            page.equivocations.append((*known, commitment, signature))
+        else:
+            page.equivocations[commitment.slot] = (*known, commitment, signature)
 
 
 def _index(value: object) -> int:
-    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < 1 << 32:
+    if type(value) is not int or not 0 <= value < 1 << 32:
         raise ValueError("not an index")
     return value
+
+
+def _segment(value: object) -> int:
+    if _index(value) > SEGMENTS_MAX:
+        raise ValueError("no round has that many segments")
+    return _index(value)
+
+
+def _word(value: object) -> bytes:
+    if not isinstance(value, str) or len(value) != 64:
+        raise ValueError("not 32 bytes in hex")
+    return bytes.fromhex(value)
 
 
 def commitment_content(commitment: Commitment, signature: bytes) -> dict[str, object]:
@@ -128,3 +207,14 @@ def commitment_content(commitment: Commitment, signature: bytes) -> dict[str, ob
         "sealed": commitment.sealed_hash.hex(),
         "signature": signature.hex(),
     }
+
+
+def drop(known: MutableMapping[Any, Any] | MutableSet[Any], job: int, below: int) -> None:
+    """Takes a job's rounds below an index out of what is remembered by round, or by (round, ...)."""
+    for key in list(known):
+        name = key[0] if isinstance(key[0], tuple) else key
+        if name[0] == job and name[2] < below:
+            if isinstance(known, MutableSet):
+                known.discard(key)
+            else:
+                del known[key]

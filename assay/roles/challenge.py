@@ -3,24 +3,27 @@
 seal the challenge -> open it -> (drawn validators re-execute and vote) -> decide
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from assay.chain.contracts.containers import Claim, DisputeView, RoundView
 from assay.chain.contracts.containers import Entry as ChainEntry
 from assay.chain.contracts.containers import Leaf as ChainLeaf
 from assay.chain.contracts.rerun import Rerun
-from assay.protocol.commitment import commitment_proof
-from assay.protocol.errors import Reverted
+from assay.protocol.commitment import Commitment
 from assay.protocol.phase import Outcome, Target
 from assay.protocol.table import Table, aggregate_digest
 from assay.protocol.transcript import ZERO, Leaf
-from assay.roles.book import RoundName
-from assay.roles.clerk import on_chain
-from assay.roles.judge import Disagreement, Finding, Judge
+from assay.protocol.words import domain
+from assay.roles.book import RoundName, drop
+from assay.roles.clerk import on_chain, phase_began_s
+from assay.roles.judge import Disagreement, Judge
 from assay.roles.party import Party, sealed_challenge, sealed_vote
-from assay.roles.wake import ACTED, IDLE, Wake, wake_at
+from assay.roles.wake import IDLE, Wake, wake_at
 
 NOBODY = "0x" + "00" * 20
+FAULT = domain("assay.digest.fault.1")
+"""What a voter reveals where the job itself is at fault."""
 NO_ENTRY = ChainEntry(0, 0, ZERO)
 
 
@@ -53,12 +56,16 @@ class Challenges:
         self.disputes = party.world.ledger.open(Rerun)
         self._raised: dict[tuple[RoundName, Target, str], Raised] = {}
         self._ballots: dict[int, Ballot] = {}
-        self._over: set[int] = set()
+        self._over: dict[int, DisputeView] = {}
 
-    def raise_all(self, name: RoundName, view: RoundView, finding: Finding, rank: int) -> Wake:
+    def forget(self, job: int, below: int) -> None:
+        """Drops what concerns rounds of a job that are final."""
+        drop(self._raised, job, below)
+
+    def raise_all(self, name: RoundName, view: RoundView, disagreements: Sequence[Disagreement], rank: int) -> Wake:
         """Challenges what nobody has challenged yet, in the order of `rank`."""
         wake = IDLE
-        for disagreement in finding.disagreements:
+        for disagreement in disagreements:
             wake |= self.raise_one(name, view, disagreement, rank)
         return wake
 
@@ -66,46 +73,47 @@ class Challenges:
         """Seals, and in a later block opens, one challenge."""
         key = (name, disagreement.target, disagreement.accused)
         raised = self._raised.get(key)
+        clerk = self.party.clerk
         if raised is None:
             if self.known(name, disagreement):
                 return IDLE
-            windows = self.party.clerk.order(name[0]).windows
-            turn_s = view.deadline - windows.open + rank * windows.open // 32
+            order = clerk.order(name[0])
+            turn_s = phase_began_s(view, order.windows) + rank * order.windows.open // 32
             if self.world.clock() < turn_s:
                 return wake_at(turn_s)
             claim, salt = self.claim(name, view, disagreement), self.world.entropy.draw(32)
-            if not self.party.clerk.fund(self.party.clerk.order(name[0]).token, self.disputes.bond_of(name[0])):
-                return IDLE
+            clerk.fund(order.token, self.disputes.bond_of(name[0]))
             sealed = sealed_challenge(claim, self.world.address, salt)
             self._raised[key] = Raised(claim, salt, self.world.ledger.rpc.get_head())
-            return self.party.clerk.attempt(self.disputes.commit_challenge(name[0], sealed))
+            return clerk.attempt(self.disputes.commit_challenge(name[0], sealed))
         if raised.opened:
             return IDLE
         if self.world.ledger.rpc.get_head() <= raised.block + 1:
             return wake_at(self.world.clock() + 1)
         raised.opened = True
-        try:
-            self.disputes.open_challenge(raised.claim, raised.salt).send()
-        except Reverted as refusal:
-            self.party.clerk.refusals.append(refusal)
+        opened = clerk.attempt(self.disputes.open_challenge(raised.claim, raised.salt))
+        if not opened.acted:
             sealed = sealed_challenge(raised.claim, self.world.address, raised.salt)
-            return self.party.clerk.attempt(self.disputes.withdraw_challenge(name[0], sealed))
-        return ACTED
+            return clerk.attempt(self.disputes.withdraw_challenge(name[0], sealed))
+        return opened
 
     def known(self, name: RoundName, disagreement: Disagreement) -> bool:
         """Whether this accusation has been made, by anybody."""
-        for dispute in range(1, self.disputes.dispute_count() + 1):
-            view = self.disputes.view_of(dispute)
-            if (view.job, view.generation, view.round) == name and view.accused == disagreement.accused:
-                return True
-        return False
+        views = [self._over.get(dispute) or self.disputes.view_of(dispute) for dispute in self.all()]
+        return any(
+            (view.job, view.generation, view.round) == name and view.accused == disagreement.accused for view in views
+        )
+
+    def all(self) -> range:
+        """Numbers of all disputes so far."""
+        return range(1, self.party.clerk.dispute_count() + 1)
 
     def claim(self, name: RoundName, view: RoundView, disagreement: Disagreement) -> Claim:
         """What the accused has claimed, with every proof."""
-        page, party = self.party.book.round(name), self.party
-        commitment, signature = page.commitments[disagreement.slot]
-        leaves = {slot: signed.leaf(*party.clerk.place) for slot, (signed, _) in page.commitments.items()}
-        slot_count = party.clerk.order(name[0]).providers
+        if disagreement.target == Target.AGGREGATE:
+            return aggregate_claim(name)
+        page = self.party.book.round(name)
+        commitment, proof, signature = self.party.standing(name, disagreement.slot)
         opened = self.judge.evidence.opened(name, view, disagreement.slot)
         assert opened is not None
         assert opened.transcript is not None
@@ -117,8 +125,8 @@ class Challenges:
         rows = Table(page.tables[disagreement.accused]) if disagreement.target == Target.TABLE else None
         return Claim(
             target=disagreement.target,
-            commitment=on_chain(commitment),
-            commitment_proof=tuple(commitment_proof(leaves, slot_count, disagreement.slot)),
+            commitment=commitment,
+            commitment_proof=tuple(proof),
             signature=signature,
             secret=transcript.secret,
             before=chain_leaf(before),
@@ -133,14 +141,14 @@ class Challenges:
         )
 
     def tick(self, job: int) -> Wake:
-        """Votes in every open dispute of a job."""
+        """Votes in every open dispute of a job, and has it counted."""
         wake = IDLE
-        for dispute in range(1, self.disputes.dispute_count() + 1):
+        for dispute in self.all():
             if dispute in self._over:
                 continue
             view = self.disputes.view_of(dispute)
             if view.outcome != Outcome.OPEN:
-                self._over.add(dispute)
+                self._over[dispute] = view
             elif view.job == job:
                 wake |= self.vote(dispute, view)
         return wake
@@ -149,7 +157,8 @@ class Challenges:
         """Commits, then reveals what re-execution gives, then has the votes counted."""
         now_s = self.world.clock()
         ballot = self._ballots.get(dispute)
-        may_vote = view.accused != self.world.address and now_s < view.commit_deadline
+        voters = self.disputes.voters_of(dispute)
+        may_vote = self.world.address in voters and now_s < view.commit_deadline
         if ballot is None and may_vote:
             digest = self.truth(view)
             if digest is None:
@@ -158,12 +167,11 @@ class Challenges:
             return self.party.clerk.attempt(
                 self.disputes.vote(dispute, sealed_vote(dispute, self.world.address, ballot.digest, ballot.salt))
             )
-        voters = len(self.disputes.voters_of(dispute))
-        revealing = now_s >= view.commit_deadline or view.committed.bit_count() >= voters
+        revealing = now_s >= view.commit_deadline or view.committed.bit_count() >= len(voters)
         if ballot is not None and revealing and not ballot.revealed:
             ballot.revealed = True
             return self.party.clerk.attempt(self.disputes.reveal_vote(dispute, ballot.digest, ballot.salt))
-        if now_s >= view.reveal_deadline or view.revealed.bit_count() >= voters:
+        if now_s >= view.reveal_deadline or view.revealed.bit_count() >= len(voters):
             return self.party.clerk.attempt(self.disputes.decide(dispute))
         return wake_at(view.reveal_deadline if revealing else view.commit_deadline)
 
@@ -178,7 +186,30 @@ class Challenges:
                 return self.judge.emit(name, round_view, view.slot)
             case _:
                 end = self.judge.evidence.aggregate(name, round_view)
-                return aggregate_digest(end.root) if end else None
+                if end is None:
+                    return None
+                return aggregate_digest(end.root) if end.fault is None else FAULT
+
+
+def aggregate_claim(name: RoundName) -> Claim:
+    """A round's end root, which the chain knows itself."""
+    leaf = chain_leaf(Leaf(0, ZERO))
+    return Claim(
+        target=Target.AGGREGATE,
+        commitment=on_chain(Commitment(*name, 0, NOBODY, ZERO, ZERO, ZERO, ZERO)),
+        commitment_proof=(),
+        signature=b"",
+        secret=ZERO,
+        before=leaf,
+        before_proof=(),
+        after=leaf,
+        after_proof=(),
+        validator=NOBODY,
+        entry=NO_ENTRY,
+        entry_index=0,
+        entry_count=0,
+        entry_proof=(),
+    )
 
 
 def chain_leaf(leaf: Leaf) -> ChainLeaf:

@@ -1,43 +1,80 @@
 """What every role does at the chain's counter: which jobs there are, where they stand, and sending what may race."""
 
-from collections.abc import Iterator
-from typing import Any
+from collections import deque
+from collections.abc import Callable, Hashable, Iterator
+from functools import partial
+from typing import Any, TypeVar
 
 from assay.chain.client import Call
 from assay.chain.contracts.containers import Commitment as ChainCommitment
-from assay.chain.contracts.containers import JobView, Order, RoundView
-from assay.chain.contracts.rounds import SecretDemanded
+from assay.chain.contracts.containers import JobView, Order, RoundView, Windows
+from assay.chain.contracts.rerun import Rerun
 from assay.chain.contracts.test_stablecoin import TestStablecoin
-from assay.chain.events import read_log
-from assay.protocol.commitment import Commitment
+from assay.protocol.commitment import Commitment, bitmap_slots
 from assay.protocol.errors import Reverted
-from assay.protocol.phase import JobPhase
-from assay.roles.book import RoundName
-from assay.roles.wake import ACTED, IDLE, Wake
+from assay.protocol.phase import JobPhase, RoundPhase
+from assay.roles.book import RoundName, drop
+from assay.roles.notices import Notices
+from assay.roles.wake import ACTED, IDLE, Wake, wake_at
 from assay.roles.world import World
+
+T = TypeVar("T")
+REFUSALS_KEPT = 64
 
 
 class Clerk:
-    """One party's dealings with the contracts."""
+    """One party's dealings with the contracts.
+
+    From `refresh` on, an answer of the chain is remembered until the next `refresh` or until this party sends: one turn
+    looks at one state of the chain. Whoever never refreshes asks each time.
+    """
 
     def __init__(self, world: World) -> None:
         self.world = world
         self.ledger = world.ledger
-        self.refusals: list[Reverted] = []
+        self.notices = Notices(world.ledger)
+        self.refusals: deque[Reverted] = deque(maxlen=REFUSALS_KEPT)
         self._closed: set[int] = set()
         self._orders: dict[int, Order] = {}
         self._providers: dict[int, tuple[str, ...]] = {}
-        self._demands: set[tuple[int, int, int, int]] = set()
-        self._demands_block = 0
+        self._penalised: set[tuple[RoundName, str]] = set()
+        self._seen: dict[Hashable, Any] | None = None
+
+    def refresh(self) -> None:
+        """Looks at the chain anew."""
+        self._seen = {}
+
+    def _once(self, key: Hashable, read: Callable[[], T]) -> T:
+        if self._seen is None:
+            return read()
+        if key not in self._seen:
+            self._seen[key] = read()
+        found: T = self._seen[key]
+        return found
+
+    # jobs
 
     def jobs(self) -> list[int]:
         """Jobs that this party has not closed its file on."""
-        return [job for job in range(1, self.ledger.jobs.job_count() + 1) if job not in self._closed]
+        return [job for job in range(1, self.job_count() + 1) if job not in self._closed]
+
+    def job_count(self) -> int:
+        """Jobs that were ever posted."""
+        return self._once("job_count", self.ledger.jobs.job_count)
 
     def close(self, job: int) -> Wake:
         """Nothing more to do in this job."""
         self._closed.add(job)
         return IDLE
+
+    def forget(self, job: int, below: int) -> None:
+        """Drops what concerns rounds of a job that are final."""
+        self.notices.forget(job, below)
+        drop(self._penalised, job, below)
+
+    def closed(self, job: int) -> bool:
+        """Whether this party has closed its file on a job."""
+        return job in self._closed
 
     def order(self, job: int) -> Order:
         """The order; it never changes."""
@@ -47,7 +84,9 @@ class Clerk:
 
     def view(self, job: int) -> JobView:
         """Where a job stands now."""
-        return self.ledger.jobs.view_of(job)
+        return self._once(("view", job), lambda: self.ledger.jobs.view_of(job))
+
+    # who is who
 
     def providers(self, job: int) -> tuple[str, ...]:
         """Who holds which slot; fixed by the match, nobody before it."""
@@ -61,12 +100,63 @@ class Clerk:
         """The slots that an account holds."""
         return [slot for slot, provider in enumerate(self.providers(job)) if provider == account]
 
+    def open_slots(self, job: int) -> list[int]:
+        """Slots that still take part."""
+        return self._once(("open", job), lambda: bitmap_slots(self.ledger.jobs.slots_open(job)))
+
+    def validators(self, job: int) -> tuple[str, ...]:
+        """Who checks a job, by seat."""
+        return self._once(("validators", job), lambda: self.ledger.jobs.validators_of(job))
+
+    def seats_live(self, job: int) -> int:
+        """Bitmap of the seats that are held and enlisted."""
+        return self._once(("live", job), lambda: self.ledger.jobs.seats_live(job))
+
+    def aggregator(self, job: int) -> str:
+        """Who aggregates now; the zero address if nobody does."""
+        return self._once(("aggregator", job), lambda: self.ledger.jobs.aggregator_of(job))
+
+    def parties(self, job: int) -> frozenset[str]:
+        """Everybody with a part in a job."""
+        return self._once(
+            ("parties", job),
+            lambda: frozenset((*self.providers(job), *self.validators(job), self.aggregator(job))),
+        )
+
+    def dispute_count(self) -> int:
+        """Disputes that were ever opened."""
+        return self._once("disputes", self.ledger.open(Rerun).dispute_count)
+
+    # rounds
+
+    def progress(self, job: int) -> tuple[int, int, int]:
+        """(generation, first round that is not final, next round to open)."""
+
+        def read() -> tuple[int, int, int]:
+            progress = self.ledger.rounds.progress(job)
+            return progress.generation, progress.first_open, progress.next
+
+        return self._once(("progress", job), read)
+
+    def admits(self, name: RoundName) -> bool:
+        """Whether there may be talk of a round: of a job that runs, open or about to be, in any generation so far."""
+        job, generation, index = name
+        if not 0 < job <= self.job_count() or self.closed(job) or min(generation, index) < 0:
+            return False
+        present, _, following = self.progress(job)
+        return generation <= present + 1 and index <= following
+
     def rounds(self, job: int) -> Iterator[tuple[RoundName, RoundView]]:
         """Rounds of the present generation that are not final, oldest first."""
-        progress = self.ledger.rounds.progress(job)
-        for index in range(progress.first_open, progress.next):
-            generation = self.ledger.rounds.generation_of(job, index)
-            yield (job, generation, index), self.ledger.rounds.view_of(job, generation, index)
+        _, first_open, following = self.progress(job)
+        for index in range(first_open, following):
+            generation = self._once(("generation", job, index), partial(self.ledger.rounds.generation_of, job, index))
+            name = (job, generation, index)
+            yield name, self.round(name)
+
+    def round(self, name: RoundName) -> RoundView:
+        """Where a round stands."""
+        return self._once(("round", name), lambda: self.ledger.rounds.view_of(*name))
 
     def segments(self, job: int) -> int:
         """Segments of one slot's round, N."""
@@ -77,6 +167,16 @@ class Clerk:
     def place(self) -> tuple[int, str]:
         """(chain id, `Rounds` address): where commitments count."""
         return self.world.domain.chain_id, self.world.domain.rounds
+
+    def beacon(self, target: int) -> tuple[bytes, int] | None:
+        """The recorded hash of a block fixed in advance and its misses; records it as soon as it can be seen."""
+        value, misses = self._once(("beacon", target), lambda: self.ledger.beacon.read(target))
+        if not any(value) and self.ledger.rpc.get_head() > target:
+            self.attempt(self.ledger.beacon.record(target))
+            value, misses = self.ledger.beacon.read(target)
+        return (value, misses) if any(value) else None
+
+    # sending
 
     def fund(self, token: str, amount: int) -> bool:
         """Brings the free balance up to `amount` from the wallet; whether there is enough now."""
@@ -90,14 +190,6 @@ class Clerk:
         value_wei = 0 if int(token, 16) else missing
         return self.attempt(self.ledger.vault.deposit(token, missing, value_wei=value_wei)).acted
 
-    def beacon(self, target: int) -> tuple[bytes, int] | None:
-        """The recorded hash of a block fixed in advance and its misses; records it as soon as it can be seen."""
-        value, misses = self.ledger.beacon.read(target)
-        if not any(value) and self.ledger.rpc.get_head() > target:
-            self.attempt(self.ledger.beacon.record(target))
-            value, misses = self.ledger.beacon.read(target)
-        return (value, misses) if any(value) else None
-
     def attempt(self, call: Call[Any]) -> Wake:
         """Sends a transaction that somebody else may already have sent, or that may still be too early."""
         try:
@@ -105,23 +197,40 @@ class Clerk:
         except Reverted as refusal:
             self.refusals.append(refusal)
             return IDLE
+        finally:
+            if self._seen is not None:
+                self._seen = {}
         return ACTED
 
-    def secret_demanded(self, name: RoundName, slot: int) -> bool:
-        """Whether a slot's secret was called for on chain; reads the events since the last question."""
-        head = self.ledger.rpc.get_head()
-        if head > self._demands_block:
-            query = {
-                "address": self.ledger.rounds.address,
-                "topics": ["0x" + SecretDemanded.TOPIC.hex()],
-                "fromBlock": hex(self._demands_block + 1),
-                "toBlock": hex(head),
-            }
-            for raw in self.ledger.rpc.request("eth_getLogs", query):
-                demand = SecretDemanded.decode(read_log(raw))
-                self._demands.add((demand.job, demand.generation, demand.round, demand.slot))
-            self._demands_block = head
-        return (*name, slot) in self._demands
+    def penalise_silent(self, name: RoundName, view: RoundView) -> Wake:
+        """Has validators penalised that had to show a table in a round and did not, once its time is over."""
+        seats = self.validators(name[0])
+        silent = [seat for seat in range(len(seats)) if int(seats[seat], 16) and not view.tables_revealed >> seat & 1]
+        silent = [seat for seat in silent if (name, seats[seat]) not in self._penalised]
+        if not silent:
+            return IDLE
+        windows = self.order(name[0]).windows
+        due_s = min(view.deadline, phase_began_s(view, windows) + windows.open)
+        if self.world.clock() < due_s:
+            return wake_at(due_s)
+        wake = IDLE
+        for seat in silent:
+            self._penalised.add((name, seats[seat]))
+            wake |= self.attempt(self.ledger.rounds.penalise_silent(*name, seat))
+        return wake
+
+
+def phase_began_s(view: RoundView, windows: Windows) -> int:
+    """When a round's present phase began, at the latest: its deadline less its window."""
+    optimistic = 4 if view.optimistic else 1
+    window_s = {
+        RoundPhase.TRAINING: windows.train + windows.aggregate,
+        RoundPhase.SAMPLING: windows.table,
+        RoundPhase.OPENING: windows.open,
+        RoundPhase.AGGREGATING: windows.aggregate,
+        RoundPhase.CHALLENGING: windows.challenge * optimistic,
+    }
+    return view.deadline - window_s.get(RoundPhase(view.phase), 0)
 
 
 def on_chain(commitment: Commitment) -> ChainCommitment:

@@ -61,6 +61,7 @@ class Consumer:
 
     def tick(self) -> Wake:
         """One turn."""
+        self.clerk.refresh()
         wake = IDLE
         for job in [job for job in self.clerk.jobs() if job in self.posted]:
             wake |= self.see_through(job)

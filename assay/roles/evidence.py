@@ -2,80 +2,107 @@
 
 from dataclasses import dataclass
 
+import torch
+from torch import Tensor
+
 from assay.chain.contracts.containers import RoundView
 from assay.proof.recompute import check_opening, check_update
 from assay.proof.served import LeafOpening, read_start
 from assay.proof.verdict import Verdict
 from assay.protocol.commitment import bitmap_slots
 from assay.protocol.errors import AssayError, Malformed, Unavailable
-from assay.protocol.transcript import ZERO, Transcript
+from assay.protocol.transcript import ZERO, Transcript, secret_hash
 from assay.roles.assignment import State
-from assay.roles.book import RoundName
+from assay.roles.book import RoundName, drop
 from assay.roles.party import Party
 from assay.store.port import cid_of_hash
 from assay.work.interpret import Fault
-from assay.work.segment import Span, run_segment
+from assay.work.segment import Span, fault_of, run_segment
 from assay.work.state import state_root, update_root
 
 
 @dataclass(frozen=True)
 class Opened:
-    """A slot whose secret is out. `reason` says why it cannot be accepted; empty when it holds together."""
+    """A slot whose secret is out. `reason` says why it cannot be accepted; empty when it holds together.
+
+    `plain`: the opened leaves themselves disprove it, and a contract sees that without a re-execution.
+    """
 
     transcript: Transcript | None
     update: State | None
     end_cid: str
     reason: str = ""
+    plain: bool = False
+
+
+@dataclass(frozen=True)
+class Emitted:
+    """An update's root, or the digest of the fault in `emit`."""
+
+    root: bytes
+    faulted: bool = False
 
 
 @dataclass(frozen=True)
 class Aggregated:
-    """A round's end state."""
+    """A round's end state; or the digest of the fault that the job's program met instead."""
 
     root: bytes
     cid: str
+    fault: bytes | None = None
 
 
 class Evidence:
-    """Checked once, remembered until the round is forgotten. All re-execution is metered as `verify`."""
+    """Checked once, remembered until the round is forgotten. All re-execution is metered, as `verify` by default."""
 
     def __init__(self, party: Party) -> None:
         self.party = party
         self.world = party.world
         self._opened: dict[tuple[RoundName, int], Opened] = {}
-        self._spans: dict[tuple[RoundName, int, int], Span] = {}
-        self._aggregates: dict[RoundName, Aggregated] = {}
+        self._aggregates: dict[tuple[RoundName, tuple[int, ...]], Aggregated] = {}
         self._asked: set[tuple[RoundName, int, int]] = set()
 
-    def opened(self, name: RoundName, view: RoundView, slot: int) -> Opened | None:
-        """A slot's opening, checked against its commitment; nothing while it has not been heard."""
+    def forget(self, job: int, below: int) -> None:
+        """Drops what concerns rounds of a job that are final."""
+        for known in (self._opened, self._aggregates, self._asked):
+            drop(known, job, below)
+
+    def opened(self, name: RoundName, view: RoundView, slot: int, *, final: bool = False) -> Opened | None:
+        """A slot's opening, checked against its commitment; nothing while it has not been heard.
+
+        `final`: no longer waits for bytes that are not served.
+        """
         known = self._opened.get((name, slot))
         if known is not None:
             return known
         page = self.party.book.round(name)
         if slot not in page.openings or slot not in page.commitments:
             return None
+        if not self.world.ledger.rounds.standing(*self.party.standing(name, slot)):
+            return Opened(None, None, "", "its commitment does not stand on chain")
         with self.world.compute.metered("verify"):
-            opened = self._open(name, view, slot)
+            opened = self._open(name, view, slot, final)
         if opened is not None:
             self._opened[name, slot] = opened
         return opened
 
-    def _open(self, name: RoundName, view: RoundView, slot: int) -> Opened | None:
+    def _open(self, name: RoundName, view: RoundView, slot: int, final: bool) -> Opened | None:
         page, assignment = self.party.book.round(name), self.party.assignment(name[0])
         commitment, _ = page.commitments[slot]
         opening = page.openings[slot]
+        if not _opens(commitment.secret_hash, opening.get("secret")):
+            return None
         end_cid = str(opening.get("end", ""))
         transcript, verdict = check_opening(commitment, opening, view.start_root, assignment.segment_count)
         if transcript is None or not verdict.honest:
-            return Opened(transcript, None, end_cid, verdict.words)
+            return Opened(transcript, None, end_cid, verdict.words, plain=transcript is not None)
         if transcript.leaves[-1].update_root == ZERO:
             return Opened(transcript, None, end_cid, "the job faulted")
         signature = assignment.update_signature
         try:
             content = self.world.blobs.get(cid_of_hash(commitment.sealed_hash), signature.encoded_bytes)
         except Unavailable:
-            return None
+            return Opened(transcript, None, end_cid, "its update is not served") if final else None
         except Malformed as error:
             return Opened(transcript, None, end_cid, error.message)
         update = check_update(commitment, transcript, content, signature)
@@ -146,31 +173,50 @@ class Evidence:
             return None
         return state if opened.transcript and root == opened.transcript.leaves[-1].state_root else None
 
-    def emit(self, name: RoundName, view: RoundView, end: State) -> bytes | None:
-        """Root of the update that follows from the round's start and an end state."""
-        start = self.party.state(name[0], view.start_root)
+    def emit(self, name: RoundName, view: RoundView, end: State, opened: Opened | None) -> Emitted | None:
+        """What `emit` makes of the round's start and an end state; nothing while the start is not here."""
+        start, order = self.party.state(name[0], view.start_root), self.party.clerk.order(name[0])
         if start is None:
             return None
         with self.world.compute.metered("verify"):
             update = self.world.compute.runner(self.party.assignment(name[0]).bundle.emit).run([*start, *end])
-            return None if isinstance(update, Fault) else update_root(update)
+            if isinstance(update, Fault):
+                return Emitted(fault_of(order.steps_per_round, update), faulted=True)
+            if opened and opened.transcript and opened.update and all(map(_same_bits, update, opened.update)):
+                return Emitted(opened.transcript.leaves[-1].update_root)
+            return Emitted(update_root(update))
 
     def aggregate(self, name: RoundName, view: RoundView) -> Aggregated | None:
         """The round's end state by the job's program over the included updates; nothing while one is missing."""
-        if name not in self._aggregates:
+        key = (name, tuple(view.included))
+        if key not in self._aggregates:
             assignment = self.party.assignment(name[0])
             start = self.party.state(name[0], view.start_root)
             opened = [self.opened(name, view, slot) for slot in bitmap_slots(view.included)]
             updates = [slot.update for slot in opened if slot is not None and slot.update is not None]
-            if start is None or len(updates) < len(opened):
+            program = assignment.bundle.aggregate.get(len(updates))
+            if start is None or len(updates) < len(opened) or program is None:
                 return None
             with self.world.compute.metered("aggregate"):
-                program = assignment.bundle.aggregate[len(updates)]
                 inputs = [*start, *(tensor for update in updates for tensor in update)]
                 end = self.world.compute.runner(program).run(inputs)
                 if isinstance(end, Fault):
-                    return None
+                    self._aggregates[key] = Aggregated(ZERO, "", fault_of(0, end))
+                    return self._aggregates[key]
                 root = state_root(end)
             assignment.keep(root, end)
-            self._aggregates[name] = Aggregated(root, self.world.blobs.put(assignment.signature.encode(end)))
-        return self._aggregates[name]
+            self._aggregates[key] = Aggregated(root, self.world.blobs.put(assignment.signature.encode(end)))
+        return self._aggregates[key]
+
+
+def _opens(committed: bytes, secret: object) -> bool:
+    """Whether this is the committed secret, in hex."""
+    try:
+        return isinstance(secret, str) and secret_hash(bytes.fromhex(secret)) == committed
+    except ValueError:
+        return False
+
+
+def _same_bits(a: Tensor, b: Tensor) -> bool:
+    """Equality of bits: cheaper than two hashes, and a zero's sign counts."""
+    return bool(torch.equal(a.view(torch.int32), b.view(torch.int32)))

@@ -10,12 +10,19 @@ from dataclasses import dataclass, field
 from assay.chain.contracts.containers import RoundView
 from assay.protocol.commitment import bitmap_slots
 from assay.protocol.phase import RoundPhase, Target
-from assay.protocol.schedule import emit_checkers
 from assay.protocol.table import emit_digest, segment_digest, table_root
 from assay.protocol.transcript import ZERO
-from assay.roles.book import RoundName
-from assay.roles.evidence import Evidence, Opened
+from assay.roles.book import RoundName, drop
+from assay.roles.evidence import Emitted, Evidence, Opened
 from assay.roles.party import Party
+
+
+@dataclass(frozen=True)
+class Truth:
+    """What a segment came to here."""
+
+    digest: bytes
+    faulted: bool
 
 
 @dataclass(frozen=True)
@@ -36,11 +43,19 @@ class Finding:
 
     accepted: list[int] = field(default_factory=list)
     rejected: dict[int, str] = field(default_factory=dict)
+    unopened: list[int] = field(default_factory=list)
+    """Slots that have not shown their secret and leaves."""
     disagreements: list[Disagreement] = field(default_factory=list)
     tables: dict[int, bytes] = field(default_factory=dict)
     secrets: dict[int, bytes] = field(default_factory=dict)
     fault: bytes | None = None
+    """Digest of a fault of the job itself that this validator has met too."""
     awaited: bool = False
+
+    @property
+    def complete(self) -> bool:
+        """Whether nothing is awaited any more."""
+        return not self.awaited and not self.unopened
 
     def accuses(self, accused: str) -> bool:
         """Whether this party is accused already: one disproof a round is enough."""
@@ -54,8 +69,14 @@ class Judge:
         self.party = party
         self.world = party.world
         self.evidence = Evidence(party)
-        self._truths: dict[tuple[RoundName, int, int], bytes] = {}
-        self._emits: dict[tuple[RoundName, int], bytes] = {}
+        self._truths: dict[tuple[RoundName, int, int], Truth] = {}
+        self._emits: dict[tuple[RoundName, int], Emitted] = {}
+
+    def forget(self, job: int, below: int) -> None:
+        """Drops what concerns rounds of a job that are final."""
+        self.evidence.forget(job, below)
+        drop(self._truths, job, below)
+        drop(self._emits, job, below)
 
     def patience_s(self, name: RoundName, view: RoundView) -> int:
         """When to stop waiting for others: half a window before the deadline, so that there is time to act."""
@@ -65,10 +86,15 @@ class Judge:
 
     def overdue(self, name: RoundName, view: RoundView) -> bool:
         """Whether waiting is over."""
-        return self.world.clock() >= self.patience_s(name, view)
+        return view.phase > RoundPhase.OPENING or self.world.clock() >= self.patience_s(name, view)
 
     def digest(self, name: RoundName, view: RoundView, slot: int, segment: int) -> bytes | None:
-        """What a segment comes to when re-executed from its committed start; nothing while its start state is awaited.
+        """What a segment comes to when re-executed from its committed start; nothing while that is awaited."""
+        truth = self.truth(name, view, slot, segment)
+        return truth.digest if truth else None
+
+    def truth(self, name: RoundName, view: RoundView, slot: int, segment: int) -> Truth | None:
+        """The same, and whether the job itself was at fault.
 
         Once overdue, a start state that was not served is re-derived from the round's start, which every party holds.
         """
@@ -84,63 +110,88 @@ class Judge:
                 span = replayed
             else:
                 return None
-            self._truths[key] = segment_digest(span.state_root, span.loss_bits)
+            self._truths[key] = Truth(segment_digest(span.state_root, span.loss_bits), span.fault is not None)
         return self._truths[key]
 
     def emit(self, name: RoundName, view: RoundView, slot: int) -> bytes | None:
-        """What a slot's update comes to from its end state, which is re-derived when it was not served in time."""
+        """What a slot's update comes to from its end state; nothing while that is awaited."""
+        emitted = self._emit(name, view, slot)
+        return emit_digest(emitted.root) if emitted else None
+
+    def _emit(self, name: RoundName, view: RoundView, slot: int) -> Emitted | None:
+        """An end state that was not served in time is re-derived; where the job faults before it there is no update."""
         if (name, slot) not in self._emits:
             opened = self.evidence.opened(name, view, slot)
             end = self.evidence.end_state(name, opened) if opened else None
+            faulted = False
             if end is None and self.overdue(name, view):
                 span = self.evidence.replay(name, view, slot, self.party.clerk.segments(name[0]) - 1)
-                end = span.state if span else None
-            root = self.evidence.emit(name, view, end) if end is not None else None
-            if root is None:
+                end, faulted = (span.state, span.fault is not None) if span else (None, False)
+            emitted = self.evidence.emit(name, view, end, opened) if end is not None else None
+            if faulted:
+                emitted = Emitted(ZERO, faulted=True)
+            if emitted is None:
                 return None
-            self._emits[name, slot] = emit_digest(root)
+            self._emits[name, slot] = emitted
         return self._emits[name, slot]
 
-    def round(self, name: RoundName, view: RoundView, beacon: bytes, seat: int) -> Finding | None:
-        """The finding, or nothing while slots or tables are still awaited."""
+    def round(self, name: RoundName, view: RoundView) -> Finding:
+        """The finding so far; `complete` once nothing is awaited."""
         finding = Finding()
-        validators = self.party.validators(name[0])
-        page = self.party.book.round(name)
-        open_slots = set(bitmap_slots(self.world.ledger.jobs.slots_open(name[0])))
+        validators, page = self.party.validators(name[0]), self.party.book.round(name)
         for index, validator in enumerate(validators):
             if view.tables_revealed >> index & 1:
                 rows = page.tables.get(validator)
                 root = self.world.ledger.rounds.table_root_of(*name, validator)
                 if rows is not None and table_root(rows) == root:
                     finding.tables[index] = root
-        faults = set()
+        open_slots = self.party.clerk.open_slots(name[0])
         for slot in bitmap_slots(view.present):
             if slot not in open_slots:
                 finding.rejected[slot] = "closed"
-                continue
-            opened = self.evidence.opened(name, view, slot)
-            if opened is None:
-                return None
-            if opened.transcript is None:
-                finding.rejected[slot] = opened.reason
-                continue
-            finding.secrets[slot] = opened.transcript.secret
-            before = len(finding.disagreements)
-            self._compare_rows(name, view, slot, opened, finding)
-            if opened.transcript.leaves[-1].update_root == ZERO:
-                faults.add(opened.transcript.leaves[-1].state_root)
-            elif opened.update is None:
-                finding.rejected[slot] = opened.reason
-            elif seat in emit_checkers(beacon, slot, len(validators)):
-                self._compare_emit(name, view, slot, opened, finding)
-            disputed = any(each.target != Target.TABLE for each in finding.disagreements[before:])
-            if slot not in finding.rejected and not disputed:
-                finding.accepted.append(slot)
-        if finding.awaited:
-            return None
-        if len(faults) == 1 and not finding.disagreements:
-            finding.fault = faults.pop()
+            else:
+                self._judge_slot(name, view, slot, finding)
+        if finding.disagreements or not finding.complete:
+            finding.fault = None
         return finding
+
+    def _judge_slot(self, name: RoundName, view: RoundView, slot: int, finding: Finding) -> None:
+        opened = self.evidence.opened(name, view, slot, final=self.overdue(name, view))
+        if opened is None:
+            self._judge_unopened(name, view, slot, finding)
+            return
+        if opened.transcript is None:
+            finding.rejected[slot] = opened.reason
+            return
+        finding.secrets[slot] = opened.transcript.secret
+        if opened.plain:
+            provider = self.party.clerk.providers(name[0])[slot]
+            finding.disagreements.append(Disagreement(Target.SEGMENT, slot, 0, provider, ZERO))
+            return
+        before = len(finding.disagreements)
+        self._compare_rows(name, view, slot, opened, finding)
+        if opened.transcript.leaves[-1].update_root == ZERO:
+            self._compare_fault(name, view, slot, opened, finding)
+        else:
+            self._compare_emit(name, view, slot, opened, finding)
+        disputed = any(each.target != Target.TABLE for each in finding.disagreements[before:])
+        if opened.update is None:
+            finding.rejected[slot] = opened.reason
+        elif not disputed:
+            finding.accepted.append(slot)
+
+    def _judge_unopened(self, name: RoundName, view: RoundView, slot: int, finding: Finding) -> None:
+        """A slot that hides is called for on chain; one that answers there and still hides its leaves is left out."""
+        if self.overdue(name, view):
+            secret = self.party.clerk.notices.secret(name, slot)
+            if secret is not None:
+                finding.secrets[slot] = secret
+                finding.rejected[slot] = "its leaves were not shown"
+                return
+            if slot not in self.party.book.round(name).commitments:
+                finding.rejected[slot] = "its commitment was not shown"
+                return
+        finding.unopened.append(slot)
 
     def _compare_rows(self, name: RoundName, view: RoundView, slot: int, opened: Opened, finding: Finding) -> None:
         assert opened.transcript is not None
@@ -171,12 +222,34 @@ class Judge:
         provider = self.party.clerk.providers(name[0])[slot]
         if finding.accuses(provider):
             return
-        truth = self.emit(name, view, slot)
+        emitted = self._emit(name, view, slot)
+        if emitted is None:
+            finding.awaited = True
+        elif emitted.root != opened.transcript.leaves[-1].update_root:
+            segment, truth = len(opened.transcript.leaves) - 1, emit_digest(emitted.root)
+            finding.disagreements.append(Disagreement(Target.EMIT, slot, segment, provider, truth))
+        elif emitted.faulted and finding.fault is None:
+            finding.fault = emitted.root
+
+    def _compare_fault(self, name: RoundName, view: RoundView, slot: int, opened: Opened, finding: Finding) -> None:
+        """A slot says that the job is at fault: whoever attests that has met the same fault in the same segment."""
+        assert opened.transcript is not None
+        provider, leaves = self.party.clerk.providers(name[0])[slot], opened.transcript.leaves
+        if finding.accuses(provider):
+            return
+        last = leaves[-1].state_root
+        segment = next(at for at in range(len(leaves)) if all(leaf.state_root == last for leaf in leaves[at + 1 :]))
+        segment = min(segment, len(leaves) - 2)
+        truth = self.truth(name, view, slot, segment)
+        end = leaves[segment + 1]
         if truth is None:
             finding.awaited = True
-        elif truth != emit_digest(opened.transcript.leaves[-1].update_root):
-            segment = len(opened.transcript.leaves) - 1
-            finding.disagreements.append(Disagreement(Target.EMIT, slot, segment, provider, truth))
+        elif truth.digest != segment_digest(end.state_root, end.loss_bits):
+            finding.disagreements.append(Disagreement(Target.SEGMENT, slot, segment, provider, truth.digest))
+        elif truth.faulted:
+            finding.fault = finding.fault or last
+        else:
+            self._compare_emit(name, view, slot, opened, finding)
 
     def rows_max(self, name: RoundName, view: RoundView) -> int:
         """Rows of one table that are looked at: a full sample, doubled with each beacon that was missed."""

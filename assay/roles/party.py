@@ -1,18 +1,28 @@
 """What provider, validator and aggregator have in common: a place in a job, what they heard, what they checked."""
 
+from typing import Any
+
 from eth_abi.abi import encode as abi_encode
 from eth_hash.auto import keccak
 
 from assay.chain.contracts.containers import Claim
-from assay.protocol.errors import Malformed, Unavailable
+from assay.chain.contracts.containers import Commitment as ChainCommitment
+from assay.protocol.commitment import commitment_proof
+from assay.protocol.errors import AssayError
 from assay.protocol.phase import JobPhase
 from assay.roles.assignment import Assignment, State, fetch_assignment
-from assay.roles.book import Book
-from assay.roles.clerk import Clerk
+from assay.roles.book import Book, RoundName, drop
+from assay.roles.clerk import Clerk, on_chain
+from assay.roles.rooted import find_leaves
+from assay.roles.wake import IDLE, Wake
 from assay.roles.world import World
 from assay.work.program import Limits
 from assay.work.state import state_root
 
+Standing = tuple[ChainCommitment, list[bytes], bytes]
+"""A commitment, its place in the round's root, its signature: as contracts ask for them."""
+ROUNDS_END = 1 << 32
+"""Above every round's index."""
 CLAIM_TYPE = (
     "(uint8,(uint256,uint32,uint32,uint16,address,bytes32,bytes32,bytes32,bytes32),bytes32[],bytes,bytes32,"
     "(uint32,bytes32,uint32,bytes32),bytes32[],(uint32,bytes32,uint32,bytes32),bytes32[],address,"
@@ -29,9 +39,49 @@ class Party:
     def __init__(self, world: World, limits: Limits | None = None) -> None:
         self.world = world
         self.clerk = Clerk(world)
-        self.book = Book(world.domain, self.clerk.providers)
+        self.book = Book(world.domain, self.clerk)
         self.limits = limits or Limits()
         self._assignments: dict[int, Assignment] = {}
+        self._forgotten: dict[int, int] = {}
+        self._exposed: set[tuple[RoundName, int]] = set()
+        self._leaves: dict[RoundName, tuple[Any, dict[int, bytes] | None]] = {}
+
+    def listen(self) -> None:
+        """Begins a turn: looks at the chain anew, enters what was said, and lets go of what is final."""
+        self.clerk.refresh()
+        self.book.note(self.world.peers.poll())
+        for job in self.book.jobs():
+            if self.clerk.closed(job):
+                self.book.close(job)
+                self.forget(job, ROUNDS_END)
+                self._assignments.pop(job, None)
+                continue
+            _, below, _ = self.clerk.progress(job)
+            if below > self._forgotten.get(job, 0):
+                self._forgotten[job] = below
+                self.book.forget(job, below)
+                self.forget(job, below)
+
+    def forget(self, job: int, below: int) -> None:
+        """Drops what concerns rounds of a job that are final."""
+        self.clerk.forget(job, below)
+        drop(self._exposed, job, below)
+        drop(self._leaves, job, below)
+
+    def expose(self, job: int) -> Wake:
+        """Shows two commitments that were signed for one slot to the chain, while there is a lock to lose."""
+        wake = IDLE
+        ledger = self.world.ledger
+        for name, page in [(name, page) for name, page in self.book.rounds.items() if name[0] == job]:
+            for slot, (one, one_signature, other, other_signature) in page.equivocations.items():
+                if (name, slot) in self._exposed:
+                    continue
+                self._exposed.add((name, slot))
+                if ledger.stakes.lock_of(ledger.jobs.obligation(job, one.provider)).amount:
+                    wake |= self.clerk.attempt(
+                        ledger.rounds.equivocate(on_chain(one), one_signature, on_chain(other), other_signature)
+                    )
+        return wake
 
     def assignment(self, job: int) -> Assignment:
         """The job's programs, state and samples, checked once. Errors: `Malformed`, `Refused`, `Unavailable`."""
@@ -42,9 +92,28 @@ class Party:
             assignment.beacon = self.clerk.view(job).beacon
         return assignment
 
+    def standing(self, name: RoundName, slot: int) -> Standing:
+        """A slot's commitment with what shows that it stands; no proof where the root's leaves are not all here."""
+        commitment, signature = self.book.round(name).commitments[slot]
+        leaves = self.leaves(name)
+        proof = commitment_proof(leaves, self.clerk.order(name[0]).providers, slot) if leaves else []
+        return on_chain(commitment), proof, signature
+
+    def leaves(self, name: RoundName) -> dict[int, bytes] | None:
+        """The leaves of a round's commitment root, as far as they have been heard."""
+        page, view = self.book.round(name), self.clerk.round(name)
+        key = (view.commitment_root, len(page.commitments), len(page.equivocations))
+        if self._leaves.get(name, (None, None))[0] != key:
+            slot_count = self.clerk.order(name[0]).providers
+            found = find_leaves(
+                page, view, lambda slot: self.clerk.notices.leaf(name, slot), self.clerk.place, slot_count
+            )
+            self._leaves[name] = (key, found)
+        return self._leaves[name][1]
+
     def validators(self, job: int) -> tuple[str, ...]:
         """Who checks this job, by seat."""
-        return self.world.ledger.jobs.validators_of(job)
+        return self.clerk.validators(job)
 
     def seat(self, job: int) -> int | None:
         """This party's seat among the job's validators."""
@@ -57,10 +126,10 @@ class Party:
         if root in assignment.states:
             return assignment.states[root]
         signature = assignment.signature
-        for cid in self.book.published.get(root, ()):
+        for cid in self.book.published.get((job, root), ()):
             try:
                 state = signature.decode(self.world.blobs.get(cid, signature.encoded_bytes))
-            except (Malformed, Unavailable):
+            except AssayError:
                 continue
             if state_root(state) == root:
                 assignment.keep(root, state)

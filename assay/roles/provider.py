@@ -7,13 +7,13 @@ from dataclasses import dataclass, field
 
 from assay.chain.contracts.containers import RoundView
 from assay.proof.served import LeafOpening
-from assay.protocol.commitment import Commitment, bitmap_slots, commitment_proof
-from assay.protocol.errors import AssayError, Malformed, Refused, Unavailable
+from assay.protocol.commitment import Commitment, bitmap_slots
+from assay.protocol.errors import AssayError, Unavailable
 from assay.protocol.phase import JobPhase, RoundPhase
 from assay.protocol.transcript import SlotName, Transcript, secret_hash
 from assay.protocol.typed import typed_digest
 from assay.roles.assignment import Assignment, State
-from assay.roles.book import RoundName, commitment_content
+from assay.roles.book import RoundName, commitment_content, drop
 from assay.roles.clerk import on_chain
 from assay.roles.party import Party, sealed_bid
 from assay.roles.settle import settle
@@ -51,9 +51,14 @@ class Provider(Party):
         self.declined: dict[int, str] = {}
         self.pieces: dict[RoundName, Piece] = {}
 
+    def forget(self, job: int, below: int) -> None:
+        """Drops what concerns rounds of a job that are final, finished work above all."""
+        super().forget(job, below)
+        drop(self.pieces, job, below)
+
     def tick(self) -> Wake:
         """One turn."""
-        self.book.note(self.world.peers.poll())
+        self.listen()
         wake = IDLE
         for job in self.clerk.jobs():
             match self.clerk.view(job).phase:
@@ -84,7 +89,7 @@ class Provider(Party):
             self.admit(self.assignment(job))
         except Unavailable:
             return wake_at(now_s + 1)
-        except (Malformed, Refused, AssayError) as refusal:
+        except AssayError as refusal:
             return self.decline(job, refusal.message)
         if self.price > order.price_ceiling:
             return self.decline(job, "the job pays too little")
@@ -114,10 +119,10 @@ class Provider(Party):
             piece = self.pieces.get(name)
             match view.phase:
                 case RoundPhase.TRAINING if piece is None:
-                    if slots[0] in bitmap_slots(self.world.ledger.jobs.slots_open(job)):
+                    if slots[0] in self.clerk.open_slots(job):
                         wake |= self.train(name, view, slots[0])
                 case RoundPhase.SAMPLING if piece is not None:
-                    wake |= self.stand(view, piece) | self.serve(name, piece, blind=True)
+                    wake |= self.stand(name, view, piece) | self.serve(name, piece, blind=True)
                 case RoundPhase.OPENING | RoundPhase.AGGREGATING | RoundPhase.CHALLENGING if piece is not None:
                     wake |= self.open(name, view, piece) | self.serve(name, piece, blind=False)
         return wake
@@ -162,9 +167,13 @@ class Provider(Party):
         """The provider's word on a commitment."""
         return self.world.signer.sign_digest(typed_digest(self.world.domain, "Commitment", commitment.typed))
 
-    def stand(self, view: RoundView, piece: Piece) -> Wake:
-        """Enters the commitment directly when the aggregator has left it out."""
-        if piece.slot in bitmap_slots(view.present) or piece.included_itself:
+    def stand(self, name: RoundName, view: RoundView, piece: Piece) -> Wake:
+        """Enters the commitment directly when the aggregator has left it out, or roots what cannot be made out."""
+        if piece.included_itself:
+            return IDLE
+        leaves = self.leaves(name) or {}
+        rooted = leaves.get(piece.slot) == piece.commitment.leaf(*self.clerk.place)
+        if piece.slot in bitmap_slots(view.present) and rooted:
             return IDLE
         piece.included_itself = True
         return self.clerk.attempt(self.world.ledger.rounds.commit_slot(on_chain(piece.commitment)))
@@ -211,13 +220,10 @@ class Provider(Party):
             cid = self.publish(name, end) if end is not None else ""
             self.world.say("opening", name, {"slot": piece.slot, "end": cid, **piece.transcript.to_json()})
             wake = ACTED
-        if view.disputes_open and not piece.answered_demand and self.clerk.secret_demanded(name, piece.slot):
+        if view.disputes_open and not piece.answered_demand and self.clerk.notices.due_s(name, piece.slot) is not None:
             piece.answered_demand = True
-            page = self.book.round(name)
-            leaves = {slot: signed.leaf(*self.clerk.place) for slot, (signed, _) in page.commitments.items()}
-            proof = commitment_proof(leaves, self.clerk.order(name[0]).providers, piece.slot)
-            secret = piece.transcript.secret
+            commitment, proof, _ = self.standing(name, piece.slot)
             wake |= self.clerk.attempt(
-                self.world.ledger.rounds.reveal_secret(on_chain(piece.commitment), proof, secret)
+                self.world.ledger.rounds.reveal_secret(commitment, proof, piece.transcript.secret)
             )
         return wake

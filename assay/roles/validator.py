@@ -7,15 +7,16 @@ from dataclasses import dataclass, field
 
 from assay.chain.contracts.containers import RoundView
 from assay.protocol.commitment import bitmap, bitmap_slots
-from assay.protocol.phase import JobPhase, RoundPhase
-from assay.protocol.schedule import sample_segments, sample_share
+from assay.protocol.phase import JobPhase, RoundPhase, Target
+from assay.protocol.schedule import sample_segments, sample_share, sample_total
 from assay.protocol.table import Entry, Table
-from assay.roles.book import RoundName
+from assay.roles.book import RoundName, drop
 from assay.roles.challenge import Challenges
-from assay.roles.judge import Judge
+from assay.roles.judge import Disagreement, Finding, Judge
 from assay.roles.nonces import Nonces
 from assay.roles.party import Party, sealed
 from assay.roles.settle import settle
+from assay.roles.tower import Tower
 from assay.roles.vote import aggregate_values, cast, fault_values, result_root, result_values
 from assay.roles.wake import ACTED, IDLE, Wake, wake_at
 from assay.roles.world import World
@@ -32,6 +33,7 @@ class Sheet:
     committed: bool = False
     revealed: bool = False
     signed: set[str] = field(default_factory=set)
+    result: bytes = b""
 
     @property
     def table(self) -> Table:
@@ -40,18 +42,30 @@ class Sheet:
 
 
 class Validator(Party):
-    """Checks other people's work for a fee."""
+    """Checks other people's work for a fee.
 
-    def __init__(self, world: World) -> None:
+    With `watch` it also re-executes whole transcripts once they are open, of every job and with or without a seat, and
+    challenges what it finds false before the round is final.
+    """
+
+    def __init__(self, world: World, *, watch: bool = False) -> None:
         super().__init__(world)
         self.nonces = Nonces(world)
         self.sheets: dict[RoundName, Sheet] = {}
         self.judge = Judge(self)
         self.challenges = Challenges(self, self.judge)
+        self.tower = Tower(self, self.judge) if watch else None
+
+    def forget(self, job: int, below: int) -> None:
+        """Drops what concerns rounds of a job that are final."""
+        super().forget(job, below)
+        self.judge.forget(job, below)
+        self.challenges.forget(job, below)
+        drop(self.sheets, job, below)
 
     def tick(self) -> Wake:
         """One turn."""
-        self.book.note(self.world.peers.poll())
+        self.listen()
         wake = IDLE
         for job in self.clerk.jobs():
             match self.clerk.view(job).phase:
@@ -72,18 +86,28 @@ class Validator(Party):
 
     def work(self, job: int) -> Wake:
         """Serves every open round, and every open dispute."""
-        if self.seat(job) is None:
+        if self.seat(job) is None and self.tower is None:
             return IDLE
-        wake = self.challenges.tick(job)
+        wake = self.expose(job) | self.challenges.tick(job)
         for name, view in self.clerk.rounds(job):
-            match view.phase:
-                case RoundPhase.SAMPLING:
-                    wake |= self.sample(name, view) | self.reveal(name, view)
-                case RoundPhase.OPENING:
-                    wake |= self.reveal(name, view) | self.sign_result(name, view)
-                case RoundPhase.AGGREGATING:
-                    wake |= self.sign_aggregate(name, view)
+            if self.seat(job) is not None:
+                wake |= self.serve(name, view)
+            if self.tower is not None and view.phase == RoundPhase.CHALLENGING:
+                wake |= self.challenges.raise_all(name, view, self.tower.look(name, view), 0)
         return wake
+
+    def serve(self, name: RoundName, view: RoundView) -> Wake:
+        """What this phase asks of a validator."""
+        match view.phase:
+            case RoundPhase.SAMPLING:
+                return self.sample(name, view) | self.reveal(name, view)
+            case RoundPhase.OPENING:
+                return self.reveal(name, view) | self.sign_result(name, view)
+            case RoundPhase.AGGREGATING:
+                return self.sign_aggregate(name, view)
+            case RoundPhase.CHALLENGING:
+                return self.compare_aggregate(name, view) | self.clerk.penalise_silent(name, view)
+        return IDLE
 
     def sample(self, name: RoundName, view: RoundView) -> Wake:
         """Draws the sample once the beacon is out, re-executes it, and commits the table blind."""
@@ -112,7 +136,9 @@ class Validator(Party):
         present = bitmap_slots(view.present)
         seat = self.seat(job)
         assert seat is not None
-        share = sample_share(order.samples_per_validator, order.validators, order.providers, len(present), seat, beacon)
+        live = [at for at in range(order.validators) if self.world.ledger.jobs.seats_live(job) >> at & 1]
+        total = sample_total(order.samples_per_validator * order.validators, order.providers, len(present))
+        share = sample_share(total, live, seat, beacon)
         sample = sample_segments(beacon, nonce, name, present, self.clerk.segments(job), share << misses)
         sheet = Sheet(sample, nonce, self.world.entropy.draw(32))
         self.sheets[name] = sheet
@@ -123,7 +149,7 @@ class Validator(Party):
         sheet = self.sheets.get(name)
         if sheet is None or not sheet.committed or sheet.revealed:
             return IDLE
-        live = self.world.ledger.jobs.seats_live(name[0])
+        live = self.clerk.seats_live(name[0])
         if view.phase == RoundPhase.SAMPLING and view.tables_committed != live and self.world.clock() < view.deadline:
             return wake_at(view.deadline)
         reveal = self.world.ledger.rounds.reveal_table(*name, sheet.table.root, sheet.nonce, sheet.salt)
@@ -137,31 +163,52 @@ class Validator(Party):
     def sign_result(self, name: RoundName, view: RoundView) -> Wake:
         """Signs the accepted set once every slot is judged and no disagreement is left."""
         sheet = self.sheets.get(name)
-        if sheet is None or not sheet.revealed:
+        if sheet is None or not sheet.revealed or "Result" in sheet.signed:
             return IDLE
+        patience = wake_at(self.judge.patience_s(name, view))
         drawn, seat = self.clerk.beacon(view.beacon_block), self.seat(name[0])
         if drawn is None or seat is None or not self.all_shown(name, view):
-            return wake_at(self.judge.patience_s(name, view))
-        finding = self.judge.round(name, view, drawn[0], seat)
-        if finding is None or "Result" in sheet.signed:
-            return wake_at(self.judge.patience_s(name, view))
-        if finding.fault is not None:
-            if "Fault" not in sheet.signed:
-                sheet.signed.add("Fault")
-                cast(self.world, name, "Fault", fault_values(name, finding.fault), {"digest": finding.fault.hex()})
-                return ACTED
-            return IDLE
+            return patience
+        finding = self.judge.round(name, view)
         rank = (seat - int.from_bytes(drawn[0], "big")) % len(self.validators(name[0]))
-        wake = self.challenges.raise_all(name, view, finding, rank)
-        if wake.acted or finding.disagreements or view.disputes_open:
-            return wake
-        slot_count = self.clerk.order(name[0]).providers
+        wake = self.challenges.raise_all(name, view, finding.disagreements, rank)
+        if finding.unopened and self.judge.overdue(name, view):
+            wake |= self.call_in(name, finding.unopened)
+        if wake.acted or finding.disagreements or view.disputes_open or not finding.complete:
+            return wake | patience
+        return self.attest_fault(name, finding.fault) if finding.fault else self.attest(name, finding)
+
+    def attest(self, name: RoundName, finding: Finding) -> Wake:
+        """Signs the accepted set: all that holds together enters the aggregate."""
+        slot_count, validator_count = self.clerk.order(name[0]).providers, len(self.validators(name[0]))
         accepted = bitmap(finding.accepted, slot_count)
-        root = result_root(name, finding.tables, finding.secrets, len(self.validators(name[0])), slot_count)
-        sheet.signed.add("Result")
+        root = result_root(name, finding.tables, finding.secrets, validator_count, slot_count)
+        self.sheets[name].signed.add("Result")
         shown: dict[str, object] = {"accepted": accepted, "included": accepted, "root": root.hex()}
         cast(self.world, name, "Result", result_values(name, accepted, accepted, root), shown)
         return ACTED
+
+    def attest_fault(self, name: RoundName, digest: bytes) -> Wake:
+        """Signs, once, that the job itself is at fault."""
+        sheet = self.sheets[name]
+        if "Fault" in sheet.signed:
+            return IDLE
+        sheet.signed.add("Fault")
+        cast(self.world, name, "Fault", fault_values(name, digest), {"digest": digest.hex()})
+        return ACTED
+
+    def call_in(self, name: RoundName, slots: list[int]) -> Wake:
+        """Demands secrets on chain that were not opened to the peers, and takes the lock of whoever stays silent."""
+        rounds, wake = self.world.ledger.rounds, IDLE
+        for slot in slots:
+            due_s = self.clerk.notices.due_s(name, slot)
+            if due_s is None:
+                wake |= self.clerk.attempt(rounds.demand_secret(*self.standing(name, slot)))
+            elif self.world.clock() >= due_s:
+                wake |= self.clerk.attempt(rounds.default_secret(*name, slot))
+            else:
+                wake |= wake_at(due_s)
+        return wake
 
     def all_shown(self, name: RoundName, view: RoundView) -> bool:
         """Whether all committed tables are revealed and heard, or no longer waited for."""
@@ -178,6 +225,17 @@ class Validator(Party):
         end = self.judge.evidence.aggregate(name, view)
         if end is None:
             return IDLE
+        if end.fault is not None:
+            return self.attest_fault(name, end.fault)
         sheet.signed.add("Aggregate")
         cast(self.world, name, "Aggregate", aggregate_values(name, end.root), {"root": end.root.hex()})
         return ACTED
+
+    def compare_aggregate(self, name: RoundName, view: RoundView) -> Wake:
+        """Challenges an aggregate that is not what the program makes of the included updates."""
+        end = self.judge.evidence.aggregate(name, view)
+        if end is None or (end.fault is None and end.root == view.end_root):
+            return IDLE
+        aggregator = self.world.ledger.rounds.aggregator_of(*name)
+        disagreement = Disagreement(Target.AGGREGATE, 0, 0, aggregator, end.root)
+        return self.challenges.raise_all(name, view, [disagreement], self.seat(name[0]) or 0)

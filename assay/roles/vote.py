@@ -9,6 +9,9 @@ from assay.protocol.words import words_hash
 from assay.roles.book import RoundBook, RoundName
 from assay.roles.world import World
 
+WORDS_MAX = 4
+"""Words of a bitmap over slots."""
+
 
 def result_root(
     name: RoundName, tables: dict[int, bytes], secrets: dict[int, bytes], validator_count: int, slot_count: int
@@ -52,15 +55,29 @@ def proposals(page: RoundBook) -> list[tuple[list[int], list[int], bytes]]:
     counts: dict[tuple[tuple[int, ...], tuple[int, ...], bytes], int] = {}
     for vote in page.votes.get("Result", {}).values():
         try:
-            accepted, included = ([int(row) for row in vote[key]] for key in ("accepted", "included"))
+            accepted, included = (list(vote[key]) for key in ("accepted", "included"))
             root = bytes.fromhex(vote["root"])
+            whole = all(type(row) is int and 0 <= row < 1 << 256 for row in (*accepted, *included))
         except (KeyError, TypeError, ValueError):
             continue
-        if len(root) == 32 and all(0 <= row < 1 << 256 for row in (*accepted, *included)):
+        if whole and len(root) == 32 and len(accepted) == len(included) <= WORDS_MAX:
             proposal = (tuple(accepted), tuple(included), root)
             counts[proposal] = counts.get(proposal, 0) + 1
     ranked = sorted(counts, key=lambda proposal: (-counts[proposal], proposal))
     return [(list(accepted), list(included), root) for accepted, included, root in ranked]
+
+
+def faults(page: RoundBook) -> list[bytes]:
+    """The different faults that validators have signed."""
+    digests = set()
+    for vote in page.votes.get("Fault", {}).values():
+        try:
+            digest = bytes.fromhex(vote["digest"])
+        except (KeyError, TypeError, ValueError):
+            continue
+        if len(digest) == 32:
+            digests.add(digest)
+    return sorted(digests)
 
 
 def gather(

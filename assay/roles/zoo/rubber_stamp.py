@@ -14,10 +14,9 @@ class Stamp(Judge):
     def digest(self, name: RoundName, view: RoundView, slot: int, segment: int) -> bytes | None:
         return self.world.entropy.draw(32)
 
-    def round(self, name: RoundName, view: RoundView, beacon: bytes, seat: int) -> Finding | None:
-        finding = super().round(name, view, beacon, seat)
-        if finding is not None:
-            finding.disagreements.clear()
+    def round(self, name: RoundName, view: RoundView) -> Finding:
+        finding = super().round(name, view)
+        finding.disagreements.clear()
         return finding
 
 

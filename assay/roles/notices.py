@@ -1,0 +1,67 @@
+"""What the contracts announce of single slots: commitments entered directly, secrets called for and shown."""
+
+from assay.chain.contracts.rounds import SecretDemanded, SecretRevealed, SlotCommitted
+from assay.chain.events import read_log
+from assay.chain.ledger import Ledger
+from assay.roles.book import RoundName, drop
+
+BLOCKS_MAX = 5_000
+"""Blocks of one request for logs: what public nodes admit."""
+TOPICS = [["0x" + kind.TOPIC.hex() for kind in (SecretDemanded, SecretRevealed, SlotCommitted)]]
+
+
+class Notices:
+    """Everything announced so far, by round and slot."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+        self._due_s: dict[tuple[RoundName, int], int] = {}
+        self._secrets: dict[tuple[RoundName, int], bytes] = {}
+        self._leaves: dict[tuple[RoundName, int], bytes] = {}
+        self._block = ledger.deployment.first_block - 1
+
+    def due_s(self, name: RoundName, slot: int) -> int | None:
+        """When a slot's secret is due on chain, in the chain's seconds; nothing if nobody has called for it."""
+        self._read()
+        return self._due_s.get((name, slot))
+
+    def secret(self, name: RoundName, slot: int) -> bytes | None:
+        """A slot's secret, if it stands on chain."""
+        self._read()
+        return self._secrets.get((name, slot))
+
+    def leaf(self, name: RoundName, slot: int) -> bytes | None:
+        """The leaf of a commitment that its provider entered directly."""
+        self._read()
+        return self._leaves.get((name, slot))
+
+    def forget(self, job: int, below: int) -> None:
+        """Drops what concerns rounds of a job that are final."""
+        for known in (self._due_s, self._secrets, self._leaves):
+            drop(known, job, below)
+
+    def _read(self) -> None:
+        head = self._ledger.rpc.get_head()
+        while self._block < head:
+            last = min(head, self._block + BLOCKS_MAX)
+            query = {
+                "address": self._ledger.rounds.address,
+                "topics": TOPICS,
+                "fromBlock": hex(self._block + 1),
+                "toBlock": hex(last),
+            }
+            for raw in self._ledger.rpc.request("eth_getLogs", query):
+                self._enter(raw)
+            self._block = last
+
+    def _enter(self, raw: object) -> None:
+        log = read_log(raw)
+        if log.topics[0] == SecretDemanded.TOPIC:
+            demand = SecretDemanded.decode(log)
+            self._due_s[(demand.job, demand.generation, demand.round), demand.slot] = demand.deadline
+        elif log.topics[0] == SecretRevealed.TOPIC:
+            answer = SecretRevealed.decode(log)
+            self._secrets[(answer.job, answer.generation, answer.round), answer.slot] = answer.secret
+        else:
+            entry = SlotCommitted.decode(log)
+            self._leaves[(entry.job, entry.generation, entry.round), entry.slot] = entry.leaf

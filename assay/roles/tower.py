@@ -1,0 +1,53 @@
+"""A watch-tower: re-executes the whole transcripts of an aggregate, for who will not take a sample's word."""
+
+from assay.chain.contracts.containers import RoundView
+from assay.proof.recompute import audit_slot, summary
+from assay.proof.verdict import Part, Verdict
+from assay.protocol.commitment import bitmap_slots
+from assay.protocol.phase import Target
+from assay.roles.book import RoundName, drop
+from assay.roles.judge import Disagreement, Judge
+from assay.roles.party import Party
+from assay.work.segment import Plan
+
+
+class Tower:
+    """Looks at every included slot once, metered as `watch`."""
+
+    def __init__(self, party: Party, judge: Judge) -> None:
+        self.party = party
+        self.judge = judge
+        self._seen: dict[tuple[RoundName, int], Verdict] = {}
+
+    def forget(self, job: int, below: int) -> None:
+        """Drops what concerns rounds of a job that are final."""
+        drop(self._seen, job, below)
+
+    def look(self, name: RoundName, view: RoundView) -> list[Disagreement]:
+        """What is false in the slots that entered a round's aggregate."""
+        found = []
+        for slot in bitmap_slots(view.included):
+            verdict = self.audit(name, view, slot)
+            if verdict is None or not verdict.cheating:
+                continue
+            provider = self.party.clerk.providers(name[0])[slot]
+            emit = verdict.place.part == Part.EMIT
+            segment = self.party.clerk.segments(name[0]) if emit else verdict.place.segment or 0
+            target = Target.EMIT if emit else Target.SEGMENT
+            found.append(Disagreement(target, slot, segment, provider, verdict.expected))
+        return found
+
+    def audit(self, name: RoundName, view: RoundView, slot: int) -> Verdict | None:
+        """The verdict on one slot; nothing while its opening or the round's start is not here."""
+        if (name, slot) not in self._seen:
+            opened = self.judge.evidence.opened(name, view, slot)
+            start = self.party.state(name[0], view.start_root)
+            if opened is None or opened.transcript is None or start is None:
+                return None
+            assignment, compute = self.party.assignment(name[0]), self.party.world.compute
+            plan = Plan(assignment.order.steps_per_round, assignment.order.steps_per_segment)
+            step, emit = compute.runner(assignment.bundle.step), compute.runner(assignment.bundle.emit)
+            feed = assignment.course.feed(name[1], name[2], slot)
+            with compute.metered("watch"):
+                self._seen[name, slot] = summary(audit_slot(step, emit, start, feed, plan, opened.transcript))
+        return self._seen[name, slot]
