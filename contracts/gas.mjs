@@ -29,7 +29,7 @@ for (const line of output.split("\n")) {
 
 const mean = (values) => Math.round(values.reduce((sum, value) => sum + value, 0) / values.length);
 const sum = (phases, counts) => Object.entries(counts).reduce((total, [name, count]) => total + count * phases[name], 0);
-const report = { providers: 6, validators: 5, unit: "gas per transaction, mean; calldata included, refunds not" };
+const report = { providers: 6, validators: 5, unit: "gas per transaction, mean, calldata included" };
 for (const rules of ["cancun", "osaka"]) {
   const transactions = Object.fromEntries(Object.entries(measured[rules]).map(([name, values]) => [name, mean(values)]));
   report[rules] = {

@@ -2,7 +2,7 @@
 pragma solidity ^0.8.28;
 
 import {Hashing} from "../src/Hashing.sol";
-import {Commitment, JobPhase, RoundPhase, RoundView, Target} from "../src/Types.sol";
+import {Commitment, JobPhase, RoundPhase, RoundView, Target, Windows} from "../src/Types.sol";
 import {IDisputes} from "../src/interfaces/IDisputes.sol";
 import {IStakes} from "../src/interfaces/IStakes.sol";
 import {IVault} from "../src/interfaces/IVault.sol";
@@ -12,7 +12,7 @@ import {Network} from "./Network.sol";
 /// @title Plays random consumers, providers, validators, aggregators, challengers and time over several jobs at once.
 /// @notice Most actions are what somebody would do next; some are late, partial, false or out of turn.
 contract Handler is Network {
-    uint256 internal constant JOBS_MAX = 4;
+    uint256 internal constant JOBS_MAX = 7;
 
     error Panicked(bytes reason);
 
@@ -31,6 +31,9 @@ contract Handler is Network {
         draft(3, 3, 3);
         order.reportsMin = 2;
         order.redoRounds = 1;
+        // Long enough that one job's time does not run out while another is played.
+        order.windows =
+            Windows({bid: 60, reveal: 500, enlist: 500, train: 200, table: 400, open: 400, aggregate: 400, challenge: 300});
     }
 
     // ---------------------------------------------------------------- what the fuzzer calls
@@ -78,18 +81,25 @@ contract Handler is Network {
     // ---------------------------------------------------------------- one step of some job
 
     function doStep(uint256 seed) external {
-        if (jobs.jobCount() == 0 || (seed % 16 == 0 && jobs.jobCount() < JOBS_MAX)) {
-            post();
-            return;
-        }
+        if (jobs.jobCount() == 0 || (seed % 32 == 0 && jobs.jobCount() < JOBS_MAX)) return _post();
         uint256 job = 1 + (seed >> 8) % jobs.jobCount();
         uint256 dice = seed >> 32;
+        // What has ended is rarely touched again.
+        for (uint256 i = 0; i < JOBS_MAX && jobs.viewOf(job).ended && (seed >> 24) % 4 != 0; i++) {
+            job = 1 + job % jobs.jobCount();
+        }
+        if (jobs.viewOf(job).ended && jobs.jobCount() < JOBS_MAX) return _post();
         JobPhase phase = phaseOf(job);
         if (phase == JobPhase.Bidding) _bidding(job, dice);
         else if (phase == JobPhase.Drawing) jobs.draw(job);
         else if (phase == JobPhase.Enlisting) _enlisting(job, dice);
         else if (jobs.viewOf(job).ended) _ended(job, dice);
         else _round(job, dice);
+    }
+
+    function _post() private {
+        uint256 job = post();
+        for (uint256 i = 0; i < 4; i++) _sealAny(job, bidders[(i + job) % bidders.length], (i + job) % bidders.length);
     }
 
     function _bidding(uint256 job, uint256 dice) private {
@@ -99,7 +109,7 @@ contract Handler is Network {
             return;
         }
         if (dice % 16 == 15) skip(order.windows.reveal);
-        if (dice % 2 == 0) return jobs.close(job);
+        if (dice % 4 == 0) return jobs.close(job);
         for (uint256 i = 0; i < 4; i++) {
             uint256 place = (dice + i) % bidders.length;
             vm.prank(bidders[place]);

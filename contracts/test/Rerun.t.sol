@@ -312,6 +312,35 @@ contract RerunTest is Network {
         yes(before - afterwards >= COST / 3, "the burn is lost by whoever conspires");
     }
 
+    /// At most k - 1 of the drawn are malicious: they vote wrongly, differently, or not at all.
+    function test_honest_neverLose_succeeds(uint256 seed) external {
+        playTo(RoundPhase.Opening, job, 0, 0, 0xf);
+        uint256 dispute = _challenge(_segment(1, 2), stranger);
+        address[] memory voters = rerun.votersOf(dispute);
+        bytes32 claimed = rerun.viewOf(dispute).claimed;
+        uint256 first = seed % 5;
+        uint256 second = (first + 1 + (seed >> 8) % 4) % 5;
+        for (uint256 i = 0; i < 5; i++) {
+            bool malicious = i == first || i == second;
+            if (malicious && (seed >> (16 + i)) % 3 == 0) continue;
+            _vote(dispute, voters[i], malicious ? bytes32(1 + (seed >> (32 + i)) % 2) : claimed);
+        }
+        skip(order.windows.table);
+        for (uint256 i = 0; i < 5; i++) {
+            bool malicious = i == first || i == second;
+            if (malicious && (seed >> (16 + i)) % 3 <= 1) continue;
+            _reveal(dispute, voters[i], malicious ? bytes32(1 + (seed >> (32 + i)) % 2) : claimed);
+        }
+        skip(order.windows.open);
+        rerun.decide(dispute);
+        yes(_outcome(dispute) == IDisputes.Outcome.Dismissed, "dismissed");
+        yes(worth(bidders[1]) >= FUNDS - 2000, "the accused, but for the bond that it gets back at the end");
+        for (uint256 i = 0; i < 5; i++) {
+            if (i == first || i == second) equal(stakes.staked(token, voters[i]), FUNDS / 2 - COST, "malicious");
+            else yes(worth(voters[i]) >= FUNDS, "honest");
+        }
+    }
+
     function test_reserve_shortfall_endsTheJob_succeeds() external {
         order.redoRounds = 0;
         order.priceCeiling = 804;
