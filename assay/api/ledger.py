@@ -58,6 +58,16 @@ def amount_text(amount: Decimal) -> str:
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 
+def percent_text(value: Any, places: int = 1) -> str:
+    """A share as a percentage; never rounded up to a certainty."""
+    share = Decimal(str(value)) * 100
+    rounded = share.quantize(Decimal(1).scaleb(-places))
+    if rounded == 100 and share < 100:
+        rounded = Decimal(100) - Decimal(1).scaleb(-places)
+        return f"over {rounded}%"
+    return f"{rounded.normalize() if rounded == rounded.to_integral() else rounded:f}%"
+
+
 def _account(name: str, verb: str, whole: Decimal, parts: list[Part], symbol: str) -> Html:
     rows = [
         tag(

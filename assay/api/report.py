@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from assay.api.chart import Point, bar, curve
-from assay.api.ledger import amount_text, money
+from assay.api.ledger import amount_text, money, percent_text
 from assay.api.markup import Html, clean, tag
 from assay.api.schema import check
 
@@ -43,7 +43,7 @@ def render_report(report: Report) -> str:
         tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
         tag("meta", http_equiv="Content-Security-Policy", content=POLICY),
         tag("meta", name="referrer", content="no-referrer"),
-        tag("title", f"Assay: a job at {_percent(report['accuracy'])}"),
+        tag("title", f"Assay: a job at {percent_text(report['accuracy'])}"),
         tag("style", _style()),
     )
     body = tag(
@@ -78,7 +78,7 @@ def _header(report: Report) -> Html:
     caught = sum(_lost(party) > 0 for party in cheats)
     honest = len(parties) - len(cheats)
     spared = sum(_lost(party) == 0 for party in parties if party["behaviour"] == "honest")
-    accuracy, ratio = _percent(report["accuracy"]), report["ratio"]
+    accuracy, ratio = percent_text(report["accuracy"]), report["ratio"]
     lazy = ", and not all of them did the work" if any(p["behaviour"] != "honest" for p in report["providers"]) else ""
     lead = (
         f"{len(report['providers'])} providers trained it for payment{lazy}. Samples of the work were executed again"
@@ -94,7 +94,7 @@ def _header(report: Report) -> Html:
             _figure(accuracy, "accuracy on held-out data"),
             _figure(f"{caught} of {len(cheats)}" if cheats else "0", "cheats that lost money" if cheats else "cheats"),
             _figure(f"{spared} of {honest}", "honest parties that lost nothing"),
-            _figure(_percent(ratio["verify_train"]), "verification, of training time"),
+            _figure(percent_text(ratio["verify_train"]), "verification, of training time"),
             _figure(f"{Decimal(report['escrow']['paid']):,.2f}", f"{clean(report['token']['symbol'])} paid for work"),
             _figure(f"{float(report['seconds']['total']):.1f} s", "from posting to answer"),
             class_="figures",
@@ -127,7 +127,7 @@ def _training(report: Report) -> Html:
                 for text in (
                     str(entry["generation"]),
                     "–" if entry["loss"] is None else f"{entry['loss']:.4f}",
-                    "–" if entry["accuracy"] is None else _percent(entry["accuracy"]),
+                    "–" if entry["accuracy"] is None else percent_text(entry["accuracy"]),
                     str(entry["accepted"]),
                     str(entry["late"]),
                     str(entry["rejected"]),
@@ -166,9 +166,10 @@ def _points(rounds: list[Report], key: str, form: str) -> list[Point]:
     for entry in rounds:
         if entry[key] is None:
             continue
-        void = any(generation > entry["generation"] and index <= entry["index"] for generation, index in first.items())
-        label = f"round {entry['index'] + 1}, {form.format(entry[key])}" + (", void" if void else "")
-        points.append(Point(entry["index"] + 1, float(entry[key]), void, label))
+        again = any(generation > entry["generation"] and index <= entry["index"] for generation, index in first.items())
+        void = again or bool(entry.get("void"))
+        label = f"round {entry['index']}, {form.format(entry[key])}" + (", void" if void else "")
+        points.append(Point(entry["index"], float(entry[key]), void, label))
     return points
 
 
@@ -235,7 +236,7 @@ def evidence_text(found: Any) -> str:
 
 def _cost(report: Report) -> Html:
     seconds, audit, ratio = report["seconds"], report["audit"], report["ratio"]
-    share = f" in {_percent(audit['cheated_share'])} of the segments" if "cheated_share" in audit else ""
+    share = f" in {percent_text(audit['cheated_share'])} of the segments" if "cheated_share" in audit else ""
     parts = [
         ("c0", "training", float(seconds["train"])),
         ("c1", "re-execution", float(seconds["verify"])),
@@ -244,8 +245,8 @@ def _cost(report: Report) -> Html:
     ]
     lead = (
         f"{audit['segments_checked']:,} of {audit['segments_total']:,} segments were executed again. Who cheats{share}"
-        f" in a round is caught in it with probability {_percent(audit['detection_per_round'])}, and within the job"
-        f" with {_percent(audit['detection_per_job'], 3)}."
+        f" in a round is caught in it with probability {percent_text(audit['detection_per_round'])}, and within the job"
+        f" with {percent_text(audit['detection_per_job'], 3)}."
     )
     rows = [
         tag(
@@ -270,8 +271,8 @@ def _cost(report: Report) -> Html:
         ),
         tag(
             "p",
-            f"Verification cost {_percent(ratio['verify_train'])} of training, everything that is not training"
-            f" {_percent(ratio['overhead'])}.",
+            f"Verification cost {percent_text(ratio['verify_train'])} of training, everything that is not training"
+            f" {percent_text(ratio['overhead'])}.",
             class_="sum",
         ),
     )
@@ -336,16 +337,6 @@ def _model(report: Report) -> Html:
             class_="key",
         ),
     )
-
-
-def _percent(value: Any, places: int = 1) -> str:
-    """A share as a percentage; never rounded up to a certainty."""
-    share = Decimal(str(value)) * 100
-    rounded = share.quantize(Decimal(1).scaleb(-places))
-    if rounded == 100 and share < 100:
-        rounded = Decimal(100) - Decimal(1).scaleb(-places)
-        return f"over {rounded}%"
-    return f"{rounded.normalize() if rounded == rounded.to_integral() else rounded:f}%"
 
 
 def _share(part: float, whole: float) -> str:
