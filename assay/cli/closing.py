@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from assay.api.ledger import amount_text
+from assay.api.ledger import amount_text, percent_text
 from assay.api.report import evidence_text
 from assay.cli.terminal import plain, printable
 
@@ -23,7 +23,11 @@ def print_closing(
     """Print the end of a run. `written`: paths; `commands`: (command, what it shows)."""
     symbol = printable(report["token"]["symbol"], 12)
     console.print(_parties(report, symbol))
-    facts = [*_evidence(report), *_facts(report, symbol), *(("report", plain(path)) for path in written)]
+    facts = [
+        *_evidence(report),
+        *_facts(report, symbol),
+        *(("" if index else "report", plain(path)) for index, path in enumerate(written)),
+    ]
     grid = Table.grid(padding=(0, 2))
     grid.add_column(no_wrap=True)
     grid.add_column(overflow="fold")
@@ -89,8 +93,8 @@ def _facts(report: Report, symbol: str) -> list[tuple[str, Text]]:
             "checked",
             plain(
                 f"{audit['segments_checked']} of {audit['segments_total']} segments; a cheat{_share(audit)} is caught"
-                f" with probability {float(audit['detection_per_round']):.1%} per round,"
-                f" {float(audit['detection_per_job']):.3%} per job"
+                f" with probability {percent_text(audit['detection_per_round'])} per round,"
+                f" {percent_text(audit['detection_per_job'], 3)} per job"
             ),
         ),
         ("audit", plain("one step re-executed: ") + plain(bits, "green" if audit["honest"] else "bold red")),
@@ -108,4 +112,4 @@ def _facts(report: Report, symbol: str) -> list[tuple[str, Text]]:
 
 def _share(audit: Report) -> str:
     share = audit.get("cheated_share")
-    return f" in {float(share):.0%} of a round's" if share is not None else ""
+    return f" in {percent_text(share)} of a round's" if share is not None else ""

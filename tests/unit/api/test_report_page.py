@@ -126,6 +126,8 @@ def test_rounds_that_were_rewound_are_hollow(report):
     assert sum(a.get("class") == "void" for _, a in page.elements) == 2
     report["rounds"] = [entry for entry in report["rounds"] if entry["generation"] == 1]
     assert not any(a.get("class") == "void" for _, a in Page(render_report(report)).elements)
+    report["rounds"][-1]["void"] = True
+    assert "round 13, 96.4%, void" in Page(render_report(report)).text
 
 
 def test_a_network_without_cheats_is_not_said_to_have_any(report):
