@@ -1,6 +1,5 @@
 // Measures what each transaction of a job costs, with the rules of Cancun and of Osaka, and writes ../bench/gas.json.
 import { execFileSync } from "node:child_process";
-import { createRequire } from "node:module";
 import { readFileSync, writeFileSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -11,8 +10,7 @@ const ROUND = { commit: 1, commitTable: 5, revealTable: 5, include: 1, aggregate
 const MATCH = { post: 1, commitBid: 7, revealBid: 7, close: 1, draw: 1, enlist: 5, start: 1 };
 const DISPUTE = { commitChallenge: 1, openChallenge: 1, vote: 5, revealVote: 5, decide: 1 };
 
-const forge = createRequire(import.meta.url).resolve("@foundry-rs/forge/bin.mjs");
-const output = execFileSync(process.execPath, [forge, "test", "--match-contract", "GasTest", "--isolate", "-vvvv"], {
+const output = execFileSync(process.execPath, [join(HERE, "forge.mjs"), "test", "--match-contract", "GasTest", "--isolate", "-vvvv"], {
   cwd: HERE,
   encoding: "utf8",
   maxBuffer: 1 << 30,

@@ -192,7 +192,7 @@ contract Rounds is IRounds, Wired, EIP712 {
             r.accepted[word] = accepted[word];
             if (enough) r.included[word] = included[word];
         }
-        _burnLate(job, generation, round, r);
+        _burnLate(job, generation, round, r, signatures.length != 0);
         r.phase = RoundPhase.Aggregating;
         r.resultRoot = resultRoot;
         r.includedAt = uint40(block.timestamp);
@@ -250,14 +250,17 @@ contract Rounds is IRounds, Wired, EIP712 {
         RoundPhase phase = r.phase;
         if (phase == RoundPhase.Challenging) revert AlreadyDone();
         if (phase == RoundPhase.Sampling && block.number > r.beaconBlock && _empty(r.present, t.words())) {
-            _burnLate(job, generation, round, r);
+            _burnLate(job, generation, round, r, false);
             Verdicts.rewind(_s, job, round);
             return;
         }
         bool vacant =
             (phase == RoundPhase.Training || phase == RoundPhase.Aggregating) && _s.jobs.aggregatorOf(job) == address(0);
         if (block.timestamp < r.deadline && !vacant) revert TooEarly(r.deadline);
-        if (phase == RoundPhase.Sampling) {
+        if (phase == RoundPhase.Opening && r.disputesOpen != 0) {
+            // Nobody is silent: what is disputed or called for has its own clock, and the set is fixed by what comes of it.
+            r.deadline = uint40(block.timestamp + t.windows.open);
+        } else if (phase == RoundPhase.Sampling) {
             if (Bitmap.count(r.tablesCommitted) >= t.quorum) _startOpening(job, r);
             else Verdicts.redraw(_s, job, generation, round, r.tablesCommitted);
         } else if (phase == RoundPhase.Opening && !r.optimistic) {
@@ -436,13 +439,15 @@ contract Rounds is IRounds, Wired, EIP712 {
         return true;
     }
 
-    function _burnLate(uint256 job, uint32 generation, uint32 round, Round storage r) private {
+    /// Open slots that are not there; once a quorum has judged the round, also those that it did not accept.
+    function _burnLate(uint256 job, uint32 generation, uint32 round, Round storage r, bool judged) private {
         if (r.lateDone) return;
         r.lateDone = true;
         uint256[] memory slots = _s.jobs.slotsOpen(job);
         uint256 done;
         for (uint256 slot = 0; slot < _s.terms[job].providers && done < LATE_MAX; slot++) {
-            if (((slots[slot >> 8] & ~r.present[slot >> 8]) >> (slot & 255)) & 1 == 0) continue;
+            uint256 came = judged ? r.accepted[slot >> 8] : r.present[slot >> 8];
+            if (((slots[slot >> 8] & ~came) >> (slot & 255)) & 1 == 0) continue;
             done++;
             address provider = _s.jobs.providerAt(job, slot);
             emit Late(job, generation, round, uint16(slot), provider, _s.jobs.miss(job, slot));

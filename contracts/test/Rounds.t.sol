@@ -356,6 +356,27 @@ contract RoundsTest is Network {
         equal(rounds.earned(job, jobs.providersOf(job)[3]), 0, "unpaid");
     }
 
+    function test_include_leftOut_losesOnePriceOfItsBond_succeeds() external {
+        playTo(RoundPhase.Opening, job, 0, 0, 0xf);
+        includeRound(job, 0, 0, 0x7, 0x7);
+        equal(vault.burned(token), PRICE, "present and not accepted");
+        equal(jobs.slotsOpen(job)[0], 0xf, "may try again");
+    }
+
+    function test_include_alone_burnsNobodyThatCame_succeeds() external {
+        playTo(RoundPhase.Sampling, job, 0, 0, 0xf);
+        for (uint256 i = 0; i < 3; i++) {
+            skip(order.windows.table);
+            rounds.advance(job, 0, 0);
+            mine(3);
+        }
+        yes(rounds.viewOf(job, 0, 0).optimistic, "no quorum");
+        uint256 burned = vault.burned(token);
+        vm.prank(jobs.aggregatorOf(job));
+        rounds.include(job, 0, 0, bits(0x3), bits(0x3), "result", new bytes[](0));
+        equal(vault.burned(token), burned, "an aggregator alone takes nobody's bond");
+    }
+
     function test_nobodyPresent_voids_untilTheJobEnds_succeeds() external {
         for (uint32 generation = 0; generation < 2; generation++) {
             skip(order.windows.train);
@@ -629,6 +650,20 @@ contract RoundsTest is Network {
         vm.prank(jobs.validatorsOf(job)[0]);
         vm.expectPartialRevert(IRounds.WrongProof.selector);
         rounds.demandSecret(c, proof, new bytes(65));
+    }
+
+    function test_advance_whileASecretIsAwaited_waits_succeeds() external {
+        playTo(RoundPhase.Opening, job, 0, 0, 0xf);
+        skip(order.windows.open / 2);
+        _demand(1);
+        skip(order.windows.open / 2);
+        rounds.advance(job, 0, 0);
+        yes(_phase(0, 0) == RoundPhase.Opening, "still open");
+        equal(rounds.viewOf(job, 0, 0).deadline, block.timestamp + order.windows.open, "for another window");
+        skip(order.windows.open);
+        rounds.defaultSecret(job, 0, 0, 1);
+        rounds.advance(job, 0, 0);
+        yes(_phase(0, 0) == RoundPhase.Sampling, "nothing is awaited any more");
     }
 
     function test_revealSecret_answers_succeeds() external {

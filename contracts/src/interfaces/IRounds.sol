@@ -84,6 +84,7 @@ interface IRounds {
     ///         where the bitmaps are hashed as keccak256(abi.encodePacked(words)). Signers in ascending order of address.
     ///         Fewer accepted than reportsMin, or none that enters: the round is void and accepted work is paid half.
     ///         Anybody may bring the signatures. Once the round is optimistic the aggregator needs none.
+    ///         Open slots that did not come, or that a quorum did not accept, lose one price of their bond.
     function include(
         uint256 job, uint32 generation, uint32 round, uint256[] calldata accepted, uint256[] calldata included,
         bytes32 resultRoot, bytes[] calldata signatures
@@ -95,7 +96,8 @@ interface IRounds {
     /// @notice After the challenge window, in order, with no dispute open: credits everyone's pay for this round.
     function finalise(uint256 job, uint32 generation, uint32 round) external;
     /// @notice The exit of every phase whose deadline is over: late slots burn, a silent aggregator loses its bond and the
-    ///         caller replaces it, no quorum redraws (twice, then optimistic). Anybody may call.
+    ///         caller replaces it, no quorum redraws (twice, then optimistic). While something of the round is disputed or
+    ///         called for, slots are judged for another window. Anybody may call.
     function advance(uint256 job, uint32 generation, uint32 round) external;
     /// @notice Opens the next round if the lookahead now admits it. Anybody may call.
     function proceed(uint256 job) external;
