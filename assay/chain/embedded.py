@@ -21,7 +21,7 @@ from assay.chain.engine import BlockContext, Outcome
 from assay.chain.history import History
 from assay.chain.journal import Journal
 from assay.chain.pool import Pool
-from assay.chain.state import Change, Diff, merge_diffs
+from assay.chain.state import Change, Diff, digest_diff, merge_diffs
 from assay.chain.transactions import Transaction, decode_transaction
 from assay.protocol.errors import BadInput, Refused
 
@@ -76,7 +76,7 @@ class EmbeddedChain(History):
         if path is not None:
             self.keep(Journal(path, chain_id))
         if not self.blocks:
-            self.push(self._seal(int(clock()), bytes(32), gas_limit, base_fee_wei, (), {}), {}, {})
+            self.push(self._seal(int(clock()), bytes(32), gas_limit, base_fee_wei, (), {}, {}), {}, {})
             for address, balance_wei in (balances or {}).items():
                 self.set_balance(bytes.fromhex(address.removeprefix("0x")), balance_wei)
 
@@ -143,7 +143,7 @@ class EmbeddedChain(History):
             parent, base_fee = self.head, self.next_base_fee()
             context = self.get_context(parent.header.number + 1, stamp, base_fee)
             receipts, forward, inverse = self._execute_ready(context)
-            block = self._seal(stamp, parent.hash, parent.header.gas_limit, base_fee, receipts, forward)
+            block = self._seal(stamp, parent.hash, parent.header.gas_limit, base_fee, receipts, forward, inverse)
             self._next_timestamp = None
             self.push(block, inverse, forward)
             return block
@@ -220,6 +220,7 @@ class EmbeddedChain(History):
         base_fee: int,
         receipts: tuple[Receipt, ...],
         forward: Diff,
+        inverse: Diff,
     ) -> Block:
         previous_root = self.head.header.state_root if self.blocks else bytes(32)
         logs = [log for receipt in receipts for log in receipt.logs]
@@ -232,7 +233,7 @@ class EmbeddedChain(History):
             gas_used=receipts[-1].cumulative_gas if receipts else 0,
             base_fee=base_fee,
             prevrandao=self._draw_randao(parent_hash),
-            state_root=keccak(previous_root + repr(sorted(forward.items())).encode()),
+            state_root=keccak(previous_root + digest_diff(forward, inverse)),
             transactions_root=keccak(b"".join(r.transaction.hash for r in receipts)),
             receipts_root=keccak(repr([(r.success, r.gas_used, r.logs) for r in receipts]).encode()),
             bloom=compute_bloom(logs),

@@ -93,3 +93,15 @@ def merge_diffs(first: Diff, then: Diff) -> Diff:
             code = earlier.code if change.code is None else change.code
             merged[address] = Change(change.balance, change.nonce, code, {**earlier.storage, **change.storage})
     return merged
+
+
+def digest_diff(forward: Diff, inverse: Diff) -> bytes:
+    """Hash of what really changes: the same whatever order an engine lists it in, and whatever it merely touched."""
+    rows = []
+    for address in sorted(forward):
+        new, old = forward[address], inverse[address]
+        storage = sorted((slot, value) for slot, value in new.storage.items() if old.storage.get(slot, 0) != value)
+        code = b"" if old.code is None or new.code is None else new.code
+        if storage or code or (new.balance, new.nonce) != (old.balance, old.nonce):
+            rows.append((address, new.balance, new.nonce, code, storage))
+    return keccak(repr(rows).encode())
