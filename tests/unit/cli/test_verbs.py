@@ -153,7 +153,7 @@ def test_a_demo_that_is_interrupted_ends_cleanly(tmp_path):
     ("arguments", "words"),
     [
         (["--cheaters", "nobody"], "assay zoo"),
-        (["--data", "sklearn:nothing"], "choose one of"),
+        (["--data", "sklearn:nothing"], "use one of"),
         (["--providers", "500"], "ask for fewer"),
     ],
 )
