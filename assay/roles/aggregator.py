@@ -69,7 +69,10 @@ class Aggregator(Party):
         """The permissionless exits: finality after its window, and the way out of a phase that is overdue."""
         challenging = view.phase == RoundPhase.CHALLENGING
         wake = self.clerk.penalise_silent(name, view) if challenging else IDLE
-        if self.world.clock() < view.deadline:
+        vacant = view.phase in (RoundPhase.TRAINING, RoundPhase.AGGREGATING) and not int(
+            self.clerk.aggregator(name[0]), 16
+        )
+        if self.world.clock() < view.deadline and not vacant:
             return wake | wake_at(view.deadline)
         if challenging:
             return wake | self.clerk.attempt(self.world.ledger.rounds.finalise(*name))

@@ -81,8 +81,9 @@ class Challenges:
             turn_s = phase_began_s(view, order.windows) + rank * order.windows.open // 32
             if self.world.clock() < turn_s:
                 return wake_at(turn_s)
+            if not clerk.fund(order.token, self.disputes.bond_of(name[0])):
+                return wake_at(self.world.clock() + 1)  # a bond of its own may come back, or somebody richer may act
             claim, salt = self.claim(name, view, disagreement), self.world.entropy.draw(32)
-            clerk.fund(order.token, self.disputes.bond_of(name[0]))
             sealed = sealed_challenge(claim, self.world.address, salt)
             self._raised[key] = Raised(claim, salt, self.world.ledger.rpc.get_head())
             return clerk.attempt(self.disputes.commit_challenge(name[0], sealed))

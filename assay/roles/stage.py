@@ -47,15 +47,15 @@ class Stage:
         self._cursor = network.ledger.open_cursor()
         self._events: list[Event] = []
 
-    def enter(self, role: str, *kinds: Callable[..., Role], **settings: Any) -> list[Role]:
-        """Gives each a key, money and a stake; validators and aggregators enrol in their pools."""
+    def enter(self, role: str, *kinds: Callable[..., Role], enrol: bool = True, **settings: Any) -> list[Role]:
+        """Gives each a key, money and a stake; validators and aggregators enrol in their pools, or only stand by."""
         entered = []
         for kind in kinds:
             index = sum(name.startswith(f"{role}-") for name in self.network.parties) + 1
             name, stake = f"{role}-{index}", getattr(self.order, f"{role}_stake")
             spare = 2 * self.order.price_ceiling if role == "provider" else self.network.challenge_bonds(self.order)
             world = self.network.world(name, stake + spare)
-            self.network.stake(world, stake, POOLS[role])
+            self.network.stake(world, stake, POOLS[role] if enrol else None)
             party = kind(world, self.order.price_ceiling) if role == "provider" else kind(world, **settings)
             self.network.parties[name] = party
             entered.append(party)

@@ -24,8 +24,9 @@ from assay.roles.world import World
 
 @dataclass
 class Sheet:
-    """A validator's own work in one round."""
+    """A validator's own work in one drawing of a round."""
 
+    redraw: int
     sample: list[tuple[int, int]]
     nonce: bytes
     salt: bytes
@@ -114,7 +115,7 @@ class Validator(Party):
         drawn = self.clerk.beacon(view.beacon_block)
         if drawn is None:
             return IDLE
-        sheet = self.sheets.get(name) or self.draw(name, view, *drawn)
+        sheet = self.sheet(name, view) or self.draw(name, view, *drawn)
         if sheet.committed:
             return IDLE
         for slot, segment in sheet.sample:
@@ -129,6 +130,11 @@ class Validator(Party):
             self.world.ledger.rounds.commit_table(*name, sealed(sheet.table.root, sheet.nonce, sheet.salt))
         )
 
+    def sheet(self, name: RoundName, view: RoundView) -> Sheet | None:
+        """The sheet of a round's present drawing; a drawing that found no quorum counts no more."""
+        sheet = self.sheets.get(name)
+        return sheet if sheet is not None and sheet.redraw == view.redraws else None
+
     def draw(self, name: RoundName, view: RoundView, beacon: bytes, misses: int) -> Sheet:
         """This validator's sample of a round: its share of the job's rate, doubled with each beacon that was missed."""
         job, order = name[0], self.clerk.order(name[0])
@@ -140,13 +146,13 @@ class Validator(Party):
         total = sample_total(order.samples_per_validator * order.validators, order.providers, len(present))
         share = sample_share(total, live, seat, beacon)
         sample = sample_segments(beacon, nonce, name, present, self.clerk.segments(job), share << misses)
-        sheet = Sheet(sample, nonce, self.world.entropy.draw(32))
+        sheet = Sheet(view.redraws, sample, nonce, self.world.entropy.draw(32))
         self.sheets[name] = sheet
         return sheet
 
     def reveal(self, name: RoundName, view: RoundView) -> Wake:
         """Opens the table on chain and its rows to everybody."""
-        sheet = self.sheets.get(name)
+        sheet = self.sheet(name, view)
         if sheet is None or not sheet.committed or sheet.revealed:
             return IDLE
         live = self.clerk.seats_live(name[0])
@@ -162,7 +168,7 @@ class Validator(Party):
 
     def sign_result(self, name: RoundName, view: RoundView) -> Wake:
         """Signs the accepted set once every slot is judged and no disagreement is left."""
-        sheet = self.sheets.get(name)
+        sheet = self.sheet(name, view)
         if sheet is None or not sheet.revealed or "Result" in sheet.signed:
             return IDLE
         patience = wake_at(self.judge.patience_s(name, view))
@@ -219,7 +225,7 @@ class Validator(Party):
 
     def sign_aggregate(self, name: RoundName, view: RoundView) -> Wake:
         """Signs the aggregate that it has computed itself."""
-        sheet = self.sheets.get(name)
+        sheet = self.sheet(name, view)
         if sheet is None or "Aggregate" in sheet.signed:
             return IDLE
         end = self.judge.evidence.aggregate(name, view)

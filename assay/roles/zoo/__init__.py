@@ -50,6 +50,7 @@ CARDS = (
     Card(
         "rubber-stamp", "validator", "fills its table without re-executing", "rows differ from opened leaves", "slashed"
     ),
+    Card("silent-validator", "validator", "takes a seat and shows no table", "deadline", "slashed, loses its seat"),
     Card(
         "inventing-aggregator", "aggregator", "commits a state of its own", "quorum and challenge", "slashed, replaced"
     ),

@@ -1,0 +1,153 @@
+"""Cheating validators, aggregators and consumers."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from assay.chain.contracts.jobs import AggregatorReplaced, BidCommitted, Cancelled, Ended, Faulted
+from assay.chain.contracts.rerun import Challenged, Decided
+from assay.chain.contracts.rounds import Aggregated, Disproved, Finalised, Penalised, Rewound, Voided
+from assay.protocol.phase import Outcome, Target
+from assay.protocol.transcript import ZERO
+from assay.roles.provider import Provider
+from assay.roles.validator import Validator
+from assay.roles.zoo import CHEATS
+from assay.roles.zoo.poisoned_program import POISONS
+from assay.work.segment import SlotWork
+
+
+def penalty(stage: Any, name: str, reason: str) -> Penalised:
+    """The one penalty that took something, of this party and for this reason."""
+    (found,) = [event for event in stage.said(Penalised) if event.amount]
+    assert found.account == stage.address(name)
+    assert found.reason.rstrip(b"\0").decode() == reason
+    return found
+
+
+def test_a_rubber_stamp_is_slashed_for_its_table(play: Any, ledgers: Any) -> None:
+    stage = play(validators=(Validator, Validator, CHEATS["rubber-stamp"].load()), rounds=2)
+    found = penalty(stage, "validator-3", "table")
+    assert found.amount == stage.network.ledger.rounds.round_cost(stage.job)
+    (dispute,) = stage.said(Challenged)
+    assert dispute.target == Target.TABLE
+    assert stage.said(Decided)[0].outcome == Outcome.UPHELD
+    assert stage.paid("validator-3") == 0
+    assert stage.address("validator-3") not in stage.network.ledger.jobs.validators_of(stage.job)
+    ledgers.honest_untouched(stage, 2)
+    ledgers.validators_paid(stage, 2)
+
+
+def test_a_rubber_stamp_saves_no_liar(play: Any, ledgers: Any) -> None:
+    stage = play(
+        providers=(CHEATS["skipper"].load(),), validators=(*(Validator,) * 4, CHEATS["rubber-stamp"].load()), rounds=1
+    )
+    (found,) = stage.said(Disproved)
+    assert found.provider == stage.address("provider-4")
+    assert stage.paid("provider-4") == stage.paid("validator-5") == 0
+    ledgers.honest_untouched(stage, 1)
+    ledgers.validators_paid(stage, 1)
+
+
+def test_a_silent_validator_loses_stake_and_seat_and_the_round_goes_on(play: Any, ledgers: Any) -> None:
+    stage = play(validators=(Validator, Validator, CHEATS["silent-validator"].load()), rounds=2)
+    penalty(stage, "validator-3", "silent")
+    assert stage.paid("validator-3") == 0
+    assert stage.address("validator-3") not in stage.network.ledger.jobs.validators_of(stage.job)
+    ledgers.honest_untouched(stage, 2)
+    ledgers.validators_paid(stage, 2)
+
+
+def test_where_most_validators_are_silent_the_round_ends_after_the_longer_window(play: Any, ledgers: Any) -> None:
+    silent = CHEATS["silent-validator"].load()
+    stage = play(validators=(Validator, silent, silent))
+    assert {event.account for event in stage.said(Penalised)} == {
+        stage.address("validator-2"),
+        stage.address("validator-3"),
+    }
+    assert stage.said(Aggregated)[-1].optimistic
+    assert stage.said(Finalised)
+    ledgers.honest_untouched(stage, 1)
+
+
+def test_an_invented_aggregate_is_challenged_and_done_again(play: Any, ledgers: Any) -> None:
+    stage = play(aggregator=CHEATS["inventing-aggregator"].load(), rounds=2)
+    penalty(stage, "aggregator-1", "aggregate")
+    (dispute,) = stage.said(Challenged)
+    assert (dispute.target, dispute.accused) == (Target.AGGREGATE, stage.address("aggregator-1"))
+    (rewound,) = stage.said(Rewound)
+    assert (rewound.round, rewound.generation) == (0, 1)
+    assert stage.said(AggregatorReplaced)[-1].to == stage.address("aggregator-2")
+    assert {event.generation for event in stage.said(Finalised)} == {1}
+    assert stage.paid("aggregator-1") == 0
+    assert stage.paid("aggregator-2") == 2 * stage.order.aggregator_fee
+    # The void round was honest work and is paid too; of the one that ran ahead, half of what was committed.
+    assert [event.round for event in stage.said(Voided)] == [0, 1]
+    ledgers.honest_untouched(stage, 3, halves=1)
+
+
+def test_a_stalling_aggregator_loses_its_lock_and_its_place(play: Any, ledgers: Any) -> None:
+    stage = play(aggregator=CHEATS["stalling-aggregator"].load(), rounds=2)
+    found = penalty(stage, "aggregator-1", "aggregator")
+    assert found.amount == stage.order.aggregator_stake
+    (replaced,) = stage.said(AggregatorReplaced)
+    assert replaced.to == stage.address("aggregator-2")
+    assert stage.paid("aggregator-2") == 2 * stage.order.aggregator_fee
+    ledgers.honest_untouched(stage, 2)
+    ledgers.validators_paid(stage, 2)
+
+
+@pytest.mark.parametrize("poison", sorted(POISONS))
+def test_a_poisoned_program_finds_no_bids_and_its_consumer_has_the_money_back(
+    play: Any, ledgers: Any, poison: str
+) -> None:
+    def poisoner(world: Any) -> Any:
+        consumer = CHEATS["poisoned-program"].load()(world)
+        consumer.poison = poison
+        return consumer
+
+    stage = play(consumer=poisoner)
+    assert not stage.said(BidCommitted)
+    assert stage.said(Cancelled)
+    for name in stage.honest("provider"):
+        assert stage.network.parties[name].declined[stage.job], "declined with a reason"
+    consumer = stage.address("consumer")
+    free = stage.network.ledger.vault.free(stage.network.token.address, consumer)
+    assert free == stage.network.ledger.jobs.cost(stage.order)
+    ledgers.conserved(stage)
+
+
+def test_a_nan_bomb_costs_its_consumer_the_deposit_and_nobody_else_anything(play: Any, ledgers: Any) -> None:
+    stage = play(consumer=CHEATS["nan-bomb"].load(), rounds=3)
+    (fault,) = stage.said(Faulted)
+    assert fault.forfeited == stage.order.fault_deposit > 0
+    assert not stage.said(Penalised)
+    assert not stage.said(Disproved)
+    ledgers.honest_untouched(stage, 1)  # what was committed before the fault was attested
+    ledgers.validators_paid(stage, 1)
+    (ended,) = stage.said(Ended)
+    cost, price = stage.network.ledger.jobs.cost(stage.order), stage.price()
+    spent = 3 * price + 3 * stage.order.validator_fee + stage.order.aggregator_fee
+    assert ended.refunded == cost - stage.order.fault_deposit - spent
+
+
+class Crier(Provider):
+    """Says that the job overflowed in its last segment."""
+
+    behaviour = "crier"
+
+    def compute(self, name: Any, slot: int, start: Any, start_root: bytes) -> SlotWork:
+        work = super().compute(name, slot, start, start_root)
+        roots, losses = (*work.roots[:-1], bytes([7]) * 32), (*work.loss_bits[:-1], 0)
+        return replace(
+            work, states=(*work.states[:-1], None), roots=roots, loss_bits=losses, update=None, update_root=ZERO
+        )
+
+
+def test_a_provider_that_cries_fault_is_slashed_and_the_job_goes_on(play: Any, ledgers: Any) -> None:
+    stage = play(providers=(Crier,))
+    (found,) = stage.said(Disproved)
+    assert found.provider == stage.address("provider-4")
+    assert not stage.said(Faulted)
+    ledgers.honest_untouched(stage, 1)
+    ledgers.validators_paid(stage, 1)
