@@ -2,7 +2,7 @@
 pragma solidity ^0.8.28;
 
 import {Hashing} from "../src/Hashing.sol";
-import {Commitment, JobPhase, RoundPhase, RoundView, Target, Windows} from "../src/Types.sol";
+import {Commitment, Entry, JobPhase, RoundPhase, RoundView, Target, Windows} from "../src/Types.sol";
 import {IDisputes} from "../src/interfaces/IDisputes.sol";
 import {IStakes} from "../src/interfaces/IStakes.sol";
 import {IVault} from "../src/interfaces/IVault.sol";
@@ -25,10 +25,14 @@ contract Handler is Network {
     mapping(bytes32 key => bytes32) private _nonces;
     mapping(uint256 dispute => mapping(address => bytes32)) private _votes;
 
+    Entry private _row = Entry(0, 0, "row"); // of every table
+    bytes32 private _root;
+
     constructor() {
         deploy(false);
         populate(5, 7, 3);
         draft(3, 3, 3);
+        _root = Hashing.tableRoot(1, Hashing.leafHash(abi.encode(Hashing.ENTRY, _row.slot, _row.segment, _row.digest)));
         order.reportsMin = 2;
         order.redoRounds = 1;
         // Long enough that one job's time does not run out while another is played.
@@ -51,7 +55,7 @@ contract Handler is Network {
     }
 
     function dispute(uint256 seed) external {
-        _try(abi.encodeCall(this.doDispute, (seed)));
+        for (uint256 i = 0; i < 6; i++) _try(abi.encodeCall(this.doDispute, (uint256(keccak256(abi.encode(seed, i))))));
     }
 
     function wait(uint256 seed) external {
@@ -184,7 +188,7 @@ contract Handler is Network {
             bytes32 nonce = nonceOf(validator, spent[validator]++);
             _nonces[keccak256(abi.encode(job, generation, round, validator))] = nonce;
             vm.prank(validator);
-            rounds.commitTable(job, generation, round, keccak256(abi.encode(bytes32("table"), nonce, bytes32("pepper"))));
+            rounds.commitTable(job, generation, round, keccak256(abi.encode(_root, nonce, bytes32("pepper"))));
         } else {
             _openAny(job, generation, round, validator);
         }
@@ -193,7 +197,7 @@ contract Handler is Network {
     function _openAny(uint256 job, uint32 generation, uint32 round, address validator) private {
         bytes32 nonce = _nonces[keccak256(abi.encode(job, generation, round, validator))];
         vm.prank(validator);
-        rounds.revealTable(job, generation, round, "table", nonce, "pepper");
+        rounds.revealTable(job, generation, round, _root, nonce, "pepper");
     }
 
     function _opening(uint256 job, uint32 generation, uint32 round, uint256 dice) private {
@@ -313,6 +317,10 @@ contract Handler is Network {
         }
         uint256 job = 1 + (seed >> 16) % jobs.jobCount();
         (, uint32 first, uint32 next) = rounds.progress(job);
+        for (uint256 i = 0; i < JOBS_MAX && first == next; i++) {
+            job = 1 + job % jobs.jobCount();
+            (, first, next) = rounds.progress(job);
+        }
         uint32 round = first + uint32((seed >> 24) % (next - first));
         uint32 generation = rounds.generationOf(job, round);
         if ((seed >> 40) % 8 == 0 && generation > 0) generation--;
@@ -321,7 +329,8 @@ contract Handler is Network {
         claim.commitment.generation = generation;
         claim.commitment.round = round;
         claim.target = Target.Aggregate;
-        if ((seed >> 48) % 3 != 0) claim = _slotClaim(claim, uint16((seed >> 56) % order.providers), (seed >> 64) % 2 == 0);
+        if ((seed >> 48) % 3 == 0) claim = _slotClaim(claim, uint16((seed >> 56) % order.providers), (seed >> 64) % 2 == 0);
+        else if ((seed >> 48) % 3 == 1) claim = _tableClaim(claim, (seed >> 56) % order.validators);
         address challenger = everybody[(seed >> 72) % everybody.length];
         bytes32 sealedChallenge = keccak256(abi.encode(claim, challenger, bytes32("salt")));
         vm.prank(challenger);
@@ -339,6 +348,19 @@ contract Handler is Network {
         return full;
     }
 
+    function _tableClaim(IDisputes.Claim memory claim, uint256 validatorIndex) private view returns (IDisputes.Claim memory full) {
+        full = _slotClaim(claim, _row.slot, false);
+        full.target = Target.Table;
+        address[] memory drawn_ = jobs.validatorsOf(claim.commitment.job);
+        for (uint256 i = 0; i < drawn_.length && full.validator == address(0); i++) {
+            address validator = drawn_[(validatorIndex + i) % drawn_.length];
+            bytes32 root = rounds.tableRootOf(claim.commitment.job, claim.commitment.generation, claim.commitment.round, validator);
+            if (root != 0) full.validator = validator;
+        }
+        full.entry = _row;
+        full.entryCount = 1;
+    }
+
     /// Voters find the claim true, false, or the job at fault; some are silent.
     function _judge(uint256 id, uint256 dice) private {
         address[] memory voters = rerun.votersOf(id);
@@ -347,21 +369,21 @@ contract Handler is Network {
             uint256 kind = dice % 16;
             bytes32 digest = kind == 0 ? Hashing.FAULT : kind < 10 ? bytes32("another") : d.claimed;
             for (uint256 i = 0; i < voters.length; i++) {
-                bytes32 found = (dice >> (8 * i)) % 7 == 6 ? bytes32(i + 1) : digest;
+                bytes32 found = (dice >> (8 * i)) % 16 == 15 ? bytes32(i + 1) : digest;
                 _votes[id][voters[i]] = found;
-                if ((dice >> (8 * i)) % 11 == 10) continue;
+                if ((dice >> (8 * i)) % 32 == 30) continue;
                 vm.prank(voters[i]);
                 rerun.vote(id, keccak256(abi.encode(id, voters[i], found, bytes32("pepper"))));
             }
             return;
         }
-        if (dice % 3 == 0) skip(order.windows.table);
+        if (dice % 4 == 0) skip(order.windows.table);
         for (uint256 i = 0; i < voters.length; i++) {
-            if ((dice >> (8 * i)) % 11 == 9) continue;
+            if ((dice >> (8 * i)) % 32 == 29) continue;
             vm.prank(voters[i]);
             try rerun.revealVote(id, _votes[id][voters[i]], "pepper") {} catch {}
         }
-        if (dice % 2 == 0) skip(order.windows.open);
+        if (dice % 4 == 0) skip(order.windows.open);
         rerun.decide(id);
     }
 
@@ -509,7 +531,7 @@ contract InvariantTest is Base {
 
     /// The handler does reach the end of jobs, verdicts and voids: a walk that never leaves the market would prove nothing.
     function test_handler_reachesEveryCorner_succeeds() external {
-        for (uint256 i = 0; i < 400; i++) {
+        for (uint256 i = 0; i < 500; i++) {
             uint256 seed = uint256(keccak256(abi.encode("walk", i)));
             if (i % 8 == 5) handler.dispute(seed);
             else if (i % 8 == 6) handler.odd(seed);
