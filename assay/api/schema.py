@@ -30,7 +30,7 @@ REPORT: dict[str, Any] = {
         {
             "index": ("count", "From 0."),
             "generation": ("count", "Rewinds of the job before this round ran."),
-            "loss": ("figure?", "Mean training loss of the accepted slots."),
+            "loss": ("figure?", "Training loss of the last segment, mean over the slots in the aggregate."),
             "accuracy": ("figure?", "On held-out samples after the round."),
             "accepted": ("count", "Slots in the aggregate."),
             "late": ("count", "Slots that missed the deadline."),
