@@ -158,6 +158,10 @@ class Clerk:
         """Where a round stands."""
         return self._once(("round", name), lambda: self.ledger.rounds.view_of(*name))
 
+    def table_root(self, name: RoundName, validator: str) -> bytes:
+        """The root of a validator's table as it was revealed; zero if it was not."""
+        return self._once(("table", name, validator), lambda: self.ledger.rounds.table_root_of(*name, validator))
+
     def segments(self, job: int) -> int:
         """Segments of one slot's round, N."""
         order = self.order(job)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from assay.chain.contracts.containers import RoundView
 from assay.protocol.commitment import bitmap_slots
 from assay.protocol.phase import RoundPhase, Target
-from assay.protocol.table import emit_digest, segment_digest, table_root
+from assay.protocol.table import Entry, emit_digest, segment_digest, table_root
 from assay.protocol.transcript import ZERO
 from assay.roles.book import RoundName, drop
 from assay.roles.evidence import Emitted, Evidence, Opened
@@ -46,7 +46,10 @@ class Finding:
     unopened: list[int] = field(default_factory=list)
     """Slots that have not shown their secret and leaves."""
     disagreements: list[Disagreement] = field(default_factory=list)
+    shown: dict[str, tuple[Entry, ...]] = field(default_factory=dict)
+    """Rows of the tables that stand on chain, by validator."""
     tables: dict[int, bytes] = field(default_factory=dict)
+    """Roots of the same, by seat."""
     secrets: dict[int, bytes] = field(default_factory=dict)
     fault: bytes | None = None
     """Digest of a fault of the job itself that this validator has met too."""
@@ -139,12 +142,13 @@ class Judge:
         """The finding so far; `complete` once nothing is awaited."""
         finding = Finding()
         validators, page = self.party.validators(name[0]), self.party.book.round(name)
-        for index, validator in enumerate(validators):
-            if view.tables_revealed >> index & 1:
-                rows = page.tables.get(validator)
-                root = self.world.ledger.rounds.table_root_of(*name, validator)
-                if rows is not None and table_root(rows) == root:
-                    finding.tables[index] = root
+        for validator, rows in sorted(page.tables.items()):
+            # Whoever has lost its seat since answers for its table all the same.
+            root = self.party.clerk.table_root(name, validator)
+            if table_root(rows) == root:
+                finding.shown[validator] = rows[: self.rows_max(name, view)]
+                if validator in validators:
+                    finding.tables[validators.index(validator)] = root
         open_slots = self.party.clerk.open_slots(name[0])
         for slot in bitmap_slots(view.present):
             if slot not in open_slots:
@@ -196,16 +200,14 @@ class Judge:
     def _compare_rows(self, name: RoundName, view: RoundView, slot: int, opened: Opened, finding: Finding) -> None:
         assert opened.transcript is not None
         leaves = opened.transcript.leaves
-        page = self.party.book.round(name)
-        validators = self.party.validators(name[0])
         provider = self.party.clerk.providers(name[0])[slot]
-        for index in finding.tables:
-            for row, entry in enumerate(page.tables[validators[index]][: self.rows_max(name, view)]):
+        for validator, rows in finding.shown.items():
+            for row, entry in enumerate(rows):
                 if entry.slot != slot or not 0 <= entry.segment < len(leaves) - 1:
                     continue
                 end = leaves[entry.segment + 1]
                 claimed = segment_digest(end.state_root, end.loss_bits)
-                settled = finding.accuses(provider) or finding.accuses(validators[index])
+                settled = finding.accuses(provider) or finding.accuses(validator)
                 if entry.digest == claimed or settled:
                     continue
                 truth = self.digest(name, view, slot, entry.segment)
@@ -214,7 +216,7 @@ class Judge:
                 elif truth != claimed:
                     finding.disagreements.append(Disagreement(Target.SEGMENT, slot, entry.segment, provider, truth))
                 else:
-                    accused = Disagreement(Target.TABLE, slot, entry.segment, validators[index], truth, row)
+                    accused = Disagreement(Target.TABLE, slot, entry.segment, validator, truth, row)
                     finding.disagreements.append(accused)
 
     def _compare_emit(self, name: RoundName, view: RoundView, slot: int, opened: Opened, finding: Finding) -> None:

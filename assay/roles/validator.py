@@ -34,6 +34,7 @@ class Sheet:
     committed: bool = False
     revealed: bool = False
     signed: set[str] = field(default_factory=set)
+    basis: object = None
     result: bytes = b""
 
     @property
@@ -169,7 +170,9 @@ class Validator(Party):
     def sign_result(self, name: RoundName, view: RoundView) -> Wake:
         """Signs the accepted set once every slot is judged and no disagreement is left."""
         sheet = self.sheet(name, view)
-        if sheet is None or not sheet.revealed or "Result" in sheet.signed:
+        # What was signed before somebody was disproved is signed anew: a quorum needs the same words.
+        basis = (self.clerk.open_slots(name[0]), self.validators(name[0]), view.tables_revealed)
+        if sheet is None or not sheet.revealed or sheet.basis == basis:
             return IDLE
         patience = wake_at(self.judge.patience_s(name, view))
         drawn, seat = self.clerk.beacon(view.beacon_block), self.seat(name[0])
@@ -182,6 +185,7 @@ class Validator(Party):
             wake |= self.call_in(name, finding.unopened)
         if wake.acted or finding.disagreements or view.disputes_open or not finding.complete:
             return wake | patience
+        sheet.basis = basis
         return self.attest_fault(name, finding.fault) if finding.fault else self.attest(name, finding)
 
     def attest(self, name: RoundName, finding: Finding) -> Wake:
@@ -189,7 +193,6 @@ class Validator(Party):
         slot_count, validator_count = self.clerk.order(name[0]).providers, len(self.validators(name[0]))
         accepted = bitmap(finding.accepted, slot_count)
         root = result_root(name, finding.tables, finding.secrets, validator_count, slot_count)
-        self.sheets[name].signed.add("Result")
         shown: dict[str, object] = {"accepted": accepted, "included": accepted, "root": root.hex()}
         cast(self.world, name, "Result", result_values(name, accepted, accepted, root), shown)
         return ACTED
