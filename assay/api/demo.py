@@ -20,7 +20,7 @@ from assay.protocol.errors import BadInput
 from assay.protocol.job import Job
 from assay.roles.aggregator import Aggregator
 from assay.roles.consumer import Consumer, chain_order
-from assay.roles.network import AGGREGATOR, VALIDATOR, Network
+from assay.roles.network import AGGREGATOR, VALIDATOR, Network, Role
 from assay.roles.party import Party
 from assay.roles.provider import Provider
 from assay.roles.validator import Validator
@@ -188,13 +188,12 @@ def enter_cast(network: Network, cast: dict[str, list[Card | None]], order: Orde
             network.parties[name] = play(role, card, world, order)
 
 
-def play(role: str, card: Card | None, world: World, order: Order) -> Party:
+def play(role: str, card: Card | None, world: World, order: Order) -> Role:
     """A party in its role, honest or not."""
-    if role == "provider":
-        kind = card.load() if card else Provider
-        return kind(world, order.price_ceiling)
-    kind = card.load() if card else {"validator": Validator, "aggregator": Aggregator}[role]
-    return kind(world)
+    honest: dict[str, type[Party]] = {"provider": Provider, "validator": Validator, "aggregator": Aggregator}
+    kind = card.load() if card else honest[role]
+    party: Role = kind(world, order.price_ceiling) if role == "provider" else kind(world)
+    return party
 
 
 def all_closed(network: Network, job: int) -> bool:

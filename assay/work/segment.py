@@ -19,6 +19,9 @@ from assay.work.state import content_of, state_root, update_root
 
 Timer = Callable[[], float]
 
+SHELF_ALIGNMENT = 64
+"""Bytes; a cache line."""
+
 BESIDE_BYTES = 8 << 20
 """States from here on are hashed by a thread beside the next segment. Measured on two cores, segments of 2 to 3 steps:
 15 MB 2-13% faster with a core to spare and 7-20% slower without; 1.6 MB and 5 MB no gain, since each leaf of 4 KiB
@@ -147,6 +150,7 @@ def train_slot(
     derived again by `state_before`. Runners must give fresh tensors, not buffers that they write again.
     """
     states: list[list[Tensor] | None] = [list(start)]
+    shelf = _Shelf(start, plan.segment_count // keep_every + 1)
     clock = _Clock(timer)
     losses, digest, fault = [0], ZERO, None
     with _Hasher(start, clock) as hasher:
@@ -163,7 +167,7 @@ def train_slot(
             roots.append(hasher.known(digest) if last is None else hasher.submit(last))
             losses.append(loss_bits)
             kept = (segment + 1) % keep_every == 0 or segment + 1 == plan.segment_count
-            states.append(last if kept else None)
+            states.append(shelf.put(last) if kept and last is not None else None)
         update, bound = None, ZERO
         if last is not None:
             began = timer()
@@ -185,6 +189,28 @@ def state_before(runner: Runs, work: SlotWork, feed: Feed, plan: Plan, segment: 
         return state
     first = kept * plan.segment_steps
     return run_steps(runner, state, feed, first, segment * plan.segment_steps - first)[0]
+
+
+class _Shelf:
+    """Room for a round's states in one piece. Kept where they came to lie, between a step's large temporaries, a few
+    megabytes of states held on to hundreds: 1.8 GB against 0.5 after two rounds of the mnist CNN."""
+
+    def __init__(self, state: Sequence[Tensor], count: int) -> None:
+        self.offsets = [0]
+        for tensor in state:
+            self.offsets.append(self.offsets[-1] + -(-tensor.nbytes // SHELF_ALIGNMENT) * SHELF_ALIGNMENT)
+        self.room = torch.empty(count * self.offsets[-1], dtype=torch.uint8)
+        self.used_bytes = 0
+
+    def put(self, state: Sequence[Tensor]) -> list[Tensor]:
+        """A copy of a state."""
+        kept = []
+        for tensor, offset in zip(state, self.offsets, strict=False):
+            first = self.used_bytes + offset
+            place = self.room[first : first + tensor.nbytes].view(tensor.dtype).view(tensor.shape)
+            kept.append(place.copy_(tensor))
+        self.used_bytes += self.offsets[-1]
+        return kept
 
 
 class _Clock:
