@@ -21,7 +21,6 @@ from assay.protocol.job import Job
 from assay.roles.aggregator import Aggregator
 from assay.roles.consumer import Consumer, chain_order
 from assay.roles.network import AGGREGATOR, VALIDATOR, Network, Role
-from assay.roles.party import Party
 from assay.roles.provider import Provider
 from assay.roles.validator import Validator
 from assay.roles.world import World
@@ -190,7 +189,7 @@ def enter_cast(network: Network, cast: dict[str, list[Card | None]], order: Orde
 
 def play(role: str, card: Card | None, world: World, order: Order) -> Role:
     """A party in its role, honest or not."""
-    honest: dict[str, type[Party]] = {"provider": Provider, "validator": Validator, "aggregator": Aggregator}
+    honest: dict[str, Callable[..., Role]] = {"provider": Provider, "validator": Validator, "aggregator": Aggregator}
     kind = card.load() if card else honest[role]
     party: Role = kind(world, order.price_ceiling) if role == "provider" else kind(world)
     return party
