@@ -35,14 +35,16 @@ class Aggregator(Party):
     def tick(self) -> Wake:
         """One turn."""
         self.listen()
-        wake = IDLE
-        for job in self.clerk.jobs():
-            match self.clerk.view(job).phase:
-                case JobPhase.RUNNING:
-                    wake |= self.serve(job)
-                case JobPhase.DONE | JobPhase.CANCELLED | JobPhase.FAULTED:
-                    wake |= settle(self.world, self.clerk, job)
-        return wake
+        return self.each_job(self.turn)
+
+    def turn(self, job: int) -> Wake:
+        """What this phase of a job asks for."""
+        match self.clerk.view(job).phase:
+            case JobPhase.RUNNING:
+                return self.serve(job)
+            case JobPhase.DONE | JobPhase.CANCELLED | JobPhase.FAULTED:
+                return settle(self.world, self.clerk, job)
+        return IDLE
 
     def serve(self, job: int) -> Wake:
         """Moves every open round on, or takes over where a deadline has passed."""
@@ -59,6 +61,8 @@ class Aggregator(Party):
         match view.phase:
             case RoundPhase.TRAINING:
                 return self.commit(name, view, page)
+            case RoundPhase.SAMPLING:
+                return self.fault(name, page)
             case RoundPhase.OPENING:
                 return self.fault(name, page) | self.include(name, view, page)
             case RoundPhase.AGGREGATING:

@@ -15,6 +15,7 @@ from assay.store.manifest import fetch
 from assay.store.port import cid_of_hash
 from assay.store.samples import Samples
 from assay.work.batch import Course
+from assay.work.normal import type_of
 from assay.work.program import Bundle, Limits
 from assay.work.state import Signature, Spec, state_root
 
@@ -125,7 +126,23 @@ def fetch_assignment(world: World, order: Order, job: int, limits: Limits) -> As
         raise Refused("the job's initial state is not that of its order")
     train = fetch(world.blobs, document.train, order.data_root)
     test = fetch(world.blobs, document.test, order.test_root)
-    batch = bundle.step.inputs[len(initial)].shape
-    if tuple(batch[1:]) != train.x.shape[1:] or train.count // order.providers < 1:
-        raise Refused("the job's data does not fit its step")
-    return Assignment(job, order, document, bundle, initial, train, test, batch[0])
+    return Assignment(job, order, document, bundle, initial, train, test, admit(order, bundle, train, test))
+
+
+def admit(order: Order, bundle: Bundle, train: Samples, test: Samples) -> int:
+    """The batch size, if programs, samples and order fit each other. Errors: `Refused`."""
+    if bundle.is_random:
+        raise Refused("the job's step draws random numbers, which no schedule gives it")
+    x, y = bundle.step.inputs[-2:]
+    if not x.shape or x.shape[:1] != y.shape[:1] or not x.shape[0]:
+        raise Refused("the job's step does not take a batch of samples")
+    for samples in (train, test):
+        rows = [type_of(torch.from_numpy(part[:1])) for part in (samples.x, samples.y)]
+        if rows != [(value.dtype, (1, *value.shape[1:])) for value in (x, y)]:
+            raise Refused("the job's data does not fit its step")
+    if train.count < order.providers:
+        raise Refused("the job has more slots than samples")
+    # Whatever is accepted must be able to enter an aggregate, or an honest aggregator would be blamed for its absence.
+    if not set(range(order.reports_min, order.providers + 1)) <= set(bundle.aggregate):
+        raise Refused("the job's programs do not aggregate every number of updates that may be accepted")
+    return x.shape[0]

@@ -21,8 +21,9 @@ CLAIMS_MAX = 16
 """Addresses remembered for one state; any honest one suffices."""
 ROOTS_MAX = 4
 """States of which one party may announce addresses in one round."""
-QUOTA_BYTES = 8 << 20
-"""What one party may say about one round."""
+QUOTA_BYTES, QUOTA_STRANGERS_BYTES = 8 << 20, 1 << 20
+"""What one party may say about one round, and what all strangers together may."""
+REQUESTS_MAX, REQUESTS_STRANGERS_MAX = 4_096, 512
 VOTES = frozenset({"Result", "Aggregate", "Fault"})
 STRANGER = ""
 RoundName = tuple[int, int, int]
@@ -64,6 +65,7 @@ class RoundBook:
     votes: dict[str, dict[str, dict[str, Any]]] = field(default_factory=dict)
     """By type (Result, Aggregate, Fault) and sender: the signed values and the signature."""
     announced: dict[str, int] = field(default_factory=dict)
+    asked: dict[str, int] = field(default_factory=dict)
     spent_bytes: dict[str, int] = field(default_factory=dict)
 
 
@@ -83,8 +85,8 @@ class Book:
         return self.rounds.setdefault(name, RoundBook())
 
     def jobs(self) -> set[int]:
-        """Jobs that there are pages of."""
-        return {name[0] for name in self.rounds}
+        """Jobs of which something was heard."""
+        return {name[0] for name in self.rounds} | {job for job, _ in self.published}
 
     def forget(self, job: int, below: int) -> None:
         """Drops rounds of a job that can no longer matter, in every generation, and hears no more of them."""
@@ -114,7 +116,7 @@ class Book:
         payer = message.sender if message.sender in self._register.parties(message.job) else STRANGER
         page = self.round(name)
         spent_bytes = page.spent_bytes.get(payer, 0) + len(message.body)
-        if spent_bytes > QUOTA_BYTES:
+        if spent_bytes > (QUOTA_BYTES if payer else QUOTA_STRANGERS_BYTES):
             return
         page.spent_bytes[payer] = spent_bytes
         self._enter_content(page, message, message.content(), payer)
@@ -123,7 +125,7 @@ class Book:
         job, sender = message.job, message.sender
         match message.kind:
             case "commitments":
-                for signed in content["commitments"]:
+                for signed in content["commitments"][: len(self._register.providers(job))]:
                     self._enter_commitment(page, message, signed)
             case "opening":
                 if self._holder(job, content["slot"]) == sender:
@@ -135,7 +137,7 @@ class Book:
                         Entry(_index(slot), _index(segment), _word(digest)) for slot, segment, digest in rows
                     )
             case "request":
-                page.requests[sender, _index(content["slot"]), _segment(content["segment"])] = None
+                self._enter_request(page, payer, (sender, _index(content["slot"]), _segment(content["segment"])))
             case "state":
                 if self._holder(job, content["slot"]) == sender:
                     page.served[content["slot"], _segment(content["segment"])] = content
@@ -143,6 +145,12 @@ class Book:
                 self._enter_address(page, job, sender, _word(content["root"]), str(content["cid"]))
             case "vote" if content["type"] in VOTES and sender in self._register.validators(job):
                 page.votes.setdefault(content["type"], {})[sender] = content
+
+    def _enter_request(self, page: RoundBook, payer: str, request: tuple[str, int, int]) -> None:
+        count = page.asked.get(payer, 0)
+        if request not in page.requests and count < (REQUESTS_MAX if payer else REQUESTS_STRANGERS_MAX):
+            page.asked[payer] = count + 1
+            page.requests[request] = None
 
     def _enter_address(self, page: RoundBook, job: int, sender: str, root: bytes, cid: str) -> None:
         claims = self.published.get((job, root), [])

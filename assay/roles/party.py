@@ -1,5 +1,6 @@
 """What provider, validator and aggregator have in common: a place in a job, what they heard, what they checked."""
 
+from collections.abc import Callable
 from typing import Any
 
 from eth_abi.abi import encode as abi_encode
@@ -8,13 +9,13 @@ from eth_hash.auto import keccak
 from assay.chain.contracts.containers import Claim
 from assay.chain.contracts.containers import Commitment as ChainCommitment
 from assay.protocol.commitment import commitment_proof
-from assay.protocol.errors import AssayError
+from assay.protocol.errors import AssayError, Unavailable
 from assay.protocol.phase import JobPhase
 from assay.roles.assignment import Assignment, State, fetch_assignment
 from assay.roles.book import Book, RoundName, drop
 from assay.roles.clerk import Clerk, on_chain
 from assay.roles.rooted import find_leaves
-from assay.roles.wake import IDLE, Wake
+from assay.roles.wake import IDLE, Wake, wake_at
 from assay.roles.world import World
 from assay.work.program import Limits
 from assay.work.state import state_root
@@ -42,6 +43,8 @@ class Party:
         self.book = Book(world.domain, self.clerk)
         self.limits = limits or Limits()
         self._assignments: dict[int, Assignment] = {}
+        self.troubles: dict[int, str] = {}
+        """By job, why a turn in it could not be taken."""
         self._forgotten: dict[int, int] = {}
         self._exposed: set[tuple[RoundName, int]] = set()
         self._leaves: dict[RoundName, tuple[Any, dict[int, bytes] | None]] = {}
@@ -50,7 +53,7 @@ class Party:
         """Begins a turn: looks at the chain anew, enters what was said, and lets go of what is final."""
         self.clerk.refresh()
         self.book.note(self.world.peers.poll())
-        for job in self.book.jobs():
+        for job in self.book.jobs() | set(self._assignments):
             if self.clerk.closed(job):
                 self.book.close(job)
                 self.forget(job, ROUNDS_END)
@@ -61,6 +64,18 @@ class Party:
                 self._forgotten[job] = below
                 self.book.forget(job, below)
                 self.forget(job, below)
+
+    def each_job(self, turn: Callable[[int], Wake]) -> Wake:
+        """A turn in every job. What is wrong with one job, or not to be had, does not keep a party from the others."""
+        wake = IDLE
+        for job in self.clerk.jobs():
+            try:
+                wake |= turn(job)
+            except Unavailable:
+                wake |= wake_at(self.world.clock() + 1)
+            except AssayError as trouble:
+                self.troubles[job] = trouble.message
+        return wake
 
     def forget(self, job: int, below: int) -> None:
         """Drops what concerns rounds of a job that are final."""

@@ -35,6 +35,8 @@ class Piece:
     work: SlotWork
     shown: dict[str, set[int]] = field(default_factory=dict)
     answered: set[tuple[str, int]] = field(default_factory=set)
+    cids: dict[int, str] = field(default_factory=dict)
+    """Addresses of the states that were published, by segment."""
     opened: bool = False
     included_itself: bool = False
     answered_demand: bool = False
@@ -59,16 +61,18 @@ class Provider(Party):
     def tick(self) -> Wake:
         """One turn."""
         self.listen()
-        wake = IDLE
-        for job in self.clerk.jobs():
-            match self.clerk.view(job).phase:
-                case JobPhase.BIDDING:
-                    wake |= self.bid(job)
-                case JobPhase.RUNNING:
-                    wake |= self.work(job)
-                case JobPhase.DONE | JobPhase.CANCELLED | JobPhase.FAULTED:
-                    wake |= settle(self.world, self.clerk, job)
-        return wake
+        return self.each_job(self.turn)
+
+    def turn(self, job: int) -> Wake:
+        """What this phase of a job asks for."""
+        match self.clerk.view(job).phase:
+            case JobPhase.BIDDING:
+                return self.bid(job)
+            case JobPhase.RUNNING:
+                return self.work(job)
+            case JobPhase.DONE | JobPhase.CANCELLED | JobPhase.FAULTED:
+                return settle(self.world, self.clerk, job)
+        return IDLE
 
     # before the match
 
@@ -198,10 +202,12 @@ class Provider(Party):
         state = piece.work.states[segment]
         if state is None:
             return IDLE
+        if segment not in piece.cids:
+            piece.cids[segment] = self.publish(name, state)
         content = {
             "slot": piece.slot,
             "segment": segment,
-            "cid": self.publish(name, state),
+            "cid": piece.cids[segment],
             "leaf": LeafOpening.of(piece.transcript, segment).to_json(),
         }
         self.world.say("state", name, content, recipient)

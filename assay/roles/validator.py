@@ -7,9 +7,11 @@ from dataclasses import dataclass, field
 
 from assay.chain.contracts.containers import RoundView
 from assay.protocol.commitment import bitmap, bitmap_slots
+from assay.protocol.errors import AssayError, Unavailable
 from assay.protocol.phase import JobPhase, RoundPhase, Target
 from assay.protocol.schedule import sample_segments, sample_share, sample_total
 from assay.protocol.table import Entry, Table
+from assay.protocol.words import words_hash
 from assay.roles.book import RoundName, drop
 from assay.roles.challenge import Challenges
 from assay.roles.judge import Disagreement, Finding, Judge
@@ -20,6 +22,9 @@ from assay.roles.tower import Tower
 from assay.roles.vote import aggregate_values, cast, fault_values, result_root, result_values
 from assay.roles.wake import ACTED, IDLE, Wake, wake_at
 from assay.roles.world import World
+
+UNSOUND, UNSERVED = words_hash("assay.fault.unsound.1"), words_hash("assay.fault.unserved.1")
+"""Digests of faults that no program has met: a job's bytes do not fit its order, or nobody serves them."""
 
 
 @dataclass
@@ -57,6 +62,7 @@ class Validator(Party):
         self.judge = Judge(self)
         self.challenges = Challenges(self, self.judge)
         self.tower = Tower(self, self.judge) if watch else None
+        self._flaws: set[int] = set()
 
     def forget(self, job: int, below: int) -> None:
         """Drops what concerns rounds of a job that are final."""
@@ -64,20 +70,24 @@ class Validator(Party):
         self.judge.forget(job, below)
         self.challenges.forget(job, below)
         drop(self.sheets, job, below)
+        if self.tower is not None:
+            self.tower.forget(job, below)
 
     def tick(self) -> Wake:
         """One turn."""
         self.listen()
-        wake = IDLE
-        for job in self.clerk.jobs():
-            match self.clerk.view(job).phase:
-                case JobPhase.ENLISTING:
-                    wake |= self.enlist(job)
-                case JobPhase.RUNNING:
-                    wake |= self.enlist(job) | self.work(job)
-                case JobPhase.DONE | JobPhase.CANCELLED | JobPhase.FAULTED:
-                    wake |= settle(self.world, self.clerk, job)
-        return wake
+        return self.each_job(self.turn)
+
+    def turn(self, job: int) -> Wake:
+        """What this phase of a job asks for."""
+        match self.clerk.view(job).phase:
+            case JobPhase.ENLISTING:
+                return self.enlist(job)
+            case JobPhase.RUNNING:
+                return self.enlist(job) | self.work(job)
+            case JobPhase.DONE | JobPhase.CANCELLED | JobPhase.FAULTED:
+                return settle(self.world, self.clerk, job)
+        return IDLE
 
     def enlist(self, job: int) -> Wake:
         """Commits the tip of a chain of nonces for a job that drew this validator."""
@@ -93,10 +103,36 @@ class Validator(Party):
         wake = self.expose(job) | self.challenges.tick(job)
         for name, view in self.clerk.rounds(job):
             if self.seat(job) is not None:
-                wake |= self.serve(name, view)
+                flaw = self.flaw(name, view)
+                wake |= self.condemn(name, view, flaw) if flaw else self.serve(name, view)
             if self.tower is not None and view.phase == RoundPhase.CHALLENGING:
                 wake |= self.challenges.raise_all(name, view, self.tower.look(name, view), 0)
         return wake
+
+    def flaw(self, name: RoundName, view: RoundView) -> bytes | None:
+        """Digest of what is wrong with the job itself, if its bytes are not what its order says, or not to be had."""
+        job = name[0]
+        if job not in self._flaws:
+            try:
+                self.assignment(job)
+            except Unavailable:
+                if view.phase >= RoundPhase.SAMPLING and self.judge.overdue(name, view):
+                    return UNSERVED
+                raise
+            except AssayError as trouble:
+                self.troubles[job] = trouble.message
+                self._flaws.add(job)
+        return UNSOUND if job in self._flaws else None
+
+    def condemn(self, name: RoundName, view: RoundView, flaw: bytes) -> Wake:
+        """Nothing can be re-executed: shows an empty table, so as not to be silent, and signs the fault."""
+        if view.phase not in (RoundPhase.SAMPLING, RoundPhase.OPENING):
+            return IDLE
+        sheet = self.sheet(name, view)
+        if sheet is None and view.phase == RoundPhase.SAMPLING and self.clerk.beacon(view.beacon_block):
+            sheet = self.sheets[name] = Sheet(view.redraws, [], self.nonces.next(name[0]), self.world.entropy.draw(32))
+            return self.commit_table(name, sheet)
+        return self.reveal(name, view) | (self.attest_fault(name, flaw) if sheet else IDLE)
 
     def serve(self, name: RoundName, view: RoundView) -> Wake:
         """What this phase asks of a validator."""
@@ -126,6 +162,10 @@ class Validator(Party):
                     sheet.entries[slot, segment] = Entry(slot, segment, digest)
         if len(sheet.entries) < len(sheet.sample):
             return wake_at(self.judge.patience_s(name, view))
+        return self.commit_table(name, sheet)
+
+    def commit_table(self, name: RoundName, sheet: Sheet) -> Wake:
+        """Commits a table before anything of it is shown."""
         sheet.committed = True
         return self.clerk.attempt(
             self.world.ledger.rounds.commit_table(*name, sealed(sheet.table.root, sheet.nonce, sheet.salt))

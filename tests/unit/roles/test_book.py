@@ -1,0 +1,188 @@
+"""What a party remembers of what anybody may say: only what has a place, and never more than its quota."""
+
+import json
+from collections.abc import Collection, Sequence
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from assay.chain.signer import KeySigner
+from assay.protocol.commitment import Commitment
+from assay.protocol.message import Message
+from assay.protocol.typed import Domain, typed_digest
+from assay.roles import book as limits
+from assay.roles.book import Book, RoundName, commitment_content
+
+DOMAIN = Domain(31_337, "0x" + "11" * 20)
+PROVIDERS = [KeySigner.create(bytes([at]) * 32) for at in (1, 2)]
+VALIDATORS = [KeySigner.create(bytes([at]) * 32) for at in (3, 4)]
+STRANGER = KeySigner.create(bytes([9]) * 32)
+NAME = (1, 0, 2)
+
+
+class Roll:
+    """One running job with rounds 0 to 3, two slots and two seats."""
+
+    def admits(self, name: RoundName) -> bool:
+        return name[0] == 1 and 0 <= name[1] <= 1 and 0 <= name[2] <= 3
+
+    def providers(self, job: int) -> Sequence[str]:
+        return [signer.address for signer in PROVIDERS]
+
+    def validators(self, job: int) -> Sequence[str]:
+        return [signer.address for signer in VALIDATORS]
+
+    def parties(self, job: int) -> Collection[str]:
+        return {*self.providers(job), *self.validators(job)}
+
+
+@pytest.fixture
+def book() -> Book:
+    return Book(DOMAIN, Roll())
+
+
+def said(kind: str, sender: KeySigner, content: object, name: RoundName = NAME) -> Message:
+    body = json.dumps(content).encode()
+    return Message(kind, *name, sender.address, "0x" + "00" * 20, body, 0, 0, b"")
+
+
+def commitment(slot: int, transcript: int = 5) -> tuple[Commitment, bytes]:
+    signer = PROVIDERS[slot]
+    signed = Commitment(*NAME, slot, signer.address, bytes(32), bytes([transcript]) * 32, bytes(32), bytes(32))
+    return signed, signer.sign_digest(typed_digest(DOMAIN, "Commitment", signed.typed))
+
+
+def commitments(*pairs: tuple[Commitment, bytes]) -> dict[str, object]:
+    return {"commitments": [commitment_content(*pair) for pair in pairs]}
+
+
+PLAIN = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(1 << 300), 1 << 300)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(max_size=70)
+    | st.sampled_from(["00" * 32, "zz" * 32, "0x" + "00" * 20, "Result", "Fault", 0, 1, -1, 1 << 40]),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=12), inner, max_size=4),
+    max_leaves=12,
+)
+FIELDS = ("slot", "segment", "commitments", "rows", "type", "root", "cid", "start", "transcript", "secret", "sealed")
+CONTENT = st.dictionaries(st.sampled_from((*FIELDS, "signature", "leaf", "end", "states", "losses")), PLAIN)
+KINDS = st.sampled_from(["commitments", "opening", "table", "request", "state", "aggregate", "vote", "nonsense"])
+
+
+@settings(deadline=None, max_examples=300, derandomize=True)
+@given(
+    KINDS,
+    st.sampled_from([*PROVIDERS, *VALIDATORS, STRANGER]),
+    CONTENT | PLAIN | st.fixed_dictionaries({"commitments": st.lists(CONTENT, max_size=3)}),
+    st.tuples(st.integers(-2, 3), st.integers(-2, 3), st.integers(-2, 5)),
+)
+def test_no_message_breaks_it(kind: str, sender: KeySigner, content: object, name: RoundName) -> None:
+    book = Book(DOMAIN, Roll())
+    book.note([said(kind, sender, content, name)])
+    assert all(Roll().admits(page) for page in book.rounds)
+    for page in book.rounds.values():
+        assert not page.commitments, "nobody has signed anything"
+
+
+@pytest.mark.parametrize("body", [b"", b"\xff", b"[]", b"null", b"[" * 500_000, b'{"slot":1e999}', b'{"a":1,"a":2}'])
+def test_bodies_that_are_not_an_object_are_dropped(book: Book, body: bytes) -> None:
+    book.note([replace(said("request", STRANGER, {}), body=body)])
+    assert not book.round(NAME).requests
+
+
+@pytest.mark.parametrize("name", [(2, 0, 0), (0, 0, 0), (-1, 0, 0), (1 << 300, 0, 0), (1, 7, 0), (1, 0, 9), (1, -1, 0)])
+def test_rounds_that_do_not_exist_get_no_page(book: Book, name: RoundName) -> None:
+    book.note([said("request", PROVIDERS[0], {"slot": 0, "segment": 0}, name)])
+    assert not book.rounds
+
+
+def test_commitments_count_by_signature_whoever_brings_them(book: Book) -> None:
+    signed, signature = commitment(1)
+    book.note([said("commitments", STRANGER, commitments((signed, signature)))])
+    assert book.round(NAME).commitments == {1: (signed, signature)}
+
+
+def test_a_commitment_signed_by_another_than_the_slots_holder_is_dropped(book: Book) -> None:
+    signed, _ = commitment(1)
+    forged = PROVIDERS[0].sign_digest(typed_digest(DOMAIN, "Commitment", signed.typed))
+    book.note([said("commitments", PROVIDERS[1], commitments((signed, forged)))])
+    assert not book.round(NAME).commitments
+
+
+def test_two_commitments_are_kept_as_one_pair_and_the_first_stands(book: Book) -> None:
+    first = commitment(0)
+    for transcript in range(5, 9):
+        book.note([said("commitments", PROVIDERS[0], commitments(commitment(0, transcript)))])
+    page = book.round(NAME)
+    assert page.commitments == {0: first}
+    assert list(page.equivocations) == [0]
+    assert page.equivocations[0][2].transcript_root == bytes([6]) * 32
+
+
+def test_only_holders_open_and_serve_and_only_validators_vote_and_show_tables(book: Book) -> None:
+    rows = {"rows": [[0, 1, "00" * 32]]}
+    for sender in (PROVIDERS[0], STRANGER):
+        book.note(
+            [
+                said("opening", sender, {"slot": 1}),
+                said("state", sender, {"slot": 1, "segment": 0}),
+                said("table", sender, rows),
+                said("vote", sender, {"type": "Result"}),
+            ]
+        )
+    page = book.round(NAME)
+    assert [page.openings, page.served, page.tables, page.votes] == [{}] * 4
+    book.note([said("opening", PROVIDERS[1], {"slot": 1}), said("table", VALIDATORS[0], rows)])
+    book.note([said("vote", VALIDATORS[0], {"type": "Result"}), said("vote", VALIDATORS[0], {"type": "Other"})])
+    assert list(page.openings) == [1]
+    assert list(page.tables) == [VALIDATORS[0].address]
+    assert list(page.votes) == ["Result"]
+
+
+def test_strangers_announce_no_states_and_parties_only_a_few(book: Book) -> None:
+    def announce(sender: KeySigner, at: int) -> Message:
+        return said("aggregate", sender, {"root": bytes([at]).hex() * 32, "cid": f"sha256:{at}"})
+
+    book.note([announce(STRANGER, 1)])
+    assert not book.published
+    book.note([announce(VALIDATORS[0], at) for at in range(50)])
+    assert len(book.published) == limits.ROOTS_MAX
+
+
+def test_all_strangers_together_have_one_quota_of_bytes(book: Book) -> None:
+    message = said("request", STRANGER, {"slot": 0, "segment": 0, "padding": "x" * 60_000})
+    book.note([replace(message, sender=KeySigner.create(bytes([9, at]) * 16).address) for at in range(1, 40)])
+    page = book.round(NAME)
+    assert len(page.requests) == limits.QUOTA_STRANGERS_BYTES // len(message.body)
+    book.note([said("request", VALIDATORS[0], {"slot": 0, "segment": 0})])
+    assert (VALIDATORS[0].address, 0, 0) in page.requests, "parties have their own"
+
+
+def test_requests_are_bounded_and_counted_once(book: Book) -> None:
+    book.note([said("request", STRANGER, {"slot": 0, "segment": 1})] * 5)
+    assert len(book.round(NAME).requests) == 1
+    book.note([said("request", STRANGER, {"slot": 0, "segment": at}) for at in range(2_000)])
+    assert len(book.round(NAME).requests) == limits.REQUESTS_STRANGERS_MAX
+
+
+def test_final_rounds_are_forgotten_and_not_taken_up_again(book: Book) -> None:
+    for index in range(3):
+        for generation in (0, 1):
+            book.note([said("request", STRANGER, {"slot": 0, "segment": 0}, (1, generation, index))])
+    book.forget(1, 2)
+    assert set(book.rounds) == {(1, 0, 2), (1, 1, 2)}
+    book.note([said("request", STRANGER, {"slot": 0, "segment": 0}, (1, 0, 1))])
+    assert (1, 0, 1) not in book.rounds
+    book.close(1)
+    assert not book.rounds
+
+
+def test_everything_is_typed(book: Book) -> None:
+    content: Any = {"slot": True, "segment": 0}
+    book.note([said("request", STRANGER, content), said("request", STRANGER, {"slot": 0, "segment": 1.0})])
+    assert not book.round(NAME).requests
