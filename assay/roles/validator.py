@@ -223,7 +223,9 @@ class Validator(Party):
         wake = self.challenges.raise_all(name, view, finding.disagreements, rank)
         if finding.unopened and self.judge.overdue(name, view):
             wake |= self.call_in(name, finding.unopened)
-        if wake.acted or finding.disagreements or view.disputes_open or not finding.complete:
+        # One disproof of a party in a round is enough: what else it said there is not argued about again.
+        unsettled = any(not self.challenges.known(name, each) for each in finding.disagreements)
+        if wake.acted or unsettled or view.disputes_open or not finding.complete:
             return wake | patience
         sheet.basis = basis
         return self.attest_fault(name, finding.fault) if finding.fault else self.attest(name, finding)
