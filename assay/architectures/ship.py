@@ -52,7 +52,7 @@ SHIPPED = {
     "digits-cnn": Shipped(cnn, {}, 8),
     "digits-cnn-adamw": Shipped(cnn, {}, 8, optimizer=ADAMW),
     "mnist-mlp": Shipped(mlp, {"inputs": 784, "hidden": (128,)}, 28),
-    "mnist-cnn": Shipped(cnn, {"size": 28}, 28, optimizer={"name": "sgd", "lr": 0.05, "momentum": 0.9}),
+    "mnist-cnn": Shipped(cnn, {"size": 28}, 28, 32, {"name": "sgd", "lr": 0.03, "momentum": 0.9}),
     "gpt-tiny": Shipped(gpt, GPT_TINY, 16, batch_size=8, optimizer=ADAMW, reads_tokens=True),
 }
 

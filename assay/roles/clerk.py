@@ -2,7 +2,6 @@
 
 from collections import deque
 from collections.abc import Callable, Hashable, Iterator
-from functools import partial
 from typing import Any, TypeVar
 
 from assay.chain.client import Call
@@ -38,6 +37,7 @@ class Clerk:
         self._orders: dict[int, Order] = {}
         self._providers: dict[int, tuple[str, ...]] = {}
         self._penalised: set[tuple[RoundName, str]] = set()
+        self._generations: dict[tuple[int, int], tuple[int, int]] = {}
         self._seen: dict[Hashable, Any] | None = None
 
     def refresh(self) -> None:
@@ -71,6 +71,8 @@ class Clerk:
         """Drops what concerns rounds of a job that are final."""
         self.notices.forget(job, below)
         drop(self._penalised, job, below)
+        for key in [key for key in self._generations if key[0] == job and key[1] < below]:
+            del self._generations[key]
 
     def closed(self, job: int) -> bool:
         """Whether this party has closed its file on a job."""
@@ -148,10 +150,13 @@ class Clerk:
 
     def rounds(self, job: int) -> Iterator[tuple[RoundName, RoundView]]:
         """Rounds of the present generation that are not final, oldest first."""
-        _, first_open, following = self.progress(job)
+        present, first_open, following = self.progress(job)
         for index in range(first_open, following):
-            generation = self._once(("generation", job, index), partial(self.ledger.rounds.generation_of, job, index))
-            name = (job, generation, index)
+            # A round's generation changes only when the job's does.
+            known = self._generations.get((job, index), (-1, 0))
+            if known[0] != present:
+                known = self._generations[job, index] = (present, self.ledger.rounds.generation_of(job, index))
+            name = (job, known[1], index)
             yield name, self.round(name)
 
     def round(self, name: RoundName) -> RoundView:

@@ -522,7 +522,8 @@ contract RoundsTest is Network {
         for (uint256 i = 0; i < everybody.length; i++) equal(stakes.locked(token, everybody[i]), 0, "unlocked");
     }
 
-    function test_advance_vacantPlace_cannotBeRushed_reverts() external {
+    /// Nobody in the pool has the stake any more to follow the present aggregator.
+    function _emptyThePool() private {
         for (uint256 i = 0; i < 4; i++) {
             if (aggregators[i] == jobs.aggregatorOf(job)) continue;
             vm.prank(aggregators[i]);
@@ -534,6 +535,32 @@ contract RoundsTest is Network {
             vm.prank(aggregators[i]);
             stakes.release(token);
         }
+    }
+
+    function test_advance_vacantPlaceTakenEarly_hasTheTimeToCommit_succeeds() external {
+        _emptyThePool();
+        playTo(RoundPhase.Challenging, job, 0, 0, 0xf);
+        vm.prank(address(rerun));
+        rounds.disprovedAggregate(job, 0, 0, bidders[0], 0, 0);
+        equal(jobs.aggregatorOf(job), address(0), "vacant");
+        skip(10);
+        vm.prank(stranger);
+        rounds.advance(job, 1, 0);
+        equal(jobs.aggregatorOf(job), stranger, "taken at once");
+        RoundView memory r = rounds.viewOf(job, 1, 0);
+        equal(r.deadline, r.openedAt + order.windows.train + order.windows.aggregate, "not before slots may still report");
+        skip(order.windows.train - 10);
+        _commitIn(1, 0x7);
+        yes(_phase(1, 0) == RoundPhase.Sampling, "committed without the late one");
+    }
+
+    function _commitIn(uint32 generation, uint256 present) private {
+        vm.prank(jobs.aggregatorOf(job));
+        rounds.commit(job, generation, 0, "root", bits(present));
+    }
+
+    function test_advance_vacantPlace_cannotBeRushed_reverts() external {
+        _emptyThePool();
         skip(order.windows.train + order.windows.aggregate);
         vm.prank(bidders[0]);
         rounds.advance(job, 0, 0);

@@ -127,8 +127,15 @@ library Verdicts {
         }
         address next = s.jobs.replaceAggregator(job, msg.sender, Store.seed(s, job, r, "aggregator"));
         if (early && next == address(0)) revert IRounds.NotAggregator(msg.sender);
-        if (r.phase != RoundPhase.Training) r.aggregator = next;
-        r.deadline = uint40(block.timestamp + grace);
+        uint256 from = block.timestamp;
+        if (r.phase == RoundPhase.Training) {
+            // Before the window is over nobody can commit what some slots still owe: the time for it begins then.
+            uint256 closesAt = uint256(r.openedAt) + s.terms[job].windows.train;
+            if (closesAt > from) from = closesAt;
+        } else {
+            r.aggregator = next;
+        }
+        r.deadline = uint40(from + grace);
     }
 
     /// No quorum: twice the sample is drawn anew, with new validators for silent ones; then the aggregator may go on alone.
