@@ -20,6 +20,13 @@ from assay.work.program import Bundle
 
 SGD = {"name": "sgd", "lr": 0.1, "momentum": 0.9}
 ADAMW = {"name": "adamw", "lr": 2e-3, "weight_decay": 0.01}
+MNIST_SGD = {
+    "name": "sgd",
+    "lr": [round(0.1 - 0.0015 * step, 4) for step in range(64)],
+    "momentum": 0.9,
+    "weight_decay": 1e-3,
+}
+"""The learning rate falls within each round, so that the slots' states are close enough to average."""
 COUNTS = range(1, 9)
 GPT_TINY = {"vocabulary": 32, "length": 16, "width": 32, "layers": 2, "heads": 2}
 
@@ -52,7 +59,7 @@ SHIPPED = {
     "digits-cnn": Shipped(cnn, {}, 8),
     "digits-cnn-adamw": Shipped(cnn, {}, 8, optimizer=ADAMW),
     "mnist-mlp": Shipped(mlp, {"inputs": 784, "hidden": (128,)}, 28),
-    "mnist-cnn": Shipped(cnn, {"size": 28}, 28, 32, {"name": "sgd", "lr": 0.03, "momentum": 0.9}),
+    "mnist-cnn": Shipped(cnn, {"size": 28}, 28, 32, MNIST_SGD),
     "gpt-tiny": Shipped(gpt, GPT_TINY, 16, batch_size=8, optimizer=ADAMW, reads_tokens=True),
 }
 
