@@ -3,7 +3,7 @@
 from dataclasses import dataclass, fields
 from typing import Any
 
-from assay.protocol.errors import BadInput
+from assay.protocol.errors import BadInput, Refused
 from assay.protocol.job import Job
 from assay.protocol.units import format_amount, parse_amount
 from assay.protocol.words import domain
@@ -163,8 +163,15 @@ def prices_of(job: Job, decimals: int) -> Prices:
 def order_of(job: Job, roots: Roots, *, token: str, decimals: int) -> Order:
     """The order of a job. `token` is the address that the network pays in (the zero address for the native coin).
 
-    Errors: `BadInput` when the budget does not cover the prices or a stake does not cover what a slash can take.
+    Errors: `BadInput` when the budget does not cover the prices or a stake does not cover what a slash can take,
+    `Refused` for an early stop, which the contracts do not know yet.
     """
+    if job.train.stop is not None:
+        raise Refused(
+            "a job cannot end early by a rule yet",
+            hint="leave out train.stop and choose train.rounds",
+            key="train.stop",
+        )
     prices = prices_of(job, decimals)
     windows = job.windows
     order = Order(

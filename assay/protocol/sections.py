@@ -131,7 +131,11 @@ class Train:
     arithmetic: str = key(
         keys.choice("exact15", "exact8", "exact22"), "Arithmetic profile: bits of an operand.", "exact15"
     )
-    stop: Stop | None = key(keys.table(Stop), "End before the last round.", None)
+    stop: Stop | None = key(
+        keys.table(Stop),
+        "End before the last round; until the contracts can, such a job is refused when it is ordered.",
+        None,
+    )
 
 
 @dataclass(frozen=True)

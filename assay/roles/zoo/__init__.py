@@ -63,6 +63,9 @@ CARDS = (
 CHEATS = {card.name: card for card in CARDS}
 
 UNCAUGHT = (
+    ("hidden start states", "a provider that serves none costs each validator a replay from the round's start, unpaid"),
+    ("hidden leaves", "a provider that opens its secret and hides its leaves loses a bond a round, not its stake"),
+    ("a second sample", "when a quorum fails after secrets are out, the sample that is drawn anew is not blind"),
     ("shared results", "validators who pass each other their results in private do less work than they are paid for"),
     ("a majority that hides bytes", "k of n validators who withhold blobs can make a round void, not wrong"),
     ("a corrupt committee", "until disputes are decided by arithmetic, k lying validators decide a re-run"),
