@@ -36,7 +36,6 @@ optimizer = { name = "adamw", lr = 1e-3 }
 rounds = 12
 steps = 48
 batch_size = 32
-stop = { metric = "accuracy", at = 0.97 }
 
 [aggregate]
 rule = "mean"

@@ -12,8 +12,8 @@ from typing import Any
 from assay.protocol.errors import LimitExceeded, Malformed
 
 DEPTH_MAX = 32
-_STRING = re.compile(r'"(?:[^"\\]|\\.)*"', re.DOTALL)
-_BRACKET = re.compile(r"[\[\]{}]")
+_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*+"?+|[\[\]{}]', re.DOTALL)
+"""A string, closed or not, or a bracket. Possessive: a text is read once, whatever it holds."""
 
 
 def write_plain(value: object) -> bytes:
@@ -39,8 +39,11 @@ def read_plain(content: bytes, size_max_bytes: int, depth_max: int = DEPTH_MAX) 
 
 def _check_depth(text: str, depth_max: int) -> None:
     depth = 0
-    for bracket in _BRACKET.findall(_STRING.sub("", text)):
-        depth += 1 if bracket in "[{" else -1
+    for match in _TOKEN.finditer(text):
+        token = match[0]
+        if token[0] == '"':
+            continue
+        depth += 1 if token in "[{" else -1
         if depth > depth_max:
             raise LimitExceeded("a JSON text is nested too deeply", limit=depth_max, actual=depth)
 
