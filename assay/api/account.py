@@ -2,10 +2,11 @@
 
 Every unit that moves inside the vault is in a `Moved` event, so the account is the contracts' and not ours. It holds
 
-    deposited = paid + refunded + held                                       of the escrow, fault deposit included
-    staked    = withdrawn + burned + to_consumer + to_challengers + held     of the stakes
+    deposited      = paid + refunded + forfeited + held                           of the escrow, fault deposit included
+    staked         = withdrawn + burned + to_consumer + to_challengers + held     of the stakes
+    to_challengers = the rewards of all parties together
 
-to the last unit, or `check` raises.
+to the last unit, or `check` raises. Forfeited is the deposit of a job that was itself at fault.
 """
 
 from collections import defaultdict
@@ -40,7 +41,7 @@ class Purse:
     slashed: int = 0
     bond_burned: int = 0
     rewards: int = 0
-    """Shares of slashes as challenger, fees as voter."""
+    """Shares of slashes as challenger, and fees as voter out of slashes; no bond that came back is in it."""
 
 
 @dataclass
@@ -56,6 +57,9 @@ class Account:
     forfeited: int = 0
     withdrawn: int = 0
     jobs: set[int] = field(default_factory=set)
+    fees: dict[bytes, int] = field(default_factory=lambda: defaultdict(int))
+    """What of slashes is set aside for voters, by the dispute's key. A challenge's bond lies under the same key, but
+    goes back before the slash, and only a dismissed challenge's bond is ever paid to voters."""
 
     def enter(self, events: Iterable[Event]) -> None:
         """Adds events, each once, in order."""
@@ -85,6 +89,13 @@ class Account:
                 self.purses[_address(move.to_key)].paid += move.amount
             case Kind.STAKED, Kind.FREE if move.from_key == move.to_key:
                 self.withdrawn += move.amount
+            case Kind.ESCROW, Kind.BOND:
+                self.fees[move.to_key] += move.amount
+            case Kind.BOND, Kind.ESCROW:
+                self.fees[move.from_key] -= move.amount
+            case Kind.BOND, Kind.FREE if self.fees[move.from_key]:
+                self.fees[move.from_key] -= move.amount
+                self.purses[_address(move.to_key)].rewards += move.amount
             case Kind.STAKED, _:
                 self.purses[_address(move.from_key)].slashed += move.amount
                 if target == Kind.FREE:
@@ -97,13 +108,14 @@ class Account:
 
     @property
     def escrow(self) -> dict[str, int]:
-        """deposited, paid, refunded, held."""
+        """deposited, paid, refunded, forfeited, held."""
         held = sum(self.ledger.vault.total(self.token, kind) for kind in (Kind.ESCROW, Kind.CREDIT))
         refunds = self.flows[Kind.ESCROW, Kind.FREE] + (self.deposits_returned)
         return {
             "deposited": self.deposited,
             "paid": self.flows[Kind.CREDIT, Kind.FREE],
             "refunded": refunds - self.stakes["to_consumer"],
+            "forfeited": self.forfeited,
             "held": held + self.fault_deposits,
         }
 
@@ -129,9 +141,10 @@ class Account:
     def check(self) -> None:
         """Raises `AssertionError`, a bug, unless every unit is accounted for."""
         escrow, stakes = self.escrow, self.stakes
-        out = escrow["paid"] + escrow["refunded"] + escrow["held"] + self.forfeited
-        assert escrow["deposited"] == out, escrow
+        assert escrow["deposited"] == sum(amount for name, amount in escrow.items() if name != "deposited"), escrow
         assert stakes["staked"] == sum(amount for name, amount in stakes.items() if name != "staked"), stakes
+        rewards = sum(purse.rewards for purse in self.purses.values())
+        assert stakes["to_challengers"] == rewards, (stakes, rewards)
 
 
 def _address(key: bytes) -> str:

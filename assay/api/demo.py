@@ -12,45 +12,35 @@ from typing import Any
 
 import torch
 
+from assay.api.cast import DemoOptions, choose_cast
+from assay.api.ledger import percent_text
 from assay.api.observer import Observer
 from assay.api.story import Story
 from assay.architectures import SHIPPED, load_shipped, mlp
-from assay.chain.contracts.containers import Order
+from assay.market.quote import Quote, quote
 from assay.protocol.errors import BadInput
 from assay.protocol.job import Job
 from assay.roles.aggregator import Aggregator
-from assay.roles.consumer import Consumer, chain_order
-from assay.roles.network import AGGREGATOR, VALIDATOR, Network, Role
+from assay.roles.network import Network, Role
 from assay.roles.provider import Provider
+from assay.roles.stage import DECIMALS, Stage
 from assay.roles.validator import Validator
-from assay.roles.world import World
-from assay.roles.zoo import CHEATS, Card
+from assay.roles.zoo import Card
 from assay.store.samples import Samples, split
 from assay.store.sources import load
 from assay.work.capture import capture
 from assay.work.program import Bundle
 
-SYMBOL, DECIMALS = "aUSD", 6
-AGGREGATORS = 2
-PROVIDERS_MAX = 64
+SYMBOL = "aUSD"
+CLASSES_MAX = 1000
+SAMPLES_PER_PROVIDER_MIN = 2
+"""One to train on for each, when a share is held out."""
+TURNS_MAX = 100_000
 SHIPPED_COUNT_MAX = 8
 """The shipped programs aggregate up to eight updates; beyond, and for other data, programs are captured here."""
 BATCH_SIZE = 64
 INIT = "seed:7"
 SGD = {"name": "sgd", "lr": 0.05, "momentum": 0.9}
-
-
-@dataclass(frozen=True)
-class DemoOptions:
-    """What may be chosen. `providers` counts the honest; `cheaters` join them, or take a place in their own role."""
-
-    seed: int = 7
-    providers: int = 4
-    cheaters: tuple[str, ...] = ("skipper", "update-swapper", "rubber-stamp")
-    rounds: int = 0
-    data: str = "sklearn:digits"
-    model: str = ""
-    validators: int = 5
 
 
 @dataclass(frozen=True)
@@ -82,57 +72,31 @@ def run_demo(options: DemoOptions, on_event: Callable[[dict[str, Any]], None]) -
     cast = choose_cast(options)
     on_event({"kind": "step", "text": f"loading {options.data}"})
     samples = load(options.data)
+    check_samples(samples, len(cast["provider"]))
     job, bundle = compose(options, len(cast["provider"]), samples)
+    quoted = quote_of(quote(job, DECIMALS))
     train, test = split(samples, job.data.held_out, job.data.split_seed)
     on_event({"kind": "step", "text": "deploying the contracts on a chain of our own"})
     network = Network(sha256(b"assay.demo" + options.seed.to_bytes(8, "big")).digest(), time.perf_counter)
-    consumer = Consumer(network.world("consumer", 0))
-    document, roots = consumer.publish(job, bundle, train, test)
-    order = chain_order(job, document, roots, network.token.address, DECIMALS)
-    network.mint(consumer.world, network.ledger.jobs.cost(order))
-    network.parties["consumer"] = consumer
-    enter_cast(network, cast, order)
+    stage = Stage(network, job, bundle, train, test)
+    enter_cast(stage, cast)
     names = {world.address: name for name, world in network.worlds.items()}
     observer = Observer(network.world("observer", 0), network.token.address, DECIMALS, names, on_event)
     observer.behaviours = {network.worlds[name].address: network.parties[name].behaviour for name in network.parties}
     network.parties["observer"] = observer
+    on_event({"kind": "step", "text": quote_line(quoted)})
     on_event({"kind": "step", "text": "posting the job"})
-    posted = consumer.post(order)
-    jobs = network.ledger.jobs
-    network.run(lambda: jobs.view_of(posted).ended and all_closed(network, posted))
+    stage.play(turns_max=TURNS_MAX)
     on_event({"kind": "step", "text": "taking the stakes back"})
     network.unstake_all()
     observer.tick()
     observer.account.check()
-    report = Story(network, observer, order, posted).report()
+    report = {**Story(network, observer, stage.order, stage.job).report(), "quote": quoted}
     report["seconds"]["total"] = time.perf_counter() - started_s
     train_s = report["seconds"]["train"]
     report["ratio"]["overhead"] = (report["seconds"]["total"] - train_s) / train_s
     on_event({"kind": "done"})
     return report
-
-
-def choose_cast(options: DemoOptions) -> dict[str, list[Card | None]]:
-    """Who plays each place: None for the honest. Errors: `BadInput`."""
-    unknown = [name for name in options.cheaters if name not in CHEATS]
-    if unknown:
-        raise BadInput(f"no cheat is called {unknown[0]!r}", hint="`assay zoo` lists them")
-    cards = [CHEATS[name] for name in options.cheaters]
-    posted = [card.name for card in cards if card.role == "consumer"]
-    if posted:
-        raise BadInput(f"{posted[0]} is a consumer's cheat, and the demo's consumer is you", hint="try another one")
-    by_role = {role: [card for card in cards if card.role == role] for role in ("provider", "validator", "aggregator")}
-    if not options.providers >= 1 or options.providers + len(by_role["provider"]) > PROVIDERS_MAX:
-        raise BadInput(f"the demo has 1 to {PROVIDERS_MAX} providers, cheaters included", hint="ask for fewer")
-    if len(by_role["validator"]) > (options.validators - 1) // 2 or len(by_role["aggregator"]) >= AGGREGATORS:
-        raise BadInput(
-            "that many cheats would be the majority", hint="a quorum must be honest until disputes replace it"
-        )
-    return {
-        "provider": [*[None] * options.providers, *by_role["provider"]],
-        "validator": [*[None] * (options.validators - len(by_role["validator"])), *by_role["validator"]],
-        "aggregator": [*by_role["aggregator"], *[None] * (AGGREGATORS - len(by_role["aggregator"]))],
-    }
 
 
 def compose(options: DemoOptions, provider_count: int, samples: Samples) -> tuple[Job, Bundle]:
@@ -169,32 +133,55 @@ def compose(options: DemoOptions, provider_count: int, samples: Samples) -> tupl
     return job, capture(net, job.model.loss, optimizer, x, y, init=INIT, counts=range(1, provider_count + 1))
 
 
-def enter_cast(network: Network, cast: dict[str, list[Card | None]], order: Order) -> None:
-    """Gives every party a key, money and a stake, and lets the drawn roles enter their pools."""
-    stakes = {
-        "provider": order.provider_stake,
-        "validator": order.validator_stake,
-        "aggregator": order.aggregator_stake,
-    }
-    pools = {"provider": None, "validator": VALIDATOR, "aggregator": AGGREGATOR}
-    for role, cards in cast.items():
-        for index, card in enumerate(cards):
-            name = f"{role}-{index + 1}"
-            world = network.world(
-                name, stakes[role] + (2 * order.price_ceiling if role == "provider" else network.challenge_bonds(order))
-            )
-            network.stake(world, stakes[role], pools[role])
-            network.parties[name] = play(role, card, world, order)
+def check_samples(samples: Samples, provider_count: int) -> None:
+    """That a classifier can be trained on these samples by so many. Errors: `BadInput`."""
+    x, y = samples.x, samples.y
+    if y.ndim != 1 or y.dtype.kind != "i":
+        raise BadInput(
+            f"y is {y.dtype} of shape {list(y.shape)}, not a label for each sample",
+            hint="save y as whole numbers, one for each sample",
+        )
+    if int(y.min()) < 0 or int(y.max()) >= CLASSES_MAX:
+        raise BadInput(
+            f"labels go from {int(y.min())} to {int(y.max())}", hint=f"number the classes from 0, below {CLASSES_MAX}"
+        )
+    if x.dtype.kind != "f" or x.ndim < 2:
+        raise BadInput(
+            f"x is {x.dtype} of shape {list(x.shape)}, not numbers with a point, several for each sample",
+            hint='save x as float32, images of bytes as x.astype("float32") / 255',
+        )
+    if samples.count < SAMPLES_PER_PROVIDER_MIN * provider_count:
+        raise BadInput(
+            f"{samples.count} samples are too few for {provider_count} providers",
+            hint=f"bring at least {SAMPLES_PER_PROVIDER_MIN} for each provider, cheaters included",
+        )
 
 
-def play(role: str, card: Card | None, world: World, order: Order) -> Role:
-    """A party in its role, honest or not."""
+def enter_cast(stage: Stage, cast: dict[str, list[Card | None]]) -> None:
+    """Lets everybody in. Where an aggregator cheats the honest stand by, so that the cheat is drawn for every seed."""
     honest: dict[str, Callable[..., Role]] = {"provider": Provider, "validator": Validator, "aggregator": Aggregator}
-    kind = card.load() if card else honest[role]
-    party: Role = kind(world, order.price_ceiling) if role == "provider" else kind(world)
-    return party
+    for role, cards in cast.items():
+        crowded = role == "aggregator" and any(cards)
+        for card in cards:
+            stage.enter(role, card.load() if card else honest[role], enrol=card is not None or not crowded)
 
 
-def all_closed(network: Network, job: int) -> bool:
-    """Whether every party has taken what is its own."""
-    return all(job not in party.clerk.jobs() for name, party in network.parties.items() if name != "observer")
+def quote_of(made: Quote) -> dict[str, Any]:
+    """What a consumer is told before posting, as the report has it."""
+    whole = made.to_json()
+    return {
+        "cost": whole["cost"]["total"],
+        "verification_share": made.verification_share,
+        "detection_per_round": made.detection_per_round,
+        "detection_per_job": made.detection_per_job,
+        "stake_min": whole["stakes"]["lazy_minimum"],
+    }
+
+
+def quote_line(quoted: dict[str, Any]) -> str:
+    """The same as a line."""
+    return (
+        f"quoted {quoted['cost']} {SYMBOL} at most; {percent_text(quoted['verification_share'])} of the work re-executed;"
+        f" a cheat in a tenth of it caught with {percent_text(quoted['detection_per_round'])} per round,"
+        f" {percent_text(quoted['detection_per_job'], 3)} per job; stakes from {quoted['stake_min']} {SYMBOL}"
+    )

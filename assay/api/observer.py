@@ -24,6 +24,7 @@ from assay.protocol.commitment import bitmap_slots
 from assay.protocol.phase import Outcome, Target
 from assay.protocol.units import format_amount
 from assay.roles.book import RoundName
+from assay.roles.evidence import Evidence
 from assay.roles.exam import Mark, evaluate
 from assay.roles.party import Party
 from assay.roles.wake import IDLE, Wake
@@ -82,11 +83,15 @@ class Observer(Party):
         super().__init__(world)
         self.account = Account(world.ledger, token)
         self.stories: dict[RoundName, RoundStory] = {}
-        self.evidence: dict[str, list[str]] = {}
+        self.price = 0
+        self.aggregators: set[str] = set()
+        self.found: dict[str, dict[str, list[int]]] = {}
+        """Rounds by reason, by account."""
         self.disputes: dict[int, dict[str, Any]] = {}
         self.behaviours: dict[str, str] = {}
         self.events: list[Event] = []
         self.slots_accepted: dict[str, int] = {}
+        self.checked = Evidence(self)
         self._cursor = world.ledger.open_cursor()
         self._decimals, self._names, self._note = decimals, names, note
         self._head = -1
@@ -103,14 +108,19 @@ class Observer(Party):
             self.account.enter(events)
             for event in events:
                 self.enter(event)
+            for job in self.account.jobs:
+                if self.world.ledger.jobs.view_of(job).ended:
+                    self.clerk.close(job)
         return IDLE
 
     def enter(self, event: Event) -> None:
         """Tells the story of one event."""
         match event:
             case Matched():
+                self.price = event.price
                 self.step(f"matched {len(event.providers)} providers at {self.amount(event.price)} per slot and round")
             case Drawn():
+                self.aggregators.add(event.aggregator)
                 self.step(f"the beacon drew {len(event.validators)} validators and an aggregator")
             case RoundOpened():
                 name = (event.job, event.generation, event.round)
@@ -120,8 +130,7 @@ class Observer(Party):
             case Included():
                 self._include(event)
             case Late():
-                self.stories[event.job, event.generation, event.round].late += 1
-                self.blame(event.provider, "late", event.burned, "its slot was not accepted in this round", event.round)
+                self._leave_out(event)
             case Aggregated():
                 self._measure((event.job, event.generation, event.round), event.end_root)
             case Voided():
@@ -135,6 +144,7 @@ class Observer(Party):
             case Penalised():
                 self.blame(event.account, "penalised", event.amount, _reason(event.reason), event.round)
             case AggregatorReplaced():
+                self.aggregators.add(event.to)
                 self.step(f"{self.name(event.to)} takes the place of {self.name(event.from_)}")
             case Rewound():
                 self.step(f"round {event.round} is rewound into generation {event.generation}")
@@ -156,12 +166,40 @@ class Observer(Party):
         self._note({"kind": "step", "text": text})
 
     def blame(self, account: str, what: str, amount: int, reason: str, index: int) -> None:
-        """A party is found out."""
-        self.evidence.setdefault(account, []).append(f"round {index}: {reason}")
+        """A party is found out; what costs it nothing more is no news."""
+        rounds = self.found.setdefault(account, {}).setdefault(reason, [])
+        if index not in rounds:
+            rounds.append(index)
+        if not amount:
+            return
         verdict = {"subject": self.name(account), "behaviour": self.behaviours.get(account, ""), "what": what}
         self._note(
             {"kind": "verdict", **verdict, "amount": self.amount(amount), "evidence": f"{reason} (round {index})"}
         )
+
+    def evidence(self, account: str) -> list[str]:
+        """What convicts an account, a line for each reason."""
+        return [
+            f"round{'s' * (len(rounds) > 1)} {', '.join(map(str, rounds))}: {reason}"
+            for reason, rounds in self.found.get(account, {}).items()
+        ]
+
+    def _leave_out(self, event: Late) -> None:
+        """A slot that was not accepted: late when it was not there, rejected when it was."""
+        name = (event.job, event.generation, event.round)
+        view = self.world.ledger.rounds.view_of(*name)
+        if event.slot not in bitmap_slots(view.present):
+            self.stories[name].late += 1
+            self.blame(event.provider, "late", event.burned, "its slot did not come in time", event.round)
+            return
+        self.stories[name].rejected += 1
+        opened = self.checked.opened(name, view, event.slot, final=True)
+        if opened is None or not opened.reason:
+            why = "it was not opened"
+        else:
+            # The hashes of an opening that does not fit differ from round to round, and tell a reader nothing.
+            why = opened.reason if ":" not in opened.reason or opened.transcript else "its opening does not fit it"
+        self.blame(event.provider, "rejected", event.burned, f"its slot was not accepted: {why}", event.round)
 
     def _include(self, event: Included) -> None:
         name = (event.job, event.generation, event.round)

@@ -19,13 +19,21 @@ PARTY = {
     "paid": ("amount", "What it was paid, its stake apart."),
     "slashed": ("amount", "What of its stake was taken, penalties included."),
     "bond_burned?": ("amount", "What of its bond was burned, for slots that it did not deliver."),
-    "rewards?": ("amount", "Shares of slashes for proving a cheat, and fees for votes."),
+    "rewards?": ("amount", "Out of slashes: shares for proving a cheat, and fees for votes."),
     "evidence": ("any", "What convicted it; empty for the honest."),
 }
 
 REPORT: dict[str, Any] = {
     "token": {"symbol": ("text", "Of payment and stake."), "decimals": ("count", "Units: a token is 10^decimals.")},
     "accuracy": ("figure", "Share of held-out samples that the last model labels right, by the committed `evaluate`."),
+    "price?": ("amount", "Of one slot in one round, as the bids cleared it."),
+    "quote?": {
+        "cost": ("amount", "What leaves the consumer's balance at posting; what is not spent comes back."),
+        "verification_share": ("figure", "Share of the work that validators re-execute at most."),
+        "detection_per_round": ("figure", "Probability that a cheat in a tenth of a round's segments is caught in it."),
+        "detection_per_job": ("figure", "... in any round of the job."),
+        "stake_min": ("amount", "The least stake with which doing nothing does not pay."),
+    },
     "rounds": [
         {
             "index": ("count", "From 0."),
@@ -33,18 +41,25 @@ REPORT: dict[str, Any] = {
             "loss": ("figure?", "Training loss of the last segment, mean over the slots in the aggregate."),
             "accuracy": ("figure?", "On held-out samples after the round."),
             "accepted": ("count", "Slots in the aggregate."),
-            "late": ("count", "Slots that missed the deadline."),
-            "rejected": ("count", "Slots that verification disproved."),
+            "late": ("count", "Slots that did not come in time."),
+            "rejected": ("count", "Slots that came and were refused or disproved."),
             "void?": ("flag", "Whether the round was undone, to run again in the next generation."),
         }
     ],
-    "providers": [{**PARTY, "segments_accepted": ("count", "Segments that nobody could disprove.")}],
+    "providers": [
+        {
+            **PARTY,
+            "rounds_accepted?": ("count", "Rounds in which its slot was accepted."),
+            "segments_accepted": ("count", "Segments that nobody could disprove."),
+        }
+    ],
     "validators": [{**PARTY, "segments_checked?": ("count", "Segments in the tables that it opened.")}],
-    "aggregators": [PARTY],
+    "aggregators": [{**PARTY, "drawn?": ("flag", "Whether it was drawn, or took another's place.")}],
     "escrow": {
         "deposited": ("amount", "By the consumer."),
         "paid": ("amount", "To the parties for work."),
         "refunded": ("amount", "To the consumer."),
+        "forfeited?": ("amount", "Burned of the deposit against a job that is itself at fault."),
         "held": ("amount", "Still in the contract."),
     },
     "stakes": {
@@ -52,7 +67,10 @@ REPORT: dict[str, Any] = {
         "withdrawn": ("amount", "Back to those who staked, or theirs to take."),
         "burned": ("amount", "Of slashes and penalties."),
         "to_consumer": ("amount", "Of slashes: to the job's escrow."),
-        "to_challengers": ("amount", "Of slashes: to who proved the cheat."),
+        "to_challengers": (
+            "amount",
+            "Of slashes: to who proved the cheat, and to who voted on it; the rewards of all.",
+        ),
         "held": ("amount", "Still in the contract."),
     },
     "audit": {

@@ -40,6 +40,7 @@ class Story:
         return {
             "token": {"symbol": SYMBOL, "decimals": DECIMALS},
             "accuracy": mark.accuracy,
+            "price": format_amount(self.observer.price, DECIMALS),
             "rounds": [story.to_json() for story in self.observer.stories.values()],
             **self.parties(),
             "escrow": self.amounts(self.observer.account.escrow),
@@ -80,10 +81,13 @@ class Story:
                 "behaviour": self.observer.behaviours[world.address],
                 **self.amounts({"paid": purse.paid, "slashed": purse.slashed, "bond_burned": purse.bond_burned}),
                 "rewards": format_amount(purse.rewards, DECIMALS),
-                "evidence": self.observer.evidence.get(world.address, []),
+                "evidence": self.observer.evidence(world.address),
             }
+            if group == "aggregators":
+                row["drawn"] = world.address in self.observer.aggregators
             if group == "providers":
                 rounds = self.observer.slots_accepted.get(world.address, 0)
+                row["rounds_accepted"] = rounds
                 row["segments_accepted"] = rounds * self.observer.assignment(self.job).segment_count
             if group == "validators":
                 row["segments_checked"] = checked.get(world.address, 0)
@@ -103,12 +107,13 @@ class Story:
         segments = self.observer.assignment(self.job).segment_count
         checked = total = 0
         caught: list[float] = []
-        for name in self.observer.stories:
+        for name, story in self.observer.stories.items():
             page = self.observer.book.round(name)
             honest = [rows for address, rows in page.tables.items() if self.observer.behaviours[address] == "honest"]
             view = self.ledger.rounds.view_of(*name)
             pairs = len(bitmap_slots(view.present)) * segments
-            if not pairs:
+            # A round that was undone before anybody showed a table had no chance to catch anything, and cost nothing.
+            if not pairs or (story.void and not page.tables):
                 continue
             cheated = math.ceil(CHEATED_SHARE * pairs)
             missed = 1.0
