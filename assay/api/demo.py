@@ -181,7 +181,8 @@ def quote_of(made: Quote) -> dict[str, Any]:
 def quote_line(quoted: dict[str, Any]) -> str:
     """The same as a line."""
     return (
-        f"quoted {quoted['cost']} {SYMBOL} at most; {percent_text(quoted['verification_share'])} of the work re-executed;"
+        f"quoted {quoted['cost']} {SYMBOL} at most;"
+        f" {percent_text(quoted['verification_share'])} of the work re-executed;"
         f" a cheat in a tenth of it caught with {percent_text(quoted['detection_per_round'])} per round,"
         f" {percent_text(quoted['detection_per_job'], 3)} per job; stakes from {quoted['stake_min']} {SYMBOL}"
     )

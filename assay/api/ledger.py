@@ -20,17 +20,19 @@ def money(report: Mapping[str, Any]) -> Html:
     ]
     named = sum((amount for _, _, amount in paid), Decimal(0))
     rest = Decimal(escrow["paid"]) - named
+    forfeited = Decimal(escrow.get("forfeited", "0"))
     from_escrow = [
         *paid,
         *([("c3", "paid to others", rest)] if rest else []),
         ("c5", "refunded to the consumer", Decimal(escrow["refunded"])),
+        *([("c3", "forfeited, the job being at fault", forfeited)] if forfeited else []),
         ("c4", "still held", Decimal(escrow["held"])),
     ]
     from_stakes = [
         ("c0", "withdrawn by those who staked it", Decimal(stakes["withdrawn"])),
         ("c4", "burned", Decimal(stakes["burned"])),
         ("c3", "to the job it was slashed in", Decimal(stakes["to_consumer"])),
-        ("c2", "to who proved the cheat", Decimal(stakes["to_challengers"])),
+        ("c2", "to who proved the cheat or voted on it", Decimal(stakes["to_challengers"])),
         ("c5", "still held", Decimal(stakes["held"])),
     ]
     symbol = clean(report["token"]["symbol"])

@@ -208,6 +208,11 @@ def _lost(party: Report) -> Decimal:
     return Decimal(party["slashed"]) + Decimal(party.get("bond_burned", "0"))
 
 
+def was_drawn(party: Report) -> bool:
+    """False for one that only stood by."""
+    return bool(party.get("drawn", True)) or Decimal(party["paid"]) > 0
+
+
 def _party(party: Report, role: str) -> Html:
     honest, lost = party["behaviour"] == "honest", _lost(party)
     segments = party.get("segments_accepted", party.get("segments_checked"))
@@ -216,7 +221,7 @@ def _party(party: Report, role: str) -> Html:
         tag("th", party["name"], role not in party["name"] and tag("span", f" {role}", class_="quiet"), scope="row"),
         tag("td", tag("span", party["behaviour"], class_="badge good" if honest else "badge bad")),
         tag("td", "" if segments is None else str(segments), class_="n", data_name="segments"),
-        tag("td", party["paid"], class_="n", data_name="paid"),
+        tag("td", party["paid"] if was_drawn(party) else "not drawn", class_="n", data_name="paid"),
         tag("td", amount_text(lost) if lost else "–", class_="n taken" if lost else "n", data_name="lost"),
         tag("td", evidence_text(party["evidence"])),
     )
@@ -262,6 +267,7 @@ def _cost(report: Report) -> Html:
         "cost",
         "Cost of verification",
         lead,
+        _quoted(report),
         bar([(style, size) for style, _, size in parts], title="Seconds by kind of work"),
         tag(
             "table",
@@ -276,6 +282,20 @@ def _cost(report: Report) -> Html:
             class_="sum",
         ),
     )
+
+
+def _quoted(report: Report) -> Html | None:
+    quoted = report.get("quote")
+    if quoted is None:
+        return None
+    symbol = clean(report["token"]["symbol"])
+    words = (
+        f"Quoted before posting: {quoted['cost']} {symbol} at most, {percent_text(quoted['verification_share'])} of the"
+        f" work re-executed, a cheat in a tenth of it caught with {percent_text(quoted['detection_per_round'])} per"
+        f" round and {percent_text(quoted['detection_per_job'], 3)} per job,"
+        f" stakes from {quoted['stake_min']} {symbol}."
+    )
+    return tag("p", words, class_="lead")
 
 
 def _ledger(report: Report) -> Html:

@@ -23,7 +23,13 @@ from assay.cli.terminal import plain, printable
 Event = Mapping[str, Any]
 ROUNDS_SHOWN = 8
 VERDICTS_SHOWN = 10
-VERDICT_STYLES = {"slashed": "bold red", "penalised": "yellow", "late": "yellow", "dismissed": "dim"}
+VERDICT_STYLES = {
+    "slashed": "bold red",
+    "penalised": "yellow",
+    "late": "yellow",
+    "rejected": "yellow",
+    "dismissed": "dim",
+}
 
 
 class Board:

@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from assay.api.ledger import amount_text, percent_text
-from assay.api.report import evidence_text
+from assay.api.report import evidence_text, was_drawn
 from assay.cli.terminal import plain, printable
 
 Report = Mapping[str, Any]
@@ -55,7 +55,7 @@ def _parties(report: Report, symbol: str) -> Table:
                 plain(party["name"], "" if honest else "bold")
                 + plain("" if role in party["name"] else f" {role}", "dim"),
                 plain(party["behaviour"], "green" if honest else "red"),
-                plain(party["paid"]),
+                plain(party["paid"]) if was_drawn(party) else plain("not drawn", "dim"),
                 plain(amount_text(lost) if lost else "–", "red" if lost else "dim"),
             )
     return table
@@ -71,14 +71,16 @@ def _evidence(report: Report) -> list[tuple[str, Text]]:
 def _facts(report: Report, symbol: str) -> list[tuple[str, Text]]:
     escrow, stakes, audit, ratio = report["escrow"], report["stakes"], report["audit"], report["ratio"]
     seconds, model = report["seconds"], report["model"]
+    forfeited = f" + forfeited {escrow['forfeited']}" if Decimal(escrow.get("forfeited", "0")) else ""
     bits = "equal, bit for bit" if audit["honest"] else "NOT equal"
     return [
         ("accuracy", plain(f"{float(report['accuracy']):.2%} on held-out data, by the committed evaluation program")),
+        *_quoted(report, symbol),
         (
             "escrow",
             plain(
                 f"{escrow['deposited']} {symbol} = paid {escrow['paid']} + refunded {escrow['refunded']}"
-                f" + held {escrow['held']}"
+                f"{forfeited} + held {escrow['held']}"
             ),
         ),
         (
@@ -101,13 +103,25 @@ def _facts(report: Report, symbol: str) -> list[tuple[str, Text]]:
         (
             "cost",
             plain(
-                f"verification {float(ratio['verify_train']):.1%} of training time;"
+                f"verification {float(ratio['verify_train']):.1%} of training time, everything that is not training"
+                f" {float(ratio['overhead']):.1%};"
                 f" {float(seconds['total']):.0f} s in all; {int(report['gas']['total']):,} gas"
             ),
         ),
         ("model", plain(f"token {model['token_id']}, state {printable(model['state_root'], 22)}")),
         ("answer", plain(evidence_text(report["answer"]))),
     ]
+
+
+def _quoted(report: Report, symbol: str) -> list[tuple[str, Text]]:
+    quoted = report.get("quote")
+    if quoted is None:
+        return []
+    words = (
+        f"{quoted['cost']} {symbol} at most; {percent_text(quoted['verification_share'])} of the work re-executed;"
+        f" stakes from {quoted['stake_min']} {symbol}"
+    )
+    return [("quote", plain(words))]
 
 
 def _share(audit: Report) -> str:

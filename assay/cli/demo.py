@@ -44,9 +44,11 @@ def run(
     given: dict[str, Any] = {"seed": seed, "providers": providers, "rounds": rounds, "data": data, "model": model}
     if cheaters is not None:
         given["cheaters"] = tuple(name for name in (part.strip() for part in cheaters.split(",")) if name)
+    options = _choose(given)
+    _open_folder(out)
     console = console_out()
     if as_json:
-        print_json(_train(given, out, None))
+        print_json(_train(options, out, None))
         return
 
     from assay.cli.board import watch
@@ -54,7 +56,7 @@ def run(
 
     with watch(console, "assay demo") as note:
         note({"kind": "step", "text": "loading"})
-        report = _train(given, out, note)
+        report = _train(options, out, note)
     console.print()
     name = own_name()
     commands = (
@@ -67,13 +69,46 @@ def run(
     print_closing(console, report, (str(out / "report.html"), str(out / "report.json")), commands)
 
 
-def _train(given: dict[str, Any], folder: Path, note: Any) -> dict[str, Any]:
-    from assay.api.demo import DemoOptions, run_demo
-    from assay.api.report import write_report
+def _choose(given: dict[str, Any]) -> Any:
+    """The options, refused before anything heavy is loaded or anything is shown. Errors: `BadInput`."""
+    from assay.api.cast import DemoOptions, choose_cast
 
     options = DemoOptions(**{name: value for name, value in given.items() if value is not None})
+    choose_cast(options)
+    return options
+
+
+def _open_folder(folder: Path) -> None:
+    """Makes the folder and writes to it, so that nobody trains for a report that cannot be kept. Errors: `BadInput`."""
+    import tempfile
+
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder) as probe:
+            probe.write(b"assay")
+        taken = [name for name in ("report.html", "report.json") if (folder / name).is_dir()]
+    except (OSError, ValueError) as error:
+        raise _unwritable(folder, error) from error
+    if taken:
+        raise _unwritable(folder / taken[0], "it is a folder")
+
+
+def _unwritable(path: Path, why: object) -> Exception:
+    from assay.protocol.errors import BadInput
+
+    words = getattr(why, "strerror", None) or why
+    return BadInput(f"cannot write to {path}: {words}", hint="name a folder that you may write to with --out")
+
+
+def _train(options: Any, folder: Path, note: Any) -> dict[str, Any]:
+    from assay.api.demo import run_demo
+    from assay.api.report import write_report
+
     # With --json nothing else may reach standard output, whoever prints.
     with contextlib.redirect_stdout(sys.stderr) if note is None else contextlib.nullcontext():
         report = run_demo(options, note or (lambda _: None))
-    write_report(report, folder)
+    try:
+        write_report(report, folder)
+    except OSError as error:
+        raise _unwritable(folder, error) from error
     return report
