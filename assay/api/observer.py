@@ -17,6 +17,7 @@ from assay.chain.contracts.rounds import (
     Penalised,
     Rewound,
     RoundOpened,
+    TableRevealed,
     Voided,
 )
 from assay.chain.events import Event
@@ -59,6 +60,8 @@ class RoundStory:
     loss: float | None = None
     mark: Mark | None = None
     void: bool = False
+    fixed: bool = False
+    """Whether it got as far as an included set, void or not."""
 
     def to_json(self) -> dict[str, Any]:
         """As the report and the display show it."""
@@ -90,7 +93,12 @@ class Observer(Party):
         self.disputes: dict[int, dict[str, Any]] = {}
         self.behaviours: dict[str, str] = {}
         self.events: list[Event] = []
-        self.slots_accepted: dict[str, int] = {}
+        self.rounds_served: dict[str, int] = {}
+        """Tables shown, by validator: each earns the fee."""
+        self.slots_full: dict[str, int] = {}
+        self.slots_half: dict[str, int] = {}
+        """Slots by what they earn: the price when their update entered; half when accepted only, or void after all had
+        committed."""
         self.checked = Evidence(self)
         self._cursor = world.ledger.open_cursor()
         self._decimals, self._names, self._note = decimals, names, note
@@ -127,6 +135,8 @@ class Observer(Party):
                 self.stories[name] = RoundStory(event.round, event.generation)
                 rounds = self.clerk.order(event.job).rounds
                 self._note({"kind": "opened", "round": event.round, "generation": event.generation, "rounds": rounds})
+            case TableRevealed():
+                self.rounds_served[event.validator] = self.rounds_served.get(event.validator, 0) + 1
             case Included():
                 self._include(event)
             case Late():
@@ -134,7 +144,7 @@ class Observer(Party):
             case Aggregated():
                 self._measure((event.job, event.generation, event.round), event.end_root)
             case Voided():
-                self.stories[event.job, event.generation, event.round].void = True
+                self._void(event)
             case Finalised():
                 self._pay()
             case Disproved():
@@ -206,8 +216,10 @@ class Observer(Party):
         slots = bitmap_slots(event.included)
         self.stories[name].accepted = len(slots)
         providers = self.clerk.providers(event.job)
+        self.stories[name].fixed = True
         for slot in bitmap_slots(event.accepted):
-            self.slots_accepted[providers[slot]] = self.slots_accepted.get(providers[slot], 0) + 1
+            earned = self.slots_full if slot in slots else self.slots_half
+            earned[providers[slot]] = earned.get(providers[slot], 0) + 1
         losses = []
         for slot in slots:
             opening = self.book.round(name).openings.get(slot)
@@ -215,6 +227,15 @@ class Observer(Party):
                 losses.append(struct.unpack(">f", int(opening["losses"][-1]).to_bytes(4, "big"))[0])
         if losses:
             self.stories[name].loss = sum(losses) / len(losses)
+
+    def _void(self, event: Voided) -> None:
+        name = (event.job, event.generation, event.round)
+        story = self.stories[name]
+        story.void = True
+        if not story.fixed and event.credited:
+            providers = self.clerk.providers(event.job)
+            for slot in bitmap_slots(self.world.ledger.rounds.view_of(*name).present):
+                self.slots_half[providers[slot]] = self.slots_half.get(providers[slot], 0) + 1
 
     def _measure(self, name: RoundName, end_root: bytes) -> None:
         state = self.state(name[0], end_root)

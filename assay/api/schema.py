@@ -26,6 +26,7 @@ PARTY = {
 REPORT: dict[str, Any] = {
     "token": {"symbol": ("text", "Of payment and stake."), "decimals": ("count", "Units: a token is 10^decimals.")},
     "accuracy": ("figure", "Share of held-out samples that the last model labels right, by the committed `evaluate`."),
+    "validator_fee?": ("amount", "Of one validator in one round."),
     "price?": ("amount", "Of one slot in one round, as the bids cleared it."),
     "quote?": {
         "cost": ("amount", "What leaves the consumer's balance at posting; what is not spent comes back."),
@@ -49,11 +50,18 @@ REPORT: dict[str, Any] = {
     "providers": [
         {
             **PARTY,
-            "rounds_accepted?": ("count", "Rounds in which its slot was accepted."),
+            "rounds_accepted?": ("count", "Rounds that its update entered: each earns the price."),
+            "rounds_half?": ("count", "Rounds accepted only, or void after it had committed: each earns half of it."),
             "segments_accepted": ("count", "Segments that nobody could disprove."),
         }
     ],
-    "validators": [{**PARTY, "segments_checked?": ("count", "Segments in the tables that it opened.")}],
+    "validators": [
+        {
+            **PARTY,
+            "rounds_served?": ("count", "Rounds whose table it opened: each earns the fee."),
+            "segments_checked?": ("count", "Segments in the tables that it opened."),
+        }
+    ],
     "aggregators": [{**PARTY, "drawn?": ("flag", "Whether it was drawn, or took another's place.")}],
     "escrow": {
         "deposited": ("amount", "By the consumer."),

@@ -40,6 +40,7 @@ class Story:
         return {
             "token": {"symbol": SYMBOL, "decimals": DECIMALS},
             "accuracy": mark.accuracy,
+            "validator_fee": format_amount(self.order.validator_fee, DECIMALS),
             "price": format_amount(self.observer.price, DECIMALS),
             "rounds": [story.to_json() for story in self.observer.stories.values()],
             **self.parties(),
@@ -86,10 +87,12 @@ class Story:
             if group == "aggregators":
                 row["drawn"] = world.address in self.observer.aggregators
             if group == "providers":
-                rounds = self.observer.slots_accepted.get(world.address, 0)
+                rounds = self.observer.slots_full.get(world.address, 0)
                 row["rounds_accepted"] = rounds
+                row["rounds_half"] = self.observer.slots_half.get(world.address, 0)
                 row["segments_accepted"] = rounds * self.observer.assignment(self.job).segment_count
             if group == "validators":
+                row["rounds_served"] = self.observer.rounds_served.get(world.address, 0)
                 row["segments_checked"] = checked.get(world.address, 0)
             groups[group].append(row)
         return groups

@@ -4,12 +4,13 @@ import json
 import os
 import subprocess
 import sys
-from decimal import Decimal
+from decimal import ROUND_DOWN, Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+UNIT = Decimal("0.000001")
 SEEDS_LONG = range(1, 11)
 
 
@@ -30,9 +31,12 @@ def check(report: dict[str, Any], accuracy_min: float) -> None:
     providers = {"honest": [], "skipper": [], "update-swapper": []}
     for party in report["providers"]:
         providers[party["behaviour"]].append(party)
-    full = {Decimal(party["paid"]) for party in providers["honest"]}
-    assert len(full) == 1
-    assert full.pop() > 0
+    price = Decimal(report["price"])
+    assert price > 0
+    for party in providers["honest"]:
+        assert party["rounds_accepted"] >= len(rounds)
+        half = (price / 2).quantize(UNIT, ROUND_DOWN)
+        assert Decimal(party["paid"]) == price * party["rounds_accepted"] + half * party["rounds_half"], party
     for cheat in (*providers["skipper"], *providers["update-swapper"]):
         assert Decimal(cheat["slashed"]) > 0
         assert Decimal(cheat["paid"]) == 0
@@ -46,10 +50,16 @@ def check(report: dict[str, Any], accuracy_min: float) -> None:
                 assert Decimal(party["slashed"]) == Decimal(party["bond_burned"]) == 0, party
                 assert not party["evidence"], party
     honest = [party for party in report["validators"] if party["behaviour"] == "honest"]
-    assert len({party["paid"] for party in honest}) == 1
-    assert Decimal(honest[0]["paid"]) > 0
+    for party in honest:
+        assert party["rounds_served"] >= len(rounds)
+        assert Decimal(party["paid"]) == Decimal(report["validator_fee"]) * party["rounds_served"], party
+    assert sum(party["drawn"] for party in report["aggregators"]) == 1
     escrow = {name: Decimal(amount) for name, amount in report["escrow"].items()}
-    assert escrow["deposited"] == escrow["paid"] + escrow["refunded"] + escrow["held"]
+    assert escrow["deposited"] == escrow["paid"] + escrow["refunded"] + escrow["forfeited"] + escrow["held"]
+    assert escrow["forfeited"] == 0
+    assert Decimal(report["quote"]["cost"]) == escrow["deposited"]
+    everybody = [party for group in ("providers", "validators", "aggregators") for party in report[group]]
+    assert sum(Decimal(party["rewards"]) for party in everybody) == Decimal(report["stakes"]["to_challengers"])
     paid = sum(Decimal(p["paid"]) for group in ("providers", "validators", "aggregators") for p in report[group])
     assert paid == escrow["paid"]
     stakes = {name: Decimal(amount) for name, amount in report["stakes"].items()}
@@ -80,6 +90,24 @@ def test_demo_gives_the_same_state_for_the_same_seed(tmp_path: Path) -> None:
     assert first["rounds"] == second["rounds"]
     assert first["gas"] == second["gas"]
     assert first["model"]["state_root"] != other["model"]["state_root"]
+
+
+@pytest.mark.parametrize("cheat", ["stalling-aggregator", "inventing-aggregator"])
+def test_a_cheating_aggregator_is_drawn_caught_and_replaced(tmp_path: Path, cheat: str) -> None:
+    report = run_demo(tmp_path, "--model", "mlp", "--rounds", "2", "--cheaters", f"{cheat},copycat,garbage")
+    caught, honest = report["aggregators"]
+    assert caught["behaviour"] == cheat
+    assert Decimal(caught["slashed"]) > 0
+    assert Decimal(caught["paid"]) == 0
+    assert Decimal(honest["slashed"]) == 0
+    assert Decimal(honest["paid"]) > 0
+    price = Decimal(report["price"])
+    for party in report["providers"][:4]:
+        half = (price / 2).quantize(UNIT, ROUND_DOWN)
+        assert Decimal(party["paid"]) == price * party["rounds_accepted"] + half * party["rounds_half"], party
+    included = [row for row in report["rounds"] if row["accepted"]]
+    assert sum(row["rejected"] for row in included) >= 2
+    assert sum(row["late"] for row in included) == 0
 
 
 @pytest.mark.long

@@ -159,9 +159,22 @@ def test_a_demo_that_is_interrupted_ends_cleanly(tmp_path):
 )
 def test_a_demo_that_cannot_be_is_refused_with_a_hint(arguments, words, capsys, tmp_path):
     assert main(["demo", "--out", str(tmp_path), *arguments]) == BadInput.exit_code
-    assert words in capsys.readouterr().err
+    shown = capsys.readouterr()
+    assert words in shown.err
+    assert "--data" in arguments or shown.out == ""
     assert main(["demo", "--json", "--out", str(tmp_path), *arguments]) == BadInput.exit_code
     assert json.loads(capsys.readouterr().out)["error"] == "bad-input"
+
+
+@pytest.mark.parametrize("name", ["file", "file/below", "taken"])
+def test_a_demo_whose_report_cannot_be_kept_is_refused_before_it_runs(name, capsys, tmp_path):
+    (tmp_path / "file").write_text("kept")
+    (tmp_path / "taken" / "report.json").mkdir(parents=True)
+    assert main(["demo", "--out", str(tmp_path / name)]) == BadInput.exit_code
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert "--out" in captured.err
+    assert (tmp_path / "file").read_text() == "kept"
 
 
 def test_zoo_tells_what_is_not_caught(capsys):

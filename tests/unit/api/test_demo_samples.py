@@ -1,0 +1,35 @@
+"""Data that the demo is brought: what a classifier cannot be trained on is refused with a hint."""
+
+import numpy as np
+import pytest
+
+from assay.api.demo import check_samples
+from assay.protocol.errors import BadInput
+from assay.store.samples import Samples
+
+X = np.zeros((20, 6), dtype="<f4")
+Y = np.arange(20, dtype="<i8") % 3
+
+
+@pytest.mark.parametrize(
+    ("x", "y", "words"),
+    [
+        (X, Y - 1, "from -1"),
+        (X, Y * 500, "to 1000"),
+        (X, Y.astype("<f4"), "y is float32"),
+        (X, np.stack([Y, Y], axis=1), "[20, 2]"),
+        (X.astype("<i8"), Y, "x is int64"),
+        (np.zeros(20, dtype="<f4"), Y, "x is float32 of shape [20]"),
+        (X[:11], Y[:11], "11 samples are too few for 6"),
+    ],
+)
+def test_samples_that_cannot_be_trained_on_are_refused(x, y, words):
+    with pytest.raises(BadInput) as refused:
+        check_samples(Samples(x, y), 6)
+    assert words in refused.value.message
+    assert refused.value.hint
+
+
+def test_samples_that_can_be_trained_on_pass():
+    check_samples(Samples(X, Y), 6)
+    check_samples(Samples(X, Y * 499), 10)
