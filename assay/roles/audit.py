@@ -17,8 +17,9 @@ def audit_step(party: Party, name: RoundName, view: RoundView, slot: int, step: 
     evidence = Evidence(party)
     segment = step // party.clerk.order(name[0]).steps_per_segment
     opened = evidence.opened(name, view, slot)
-    span = evidence.replay(name, view, slot, segment)
-    if opened is None or opened.transcript is None or span is None:
+    replayed = evidence.replay(name, view, slot, segment)
+    if opened is None or opened.transcript is None or replayed is None:
         place = Place(Part.SEGMENT, slot, segment)
         return Verdict(Finding.NOT_SERVED, place, reason="the slot was not opened, or its start state is not here")
+    span, _ = replayed
     return judge(Entry(slot, segment, segment_digest(span.state_root, span.loss_bits)), opened.transcript)

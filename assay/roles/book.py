@@ -61,7 +61,8 @@ class RoundBook:
     tables: dict[str, tuple[Entry, ...]] = field(default_factory=dict)
     requests: dict[tuple[str, int, int], None] = field(default_factory=dict)
     """(sender, slot, segment), in the order in which they came."""
-    served: dict[tuple[int, int], dict[str, Any]] = field(default_factory=dict)
+    served: dict[tuple[int, int], dict[str, dict[str, Any]]] = field(default_factory=dict)
+    """Start states by slot and segment, then by who says so: each opens itself against the commitment."""
     votes: dict[str, dict[str, dict[str, Any]]] = field(default_factory=dict)
     """By type (Result, Aggregate, Fault) and sender: the signed values and the signature."""
     announced: dict[str, int] = field(default_factory=dict)
@@ -139,8 +140,8 @@ class Book:
             case "request":
                 self._enter_request(page, payer, (sender, _index(content["slot"]), _segment(content["segment"])))
             case "state":
-                if self._holder(job, content["slot"]) == sender:
-                    page.served[content["slot"], _segment(content["segment"])] = content
+                if sender == self._holder(job, content["slot"]) or sender in self._register.validators(job):
+                    page.served.setdefault((content["slot"], _segment(content["segment"])), {})[sender] = content
             case "aggregate" if payer != STRANGER:
                 self._enter_address(page, job, sender, _word(content["root"]), str(content["cid"]))
             case "vote" if content["type"] in VOTES and sender in self._register.validators(job):

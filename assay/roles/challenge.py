@@ -17,7 +17,7 @@ from assay.protocol.transcript import ZERO, Leaf
 from assay.protocol.words import domain
 from assay.roles.book import RoundName, drop
 from assay.roles.clerk import on_chain, phase_began_s
-from assay.roles.judge import Disagreement, Judge
+from assay.roles.judge import UNSERVED, Disagreement, Judge
 from assay.roles.party import Party, sealed_challenge, sealed_vote
 from assay.roles.wake import IDLE, Wake, wake_at
 
@@ -182,7 +182,11 @@ class Challenges:
         round_view = self.world.ledger.rounds.view_of(*name)
         match view.target:
             case Target.SEGMENT | Target.TABLE:
-                return self.judge.digest(name, round_view, view.slot, view.segment)
+                truth = self.judge.truth(name, round_view, view.slot, view.segment)
+                if truth is None or truth.segment == view.segment:
+                    return truth.digest if truth else None
+                # The segment rests on a state that nobody can derive: the provider's fault, never a validator's.
+                return UNSERVED if view.target == Target.SEGMENT else view.claimed
             case Target.EMIT:
                 return self.judge.emit(name, round_view, view.slot)
             case _:

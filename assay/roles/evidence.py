@@ -1,6 +1,8 @@
 """What a party can establish by itself about a round: opened slots, states that were served, re-executed segments."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -11,7 +13,7 @@ from assay.proof.served import LeafOpening, read_start
 from assay.proof.verdict import Verdict
 from assay.protocol.commitment import bitmap_slots
 from assay.protocol.errors import AssayError, Malformed, Unavailable
-from assay.protocol.transcript import ZERO, Transcript, secret_hash
+from assay.protocol.transcript import ZERO, Leaf, Transcript, secret_hash
 from assay.roles.assignment import State
 from assay.roles.book import RoundName, drop
 from assay.roles.party import Party
@@ -41,6 +43,8 @@ class Emitted:
 
     root: bytes
     faulted: bool = False
+    astray: int | None = None
+    """The first segment that does not end as its leaf says, where an end state that was not served was derived."""
 
 
 @dataclass(frozen=True)
@@ -61,10 +65,11 @@ class Evidence:
         self._opened: dict[tuple[RoundName, int], Opened] = {}
         self._aggregates: dict[tuple[RoundName, tuple[int, ...]], Aggregated] = {}
         self._asked: set[tuple[RoundName, int, int]] = set()
+        self._relayed: set[tuple[RoundName, int, int]] = set()
 
     def forget(self, job: int, below: int) -> None:
         """Drops what concerns rounds of a job that are final."""
-        for known in (self._opened, self._aggregates, self._asked):
+        for known in (self._opened, self._aggregates, self._asked, self._relayed):
             drop(known, job, below)
 
     def opened(self, name: RoundName, view: RoundView, slot: int, *, final: bool = False) -> Opened | None:
@@ -114,12 +119,18 @@ class Evidence:
         """The committed state before a segment: served by the provider, opened against its commitment and re-hashed."""
         if segment == 0:
             return self.party.state(name[0], view.start_root)
-        page, assignment = self.party.book.round(name), self.party.assignment(name[0])
-        served = page.served.get((slot, segment))
-        if served is None or slot not in page.commitments:
-            self.ask(name, slot, segment)
-            return None
-        commitment, _ = page.commitments[slot]
+        page = self.party.book.round(name)
+        if slot in page.commitments:
+            for served in page.served.get((slot, segment), {}).values():
+                state = self._served(name, slot, segment, served)
+                if state is not None:
+                    return state
+        self.ask(name, slot, segment)
+        return None
+
+    def _served(self, name: RoundName, slot: int, segment: int, served: dict[str, Any]) -> State | None:
+        assignment = self.party.assignment(name[0])
+        commitment, _ = self.party.book.round(name).commitments[slot]
         try:
             with self.world.compute.metered("verify"):
                 opening = LeafOpening.from_json(served["leaf"], assignment.segment_count)
@@ -128,6 +139,15 @@ class Evidence:
         except (Malformed, Unavailable, KeyError):
             return None
         return None if isinstance(state, Verdict) or opening.leaf.index != segment else state
+
+    def relay(self, name: RoundName, slot: int, segment: int) -> None:
+        """Passes on to everybody, once, a start state that this party was served: it opens itself, so the word of the
+        provider is not needed, and a provider that serves one state to some only gains nothing."""
+        key = (name, slot, segment)
+        for served in self.party.book.round(name).served.get((slot, segment), {}).values():
+            if key not in self._relayed and self._served(name, slot, segment, served) is not None:
+                self._relayed.add(key)
+                self.world.say("state", name, {**served, "slot": slot, "segment": segment})
 
     def ask(self, name: RoundName, slot: int, segment: int) -> None:
         """Asks a slot's provider for a start state, once."""
@@ -148,18 +168,29 @@ class Evidence:
                 assignment.order.steps_per_segment,
             )
 
-    def replay(self, name: RoundName, view: RoundView, slot: int, segment: int) -> Span | None:
-        """Re-executes from the round's start through a segment: dear, and open to all who hold the start state."""
-        start = self.party.state(name[0], view.start_root)
-        if start is None:
+    def replay(
+        self, name: RoundName, view: RoundView, slot: int, segment: int, leaves: Sequence[Leaf] = ()
+    ) -> tuple[Span, int] | None:
+        """Re-executes from the round's start through a segment: dear, and open to all who hold the start state.
+
+        Returns where it ended and in which segment: with `leaves`, at the first that does not end as its leaf says,
+        because what comes after it begins from another state than the one derived here.
+        """
+        state = self.party.state(name[0], view.start_root)
+        if state is None:
             return None
-        span = None
         for index in range(segment + 1):
-            span = self.rerun(name, slot, index, start)
-            if span.state is None:
-                break
-            start = span.state
-        return span
+            span = self.rerun(name, slot, index, state)
+            astray = bool(leaves) and (span.state_root, span.loss_bits) != (
+                leaves[index + 1].state_root,
+                leaves[index + 1].loss_bits,
+            )
+            if astray:
+                return span, index
+            if span.state is None or index == segment:
+                return span, segment
+            state = span.state
+        return None
 
     def end_state(self, name: RoundName, opened: Opened) -> State | None:
         """A slot's end state, as served and verified against its last leaf."""

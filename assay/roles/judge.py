@@ -16,6 +16,9 @@ from assay.roles.book import RoundName, drop
 from assay.roles.evidence import Emitted, Evidence, Opened
 from assay.roles.party import Party
 
+UNSERVED = segment_digest(ZERO, 0)
+"""What is found where a claim rests on a state that its provider has shown to nobody: never what is claimed."""
+
 
 @dataclass(frozen=True)
 class Truth:
@@ -23,6 +26,8 @@ class Truth:
 
     digest: bytes
     faulted: bool
+    segment: int
+    """The segment asked for, or an earlier one of the slot that already went astray."""
 
 
 @dataclass(frozen=True)
@@ -100,21 +105,29 @@ class Judge:
         """The same, and whether the job itself was at fault.
 
         Once overdue, a start state that was not served is re-derived from the round's start, which every party holds.
+        What is derived so says something of this segment only as long as it meets the slot's leaves: a provider might
+        commit a state that it shows to some and that nobody else can derive.
         """
         key = (name, slot, segment)
-        if key not in self._truths:
-            start = self.evidence.start_state(name, view, slot, segment)
-            if start is not None:
-                span = self.evidence.rerun(name, slot, segment, start)
-            elif self.overdue(name, view):
-                replayed = self.evidence.replay(name, view, slot, segment)
-                if replayed is None:
-                    return None
-                span = replayed
-            else:
-                return None
-            self._truths[key] = Truth(segment_digest(span.state_root, span.loss_bits), span.fault is not None)
-        return self._truths[key]
+        if key in self._truths:
+            return self._truths[key]
+        start = self.evidence.start_state(name, view, slot, segment)
+        if start is not None:
+            span = self.evidence.rerun(name, slot, segment, start)
+            self._truths[key] = Truth(segment_digest(span.state_root, span.loss_bits), span.fault is not None, segment)
+            return self._truths[key]
+        if not self.overdue(name, view):
+            return None
+        opened = self.evidence.opened(name, view, slot) if view.phase > RoundPhase.SAMPLING else None
+        leaves = opened.transcript.leaves if opened and opened.transcript else ()
+        replayed = self.evidence.replay(name, view, slot, segment, leaves)
+        if replayed is None:
+            return None
+        span, reached = replayed
+        truth = Truth(segment_digest(span.state_root, span.loss_bits), span.fault is not None, reached)
+        if leaves:
+            self._truths[key] = truth
+        return truth
 
     def emit(self, name: RoundName, view: RoundView, slot: int) -> bytes | None:
         """What a slot's update comes to from its end state; nothing while that is awaited."""
@@ -127,9 +140,16 @@ class Judge:
             opened = self.evidence.opened(name, view, slot)
             end = self.evidence.end_state(name, opened) if opened else None
             faulted = False
-            if end is None and self.overdue(name, view):
-                span = self.evidence.replay(name, view, slot, self.party.clerk.segments(name[0]) - 1)
-                end, faulted = (span.state, span.fault is not None) if span else (None, False)
+            if end is None and opened and opened.transcript and self.overdue(name, view):
+                last = self.party.clerk.segments(name[0]) - 1
+                replayed = self.evidence.replay(name, view, slot, last, opened.transcript.leaves)
+                if replayed is not None:
+                    span, reached = replayed
+                    faulted = span.fault is not None
+                    end = span.state if span.state_root == opened.transcript.leaves[-1].state_root else None
+                    if end is None and not faulted:
+                        self._emits[name, slot] = Emitted(UNSERVED, astray=reached)
+                        return self._emits[name, slot]
             emitted = self.evidence.emit(name, view, end, opened) if end is not None else None
             if faulted:
                 emitted = Emitted(ZERO, faulted=True)
@@ -210,13 +230,15 @@ class Judge:
                 settled = finding.accuses(provider) or finding.accuses(validator)
                 if entry.digest == claimed or settled:
                     continue
-                truth = self.digest(name, view, slot, entry.segment)
+                truth = self.truth(name, view, slot, entry.segment)
                 if truth is None:
                     finding.awaited = True
-                elif truth != claimed:
-                    finding.disagreements.append(Disagreement(Target.SEGMENT, slot, entry.segment, provider, truth))
+                elif truth.segment != entry.segment or truth.digest != claimed:
+                    self.evidence.relay(name, slot, entry.segment)
+                    accused = Disagreement(Target.SEGMENT, slot, truth.segment, provider, truth.digest)
+                    finding.disagreements.append(accused)
                 else:
-                    accused = Disagreement(Target.TABLE, slot, entry.segment, validator, truth, row)
+                    accused = Disagreement(Target.TABLE, slot, entry.segment, validator, truth.digest, row)
                     finding.disagreements.append(accused)
 
     def _compare_emit(self, name: RoundName, view: RoundView, slot: int, opened: Opened, finding: Finding) -> None:
@@ -227,6 +249,9 @@ class Judge:
         emitted = self._emit(name, view, slot)
         if emitted is None:
             finding.awaited = True
+        elif emitted.astray is not None:
+            accused = Disagreement(Target.SEGMENT, slot, emitted.astray, provider, UNSERVED)
+            finding.disagreements.append(accused)
         elif emitted.root != opened.transcript.leaves[-1].update_root:
             segment, truth = len(opened.transcript.leaves) - 1, emit_digest(emitted.root)
             finding.disagreements.append(Disagreement(Target.EMIT, slot, segment, provider, truth))
@@ -246,8 +271,8 @@ class Judge:
         end = leaves[segment + 1]
         if truth is None:
             finding.awaited = True
-        elif truth.digest != segment_digest(end.state_root, end.loss_bits):
-            finding.disagreements.append(Disagreement(Target.SEGMENT, slot, segment, provider, truth.digest))
+        elif truth.segment != segment or truth.digest != segment_digest(end.state_root, end.loss_bits):
+            finding.disagreements.append(Disagreement(Target.SEGMENT, slot, truth.segment, provider, truth.digest))
         elif truth.faulted:
             finding.fault = finding.fault or last
         else:

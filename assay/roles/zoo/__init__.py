@@ -36,6 +36,7 @@ CARDS = (
     _provider("low-precision", "rounds its state to bfloat16 after each segment", "sampled segments differ"),
     _provider("stale-start", "starts from an older state than the round's", "start root compared on chain"),
     _provider("update-swapper", "honest transcript, another update", "update re-derived from the end state"),
+    _provider("two-faced", "commits a false state and shows it to one validator", "the state opens itself to all"),
     _provider(
         "copycat",
         "commits another provider's transcript as its own",
@@ -65,6 +66,12 @@ CHEATS = {card.name: card for card in CARDS}
 UNCAUGHT = (
     ("hidden start states", "a provider that serves none costs each validator a replay from the round's start, unpaid"),
     ("hidden leaves", "a provider that opens its secret and hides its leaves loses a bond a round, not its stake"),
+    ("short tables", "a validator that leaves rows of its sample out is paid like one that does not"),
+    (
+        "an early commitment",
+        "an aggregator that commits before its providers are ready costs them a bond, itself nothing",
+    ),
+    ("a hasty order", "a consumer with short windows can have drawn validators penalised for silence"),
     ("a second sample", "when a quorum fails after secrets are out, the sample that is drawn anew is not blind"),
     ("shared results", "validators who pass each other their results in private do less work than they are paid for"),
     ("a majority that hides bytes", "k of n validators who withhold blobs can make a round void, not wrong"),

@@ -277,10 +277,13 @@ def struct_fields(name: str) -> list[str]:
     return re.findall(r"^\s*\w+(?:\[\])? (\w+);", body[1], re.MULTILINE)
 
 
+ENDLESS = WHOLE.replace('stop = { metric = "accuracy", at = 0.97 }\n', "")
+"""An order cannot end early yet."""
+
+
 def order() -> Order:
     roots = Roots(*[bytes([at]) * 32 for at in range(1, 5)])
-    endless = WHOLE.replace('stop = { metric = "accuracy", at = 0.97 }\n', "")
-    return order_of(Job.parse(endless), roots, token="0x" + "22" * 20, decimals=6)
+    return order_of(Job.parse(ENDLESS), roots, token="0x" + "22" * 20, decimals=6)
 
 
 def test_the_order_mirrors_the_contracts_struct() -> None:
@@ -301,7 +304,7 @@ def test_an_order_is_read_back_from_the_chains_tuple() -> None:
 
 
 def test_the_order_says_what_the_job_says() -> None:
-    made, job = order(), Job.parse(WHOLE)
+    made, job = order(), Job.parse(ENDLESS)
     assert made.document == job.document_hash
     assert made.profile == b"exact15".ljust(32, b"\0")
     assert (made.rounds, made.steps_per_round, made.steps_per_segment, made.segment_count) == (20, 48, 4, 12)
