@@ -161,3 +161,21 @@ def test_closing_does_not_call_a_failed_audit_equal():
     console = Console(file=io.StringIO(), width=160)
     print_closing(console, report, (), (("assay zoo", ""),))
     assert "NOT equal" in shown(console)
+
+
+def test_closing_tells_who_was_not_drawn_what_was_quoted_and_the_overhead():
+    report = copy.deepcopy(SAMPLE)
+    report["aggregators"] = [{**report["aggregators"][0], "paid": "0", "drawn": False, "evidence": []}]
+    report["quote"] = {
+        "cost": "250",
+        "verification_share": 0.087,
+        "detection_per_round": 0.93,
+        "detection_per_job": 0.9996,
+        "stake_min": "9.8",
+    }
+    console = terminal()
+    print_closing(console, report, ("out/report.html",), (("assay zoo", "cheats"),))
+    text = " ".join(shown(console).split())
+    assert "not drawn" in text
+    assert "250 tUSD at most; 8.7% of the work" in text.replace(report["token"]["symbol"], "tUSD")
+    assert "everything that is not training" in text
