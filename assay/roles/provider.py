@@ -95,6 +95,10 @@ class Provider(Party):
             return wake_at(now_s + 1)
         except AssayError as refusal:
             return self.decline(job, refusal.message)
+        # Whoever judges must have as much to lose as a provider, or a consumer could fill the seats for nothing.
+        fees = order.validators * order.validator_fee + order.aggregator_fee
+        if min(order.validator_stake, order.aggregator_stake) < order.providers * order.price_ceiling + fees:
+            return self.decline(job, "the job's validators or its aggregator would stake less than a round costs")
         if self.price > order.price_ceiling:
             return self.decline(job, "the job pays too little")
         if not self.clerk.fund(order.token, 2 * order.price_ceiling):
@@ -104,15 +108,7 @@ class Provider(Party):
         return self.clerk.attempt(self.world.ledger.jobs.commit_bid(job, sealed))
 
     def admit(self, assignment: Assignment) -> None:
-        """Whether this party takes the job; its programs have been read and checked by now. Errors: `Refused`.
-
-        Whoever judges the work must have as much to lose as a provider, or a consumer could fill the seats for nothing.
-        """
-        order = assignment.order
-        fees = order.validators * order.validator_fee + order.aggregator_fee
-        round_cost = order.providers * order.price_ceiling + fees
-        if min(order.validator_stake, order.aggregator_stake) < round_cost:
-            raise Refused("the job's validators or its aggregator would stake less than a round costs")
+        """Whether this machine takes the job. Its programs have been read and checked against the limits by now."""
 
     def decline(self, job: int, reason: str) -> Wake:
         """Leaves a job to others."""
