@@ -161,8 +161,13 @@ class Provider(Party):
         return work
 
     def commit(self, name: RoundName, start_root: bytes, slot: int, work: SlotWork) -> Piece:
-        """Salts the transcript, seals the update, and signs the commitment to both."""
-        secret = self.world.entropy.draw(32)
+        """Salts the transcript, seals the update, and signs the commitment to both.
+
+        The secret is journaled first: who signs again after a crash signs the same, since the work is a function too.
+        """
+        key = "/".join(map(str, ("secret", *name, slot)))
+        secret = self.world.journal.get(key) or self.world.entropy.draw(32)
+        self.world.journal.put(key, secret)
         transcript = work.transcript(SlotName(*name, slot, self.world.address), secret)
         update = self.assignment(name[0]).update_signature.encode(work.update) if work.update is not None else b""
         sealed_cid = self.world.blobs.put(seal(secret, update))
