@@ -127,7 +127,8 @@ contract Stakes is IStakes, Wired {
         // INVARIANT: at least a third is burned and at most a third goes to the challenger, so that a liar who
         // challenges itself, with the consumer as its friend, always loses the burn.
         uint256 toChallenger = challenger == address(0) ? 0 : taken / 3;
-        toJob = taken / 3;
+        // INVARIANT: silence is burned whole, so that a consumer never profits from windows that nobody can keep.
+        toJob = toChallenger;
         uint256 burnedAmount = taken - toChallenger - toJob;
         bytes32 from = _key(account);
         VAULT.move(token, IVault.Kind.Staked, from, IVault.Kind.Burned, 0, burnedAmount);

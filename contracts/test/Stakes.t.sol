@@ -139,7 +139,7 @@ contract StakesTest is Base {
         equal(taken, asked < amount ? asked : amount, "taken");
         uint256 toBob = vault.free(COIN, bob);
         atMost(3 * toBob, taken, "challenger's third");
-        if (!challenged) equal(toBob, 0, "nobody's share is burned");
+        if (!challenged) equal(vault.burned(COIN), taken, "silence is burned whole");
         atMost(taken, 3 * vault.burned(COIN), "at least a third burned");
         equal(vault.balance(COIN, IVault.Kind.Escrow, bytes32(uint256(7))), toJob, "job's share");
         equal(taken, toBob + toJob + vault.burned(COIN), "all of it");

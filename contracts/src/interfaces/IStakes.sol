@@ -50,8 +50,8 @@ interface IStakes {
 
     function lock(bytes32 obligation, address token, address account, uint256 amount) external;
     function unlock(bytes32 obligation) external;
-    /// @notice Takes up to `amount` from a lock: at least a third is burned, at most a third goes to `challenger`
-    ///         (none if zero: then it is burned), the rest to the job's escrow.
+    /// @notice Takes up to `amount` from a lock: at least a third is burned, a third goes to `challenger` and
+    ///         a third to the job's escrow; without a challenger, for silence, all of it is burned.
     function slash(bytes32 obligation, uint256 amount, address challenger, uint256 job)
         external
         returns (uint256 taken, uint256 toJob);
