@@ -183,8 +183,9 @@ contract Rerun is IDisputes {
         }
         for (uint256 i = 0; i < d.voters.length; i++) {
             bytes32 digest = d.votes[i].digest;
-            bool silent = digest == 0;
-            bool minority = !silent && truth != 0 && digest != truth;
+            // Who could not have decided anything owes no vote.
+            bool silent = digest == 0 && d.voters.length >= t.quorum;
+            bool minority = digest != 0 && truth != 0 && digest != truth;
             if (silent || minority) ROUNDS.penalise(d.job, d.generation, d.round, d.voters[i], silent ? bytes32("vote") : bytes32("minority"));
         }
     }
@@ -283,8 +284,8 @@ contract Rerun is IDisputes {
     /// The digest that a quorum of the voters found, or zero.
     function _count(Dispute storage d, uint256 quorum) private view returns (bytes32) {
         uint256 voters = d.voters.length;
-        uint256 needed = quorum < voters ? quorum : voters;
-        if (needed == 0) return 0;
+        // INVARIANT: fewer voters than the quorum never decide.
+        if (voters < quorum) return 0;
         for (uint256 i = 0; i < voters; i++) {
             bytes32 digest = d.votes[i].digest;
             if (digest == 0) continue;
@@ -292,7 +293,7 @@ contract Rerun is IDisputes {
             for (uint256 k = 0; k < voters; k++) {
                 if (d.votes[k].digest == digest) equal++;
             }
-            if (equal >= needed) return digest;
+            if (equal >= quorum) return digest;
         }
         return 0;
     }

@@ -83,6 +83,8 @@ contract Rounds is IRounds, Wired, EIP712 {
         }
         if (c.provider != msg.sender || _s.jobs.slotOf(c.job, msg.sender) != uint256(c.slot) + 1) revert NotProvider(msg.sender);
         if (_s.forfeited[c.job][msg.sender]) revert NotProvider(msg.sender);
+        // INVARIANT: a slot that was closed, for lateness too, has no part in a round any more.
+        if ((_s.jobs.slotsOpen(c.job)[c.slot >> 8] >> (c.slot & 255)) & 1 == 0) revert NotProvider(msg.sender);
         if (c.startRoot != r.startRoot) revert WrongOpening();
         // INVARIANT: one root for a job, generation, round and slot.
         if (r.direct.has(c.slot)) revert AlreadyDone();

@@ -222,6 +222,65 @@ contract RerunTest is Network {
         yes(again != dispute, "may be disputed again");
     }
 
+    function test_slash_byVote_isCappedForTheRound_succeeds() external {
+        playTo(RoundPhase.Opening, job, 0, 0, 0xf);
+        address silent = jobs.validatorsOf(job)[4];
+        for (uint32 segment = 0; segment < 3; segment++) {
+            uint256 dispute = _challenge(_segment(1, segment), stranger);
+            for (uint256 i = 0; i < 4; i++) _vote(dispute, rerun.votersOf(dispute)[i], TRUTH);
+            skip(order.windows.table);
+            for (uint256 i = 0; i < 4; i++) _reveal(dispute, rerun.votersOf(dispute)[i], TRUTH);
+            skip(order.windows.open);
+            rerun.decide(dispute);
+            yes(_outcome(dispute) == IDisputes.Outcome.Upheld, "upheld");
+            equal(stakes.staked(token, bidders[1]), FUNDS / 2 - COST, "one round's cost for all its segments");
+            equal(stakes.staked(token, silent), FUNDS / 2 - COST, "and for all the votes missed");
+        }
+        equal(free(stranger), FUNDS / 2 + COST / 3, "one third");
+        Commitment memory a = commitmentOf(job, 0, 0, 1);
+        Commitment memory b = commitmentOf(job, 0, 0, 1);
+        b.sealedHash = "other";
+        rounds.equivocate(a, signCommitment(a), b, signCommitment(b));
+        equal(stakes.staked(token, bidders[1]), FUNDS / 2 - order.providerStake, "an objective fault takes the rest");
+        equal(sumOfBuckets(), held(), "conserved");
+    }
+
+    function test_slash_byVote_ofAnotherRound_succeeds() external {
+        address validator = jobs.validatorsOf(job)[4];
+        for (uint32 round = 0; round < 2; round++) {
+            vm.prank(address(rerun));
+            rounds.penalise(job, 0, round, validator, "minority");
+            equal(stakes.staked(token, validator), FUNDS / 2 - (round + 1) * COST, "each round has its own cap");
+        }
+    }
+
+    function test_decide_fewerVotersThanTheQuorum_succeeds() external {
+        order.validators = 3;
+        order.quorum = 2;
+        job = drawn(5);
+        address[] memory seats = jobs.validatorsOf(job);
+        (address liar, address honest) = (seats[0], seats[1]);
+        enlist(job, liar);
+        enlist(job, honest);
+        skip(order.windows.enlist);
+        jobs.start(job);
+        playTo(RoundPhase.Opening, job, 0, 0, 0xf);
+        uint256 before = worth(liar);
+        uint256 dispute = _challenge(_table(1, honest), liar);
+        equal(rerun.votersOf(dispute).length, 1, "one voter");
+        _decide(dispute, TRUTH);
+        yes(_outcome(dispute) == IDisputes.Outcome.NoQuorum, "it alone decides nothing");
+        equal(stakes.staked(token, honest), FUNDS / 2, "not slashed");
+        equal(worth(liar), before, "nothing gained");
+        equal(stakes.staked(token, liar), FUNDS / 2, "nor lost");
+
+        dispute = _challenge(_table(1, honest), stranger);
+        skip(order.windows.table + order.windows.open);
+        rerun.decide(dispute);
+        equal(stakes.staked(token, liar), FUNDS / 2, "nor for a vote that could not have counted");
+        equal(free(stranger), FUNDS / 2, "bond back");
+    }
+
     function test_decide_jobFault_succeeds() external {
         playTo(RoundPhase.Opening, job, 0, 0, 0xf);
         uint256 dispute = _challenge(_segment(1, 2), stranger);

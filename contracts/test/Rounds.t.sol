@@ -245,7 +245,7 @@ contract RoundsTest is Network {
         skip(order.windows.open);
         rounds.penaliseSilent(job, 0, 0, 4);
         equal(stakes.staked(token, drawn_[4]), FUNDS / 2 - COST, "penalised");
-        equal(vault.burned(token), COST - COST / 3, "nobody's share is burned");
+        equal(vault.burned(token), COST, "silence is burned whole");
         vm.expectPartialRevert(IRounds.AlreadyDone.selector);
         rounds.penaliseSilent(job, 0, 0, 4);
         vm.expectPartialRevert(IRounds.AlreadyDone.selector);
@@ -354,6 +354,21 @@ contract RoundsTest is Network {
         equal(vault.burned(token), 2 * PRICE, "no more");
         jobs.end(job);
         equal(rounds.earned(job, jobs.providersOf(job)[3]), 0, "unpaid");
+    }
+
+    function test_commitSlot_closedForLateness_reverts() external {
+        for (uint32 round = 0; round < 2; round++) {
+            skip(order.windows.train);
+            playTo(RoundPhase.Final, job, 0, round, 0x7);
+        }
+        Commitment memory c = commitmentOf(job, 0, 2, 3);
+        vm.prank(c.provider);
+        vm.expectPartialRevert(IRounds.NotProvider.selector);
+        rounds.commitSlot(c);
+        c = commitmentOf(job, 0, 2, 2);
+        vm.prank(c.provider);
+        rounds.commitSlot(c);
+        equal(rounds.viewOf(job, 0, 2).present[0], 0x4, "an open one may");
     }
 
     function test_include_leftOut_losesOnePriceOfItsBond_succeeds() external {
@@ -691,6 +706,52 @@ contract RoundsTest is Network {
         rounds.defaultSecret(job, 0, 0, 1);
         rounds.advance(job, 0, 0);
         yes(_phase(0, 0) == RoundPhase.Sampling, "nothing is awaited any more");
+    }
+
+    function test_demandSecret_whileTablesAreBlind_reverts() external {
+        playTo(RoundPhase.Sampling, job, 0, 0, 0xf);
+        Commitment memory c = commitmentOf(job, 0, 0, 1);
+        bytes32[] memory proof = slotProof(job, 0, 0, 0xf, 1);
+        bytes memory signature = signCommitment(c);
+        vm.prank(jobs.validatorsOf(job)[0]);
+        vm.expectRevert(abi.encodeWithSelector(IRounds.WrongPhase.selector, RoundPhase.Sampling));
+        rounds.demandSecret(c, proof, signature);
+        tables(job, 0, 0);
+        _demand(1);
+        equal(rounds.viewOf(job, 0, 0).disputesOpen, 1, "once they are open");
+    }
+
+    function test_defaultSecret_voidRound_losesNothing_succeeds() external {
+        playTo(RoundPhase.Aggregating, job, 0, 0, 0xf);
+        (Commitment memory c,) = _demand(1);
+        Commitment memory a = commitmentOf(job, 0, 0, 0);
+        Commitment memory b = commitmentOf(job, 0, 0, 0);
+        b.sealedHash = "other";
+        rounds.equivocate(a, signCommitment(a), b, signCommitment(b));
+        yes(_phase(0, 0) == RoundPhase.Void, "void by another's fault");
+        skip(order.windows.open);
+        rounds.defaultSecret(job, 0, 0, 1);
+        _expectUntouched(c.provider);
+        equal(jobs.slotsOpen(job)[0], 0xe, "its slot stays open");
+        vm.expectPartialRevert(IRounds.AlreadyDone.selector);
+        rounds.defaultSecret(job, 0, 0, 1);
+    }
+
+    function test_defaultSecret_faultedJob_losesNothing_succeeds() external {
+        playTo(RoundPhase.Opening, job, 0, 0, 0xf);
+        (Commitment memory c,) = _demand(1);
+        bytes32 structHash = keccak256(abi.encode(Hashing.FAULT_TYPE, job, uint32(0), uint32(0), bytes32("fault")));
+        rounds.attestFault(job, 0, 0, "fault", sign(job, structHash, 3));
+        yes(!rounds.settled(job), "the demand is still counted");
+        rounds.defaultSecret(job, 0, 0, 1);
+        _expectUntouched(c.provider);
+        jobs.end(job);
+        equal(rounds.claim(job, c.provider), PRICE, "paid as present");
+    }
+
+    function _expectUntouched(address provider) private {
+        equal(stakes.staked(token, provider), FUNDS / 2, "nothing is lost");
+        equal(rounds.viewOf(job, 0, 0).disputesOpen, 0, "closed");
     }
 
     function test_revealSecret_answers_succeeds() external {

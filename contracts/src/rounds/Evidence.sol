@@ -47,6 +47,8 @@ library Evidence {
     {
         Round storage r = Store.challengeable(s, c.job, c.generation, c.round);
         if (!Store.isLive(s, c.job, c.generation, c.round)) revert IRounds.WrongRound(c.job, c.generation, c.round);
+        // INVARIANT: while tables are blind no secret is called for: it would tell where somebody has looked.
+        if (r.phase < RoundPhase.Opening) revert IRounds.WrongPhase(r.phase);
         address[] memory caller = new address[](1);
         caller[0] = msg.sender;
         s.jobs.seatsOf(c.job, caller);
@@ -79,6 +81,8 @@ library Evidence {
         Round storage r = s.rounds[job][generation][round];
         Demand storage demand = r.demands[slot];
         if (!demand.open) revert IRounds.AlreadyDone();
+        // INVARIANT: a demand does not outlive its round: nobody owes the secret of a void one.
+        if (!Store.isLive(s, job, generation, round)) return _close(s, r, job, slot);
         if (block.timestamp < demand.deadline) revert IRounds.TooEarly(demand.deadline);
         address by = demand.by;
         _close(s, r, job, slot);

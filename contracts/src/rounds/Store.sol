@@ -61,6 +61,7 @@ struct Round {
     mapping(address validator => Table) tables;
     mapping(uint256 slot => Demand) demands;
     mapping(address account => bool) penalised;
+    mapping(address account => uint256) slashed; // for this round, by vote or silence: a round's cost at most
 }
 
 struct Progress {

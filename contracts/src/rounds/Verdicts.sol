@@ -64,7 +64,7 @@ library Verdicts {
     ) public returns (uint256 kept) {
         address provider = s.jobs.providerAt(job, slot);
         uint256 taken;
-        (taken, kept) = _slash(s, job, provider, cap, challenger, purse, fees);
+        (taken, kept) = _slash(s, job, s.rounds[job][generation][round], provider, cap, challenger, purse, fees);
         Payroll.forfeit(s, job, provider);
         s.jobs.closeSlot(job, slot);
         emit IRounds.Disproved(job, generation, round, slot, provider, taken, reason);
@@ -79,11 +79,12 @@ library Verdicts {
         State storage s, uint256 job, uint32 generation, uint32 round, address validator, address challenger, bytes32 reason,
         bytes32 purse, uint256 fees
     ) external returns (uint256 kept) {
+        Round storage r = s.rounds[job][generation][round];
         uint256 taken;
-        (taken, kept) = _slash(s, job, validator, Store.roundCost(s.terms[job]), challenger, purse, fees);
+        (taken, kept) = _slash(s, job, r, validator, Store.roundCost(s.terms[job]), challenger, purse, fees);
         Payroll.forfeit(s, job, validator);
         emit IRounds.Penalised(job, generation, round, validator, taken, reason);
-        _unseat(s, job, s.rounds[job][generation][round], validator);
+        _unseat(s, job, r, validator);
     }
 
     function disprovedAggregate(
@@ -92,21 +93,20 @@ library Verdicts {
         Round storage r = s.rounds[job][generation][round];
         address aggregator = r.aggregator;
         uint256 taken;
-        (taken, kept) = _slash(s, job, aggregator, Store.roundCost(s.terms[job]), challenger, purse, fees);
+        (taken, kept) = _slash(s, job, r, aggregator, Store.roundCost(s.terms[job]), challenger, purse, fees);
         Payroll.forfeit(s, job, aggregator);
         emit IRounds.Penalised(job, generation, round, aggregator, taken, "aggregate");
         if (s.jobs.aggregatorOf(job) == aggregator) s.jobs.replaceAggregator(job, address(0), Store.seed(s, job, r, "aggregator"));
         if (Store.isLive(s, job, generation, round)) rewind(s, job, round);
     }
 
-    /// Silence: up to a round's cost, once for an account and round.
+    /// Silence, or a vote with the minority: up to a round's cost in all, for an account and round.
     function penalise(State storage s, uint256 job, uint32 generation, uint32 round, address validator, bytes32 reason) public {
         Round storage r = s.rounds[job][generation][round];
-        bytes32 obligation = s.jobs.obligation(job, validator);
-        (uint256 taken,) = s.stakes.slash(obligation, Store.roundCost(s.terms[job]), address(0), job);
+        (uint256 taken,) = _take(s, job, r, validator, Store.roundCost(s.terms[job]), address(0));
         emit IRounds.Penalised(job, generation, round, validator, taken, reason);
         // Who has nothing left at stake has no seat.
-        if (s.stakes.lockOf(obligation).amount == 0) _unseat(s, job, r, validator);
+        if (s.stakes.lockOf(s.jobs.obligation(job, validator)).amount == 0) _unseat(s, job, r, validator);
     }
 
     /// The aggregator let its deadline pass: its lock is lost, the caller or somebody from the pool takes its place, and the
@@ -151,7 +151,7 @@ library Verdicts {
                 missing |= 1 << i;
                 if (!r.penalised[validators[i]]) {
                     r.penalised[validators[i]] = true;
-                    (uint256 taken,) = s.stakes.slash(s.jobs.obligation(job, validators[i]), Store.roundCost(t), address(0), job);
+                    (uint256 taken,) = _take(s, job, r, validators[i], Store.roundCost(t), address(0));
                     emit IRounds.Penalised(job, generation, round, validators[i], taken, "silent");
                 }
             }
@@ -218,13 +218,23 @@ library Verdicts {
     }
 
     /// Slashes, and sets up to `fees` of the job's share aside for the voters before anything is reckoned with the escrow.
-    function _slash(State storage s, uint256 job, address account, uint256 cap, address challenger, bytes32 purse, uint256 fees)
-        private
-        returns (uint256 taken, uint256 kept)
-    {
-        (taken, kept) = s.stakes.slash(s.jobs.obligation(job, account), cap, challenger, job);
+    function _slash(
+        State storage s, uint256 job, Round storage r, address account, uint256 cap, address challenger, bytes32 purse, uint256 fees
+    ) private returns (uint256 taken, uint256 kept) {
+        (taken, kept) = _take(s, job, r, account, cap, challenger);
         if (kept > fees) kept = fees;
         s.vault.move(s.terms[job].token, IVault.Kind.Escrow, bytes32(job), IVault.Kind.Bond, purse, kept);
+    }
+
+    /// Slashes up to `cap`, less what this round has cost the account already.
+    function _take(State storage s, uint256 job, Round storage r, address account, uint256 cap, address challenger)
+        private
+        returns (uint256 taken, uint256 toJob)
+    {
+        uint256 before = r.slashed[account];
+        // INVARIANT: the cap holds for the sum over all that is decided of an account in a round, not for each dispute.
+        (taken, toJob) = s.stakes.slash(s.jobs.obligation(job, account), cap > before ? cap - before : 0, challenger, job);
+        r.slashed[account] = before + taken;
     }
 
     function _unseat(State storage s, uint256 job, Round storage r, address validator) private {
