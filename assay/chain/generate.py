@@ -18,8 +18,19 @@ TARGET = Path(__file__).parent / "contracts"
 
 
 def select_artifacts(artifacts: Iterable[Artifact]) -> list[Artifact]:
-    """Those that get a client: deployable, and with something to call or to listen to. Sorted by name."""
-    chosen = [a for a in artifacts if a.is_deployable and (a.get_entries("function") or a.get_entries("event"))]
+    """Those that get a client: deployable, no library, and with something to call or to listen to. Sorted by name.
+
+    A library is what another contract links: nobody calls it, and its events surface under that contract's address.
+    """
+    there = tuple(artifacts)
+    libraries = {name for artifact in there for name in artifact.links}
+    chosen = [
+        artifact
+        for artifact in there
+        if artifact.is_deployable
+        and artifact.name not in libraries
+        and (artifact.get_entries("function") or artifact.get_entries("event"))
+    ]
     return sorted(chosen, key=lambda artifact: artifact.name)
 
 

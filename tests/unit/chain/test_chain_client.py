@@ -8,10 +8,10 @@ from chain_probe import ETHER, FIXTURES, KEY, Tampering, deploy_probe, load_clie
 from eth_account import Account
 from web3 import Web3
 
-from assay.chain.artifacts import parse_artifact
+from assay.chain.artifacts import list_artifacts, load_artifact, parse_artifact
 from assay.chain.client import Contract
 from assay.chain.events import read_log
-from assay.chain.generate import find_stale, generate, main
+from assay.chain.generate import find_stale, generate, main, select_artifacts
 from assay.chain.reverts import explain_revert
 from assay.chain.rpc import Rpc, read_bytes, read_quantity
 from assay.chain.sender import Sender
@@ -209,6 +209,16 @@ def test_generation_is_stable_and_staleness_is_noticed(tmp_path: Path, capsys: p
 
 def test_the_shipped_clients_are_fresh() -> None:
     assert main(["--check"]) == 0
+
+
+def test_libraries_and_interfaces_get_no_client() -> None:
+    shipped = {name: load_artifact(name) for name in list_artifacts()}
+    chosen = {artifact.name for artifact in select_artifacts(shipped.values())}
+    libraries = {name for artifact in shipped.values() for name in artifact.links}
+    assert {"Rounds", "Vault"} <= chosen
+    assert libraries <= shipped.keys() - chosen
+    assert "Payroll" in libraries
+    assert "IRounds" not in chosen
 
 
 @pytest.mark.parametrize(
