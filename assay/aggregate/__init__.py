@@ -1,0 +1,1 @@
+"""Many updates into one: aggregation rules as parts of a program, disputable like any other node."""

@@ -1,0 +1,1 @@
+"""The ledger as we see it: contracts, clients, an embedded chain, events."""

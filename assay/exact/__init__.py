@@ -1,0 +1,1 @@
+"""Arithmetic that has one answer on every machine."""

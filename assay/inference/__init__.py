@@ -1,0 +1,1 @@
+"""Answers of a registered model, and agreement on answers. Nothing is here yet."""

@@ -1,0 +1,1 @@
+"""Prices and probabilities: Python proposes, the contracts check."""

@@ -1,0 +1,1 @@
+"""Signed messages between peers, behind one port."""

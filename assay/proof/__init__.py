@@ -1,0 +1,1 @@
+"""Evidence and its judge, one scheme per file."""

@@ -1,0 +1,1 @@
+"""What both sides share, said and signed: no files, no network, no torch."""

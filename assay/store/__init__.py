@@ -1,0 +1,1 @@
+"""Bytes by their hash, and data sets by name."""

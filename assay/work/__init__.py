@@ -1,0 +1,1 @@
+"""The training step: programs that are data, batches, states, and running them."""

@@ -2,7 +2,7 @@
 
     step       state, x, y                     -> new state, loss       (with dropout also key, step after y)
     emit       state at start, state at end    -> update of each parameter and float buffer (end - start)
-    aggregate  state at start, n updates       -> start + exact mean; the optimizer restarts
+    aggregate  state at start, n updates       -> start + the merged update; the optimizer restarts
     evaluate   state, x, y (-1 is padding)     -> count of correct answers, sum of losses
     predict    state, x                        -> outputs of the model, their argmax
 
@@ -10,7 +10,7 @@ A state is an ordered table of named tensors: parameters, buffers, the optimizer
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from typing import Any, ClassVar, Protocol
 
 import torch
 import torch.nn.functional as functional
@@ -20,7 +20,6 @@ from torch.func import functional_call
 from assay.exact.profile import get_profile
 from assay.protocol.errors import BadInput, Unsupported
 from assay.work.initial import derive_rules, draw_state, given_rules
-from assay.work.merge import MERGES
 from assay.work.normal import Graph, type_of
 from assay.work.optimizer import Optimizer
 from assay.work.outer import PREFIX, Outer
@@ -29,6 +28,16 @@ from assay.work.trace import is_random, lower, trace
 
 Loss = Callable[[Tensor, Tensor], Tensor]
 LOSSES: dict[str, Loss] = {"cross_entropy": functional.cross_entropy, "mse": functional.mse_loss}
+
+
+class Rule(Protocol):
+    """How updates become one. A rule sees whole updates: it gets the stacks of all parameters at once."""
+
+    name: ClassVar[str]
+
+    def merge(self, graph: Graph, stacks: list[int]) -> list[int]:
+        """Per parameter the coordinate-major stack [D, n] of n updates, in; the merged update [D], out."""
+        ...
 
 
 def capture(
@@ -41,21 +50,19 @@ def capture(
     *,
     counts: Iterable[int] = range(1, 9),
     init: str = "given",
-    rule: str = "mean",
-    byzantine_count: int = 0,
+    rule: Rule | None = None,
     outer: Outer | Mapping[str, Any] | None = None,
 ) -> Bundle:
     """Capture a job's programs at the batch shape of the examples.
 
     `loss` is `cross_entropy`, `mse` or a function of (output, y) that gives the mean. `init` is `given` (the weights of
     the model) or `seed:N` (drawn by integer arithmetic, the same everywhere). `counts` are the numbers of updates an
-    aggregate may have. Errors: `Unsupported` for an operator without an exact form, with its place; `BadInput`.
+    aggregate may have; `rule` (`assay.aggregate`) merges them: without one, their exact mean does. Errors:
+    `Unsupported` for an operator without an exact form, with its place; `BadInput`.
     """
     chosen = LOSSES.get(loss) if isinstance(loss, str) else loss
     if chosen is None:
         raise BadInput(f"unknown loss {loss!r}", hint=f"choose one of {', '.join(LOSSES)} or give a function")
-    if rule not in MERGES:
-        raise BadInput(f"unknown aggregation rule {rule!r}", hint=f"choose one of {', '.join(MERGES)}")
     was_training = model.training
     capturing = Capture(model, chosen, Optimizer.parse(optimizer), Outer.parse(outer), x_example, y_example, profile)
     rules = derive_rules(model, capturing.start, capturing.tensors) if init != "given" else given_rules(capturing.start)
@@ -66,7 +73,7 @@ def capture(
         "predict": capturing.predict(),
     }
     model.train(was_training)
-    aggregate = {count: capturing.aggregate(count, rule, byzantine_count) for count in counts}
+    aggregate = {count: capturing.aggregate(count, rule) for count in counts}
     state = capturing.start if init == "given" else draw_state(rules, init)
     return Bundle(**programs, aggregate=aggregate, rules=tuple(rules), init=init, state=state)
 
@@ -183,18 +190,18 @@ class Capture:
         results = [graph.map("sub", len(names) + place, place) for place in places]
         return graph.finish(results, [f"update:{name}" for name in self.averaged])
 
-    def aggregate(self, count: int, rule: str, byzantine_count: int) -> Program:
+    def aggregate(self, count: int, rule: Rule | None) -> Program:
         """The next round's state from the start state and `count` updates."""
         updates = {name: self.start[name] for name in self.averaged}
         graph = self.graph(("start", self.start), *((f"update.{index}", updates) for index in range(count)))
-        graph.source = f"aggregate by {rule}"
+        graph.source = f"aggregate by {rule.name if rule else 'mean'}"
         names = list(self.start)
         offset = len(names)
         stacks = []
         for place, name in enumerate(self.averaged):
             columns = [offset + index * len(self.averaged) + place for index in range(count)]
             stacks.append(graph.concat([graph.reshape(each, (updates[name].numel(), 1)) for each in columns], 1))
-        merged = MERGES[rule](graph, stacks, byzantine_count)
+        merged = rule.merge(graph, stacks) if rule else [graph.mean(stack, (1,)) for stack in stacks]
         new = {name: place for place, name in enumerate(names)}
         for name, stacked in zip(self.averaged, merged, strict=True):
             update = graph.reshape(stacked, tuple(updates[name].shape))

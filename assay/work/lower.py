@@ -274,15 +274,7 @@ def lower_sum(g: Graph, a: int, dims: Any = None, keepdim: bool = False, **_: An
 
 @rule("mean.dim", "mean.default")
 def lower_mean(g: Graph, a: int, dims: Any = None, keepdim: bool = False, **_: Any) -> int:
-    return mean(g, a, axes_of(g, a, dims), keepdim)
-
-
-def mean(g: Graph, a: int, axes: tuple[int, ...], keep: bool = False) -> int:
-    """Exact sum divided by the count."""
-    count = 1
-    for axis in axes:
-        count *= g.shape(a)[axis]
-    return g.map("div", g.sum(a, axes, keep), g.scalar(float(count)))
+    return g.mean(a, axes_of(g, a, dims), keepdim)
 
 
 @rule("argmax.default")

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from assay.work.lower import Ref, mean, refuse, row_max, rule
+from assay.work.lower import Ref, refuse, row_max, rule
 from assay.work.normal import Graph
 
 
@@ -16,9 +16,9 @@ def norm_axes(g: Graph, x: int, shape: Sequence[int]) -> tuple[int, ...]:
 @rule("native_layer_norm.default")
 def lower_layer_norm(g: Graph, x: int, shape: Any, weight: int | None, bias: int | None, eps: float) -> tuple[Ref, ...]:
     axes = norm_axes(g, x, shape)
-    center = mean(g, x, axes, True)
+    center = g.mean(x, axes, True)
     delta = g.map("sub", x, center)
-    variance = mean(g, g.map("mul", delta, delta), axes, True)
+    variance = g.mean(g.map("mul", delta, delta), axes, True)
     rate = g.map("div", g.scalar(1.0), g.map("sqrt", g.map("add", variance, g.scalar(eps))))
     out = g.map("mul", delta, rate)
     if weight is not None:
@@ -36,9 +36,7 @@ def lower_layer_norm_backward(
     outer = tuple(range(len(g.shape(x)) - len(shape)))
     unit = g.map("mul", g.map("sub", x, center), rate)
     scaled = grad if weight is None else g.map("mul", grad, weight)
-    inner = g.map(
-        "add", mean(g, scaled, axes, True), g.map("mul", unit, mean(g, g.map("mul", scaled, unit), axes, True))
-    )
+    inner = g.map("add", g.mean(scaled, axes, True), g.map("mul", unit, g.mean(g.map("mul", scaled, unit), axes, True)))
     to_input = Ref(g.map("mul", g.map("sub", scaled, inner), rate)) if wanted[0] else None
     to_weight = Ref(g.sum(g.map("mul", grad, unit), outer)) if wanted[1] and weight is not None else None
     to_bias = Ref(g.sum(grad, outer)) if wanted[2] and bias is not None else None
@@ -66,9 +64,9 @@ def lower_batch_norm(
     count = g.types[x].size // size_c
     news: tuple[Ref, ...] = ()
     if training:
-        center = g.reshape(mean(g, x, axes), (size_c,))
+        center = g.reshape(g.mean(x, axes), (size_c,))
         delta = g.map("sub", x, by_channel(g, center, x))
-        variance = mean(g, g.map("mul", delta, delta), axes)
+        variance = g.mean(g.map("mul", delta, delta), axes)
         if running_mean is not None and running_var is not None:
             unbiased = g.map("mul", variance, g.scalar(count / max(count - 1, 1)))
             news = tuple(
@@ -178,7 +176,7 @@ def lower_mse(g: Graph, a: int, b: int, reduction: int = 1) -> int:
     delta = g.map("sub", a, b)
     square = g.map("mul", delta, delta)
     axes = tuple(range(len(g.shape(square))))
-    return square if reduction == 0 else mean(g, square, axes) if reduction == 1 else g.sum(square, axes)
+    return square if reduction == 0 else g.mean(square, axes) if reduction == 1 else g.sum(square, axes)
 
 
 @rule("mse_loss_backward.default")

@@ -2,6 +2,7 @@
 
 import struct
 from dataclasses import dataclass, field
+from math import prod
 
 import torch
 from torch import Tensor
@@ -246,9 +247,7 @@ class Graph:
         shape = self.shape(value)
         kept = tuple(axis for axis in range(len(shape)) if axis not in axes)
         kept_shape = tuple(shape[axis] for axis in kept)
-        length = 1
-        for axis in axes:
-            length *= shape[axis]
+        length = prod(shape[axis] for axis in axes)
         rows = self.reshape(self.permute(value, kept + tuple(axes)), (*kept_shape, length))
         if length == 1:
             result = self.reshape(rows, kept_shape)
@@ -264,6 +263,13 @@ class Graph:
             if keep
             else result
         )
+
+    def mean(self, value: int, axes: tuple[int, ...], keep: bool = False) -> int:
+        """Exact float32 sums over `axes`, divided by how many elements each is of."""
+        shape = self.shape(value)
+        count = prod(shape[axis] for axis in axes)
+        total = self.sum(value, axes, keep)
+        return total if count == 1 else self.map("div", total, self.scalar(float(count)))
 
     def sum_at(self, value: int, places: int, count: int) -> int:
         """Exact sums of the float32 rows [T, D] that have the same index: [count, D]; one exponent per column."""

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 import torch
 
+from assay.aggregate.krum import Krum
 from assay.architectures.mlp import mlp
 from assay.architectures.ship import SHIPPED
 from assay.chain.contracts.rerun import Challenged
@@ -92,9 +93,7 @@ def test_krum_waits_for_its_reports_and_does_the_round_again(play: Any, ledgers:
 
     x, y = torch.zeros(64, 1, 8, 8), torch.zeros(64, dtype=torch.int64)
     optimizer = SHIPPED["digits-mlp"].optimizer
-    bundle = capture(
-        mlp(), "cross_entropy", optimizer, x, y, init="seed:7", counts=(5,), rule="krum", byzantine_count=1
-    )
+    bundle = capture(mlp(), "cross_entropy", optimizer, x, y, init="seed:7", counts=(5,), rule=Krum(1))
     rule = {"rule": "krum", "byzantine_max": 1, "reports_min": 5}
     stage = play(providers=(Straggler,), honest=4, bundle=bundle, aggregate=rule)
     waited = [event for event in stage.said(Late) if event.generation == 0]
