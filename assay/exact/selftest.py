@@ -133,7 +133,6 @@ def check() -> dict[str, Any]:
         "agrees": all(operators.values()) and paths["float64"],
         "operators": operators,
         "paths": paths,
-        "best_path": kernels.best_path(),
         "torch": torch.__version__,
         "cpu_capability": torch.backends.cpu.get_cpu_capability(),
         "machine": platform.machine(),
@@ -154,7 +153,6 @@ def main(arguments: list[str] | None = None) -> int:
         sys.stdout.write(f"{right} operators agree; wrong: {', '.join(wrong) or 'none'}\n")
         for path, agrees in report["paths"].items():
             sys.stdout.write(f"path {path}: {'agrees' if agrees else 'wrong here, not used'}\n")
-        sys.stdout.write(f"fastest right path: {report['best_path']}\n")
     return 0 if report["agrees"] else 1
 
 

@@ -67,13 +67,15 @@ Operation = Callable[..., Tensor]
 class Runner:
     """A planned program. `path` is how inner products are computed: `float64`, `int8` or the reference `int64`.
 
+    Every path gives the same bits. Without one it is `kernels.sure_path`; a process that has a clock may choose by it.
+
     Errors: `Unsupported` where this process cannot give the bits.
     """
 
     def __init__(self, program: Program, path: str | None = None) -> None:
         kernels.require_subnormals()
         self.program = program
-        self.path = path or kernels.best_path()
+        self.path = path or kernels.sure_path()
         self.count = len(program.inputs)
         self.forms: list[Form] = [Form.NATIVE] * self.count
         self.constants: dict[int, Tensor] = {}

@@ -12,7 +12,7 @@ from assay.architectures import load_shipped
 
 GOLDEN = json.loads((Path(__file__).parents[3] / "vectors" / "exact" / "steps.json").read_text())
 NAMES = ["digits-mlp", "digits-mlp-adamw", "digits-cnn", "digits-cnn-adamw", "gpt-tiny"]
-CAPS = ("ATEN_CPU_CAPABILITY", "ONEDNN_MAX_CPU_ISA", "MKL_CBWR", "ASSAY_EXACT_PATH")
+CAPS = ("ATEN_CPU_CAPABILITY", "ONEDNN_MAX_CPU_ISA", "MKL_CBWR")
 MACHINES: dict[str, dict[str, str]] = {
     "native": {},
     "sse": {"ATEN_CPU_CAPABILITY": "default", "ONEDNN_MAX_CPU_ISA": "SSE41", "MKL_CBWR": "COMPATIBLE"},
