@@ -19,6 +19,13 @@ library Bitmap {
         bitmap[index >> 8] &= ~(1 << (index & 255));
     }
 
+    function isEmpty(uint256[4] storage bitmap, uint256 wordCount) internal view returns (bool) {
+        for (uint256 i = 0; i < wordCount; i++) {
+            if (bitmap[i] != 0) return false;
+        }
+        return true;
+    }
+
     function count(uint256 word) internal pure returns (uint256) {
         unchecked {
             word = word - ((word >> 1) & 0x5555555555555555555555555555555555555555555555555555555555555555);

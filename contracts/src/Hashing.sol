@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity ^0.8.28;
 
-import {Commitment, Entry, Leaf} from "./Types.sol";
+import {Commitment, Entry, Leaf, TranscriptOpening} from "./Types.sol";
 
 /// @title Hashing: what a root means. The same bytes as assay/protocol/{merkle,leaf}.py; all sha256, big endian.
 library Hashing {
+    bytes32 internal constant EMPTY = 0x66687aadf862bd776c8fc18b8e9f8e20089714856ee233b3902a591d0d5f2925; // sha256 of 32 zero bytes
     bytes32 internal constant COMMITMENT = "assay.commitment.1";
     bytes32 internal constant SEGMENT = "assay.segment.1";
     bytes32 internal constant SALT = "assay.salt.1";
@@ -19,8 +20,11 @@ library Hashing {
     bytes32 internal constant COMMITMENT_TYPE = keccak256(
         "Commitment(uint256 job,uint32 generation,uint32 round,uint16 slot,address provider,bytes32 startRoot,bytes32 transcriptRoot,bytes32 secretHash,bytes32 sealedHash)"
     );
-    bytes32 internal constant RESULT_TYPE =
-        keccak256("Result(uint256 job,uint32 generation,uint32 round,bytes32 accepted,bytes32 included,bytes32 resultRoot)");
+    bytes32 internal constant ROOT_TYPE = keccak256("Root(uint256 job,uint32 generation,uint32 round,bytes32 root,bytes32 present)");
+    bytes32 internal constant RESULT_TYPE = keccak256(
+        "Result(uint256 job,uint32 generation,uint32 round,uint32 drawing,bytes32 accepted,bytes32 included,uint256 served,bytes32 resultRoot)"
+    );
+    bytes32 internal constant UNSERVED_TYPE = keccak256("Unserved(uint256 job,uint32 generation,uint32 round,uint16 slot)");
     bytes32 internal constant AGGREGATE_TYPE = keccak256("Aggregate(uint256 job,uint32 generation,uint32 round,bytes32 endRoot)");
     bytes32 internal constant FAULT_TYPE = keccak256("Fault(uint256 job,uint32 generation,uint32 round,bytes32 digest)");
 
@@ -61,6 +65,22 @@ library Hashing {
 
     function salt(bytes32 secret, uint256 index) internal pure returns (bytes32) {
         return sha256(abi.encode(SALT, secret, index));
+    }
+
+    /// Root over leaves 0..N of a transcript, from all that they hide; only the last one binds an update.
+    function transcriptRoot(Commitment calldata c, TranscriptOpening calldata o) internal pure returns (bytes32) {
+        uint256 count = o.stateRoots.length;
+        bytes memory head = abi.encode(SEGMENT, c.job, c.generation, c.round, c.slot, c.provider);
+        bytes32[] memory level = new bytes32[](count);
+        for (uint256 i = 0; i < count; i++) {
+            uint32 loss = i == 0 ? 0 : o.lossBits[i - 1];
+            bytes32 update = i + 1 == count ? o.updateRoot : bytes32(0);
+            level[i] = leafHash(bytes.concat(head, abi.encode(i, salt(o.secret, i), o.stateRoots[i], loss, update)));
+        }
+        for (uint256 size = count; size > 1; size = (size + 1) / 2) {
+            for (uint256 i = 0; 2 * i < size; i++) level[i] = nodeHash(level[2 * i], 2 * i + 1 < size ? level[2 * i + 1] : EMPTY);
+        }
+        return level[0];
     }
 
     function segmentLeaf(Commitment calldata c, bytes32 secret, Leaf calldata leaf) internal pure returns (bytes32) {

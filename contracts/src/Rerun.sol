@@ -44,6 +44,8 @@ contract Rerun is IDisputes {
         mapping(uint256 index => Vote) votes;
     }
 
+    uint256 private constant ATTEMPTS = 3; // disputes of one unit that may stay undecided
+
     IVault private immutable VAULT;
     IJobs private immutable JOBS;
     IRounds private immutable ROUNDS;
@@ -52,6 +54,7 @@ contract Rerun is IDisputes {
     mapping(uint256 job => mapping(bytes32 sealedChallenge => Sealed)) private _sealed;
     mapping(uint256 dispute => Dispute) private _disputes;
     mapping(bytes32 unit => uint256) private _disputeOf;
+    mapping(bytes32 unit => uint256) private _undecided; // how often no quorum was found
 
     constructor(IVault vault, IJobs jobs, IRounds rounds) {
         VAULT = vault;
@@ -95,6 +98,13 @@ contract Rerun is IDisputes {
             _takeOver(dispute, c.job, challenge, sealedChallenge);
             return dispute;
         }
+        // INVARIANT: what stays undecided costs twice as much each time, and ends: finality is not held up for nothing.
+        uint256 times = _undecided[unit];
+        if (times == ATTEMPTS) revert AlreadyDisputed(0);
+        uint256 more = uint256(challenge.bond) * ((1 << times) - 1);
+        bytes32 from = _bondKey(c.job, sealedChallenge);
+        _move(c.job, IVault.Kind.Free, _key(msg.sender), IVault.Kind.Bond, from, more);
+        challenge.bond += uint96(more);
         dispute = ++disputeCount;
         _disputeOf[unit] = dispute;
         Dispute storage d = _disputes[dispute];
@@ -111,7 +121,7 @@ contract Rerun is IDisputes {
         d.unit = unit;
         d.claimed = claimed;
         d.claimHash = keccak256(abi.encode(claim));
-        _move(c.job, IVault.Kind.Bond, _bondKey(c.job, sealedChallenge), IVault.Kind.Bond, _disputeKey(dispute), challenge.bond);
+        _move(c.job, IVault.Kind.Bond, from, IVault.Kind.Bond, _disputeKey(dispute), challenge.bond);
         emit Challenged(dispute, c.job, accused, claim.target, c.generation, c.round, c.slot, segment, claimed);
         ROUNDS.disputeOpened(c.job, c.generation, c.round);
 
@@ -127,6 +137,8 @@ contract Rerun is IDisputes {
         for (uint256 i = 0; i < validators.length; i++) {
             if (validators[i] != address(0) && validators[i] != accused) d.voters.push(validators[i]);
         }
+        // INVARIANT: fewer voters than the quorum never decide, so nobody is asked, and nobody's bond is taken.
+        if (d.voters.length < t.quorum) revert TooFewVoters(d.voters.length, t.quorum);
     }
 
     // ---------------------------------------------------------------- vote
@@ -183,8 +195,7 @@ contract Rerun is IDisputes {
         }
         for (uint256 i = 0; i < d.voters.length; i++) {
             bytes32 digest = d.votes[i].digest;
-            // Who could not have decided anything owes no vote.
-            bool silent = digest == 0 && d.voters.length >= t.quorum;
+            bool silent = digest == 0;
             bool minority = digest != 0 && truth != 0 && digest != truth;
             if (silent || minority) ROUNDS.penalise(d.job, d.generation, d.round, d.voters[i], silent ? bytes32("vote") : bytes32("minority"));
         }
@@ -284,8 +295,6 @@ contract Rerun is IDisputes {
     /// The digest that a quorum of the voters found, or zero.
     function _count(Dispute storage d, uint256 quorum) private view returns (bytes32) {
         uint256 voters = d.voters.length;
-        // INVARIANT: fewer voters than the quorum never decide.
-        if (voters < quorum) return 0;
         for (uint256 i = 0; i < voters; i++) {
             bytes32 digest = d.votes[i].digest;
             if (digest == 0) continue;
@@ -301,11 +310,16 @@ contract Rerun is IDisputes {
     function _close(uint256 dispute, Dispute storage d, Outcome outcome, bytes32 truth) private {
         d.outcome = outcome;
         d.truth = truth;
-        // Without a verdict the unit may be disputed again.
-        if (outcome == Outcome.NoQuorum) delete _disputeOf[d.unit];
-        if (outcome != Outcome.Dismissed) {
-            _move(d.job, IVault.Kind.Bond, _disputeKey(dispute), IVault.Kind.Free, _key(d.challenger), d.bond);
+        bytes32 key = _disputeKey(dispute);
+        uint256 back = d.bond;
+        if (outcome == Outcome.NoQuorum) {
+            // Without a verdict the unit may be disputed again, at a price: a third is burned.
+            delete _disputeOf[d.unit];
+            _undecided[d.unit]++;
+            back -= d.bond / 3;
+            _move(d.job, IVault.Kind.Bond, key, IVault.Kind.Burned, 0, d.bond / 3);
         }
+        if (outcome != Outcome.Dismissed) _move(d.job, IVault.Kind.Bond, key, IVault.Kind.Free, _key(d.challenger), back);
         emit Decided(dispute, outcome, truth);
         ROUNDS.disputeClosed(d.job, d.generation, d.round);
     }

@@ -4,7 +4,7 @@ pragma solidity ^0.8.28;
 import {EIP712} from "@openzeppelin/contracts/utils/cryptography/EIP712.sol";
 import {Bitmap} from "./Bitmap.sol";
 import {Hashing} from "./Hashing.sol";
-import {Commitment, JobPhase, RoundPhase, RoundView, Terms} from "./Types.sol";
+import {Commitment, JobPhase, RoundPhase, RoundView, Terms, TranscriptOpening} from "./Types.sol";
 import {Wired} from "./Wired.sol";
 import {IBeacon} from "./interfaces/IBeacon.sol";
 import {IJobs} from "./interfaces/IJobs.sol";
@@ -50,25 +50,35 @@ contract Rounds is IRounds, Wired, EIP712 {
         Verdicts.proceed(_s, job);
     }
 
-    function commit(uint256 job, uint32 generation, uint32 round, bytes32 root, uint256[] calldata present) external {
+    function commit(
+        uint256 job, uint32 generation, uint32 round, bytes32 root, uint256[] calldata present, bytes[] calldata signatures
+    ) external {
         Round storage r = _s.live(job, generation, round);
         r.expect(RoundPhase.Training);
         _onlyAggregator(job);
         Terms storage t = _s.terms[job];
         uint256[] memory slots = _s.jobs.slotsOpen(job);
         if (present.length != slots.length) revert WrongOpening();
+        bool vouched = signatures.length != 0;
+        if (vouched) {
+            bytes32 presentHash = keccak256(abi.encodePacked(present));
+            bytes32 structHash = keccak256(abi.encode(Hashing.ROOT_TYPE, job, generation, round, root, presentHash));
+            Evidence.quorum(_s, _domainSeparatorV4(), job, structHash, signatures);
+        }
         bool all = true;
         for (uint256 word = 0; word < slots.length; word++) {
             if (present[word] & ~slots[word] != 0) revert NotIncluded(word);
             uint256 here = present[word] | r.direct[word];
-            if (slots[word] & ~here != 0) all = false;
+            if (slots[word] & ~(vouched ? here : r.direct[word]) != 0) all = false;
             r.present[word] = here;
         }
-        uint256 readyAt = uint256(r.openedAt) + t.windows.train;
+        // INVARIANT: a root that no quorum has vouched for comes so late that whoever it leaves out could enter by itself.
+        uint256 readyAt = uint256(r.openedAt) + t.windows.train + (vouched ? 0 : t.windows.aggregate / 2);
         if (!all && block.timestamp < readyAt) revert TooEarly(readyAt);
         r.commitmentRoot = root;
         r.aggregator = msg.sender;
         r.beaconBlock = uint48(block.number + t.beaconDelay);
+        r.drawing = ++_s.progress[job].drawings;
         r.phase = RoundPhase.Sampling;
         r.deadline = uint40(block.timestamp + t.windows.table);
         emit Committed(job, generation, round, root, r.present.copy(t.providers), r.beaconBlock);
@@ -98,13 +108,13 @@ contract Rounds is IRounds, Wired, EIP712 {
     // ---------------------------------------------------------------- tables
 
     function commitTable(uint256 job, uint32 generation, uint32 round, bytes32 sealedTable) external {
-        Round storage r = _s.live(job, generation, round);
+        Round storage r = _s.judged(job, generation, round);
         r.expect(RoundPhase.Sampling);
         if (block.timestamp >= r.deadline) revert TooLate(r.deadline);
         uint256 bit = _seat(job);
-        (,, uint256 enlistedBlock,) = _s.jobs.seatAt(job, _index(bit));
+        (,, uint256 enlistedBlock, uint256 base) = _s.jobs.seatAt(job, _index(bit));
         // A chain of nonces committed after the beacon could be chosen to draw a sample.
-        if (enlistedBlock == 0 || enlistedBlock > r.beaconBlock) revert NotValidator(msg.sender);
+        if (enlistedBlock == 0 || enlistedBlock > r.beaconBlock || base > r.drawing) revert NotValidator(msg.sender);
         _s.beacon.record(r.beaconBlock);
         Table storage table = r.tables[msg.sender];
         if (sealedTable == 0 || (table.sealedTable != 0 && table.redraw == r.redraws)) revert AlreadyDone();
@@ -116,7 +126,7 @@ contract Rounds is IRounds, Wired, EIP712 {
     }
 
     function revealTable(uint256 job, uint32 generation, uint32 round, bytes32 tableRoot, bytes32 nonce, bytes32 salt) external {
-        Round storage r = _s.live(job, generation, round);
+        Round storage r = _s.judged(job, generation, round);
         uint256 bit = _seat(job);
         if (r.phase == RoundPhase.Sampling) {
             bool all = _s.jobs.seatsLive(job) & ~r.tablesCommitted == 0;
@@ -130,14 +140,9 @@ contract Rounds is IRounds, Wired, EIP712 {
         Table storage table = r.tables[msg.sender];
         if (table.redraw != r.redraws || table.root != 0) revert AlreadyDone();
         if (tableRoot == 0 || table.sealedTable != keccak256(abi.encode(tableRoot, nonce, salt))) revert WrongOpening();
-        _s.jobs.spendNonce(job, _index(bit), nonce);
+        _s.jobs.spendNonce(job, _index(bit), nonce, r.drawing);
         table.root = tableRoot;
         r.tablesRevealed |= bit;
-        // INVARIANT: no more fees in a round than seats, also when seats changed hands within it.
-        if (!table.served && r.served < _s.terms[job].validators) {
-            table.served = true;
-            r.served++;
-        }
         emit TableRevealed(job, generation, round, msg.sender, tableRoot, nonce);
     }
 
@@ -147,8 +152,8 @@ contract Rounds is IRounds, Wired, EIP712 {
         Evidence.demandSecret(_s, _domainSeparatorV4(), c, proof, signature);
     }
 
-    function revealSecret(Commitment calldata c, bytes32[] calldata proof, bytes32 secret) external {
-        Evidence.revealSecret(_s, c, proof, secret);
+    function revealSecret(Commitment calldata c, bytes32[] calldata proof, TranscriptOpening calldata opening) external {
+        Evidence.revealSecret(_s, c, proof, opening);
     }
 
     function defaultSecret(uint256 job, uint32 generation, uint32 round, uint16 slot) external {
@@ -159,23 +164,33 @@ contract Rounds is IRounds, Wired, EIP712 {
         Evidence.equivocate(_s, _domainSeparatorV4(), a, signatureA, b, signatureB);
     }
 
+    function billUnserved(uint256 job, uint32 generation, uint32 round, uint16 slot, bytes[] calldata signatures) external {
+        Evidence.bill(_s, _domainSeparatorV4(), job, generation, round, slot, signatures);
+    }
+
     // ---------------------------------------------------------------- aggregate
 
     function include(
-        uint256 job, uint32 generation, uint32 round, uint256[] calldata accepted, uint256[] calldata included, bytes32 resultRoot,
-        bytes[] calldata signatures
+        uint256 job, uint32 generation, uint32 round, uint256[] calldata accepted, uint256[] calldata included, uint256 served,
+        bytes32 resultRoot, bytes[] calldata signatures
     ) external {
-        Round storage r = _s.live(job, generation, round);
+        Round storage r = _s.judged(job, generation, round);
         r.expect(RoundPhase.Opening);
-        if (r.optimistic && signatures.length == 0) {
+        if (served & ~r.tablesRevealed != 0) revert WrongOpening();
+        if (r.optimistic && !r.orphan && signatures.length == 0) {
             _onlyAggregator(job);
+            if (served != r.tablesRevealed) revert WrongOpening();
         } else {
-            bytes32 acceptedHash = keccak256(abi.encodePacked(accepted));
-            bytes32 includedHash = keccak256(abi.encodePacked(included));
-            bytes32 structHash =
-                keccak256(abi.encode(Hashing.RESULT_TYPE, job, generation, round, acceptedHash, includedHash, resultRoot));
+            bytes32 structHash = keccak256(
+                abi.encode(
+                    Hashing.RESULT_TYPE, job, generation, round, r.drawing, keccak256(abi.encodePacked(accepted)),
+                    keccak256(abi.encodePacked(included)), served, resultRoot
+                )
+            );
             Evidence.quorum(_s, _domainSeparatorV4(), job, structHash, signatures);
+            r.unserved = r.tablesRevealed & ~served;
         }
+        Verdicts.serve(_s, job, r, served);
         Terms storage t = _s.terms[job];
         uint256 words = t.words();
         if (accepted.length != words || included.length != words) revert WrongOpening();
@@ -189,7 +204,7 @@ contract Rounds is IRounds, Wired, EIP712 {
             count += Bitmap.count(accepted[word]);
             entering |= included[word];
         }
-        bool enough = count >= t.reportsMin && entering != 0;
+        bool enough = !r.orphan && count >= t.reportsMin && entering != 0;
         for (uint256 word = 0; word < words; word++) {
             r.accepted[word] = accepted[word];
             if (enough) r.included[word] = included[word];
@@ -199,8 +214,9 @@ contract Rounds is IRounds, Wired, EIP712 {
         r.resultRoot = resultRoot;
         r.includedAt = uint40(block.timestamp);
         r.deadline = uint40(block.timestamp + t.windows.aggregate);
-        emit Included(job, generation, round, accepted, included, resultRoot);
-        if (!enough) Verdicts.rewind(_s, job, round);
+        emit Included(job, generation, round, accepted, included, served, resultRoot);
+        if (r.orphan) Verdicts.closeOrphan(_s, job, generation, round, Pay.Included);
+        else if (!enough) Verdicts.rewind(_s, job, round);
     }
 
     function aggregate(uint256 job, uint32 generation, uint32 round, bytes32 endRoot, bytes[] calldata signatures) external {
@@ -247,11 +263,11 @@ contract Rounds is IRounds, Wired, EIP712 {
     // ---------------------------------------------------------------- exits
 
     function advance(uint256 job, uint32 generation, uint32 round) external {
-        Round storage r = _s.live(job, generation, round);
+        Round storage r = _s.judged(job, generation, round);
         Terms storage t = _s.terms[job];
         RoundPhase phase = r.phase;
         if (phase == RoundPhase.Challenging) revert AlreadyDone();
-        if (phase == RoundPhase.Sampling && block.number > r.beaconBlock && _empty(r.present, t.words())) {
+        if (phase == RoundPhase.Sampling && block.number > r.beaconBlock && r.present.isEmpty(t.words())) {
             _burnLate(job, generation, round, r, false);
             Verdicts.rewind(_s, job, round);
             return;
@@ -262,9 +278,13 @@ contract Rounds is IRounds, Wired, EIP712 {
         if (phase == RoundPhase.Opening && r.disputesOpen != 0) {
             // Nobody is silent: what is disputed or called for has its own clock, and the set is fixed by what comes of it.
             r.deadline = uint40(block.timestamp + t.windows.open);
+        } else if (phase == RoundPhase.Sampling && Bitmap.count(r.tablesCommitted) >= t.quorum) {
+            _startOpening(job, r);
+        } else if (r.orphan) {
+            // Nobody judged it in time: what was committed and not disputed is paid all the same.
+            Verdicts.closeOrphan(_s, job, generation, round, Pay.PresentHalf);
         } else if (phase == RoundPhase.Sampling) {
-            if (Bitmap.count(r.tablesCommitted) >= t.quorum) _startOpening(job, r);
-            else Verdicts.redraw(_s, job, generation, round, r.tablesCommitted);
+            Verdicts.redraw(_s, job, generation, round, r.tablesCommitted);
         } else if (phase == RoundPhase.Opening && !r.optimistic) {
             Verdicts.redraw(_s, job, generation, round, r.tablesRevealed);
         } else {
@@ -285,10 +305,11 @@ contract Rounds is IRounds, Wired, EIP712 {
         (address account,,,) = _s.jobs.seatAt(job, validatorIndex);
         Table storage table = r.tables[account];
         // INVARIANT: each silence is penalised once, and only who had to serve and did not.
-        if (r.penalised[account] || (table.root != 0 && table.redraw == r.redraws)) revert AlreadyDone();
+        bool unserved = (r.unserved >> validatorIndex) & 1 == 1;
+        if (r.penalised[account] || (table.root != 0 && table.redraw == r.redraws && !unserved)) revert AlreadyDone();
         if (!Verdicts.onDuty(_s, job, r, validatorIndex)) revert NotValidator(account);
         r.penalised[account] = true;
-        Verdicts.penalise(_s, job, generation, round, account, "silent");
+        Verdicts.penalise(_s, job, generation, round, account, unserved ? bytes32("unserved") : bytes32("silent"));
     }
 
     function claim(uint256 job, address account) external returns (uint256) {
@@ -352,6 +373,8 @@ contract Rounds is IRounds, Wired, EIP712 {
         out.redraws = r.redraws;
         out.disputesOpen = r.disputesOpen;
         out.optimistic = r.optimistic;
+        out.orphan = r.orphan;
+        out.drawing = r.drawing;
         out.present = (r.phase == RoundPhase.Training ? r.direct : r.present).copy(slots);
         out.accepted = r.accepted.copy(slots);
         out.included = r.included.copy(slots);
@@ -362,6 +385,14 @@ contract Rounds is IRounds, Wired, EIP712 {
     function progress(uint256 job) external view returns (uint32 generation, uint32 firstOpen, uint32 next) {
         Progress storage p = _s.progress[job];
         return (p.generation, p.firstOpen, p.next);
+    }
+
+    function drawings(uint256 job) external view returns (uint32) {
+        return _s.progress[job].drawings;
+    }
+
+    function orphansOf(uint256 job) external view returns (uint64[] memory) {
+        return _s.orphans[job];
     }
 
     function tableRootOf(uint256 job, uint32 generation, uint32 round, address validator) external view returns (bytes32) {
@@ -389,7 +420,7 @@ contract Rounds is IRounds, Wired, EIP712 {
     function settled(uint256 job) external view returns (bool) {
         Progress storage p = _s.progress[job];
         (, bool ending,) = _s.jobs.phaseOf(job);
-        return p.firstOpen == p.next && p.disputesOpen == 0 && (ending || p.next == _s.terms[job].rounds);
+        return p.firstOpen == p.next && p.orphans == 0 && p.disputesOpen == 0 && (ending || p.next == _s.terms[job].rounds);
     }
 
     function earned(uint256 job, address account) external view returns (uint256) {
@@ -432,13 +463,6 @@ contract Rounds is IRounds, Wired, EIP712 {
         r.phase = RoundPhase.Opening;
         r.deadline = uint40(block.timestamp + _s.terms[job].windows.open);
         r.openDeadline = r.deadline;
-    }
-
-    function _empty(uint256[4] storage bitmap, uint256 words) private view returns (bool) {
-        for (uint256 word = 0; word < words; word++) {
-            if (bitmap[word] != 0) return false;
-        }
-        return true;
     }
 
     /// Open slots that are not there; once a quorum has judged the round, also those that it did not accept.

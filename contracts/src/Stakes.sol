@@ -7,12 +7,6 @@ import {IStakes} from "./interfaces/IStakes.sol";
 import {IVault} from "./interfaces/IVault.sol";
 
 contract Stakes is IStakes, Wired {
-    struct Member {
-        address account;
-        uint48 enrolledAt; // block
-        uint48 retiredAt; // block; zero while in the pool
-    }
-
     struct Unbond {
         uint256 amount;
         uint256 ready;
@@ -27,6 +21,8 @@ contract Stakes is IStakes, Wired {
     mapping(bytes32 obligation => Lock) private _locks;
     mapping(address token => mapping(Role role => Member[])) private _pools;
     mapping(address token => mapping(Role role => mapping(address account => uint256))) private _memberAt; // plus one
+    mapping(address token => mapping(Role role => uint256[])) private _vacant; // places whose member retired
+    mapping(address token => mapping(Role role => uint256)) public peak;
 
     constructor(IVault vault, IParams params) {
         VAULT = vault;
@@ -70,15 +66,27 @@ contract Stakes is IStakes, Wired {
         emit Unstaked(token, msg.sender, amount);
     }
 
-    function enrol(address token, Role role) external {
+    function enrol(address token, Role role, uint96 weight, uint96 lockMax, uint32 windowMin) external {
         if (_memberAt[token][role][msg.sender] != 0) revert AlreadyEnrolled(msg.sender);
+        uint256 minimum = PARAMS.poolMinimum(token);
+        if (weight == 0 || weight < minimum) revert NotEnoughStake(msg.sender, weight, minimum);
         uint256 held = _bonded(token, msg.sender);
-        uint256 needed = _minimum(token);
-        if (held < needed) revert NotEnoughStake(msg.sender, held, needed);
+        if (held < weight) revert NotEnoughStake(msg.sender, held, weight);
         Member[] storage pool = _pools[token][role];
-        pool.push(Member(msg.sender, uint48(block.number), 0));
-        _memberAt[token][role][msg.sender] = pool.length;
-        emit Enrolled(token, role, msg.sender, pool.length - 1);
+        uint256[] storage vacant = _vacant[token][role];
+        // A retired member's place is used again, so that joining and leaving does not fill the pool with the dead.
+        // INVARIANT: a place that changes hands counts for no job matched before, so that nobody picks a draw's outcome.
+        uint256 place = pool.length;
+        if (vacant.length > 0) {
+            place = vacant[vacant.length - 1];
+            vacant.pop();
+        } else {
+            pool.push();
+        }
+        pool[place] = Member(msg.sender, uint48(block.number), weight, lockMax, windowMin);
+        _memberAt[token][role][msg.sender] = place + 1;
+        if (weight > peak[token][role]) peak[token][role] = weight;
+        emit Enrolled(token, role, msg.sender, place, weight);
     }
 
     function retire(address token, Role role) external {
@@ -86,9 +94,10 @@ contract Stakes is IStakes, Wired {
     }
 
     function purge(address token, Role role, address account) external {
-        uint256 held = _bonded(token, account);
-        uint256 needed = _minimum(token);
-        if (held >= needed) revert NotReady(needed);
+        uint256 place = _memberAt[token][role][account];
+        if (place == 0) revert NotEnrolled(account);
+        uint256 weight = _pools[token][role][place - 1].weight;
+        if (_bonded(token, account) >= weight) revert NotReady(weight);
         _retire(token, role, account);
     }
 
@@ -158,17 +167,18 @@ contract Stakes is IStakes, Wired {
         return _pools[token][role].length;
     }
 
-    function poolAt(address token, Role role, uint256 index, uint256 blockNumber) external view returns (address account, bool active) {
-        Member storage member = _pools[token][role][index];
-        account = member.account;
-        active = member.enrolledAt <= blockNumber && (member.retiredAt == 0 || member.retiredAt > blockNumber);
+    function poolAt(address token, Role role, uint256 index, uint256 blockNumber) external view returns (Member memory member) {
+        member = _pools[token][role][index];
+        // INVARIANT: nobody counts for more than it has at stake.
+        if (member.enrolledAt > blockNumber || _bonded(token, member.account) < member.weight) member.weight = 0;
     }
 
     function _retire(address token, Role role, address account) private {
         uint256 place = _memberAt[token][role][account];
         if (place == 0) revert NotEnrolled(account);
         delete _memberAt[token][role][account];
-        _pools[token][role][place - 1].retiredAt = uint48(block.number);
+        delete _pools[token][role][place - 1];
+        _vacant[token][role].push(place - 1);
         emit Retired(token, role, account, place - 1);
     }
 
@@ -179,11 +189,6 @@ contract Stakes is IStakes, Wired {
 
     function _bonded(address token, address account) private view returns (uint256) {
         return staked(token, account) - _unbonding[token][account].amount;
-    }
-
-    function _minimum(address token) private view returns (uint256) {
-        uint256 minimum = PARAMS.poolMinimum(token);
-        return minimum > 0 ? minimum : 1;
     }
 
     function _key(address account) private pure returns (bytes32) {

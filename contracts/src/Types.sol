@@ -24,7 +24,7 @@ struct Order {
     bytes32 testRoot; // manifest of the held-out data
     bytes32 stateRoot; // initial state
     bytes32 document; // sha256 of the canonical job document
-    bytes32 canaryRoot; // which slots are planted, fixed by hash before matching; zero for none
+    bytes32 canaryRoot; // which slots are planted, fixed by hash before matching; zero: that is all that is built
     bytes32 seed;
     uint32 rounds;
     uint32 stepsPerRound; // H, a multiple of stepsPerSegment
@@ -78,6 +78,14 @@ struct Leaf {
     bytes32 updateRoot; // zero but in the last leaf
 }
 
+/// All leaves of a transcript, opened.
+struct TranscriptOpening {
+    bytes32 secret;
+    bytes32 updateRoot; // of the last leaf
+    bytes32[] stateRoots; // of leaves 0..N
+    uint32[] lossBits; // of leaves 1..N
+}
+
 /// One row of a validator's table: what it found by re-executing a segment.
 struct Entry {
     uint16 slot;
@@ -110,6 +118,8 @@ struct RoundView {
     uint16 redraws;
     uint16 disputesOpen;
     bool optimistic; // no quorum came: four challenge windows
+    bool orphan; // a round before it was disproved: it is judged and paid by half, and leads nowhere
+    uint32 drawing; // of the job: which nonce of a validator's chain draws its sample
     uint256[] present; // bitmaps over slots, 256 to a word
     uint256[] accepted;
     uint256[] included;

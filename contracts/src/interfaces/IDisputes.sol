@@ -65,17 +65,20 @@ interface IDisputes {
     error WindowClosed(uint256 closedAt);
     error WrongClaim(bytes32 part);
     error NotReady(uint256 readyAt);
+    error TooFewVoters(uint256 voters, uint256 needed);
 
     /// @notice keccak256(abi.encode(claim, challenger, salt)); the bond (Params.challengeBond of the round's cost) leaves the free balance.
     function commitChallenge(uint256 job, bytes32 sealedChallenge) external;
     function withdrawChallenge(uint256 job, bytes32 sealedChallenge) external;
-    /// @notice Opens it, in a later block, before the round is final. The first to have committed earns.
+    /// @notice Opens it, in a later block, before the round is final. The first to have committed earns. What stayed undecided
+    ///         costs twice the bond the next time, from the free balance, and cannot be disputed a fourth time.
     function openChallenge(Claim calldata claim, bytes32 salt) external returns (uint256 dispute);
     /// @notice keccak256(abi.encode(dispute, voter, digest, salt)) of a drawn validator that is not the accused.
     ///         The digest of a unit that cannot be executed because the job itself is at fault is Hashing.FAULT.
     function vote(uint256 dispute, bytes32 sealedVote) external;
     function revealVote(uint256 dispute, bytes32 digest, bytes32 salt) external;
     /// @notice Counts once all have revealed, or after the windows. Minority and silent voters are penalised like a mismatch.
+    ///         Without a quorum a third of the bond is burned.
     function decide(uint256 dispute) external;
 
     function viewOf(uint256 dispute) external view returns (DisputeView memory);

@@ -16,7 +16,7 @@ import {Order, JobPhase} from "../Types.sol";
 ///      | Faulted   | end     | no dispute open                                     |                                                   |
 ///
 ///      Between match and start there is no way out for the consumer: whoever could leave then could choose its validators.
-///      After the end `settleBid` releases what `end` did not (it releases 128 slots itself) and burns unopened bonds.
+///      After the end `settleBid` releases what `end` did not (it releases 64 slots itself) and burns unopened bonds.
 interface IJobs {
     struct JobView {
         address consumer;
@@ -41,6 +41,7 @@ interface IJobs {
     event BidRevealed(uint256 indexed job, address indexed bidder, uint128 price);
     event BidForfeited(uint256 indexed job, address indexed bidder, uint256 bond);
     event Matched(uint256 indexed job, address[] providers, uint128 price, uint256 drawBlock);
+    event Abstained(uint256 indexed job, address indexed account);
     event Drawn(uint256 indexed job, address[] validators, address aggregator, bytes32 beacon);
     event Unenlisted(uint256 indexed job, address indexed validator, uint256 penalty);
     event Enlisted(uint256 indexed job, address indexed validator, bytes32 nonceTip);
@@ -77,8 +78,11 @@ interface IJobs {
     /// @notice The n lowest win at the first losing price (the ceiling when nobody lost). Anybody may call after the window.
     ///         With fewer than n bids the job is cancelled and refunded.
     function close(uint256 job) external;
-    /// @notice Draws validators and aggregator by the beacon from those enrolled at the time of the match.
-    ///         A pool too small is waited for until the enlist window ends, then the job is cancelled.
+    /// @notice Takes the caller out of the draw of a job that it cannot or does not want to serve; before the match only.
+    function abstain(uint256 job) external;
+    /// @notice Draws validators and aggregator by the beacon, in proportion to their weight, from those enrolled at the time of
+    ///         the match who accept the job's windows and locks. A pool too small is waited for until the enlist window ends,
+    ///         then the job is cancelled; after another window it is cancelled without looking.
     function draw(uint256 job) external;
     /// @notice A drawn validator commits the tip of its chain of nonces: nonce_i = sha256(nonce_{i+1}).
     function enlist(uint256 job, bytes32 nonceTip) external;
@@ -94,6 +98,8 @@ interface IJobs {
     function closeSlot(uint256 job, uint256 slot) external;
     /// @dev Burns one cleared price of the slot's bond; closes the slot when the rest cannot cover another.
     function miss(uint256 job, uint256 slot) external returns (uint256 burned);
+    /// @dev The same, but the price goes in equal parts to those whom the slot made work.
+    function bill(uint256 job, uint256 slot, address[] calldata to) external returns (uint256 paid);
     /// @dev The present aggregator leaves (what is left of its lock holds until the end). `to` takes its place if it takes no
     ///      other part and has the stake free; else the pool is drawn by `seed`; nobody found leaves the place vacant.
     function replaceAggregator(uint256 job, address to, bytes32 seed) external returns (address found);
@@ -102,7 +108,8 @@ interface IJobs {
     function fault(uint256 job) external;
     /// @dev No further round opens.
     function stop(uint256 job) external;
-    function spendNonce(uint256 job, uint256 validatorIndex, bytes32 nonce) external;
+    /// @dev `drawing` numbers the job's drawings of samples; each takes the nonce of its own place in the chain.
+    function spendNonce(uint256 job, uint256 validatorIndex, bytes32 nonce, uint256 drawing) external;
 
     function orderOf(uint256 job) external view returns (Order memory);
     function viewOf(uint256 job) external view returns (JobView memory);
@@ -114,11 +121,12 @@ interface IJobs {
     function seatsLive(uint256 job) external view returns (uint256 bitmap);
     /// @notice Bitmap of the seats of these accounts; NotDrawn if one has none.
     function seatsOf(uint256 job, address[] calldata accounts) external view returns (uint256 bitmap);
-    /// @notice Who holds a seat, since when, and in which block it enlisted (zero: not yet).
+    /// @notice Who holds a seat, since when, in which block it enlisted (zero: not yet), and how many drawings the job had
+    ///         seen by then: drawing d takes nonce d + 1 - base of its chain.
     function seatAt(uint256 job, uint256 validatorIndex)
         external
         view
-        returns (address account, uint256 drawnAt, uint256 enlistedBlock, bytes32 nonceTip);
+        returns (address account, uint256 drawnAt, uint256 enlistedBlock, uint256 base);
     /// @notice Slot of a provider, plus one; zero for none.
     function slotOf(uint256 job, address account) external view returns (uint256);
     function phaseOf(uint256 job) external view returns (JobPhase phase, bool ending, bool ended);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity ^0.8.28;
 
-import {Commitment, RoundPhase, RoundView, Terms} from "../Types.sol";
+import {Commitment, RoundPhase, RoundView, Terms, TranscriptOpening} from "../Types.sol";
 
 /// @title Rounds: commit, tables, included set, aggregate, final or void; and what each was worth.
 /// @notice Rounds of a job are numbered 0..; `generation` counts rewinds. A round is named by (job, generation, round).
@@ -22,6 +22,8 @@ import {Commitment, RoundPhase, RoundView, Terms} from "../Types.sol";
 ///      | a demand    | revealSecret                            | demand + open                 | defaultSecret                           |
 ///      | a dispute   | decide                                  | opened + table + open         | decide                                  |
 ///
+///      An orphan (committed, not judged when a round before it was disproved) takes tables and `include` like any other, is
+///      paid by half and leads nowhere; past its deadline advance() closes it.
 ///      A slot that committed nothing in Training has until the beacon block to commitSlot. With nobody present, advance()
 ///      voids the round right after the beacon block. At most two redraws in a round, each at the silent validators' cost.
 interface IRounds {
@@ -31,11 +33,17 @@ interface IRounds {
     event TableCommitted(uint256 indexed job, uint32 generation, uint32 round, address indexed validator, bytes32 sealedTable);
     event TableRevealed(uint256 indexed job, uint32 generation, uint32 round, address indexed validator, bytes32 tableRoot, bytes32 nonce);
     event SecretDemanded(uint256 indexed job, uint32 generation, uint32 round, uint16 slot, uint256 deadline);
-    event SecretRevealed(uint256 indexed job, uint32 generation, uint32 round, uint16 slot, bytes32 secret);
-    event Included(uint256 indexed job, uint32 generation, uint32 round, uint256[] accepted, uint256[] included, bytes32 resultRoot);
+    event SecretRevealed(
+        uint256 indexed job, uint32 generation, uint32 round, uint16 slot, bytes32 transcriptRoot, TranscriptOpening opening
+    );
+    event Billed(uint256 indexed job, uint32 generation, uint32 round, uint16 slot, uint256 paid);
+    event Included(
+        uint256 indexed job, uint32 generation, uint32 round, uint256[] accepted, uint256[] included, uint256 served, bytes32 resultRoot
+    );
     event Aggregated(uint256 indexed job, uint32 generation, uint32 round, bytes32 endRoot, address indexed aggregator, bool optimistic);
     event Finalised(uint256 indexed job, uint32 generation, uint32 round, bytes32 endRoot, uint256 credited);
     event Voided(uint256 indexed job, uint32 generation, uint32 round, uint256 credited);
+    event Orphaned(uint256 indexed job, uint32 generation, uint32 round);
     event Rewound(uint256 indexed job, uint32 generation, uint32 round);
     event Disproved(uint256 indexed job, uint32 generation, uint32 round, uint16 slot, address indexed provider, uint256 slashed, bytes32 reason);
     event Penalised(uint256 indexed job, uint32 generation, uint32 round, address indexed account, uint256 amount, bytes32 reason);
@@ -61,9 +69,14 @@ interface IRounds {
     /// @notice Opens the job's first round; Jobs only.
     function open(uint256 job, Terms calldata terms) external;
     /// @notice The aggregator's root over the slots' commitments (leaf: Hashing.commitmentLeaf; an absent slot is EMPTY)
-    ///         and the bitmap of those present. May come when all open slots have reported, or after the train window;
-    ///         fixes the beacon block. Anyone left out has until then to `commitSlot`.
-    function commit(uint256 job, uint32 generation, uint32 round, bytes32 root, uint256[] calldata present) external;
+    ///         and the bitmap of those present, with a quorum's signatures that they hold them all and know of no other:
+    ///         Root(uint256 job,uint32 generation,uint32 round,bytes32 root,bytes32 present), present as in `include`.
+    ///         May come when all open slots have reported, or after the train window; fixes the beacon block. Without
+    ///         signatures half an aggregate window later, so that whoever it leaves out has had the time to `commitSlot`; at
+    ///         once when all open slots have done that.
+    function commit(
+        uint256 job, uint32 generation, uint32 round, bytes32 root, uint256[] calldata present, bytes[] calldata signatures
+    ) external;
     /// @notice Direct inclusion by the provider itself, until the beacon block; overrides the aggregator's leaf.
     function commitSlot(Commitment calldata commitment) external;
     /// @notice keccak256(abi.encode(tableRoot, nonce, salt)) of a drawn validator, after the beacon block.
@@ -73,25 +86,32 @@ interface IRounds {
     /// @notice Calls for a secret that was not served; the commitment must stand, so that nobody is asked to open what an
     ///         aggregator made up. Drawn validators only, once for a slot and round.
     function demandSecret(Commitment calldata commitment, bytes32[] calldata proof, bytes calldata signature) external;
-    /// @notice Opens a secret. Without a demand the proof is checked against the round's root (or the direct inclusion).
-    function revealSecret(Commitment calldata commitment, bytes32[] calldata proof, bytes32 secret) external;
+    /// @notice Opens a secret and every leaf of the transcript, so that anybody can compare and challenge. Without a demand the
+    ///         proof is checked against the round's root (or the direct inclusion).
+    function revealSecret(Commitment calldata commitment, bytes32[] calldata proof, TranscriptOpening calldata opening) external;
     /// @notice A demanded secret that did not come: the whole lock is lost. Anybody may call after the deadline.
     function defaultSecret(uint256 job, uint32 generation, uint32 round, uint16 slot) external;
     /// @notice Two commitments signed for one slot: the whole lock is lost.
     function equivocate(Commitment calldata a, bytes calldata signatureA, Commitment calldata b, bytes calldata signatureB) external;
-    /// @notice Fixes which slots are accepted and which of them enter the aggregate, with a quorum's signatures over
-    ///         Result(uint256 job,uint32 generation,uint32 round,bytes32 accepted,bytes32 included,bytes32 resultRoot)
-    ///         where the bitmaps are hashed as keccak256(abi.encodePacked(words)). Signers in ascending order of address.
+    /// @notice A quorum's word that a slot served them no start states, Unserved(uint256 job,uint32 generation,uint32 round,
+    ///         uint16 slot): one price of its bond goes to the signers, who had to replay from the round's start. Anybody.
+    function billUnserved(uint256 job, uint32 generation, uint32 round, uint16 slot, bytes[] calldata signatures) external;
+    /// @notice Fixes which slots are accepted, which of them enter the aggregate, and which seats served (showed their whole
+    ///         sample; the others earn nothing and may be penalised), with a quorum's signatures over
+    ///         Result(uint256 job,uint32 generation,uint32 round,uint32 drawing,bytes32 accepted,bytes32 included,
+    ///         uint256 served,bytes32 resultRoot) where `drawing` is the round's and bitmaps over slots are hashed as
+    ///         keccak256(abi.encodePacked(words)). Signers in ascending order of address.
     ///         Fewer accepted than reportsMin, or none that enters: the round is void and accepted work is paid half.
     ///         Anybody may bring the signatures. Once the round is optimistic the aggregator needs none.
     ///         Open slots that did not come, or that a quorum did not accept, lose one price of their bond.
     function include(
-        uint256 job, uint32 generation, uint32 round, uint256[] calldata accepted, uint256[] calldata included,
+        uint256 job, uint32 generation, uint32 round, uint256[] calldata accepted, uint256[] calldata included, uint256 served,
         bytes32 resultRoot, bytes[] calldata signatures
     ) external;
     /// @notice The aggregate's state root, with a quorum's signatures over
     ///         Aggregate(uint256 job,uint32 generation,uint32 round,bytes32 endRoot). Opens the next round within the lookahead.
-    ///         Without signatures when the round is optimistic, or after half the aggregate window: then it becomes so.
+    ///         Without signatures when the round is optimistic, or after half the aggregate window: then it becomes so, and the
+    ///         next round opens when it is final.
     function aggregate(uint256 job, uint32 generation, uint32 round, bytes32 endRoot, bytes[] calldata signatures) external;
     /// @notice After the challenge window, in order, with no dispute open: credits everyone's pay for this round.
     function finalise(uint256 job, uint32 generation, uint32 round) external;
@@ -103,7 +123,8 @@ interface IRounds {
     function proceed(uint256 job) external;
     /// @notice The verdict of the quorum that the job itself is at fault: Fault(uint256 job,uint32 generation,uint32 round,bytes32 digest).
     function attestFault(uint256 job, uint32 generation, uint32 round, bytes32 digest, bytes[] calldata signatures) external;
-    /// @notice Burns the penalty of a drawn validator that did not commit or did not reveal in a finished phase.
+    /// @notice Burns the penalty of a drawn validator that did not commit or did not reveal in a finished phase, or whose table
+    ///         a quorum did not accept as its sample.
     function penaliseSilent(uint256 job, uint32 generation, uint32 round, uint256 validatorIndex) external;
     /// @notice Moves what an account earned in a job that has ended to its free balance. Anybody may call for it.
     function claim(uint256 job, address account) external returns (uint256 amount);
@@ -128,6 +149,10 @@ interface IRounds {
     function jobFault(uint256 job, uint32 generation, uint32 round) external;
 
     function viewOf(uint256 job, uint32 generation, uint32 round) external view returns (RoundView memory);
+    /// @notice How many samples the job has drawn: each takes the next nonce of every validator's chain.
+    function drawings(uint256 job) external view returns (uint32);
+    /// @notice Rounds that are judged though a round before them was disproved, each as generation << 32 | round.
+    function orphansOf(uint256 job) external view returns (uint64[] memory);
     /// @notice Where the job stands: generation, first round that is not final, next round to open.
     function progress(uint256 job) external view returns (uint32 generation, uint32 firstOpen, uint32 next);
     function tableRootOf(uint256 job, uint32 generation, uint32 round, address validator) external view returns (bytes32);

@@ -9,6 +9,15 @@ interface IStakes {
         Aggregator
     }
 
+    /// @notice A place in a pool. An account is drawn in proportion to its weight, and only for what it has said it takes.
+    struct Member {
+        address account;
+        uint48 enrolledAt; // block
+        uint96 weight; // of its stake; zero: not to be drawn
+        uint96 lockMax; // the largest lock that it accepts
+        uint32 windowMin; // the shortest window, in seconds, in which it promises to act
+    }
+
     struct Lock {
         address account;
         address token;
@@ -19,7 +28,7 @@ interface IStakes {
     event Staked(address indexed token, address indexed account, uint256 amount);
     event Unbonding(address indexed token, address indexed account, uint256 amount, uint256 ready);
     event Unstaked(address indexed token, address indexed account, uint256 amount);
-    event Enrolled(address indexed token, Role indexed role, address indexed account, uint256 index);
+    event Enrolled(address indexed token, Role indexed role, address indexed account, uint256 index, uint256 weight);
     event Retired(address indexed token, Role indexed role, address indexed account, uint256 index);
     event Locked(bytes32 indexed obligation, address indexed account, uint256 amount);
     event Released(bytes32 indexed obligation, address indexed account, uint256 amount);
@@ -42,10 +51,12 @@ interface IStakes {
     function unstake(address token, uint256 amount) external;
     /// @notice Takes what has finished unbonding and is not locked back to the vault's free balance.
     function release(address token) external returns (uint256 amount);
-    /// @notice Joins the pool that validators or aggregators are drawn from.
-    function enrol(address token, Role role) external;
+    /// @notice Joins the pool that validators or aggregators are drawn from, with `weight` of the caller's stake: at least the
+    ///         pool's minimum. It is drawn only for jobs whose lock is at most `lockMax` and whose windows for its duties are
+    ///         at least `windowMin` seconds. To change one of them: retire and enrol again.
+    function enrol(address token, Role role, uint96 weight, uint96 lockMax, uint32 windowMin) external;
     function retire(address token, Role role) external;
-    /// @notice Retires a member whose stake (unbonding left out) fell below the pool's minimum. Anybody may call.
+    /// @notice Retires a member whose stake (unbonding left out) fell below the weight that it enrolled with. Anybody may call.
     function purge(address token, Role role, address account) external;
 
     function lock(bytes32 obligation, address token, address account, uint256 amount) external;
@@ -63,6 +74,8 @@ interface IStakes {
     function available(address token, address account) external view returns (uint256);
     function lockOf(bytes32 obligation) external view returns (Lock memory);
     function poolSize(address token, Role role) external view returns (uint256);
-    /// @notice Member at `index`, and whether it was in the pool at `blockNumber`.
-    function poolAt(address token, Role role, uint256 index, uint256 blockNumber) external view returns (address account, bool active);
+    /// @notice The largest weight that ever enrolled.
+    function peak(address token, Role role) external view returns (uint256);
+    /// @notice Member at `index`; its weight is zero if it had not joined by `blockNumber` or has less at stake by now.
+    function poolAt(address token, Role role, uint256 index, uint256 blockNumber) external view returns (Member memory);
 }

@@ -5,7 +5,7 @@ import {ECDSA} from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
 import {MessageHashUtils} from "@openzeppelin/contracts/utils/cryptography/MessageHashUtils.sol";
 import {Bitmap} from "../Bitmap.sol";
 import {Hashing} from "../Hashing.sol";
-import {Commitment, RoundPhase} from "../Types.sol";
+import {Commitment, RoundPhase, TranscriptOpening} from "../Types.sol";
 import {IRounds} from "../interfaces/IRounds.sol";
 import {Demand, Round, State, Store} from "./Store.sol";
 import {Verdicts} from "./Verdicts.sol";
@@ -15,11 +15,15 @@ library Evidence {
     using Bitmap for uint256[4];
 
     /// A quorum of drawn validators signed `structHash`; signers in ascending order of address, so that each counts once.
-    function quorum(State storage s, bytes32 domain, uint256 job, bytes32 structHash, bytes[] calldata signatures) external view {
+    function quorum(State storage s, bytes32 domain, uint256 job, bytes32 structHash, bytes[] calldata signatures)
+        public
+        view
+        returns (address[] memory signers)
+    {
         uint256 needed = s.terms[job].quorum;
         if (signatures.length < needed) revert IRounds.NoQuorum(signatures.length, needed);
         bytes32 digest = MessageHashUtils.toTypedDataHash(domain, structHash);
-        address[] memory signers = new address[](signatures.length);
+        signers = new address[](signatures.length);
         address last;
         for (uint256 i = 0; i < signatures.length; i++) {
             address signer = _recover(digest, signatures[i]);
@@ -46,7 +50,7 @@ library Evidence {
         external
     {
         Round storage r = Store.challengeable(s, c.job, c.generation, c.round);
-        if (!Store.isLive(s, c.job, c.generation, c.round)) revert IRounds.WrongRound(c.job, c.generation, c.round);
+        Store.judged(s, c.job, c.generation, c.round);
         // INVARIANT: while tables are blind no secret is called for: it would tell where somebody has looked.
         if (r.phase < RoundPhase.Opening) revert IRounds.WrongPhase(r.phase);
         address[] memory caller = new address[](1);
@@ -62,9 +66,14 @@ library Evidence {
         emit IRounds.SecretDemanded(c.job, c.generation, c.round, c.slot, deadline);
     }
 
-    function revealSecret(State storage s, Commitment calldata c, bytes32[] calldata proof, bytes32 secret) external {
+    /// INVARIANT: who is called for opens all: a secret without its leaves would leave nothing to compare with.
+    function revealSecret(State storage s, Commitment calldata c, bytes32[] calldata proof, TranscriptOpening calldata opening) external {
         Round storage r = s.rounds[c.job][c.generation][c.round];
-        if (Hashing.secretHash(secret) != c.secretHash) revert IRounds.WrongOpening();
+        uint256 segments = s.terms[c.job].segments;
+        if (
+            opening.stateRoots.length != segments + 1 || opening.lossBits.length != segments
+                || Hashing.secretHash(opening.secret) != c.secretHash || Hashing.transcriptRoot(c, opening) != c.transcriptRoot
+        ) revert IRounds.WrongOpening();
         Demand storage demand = r.demands[c.slot];
         if (demand.open) {
             if (demand.secretHash != c.secretHash) revert IRounds.WrongOpening();
@@ -74,7 +83,7 @@ library Evidence {
             if (r.beaconBlock == 0 || block.number <= r.beaconBlock) revert IRounds.TooEarly(r.beaconBlock);
             if (!_committed(s, r, c, proof)) revert IRounds.WrongProof();
         }
-        emit IRounds.SecretRevealed(c.job, c.generation, c.round, c.slot, secret);
+        emit IRounds.SecretRevealed(c.job, c.generation, c.round, c.slot, c.transcriptRoot, opening);
     }
 
     function defaultSecret(State storage s, uint256 job, uint32 generation, uint32 round, uint16 slot) external {
@@ -82,11 +91,25 @@ library Evidence {
         Demand storage demand = r.demands[slot];
         if (!demand.open) revert IRounds.AlreadyDone();
         // INVARIANT: a demand does not outlive its round: nobody owes the secret of a void one.
-        if (!Store.isLive(s, job, generation, round)) return _close(s, r, job, slot);
+        if (!r.orphan && !Store.isLive(s, job, generation, round)) return _close(s, r, job, slot);
         if (block.timestamp < demand.deadline) revert IRounds.TooEarly(demand.deadline);
         address by = demand.by;
         _close(s, r, job, slot);
         Verdicts.disprovedSlot(s, job, generation, round, slot, type(uint256).max, by, "secret", 0, 0);
+    }
+
+    /// Each signer had to replay from the round's start what the slot did not serve.
+    function bill(
+        State storage s, bytes32 domain, uint256 job, uint32 generation, uint32 round, uint16 slot, bytes[] calldata signatures
+    ) external {
+        Round storage r = Store.judged(s, job, generation, round);
+        if (r.phase < RoundPhase.Opening || !r.present.has(slot)) revert IRounds.WrongPhase(r.phase);
+        // INVARIANT: a slot pays for it once in a round, at most one price of its bond.
+        if (r.billed[slot]) revert IRounds.AlreadyDone();
+        r.billed[slot] = true;
+        bytes32 structHash = keccak256(abi.encode(Hashing.UNSERVED_TYPE, job, generation, round, slot));
+        address[] memory signers = quorum(s, domain, job, structHash, signatures);
+        emit IRounds.Billed(job, generation, round, slot, s.jobs.bill(job, slot, signers));
     }
 
     function equivocate(

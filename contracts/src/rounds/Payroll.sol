@@ -32,7 +32,7 @@ library Payroll {
             r.aggregatorPaid = true;
             amount += t.aggregatorFee;
         }
-        s.paid[job].push((uint64(generation) << 32) | round);
+        s.paid[job].push(Store.name(generation, round));
         // INVARIANT: a round never costs more than the reserve that was checked when it opened.
         assert(amount <= Store.roundCost(t));
         s.vault.move(t.token, IVault.Kind.Escrow, bytes32(job), IVault.Kind.Credit, bytes32(job), amount);

@@ -13,7 +13,7 @@ import {IVault} from "../interfaces/IVault.sol";
 enum Pay {
     None,
     Included, // included slots in full, slots that were accepted only by half
-    PresentHalf, // committed and then void: every present slot by half
+    PresentHalf, // committed, then void, and nobody judged it: every present slot by half
     PresentFull // the job was at fault: every present slot in full
 }
 
@@ -21,7 +21,7 @@ struct Table {
     bytes32 sealedTable;
     bytes32 root;
     uint8 redraw; // which draw of the round it answers
-    bool served; // earns the round's fee
+    bool served; // a quorum says so: it earns the round's fee
 }
 
 struct Demand {
@@ -43,16 +43,19 @@ struct Round {
     uint16 disputesOpen;
     bool optimistic;
     bool lateDone;
+    bool orphan; // a round before it was disproved: it is judged and paid by half, and leads nowhere
     Pay pay;
     address aggregator;
     uint40 includedAt;
     bool aggregatorPaid;
+    uint32 drawing; // of the job: which nonce of a validator's chain draws its sample
     bytes32 startRoot;
     bytes32 commitmentRoot;
     bytes32 resultRoot;
     bytes32 endRoot;
     uint256 tablesCommitted;
     uint256 tablesRevealed;
+    uint256 unserved; // seats that revealed a table which a quorum did not accept as their sample
     uint256[4] present;
     uint256[4] accepted;
     uint256[4] included;
@@ -60,6 +63,7 @@ struct Round {
     mapping(uint256 slot => bytes32) leaves; // of direct inclusions
     mapping(address validator => Table) tables;
     mapping(uint256 slot => Demand) demands;
+    mapping(uint256 slot => bool) billed;
     mapping(address account => bool) penalised;
     mapping(address account => uint256) slashed; // for this round, by vote or silence: a round's cost at most
 }
@@ -69,6 +73,8 @@ struct Progress {
     uint32 firstOpen; // the first round that is not final
     uint32 next; // the next round to open
     uint32 disputesOpen;
+    uint32 orphans;
+    uint32 drawings; // of samples, in all rounds and generations
 }
 
 /// All of the state of Rounds; its libraries get it by reference.
@@ -83,6 +89,7 @@ struct State {
     mapping(uint256 job => mapping(uint256 round => uint32)) generationOf;
     mapping(uint256 job => mapping(uint256 generation => mapping(uint256 round => Round))) rounds;
     mapping(uint256 job => uint64[]) paid; // generation << 32 | round, of every round that was paid
+    mapping(uint256 job => uint64[]) orphans; // generation << 32 | round, while they are judged
     mapping(uint256 job => uint256[4]) forfeitedSlots;
     mapping(uint256 job => mapping(address account => bool)) forfeited;
     mapping(uint256 job => mapping(address account => bool)) claimed;
@@ -95,13 +102,20 @@ library Store {
     }
 
     function isLive(State storage s, uint256 job, uint32 generation, uint32 round) internal view returns (bool) {
-        RoundPhase phase = s.rounds[job][generation][round].phase;
-        return s.generationOf[job][round] == generation && phase >= RoundPhase.Training && phase <= RoundPhase.Challenging;
+        Round storage r = s.rounds[job][generation][round];
+        RoundPhase phase = r.phase;
+        return s.generationOf[job][round] == generation && !r.orphan && phase >= RoundPhase.Training && phase <= RoundPhase.Challenging;
     }
 
     function live(State storage s, uint256 job, uint32 generation, uint32 round) internal view returns (Round storage r) {
         if (!isLive(s, job, generation, round)) revert IRounds.WrongRound(job, generation, round);
         r = s.rounds[job][generation][round];
+    }
+
+    /// A round that is judged: live, or an orphan.
+    function judged(State storage s, uint256 job, uint32 generation, uint32 round) internal view returns (Round storage r) {
+        r = s.rounds[job][generation][round];
+        if (!r.orphan) live(s, job, generation, round);
     }
 
     function expect(Round storage r, RoundPhase phase) internal view {
@@ -125,6 +139,10 @@ library Store {
     function seed(State storage s, uint256 job, Round storage r, bytes32 purpose) internal view returns (bytes32) {
         (bytes32 value,) = s.beacon.read(r.beaconBlock);
         return keccak256(abi.encode(purpose, s.jobs.viewOf(job).beacon, value, r.startRoot, r.redraws, r.replacements));
+    }
+
+    function name(uint32 generation, uint32 round) internal pure returns (uint64) {
+        return (uint64(generation) << 32) | round;
     }
 
     function key(address account) internal pure returns (bytes32) {

@@ -6,7 +6,7 @@ import {RoundPhase, Terms} from "../Types.sol";
 import {IRounds} from "../interfaces/IRounds.sol";
 import {IVault} from "../interfaces/IVault.sol";
 import {Payroll} from "./Payroll.sol";
-import {Pay, Progress, Round, State, Store} from "./Store.sol";
+import {Pay, Progress, Round, State, Store, Table} from "./Store.sol";
 
 /// @title Verdicts: what follows when somebody is disproved or silent; opens rounds and rewinds them.
 library Verdicts {
@@ -22,13 +22,15 @@ library Verdicts {
         if (p.next > 0) {
             Round storage last = s.rounds[job][s.generationOf[job][p.next - 1]][p.next - 1];
             if (last.phase != RoundPhase.Challenging && last.phase != RoundPhase.Final) return;
+            // INVARIANT: nobody is asked to train on a state that no quorum has vouched for before its window is over.
+            if (last.phase == RoundPhase.Challenging && last.optimistic) return;
             startRoot = last.endRoot;
         }
         uint256 slots;
         uint256[] memory open = s.jobs.slotsOpen(job);
         for (uint256 word = 0; word < open.length; word++) slots += Bitmap.count(open[word]);
-        uint256 reserve = (uint256(p.next - p.firstOpen) + 1) * Store.roundCost(t);
-        // INVARIANT: the escrow covers every open round and the one that opens, at their worst cost.
+        uint256 reserve = (uint256(p.next - p.firstOpen) + p.orphans + 1) * Store.roundCost(t);
+        // INVARIANT: the escrow covers every open round, every orphan and the round that opens, at their worst cost.
         if (slots < t.reportsMin || s.vault.balance(t.token, IVault.Kind.Escrow, bytes32(job)) < reserve) {
             s.jobs.stop(job);
             return;
@@ -44,13 +46,15 @@ library Verdicts {
     }
 
     /// Voids this round and all later ones, pays what was done in them, and reopens from here in the next generation.
+    /// What is committed and not judged yet is judged first: an orphan.
     function rewind(State storage s, uint256 job, uint32 round) public {
         Progress storage p = s.progress[job];
         for (uint32 place = round; place < p.next; place++) {
             Round storage r = s.rounds[job][s.generationOf[job][place]][place];
             RoundPhase phase = r.phase;
             if (phase >= RoundPhase.Aggregating) _void(s, job, place, Pay.Included, true);
-            else _void(s, job, place, phase == RoundPhase.Training ? Pay.None : Pay.PresentHalf, false);
+            else if (phase == RoundPhase.Training || r.present.isEmpty(Store.words(s.terms[job]))) _void(s, job, place, Pay.None, false);
+            else _orphan(s, job, place);
         }
         p.next = round;
         p.generation++;
@@ -165,6 +169,7 @@ library Verdicts {
             return;
         }
         r.redraws++;
+        r.drawing = ++s.progress[job].drawings;
         r.tablesCommitted = 0;
         r.tablesRevealed = 0;
         r.phase = RoundPhase.Sampling;
@@ -173,11 +178,54 @@ library Verdicts {
         emit IRounds.Committed(job, generation, round, r.commitmentRoot, r.present.copy(t.providers), r.beaconBlock);
     }
 
+    /// Enters the seats in `bits` as those that served: only who holds one still, has opened its table and forfeited nothing.
+    function serve(State storage s, uint256 job, Round storage r, uint256 bits) public {
+        address[] memory validators = s.jobs.validatorsOf(job);
+        for (uint256 i = 0; i < validators.length; i++) {
+            if ((bits >> i) & 1 == 0 || s.forfeited[job][validators[i]]) continue;
+            Table storage table = r.tables[validators[i]];
+            // INVARIANT: a seat earns a round's fee once, so there are no more fees than seats.
+            if (table.root == 0 || table.redraw != r.redraws || table.served) continue;
+            table.served = true;
+            r.served++;
+        }
+    }
+
+    /// An orphan that has been judged, or that nobody judged in time.
+    function closeOrphan(State storage s, uint256 job, uint32 generation, uint32 round, Pay pay) public {
+        Round storage r = s.rounds[job][generation][round];
+        if (pay != Pay.Included) serve(s, job, r, r.tablesRevealed);
+        r.orphan = false;
+        r.phase = RoundPhase.Void;
+        s.progress[job].orphans--;
+        uint64[] storage orphans = s.orphans[job];
+        for (uint256 i = 0; i < orphans.length; i++) {
+            if (orphans[i] == Store.name(generation, round)) {
+                orphans[i] = orphans[orphans.length - 1];
+                orphans.pop();
+                break;
+            }
+        }
+        emit IRounds.Voided(job, generation, round, Payroll.credit(s, job, generation, round, pay, false));
+    }
+
+    function _orphan(State storage s, uint256 job, uint32 round) private {
+        uint32 generation = s.generationOf[job][round];
+        Round storage r = s.rounds[job][generation][round];
+        Terms storage t = s.terms[job];
+        uint256 until = block.timestamp + (r.phase == RoundPhase.Sampling ? t.windows.table : t.windows.open);
+        if (r.deadline < until) r.deadline = uint40(until);
+        r.orphan = true;
+        s.progress[job].orphans++;
+        s.orphans[job].push(Store.name(generation, round));
+        emit IRounds.Orphaned(job, generation, round);
+    }
+
     /// Whether the seat had to serve in this round: drawn before it opened and given its time to enlist.
     function onDuty(State storage s, uint256 job, Round storage r, uint256 index) public view returns (bool) {
-        (address account, uint256 drawnAt, uint256 enlistedBlock,) = s.jobs.seatAt(job, index);
+        (address account, uint256 drawnAt, uint256 enlistedBlock, uint256 base) = s.jobs.seatAt(job, index);
         if (account == address(0) || drawnAt > r.openedAt) return false;
-        if (enlistedBlock != 0) return enlistedBlock <= r.beaconBlock;
+        if (enlistedBlock != 0) return enlistedBlock <= r.beaconBlock && base <= r.drawing;
         return drawnAt + s.terms[job].windows.enlist <= r.openedAt;
     }
 
@@ -193,10 +241,16 @@ library Verdicts {
             } else if (place < round && phase >= RoundPhase.Aggregating) {
                 _void(s, job, place, Pay.Included, true);
             } else {
+                if (phase < RoundPhase.Aggregating) serve(s, job, r, r.tablesRevealed);
                 _void(s, job, place, phase == RoundPhase.Training ? Pay.None : Pay.PresentFull, phase != RoundPhase.Training);
             }
         }
         p.next = p.firstOpen;
+        uint64[] storage orphans = s.orphans[job];
+        while (orphans.length > 0) {
+            uint64 name = orphans[orphans.length - 1];
+            closeOrphan(s, job, uint32(name >> 32), uint32(name), Pay.PresentFull);
+        }
         s.jobs.fault(job);
     }
 
