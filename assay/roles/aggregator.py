@@ -1,6 +1,6 @@
 """An aggregator: roots the slots' commitments, carries the quorum's word to the chain, adds the updates up.
 
-commit -> (tables, openings) -> include -> aggregate -> finalise
+propose -> commit -> (tables, openings) -> include -> aggregate -> finalise
 
 It holds no power: what it commits is signed by others, what it adds up is a program, and whoever finds it silent
 takes its place.
@@ -13,7 +13,7 @@ from assay.roles.book import RoundBook, RoundName, commitment_content, drop
 from assay.roles.evidence import Evidence
 from assay.roles.party import Party
 from assay.roles.settle import settle
-from assay.roles.vote import aggregate_values, fault_values, faults, gather, proposals, result_root, result_values
+from assay.roles.vote import aggregate_values, fault_values, faults, gather, proposals, result_root, root_values
 from assay.roles.wake import IDLE, Wake, wake_at
 from assay.roles.world import World
 
@@ -25,12 +25,14 @@ class Aggregator(Party):
         super().__init__(world)
         self.evidence = Evidence(self)
         self._announced: set[RoundName] = set()
+        self._proposed: dict[RoundName, bytes] = {}
 
     def forget(self, job: int, below: int) -> None:
         """Drops what concerns rounds of a job that are final."""
         super().forget(job, below)
         self.evidence.forget(job, below)
         drop(self._announced, job, below)
+        drop(self._proposed, job, below)
 
     def tick(self) -> Wake:
         """One turn."""
@@ -83,27 +85,41 @@ class Aggregator(Party):
         return self.clerk.attempt(self.world.ledger.rounds.advance(*name))
 
     def commit(self, name: RoundName, view: RoundView, page: RoundBook) -> Wake:
-        """One root over all slots, as soon as every open slot has reported or the training window is over."""
+        """One root over all slots, as soon as every open slot has reported or the training window is over.
+
+        A quorum vouches for it; without one it has to wait, so that whoever it leaves out can enter by itself.
+        """
         order, awaited = self.clerk.order(name[0]), set(self.clerk.open_slots(name[0]))
         heard = {slot: signed for slot, signed in page.commitments.items() if slot in awaited}
         closes_s = view.opened_at + order.windows.train
         if len(heard) < len(awaited) and self.world.clock() < closes_s:
             return wake_at(closes_s)
         leaves = {slot: commitment.leaf(*self.clerk.place) for slot, (commitment, _) in heard.items()}
-        root = commitment_root(leaves, order.providers)
-        self.world.say("commitments", name, {"commitments": [commitment_content(*signed) for signed in heard.values()]})
-        return self.clerk.attempt(self.world.ledger.rounds.commit(*name, root, bitmap(sorted(heard), order.providers)))
+        root, present = commitment_root(leaves, order.providers), bitmap(sorted(heard), order.providers)
+        if self._proposed.get(name) != root:
+            self._proposed[name] = root
+            commitments = [commitment_content(*signed) for signed in heard.values()]
+            self.world.say("commitments", name, {"commitments": commitments, "root": root.hex(), "present": present})
+        values = root_values(name, root, present)
+        signatures = gather(self.world.domain, page, "Root", values, self.validators(name[0]), order.quorum)
+        alone_s = closes_s + order.windows.aggregate // 2
+        if signatures is None and self.world.clock() < alone_s:
+            return wake_at(alone_s)
+        return self.clerk.attempt(self.world.ledger.rounds.commit(*name, root, present, signatures or []))
 
     def include(self, name: RoundName, view: RoundView, page: RoundBook) -> Wake:
         """Fixes the included set once a quorum has signed the same one; alone where no quorum can be had."""
         order, validators = self.clerk.order(name[0]), self.validators(name[0])
-        for accepted, included, root in proposals(page):
-            values = result_values(name, accepted, included, root)
+        for result in proposals(page):
+            values = result.values(name, view.drawing)
             signatures = gather(self.world.domain, page, "Result", values, validators, order.quorum)
             if signatures is not None:
-                include = self.world.ledger.rounds.include(*name, accepted, included, root, signatures)
+                accepted, included = list(result.accepted), list(result.included)
+                include = self.world.ledger.rounds.include(
+                    *name, accepted, included, result.served, result.root, signatures
+                )
                 return self.clerk.attempt(include)
-        return self.include_alone(name, view) if view.optimistic else IDLE
+        return self.include_alone(name, view) if view.optimistic and not view.orphan else IDLE
 
     def include_alone(self, name: RoundName, view: RoundView) -> Wake:
         """What holds together by its own opening, for the longer window in which anybody may challenge it."""
@@ -117,7 +133,8 @@ class Aggregator(Party):
         secrets = {slot: opened.transcript.secret for slot, opened in found.items() if opened and opened.transcript}
         root = result_root(name, {}, secrets, len(self.validators(name[0])), order.providers)
         accepted = bitmap(sound, order.providers)
-        return self.clerk.attempt(self.world.ledger.rounds.include(*name, accepted, accepted, root, []))
+        include = self.world.ledger.rounds.include(*name, accepted, accepted, view.tables_revealed, root, [])
+        return self.clerk.attempt(include)
 
     def aggregate(self, name: RoundName, view: RoundView, page: RoundBook) -> Wake:
         """Adds up by the job's program, publishes the new state, and carries the quorum's signatures to the chain.

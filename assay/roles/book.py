@@ -15,6 +15,8 @@ from assay.protocol.table import Entry
 from assay.protocol.typed import Domain, recover, typed_digest
 
 ROWS_MAX = 65_536
+ROWS_OF_SLOTS = 4
+"""Words of a bitmap over slots."""
 SEGMENTS_MAX = 1_000_000
 """Most steps, so most segments, that a job file admits."""
 CLAIMS_MAX = 16
@@ -24,7 +26,9 @@ ROOTS_MAX = 4
 QUOTA_BYTES, QUOTA_STRANGERS_BYTES = 8 << 20, 1 << 20
 """What one party may say about one round, and what all strangers together may."""
 REQUESTS_MAX, REQUESTS_STRANGERS_MAX = 4_096, 512
-VOTES = frozenset({"Result", "Aggregate", "Fault"})
+MISSING_MAX = 1_024
+"""Start states that one validator may miss in one round."""
+VOTES = frozenset({"Root", "Result", "Aggregate", "Fault", "Unserved"})
 STRANGER = ""
 RoundName = tuple[int, int, int]
 """(job, generation, round)"""
@@ -45,6 +49,10 @@ class Register(Protocol):
         """Who checks, by seat."""
         ...
 
+    def aggregator(self, job: int) -> str:
+        """Who aggregates now."""
+        ...
+
     def parties(self, job: int) -> Collection[str]:
         """Everybody with a part in a job."""
         ...
@@ -58,7 +66,15 @@ class RoundBook:
     equivocations: dict[int, tuple[Commitment, bytes, Commitment, bytes]] = field(default_factory=dict)
     """By slot: two different commitments of its provider, one pair is enough."""
     openings: dict[int, dict[str, Any]] = field(default_factory=dict)
+    proposal: tuple[bytes, tuple[int, ...]] | None = None
+    """The root that the aggregator would commit, and the bitmap of slots in it."""
     tables: dict[str, tuple[Entry, ...]] = field(default_factory=dict)
+    relayed: dict[str, dict[str, tuple[Entry, ...]]] = field(default_factory=dict)
+    """Tables of others, by whose they are said to be and who says so: the root on chain decides."""
+    wanted: dict[tuple[str, str], None] = field(default_factory=dict)
+    """(who asks, whose table), in the order in which they came."""
+    missing: dict[tuple[str, int, int], None] = field(default_factory=dict)
+    """(validator, slot, segment): start states that validators say nobody serves them."""
     requests: dict[tuple[str, int, int], None] = field(default_factory=dict)
     """(sender, slot, segment), in the order in which they came."""
     served: dict[tuple[int, int], dict[str, dict[str, Any]]] = field(default_factory=dict)
@@ -128,15 +144,26 @@ class Book:
             case "commitments":
                 for signed in content["commitments"][: len(self._register.providers(job))]:
                     self._enter_commitment(page, message, signed)
+                if "root" in content and sender == self._register.aggregator(job):
+                    page.proposal = (
+                        _word(content["root"]),
+                        tuple(_row(row) for row in content["present"][:ROWS_OF_SLOTS]),
+                    )
             case "opening":
                 if self._holder(job, content["slot"]) == sender:
                     page.openings[content["slot"]] = content
             case "table" if sender in self._register.validators(job):
-                rows = content["rows"]
-                if len(rows) <= ROWS_MAX:
-                    page.tables[sender] = tuple(
-                        Entry(_index(slot), _index(segment), _word(digest)) for slot, segment, digest in rows
-                    )
+                rows = _entries(content["rows"])
+                if content.get("of", sender) == sender:
+                    page.tables[sender] = rows
+                elif content["of"] in self._register.parties(job) or content["of"] in page.tables:
+                    page.relayed.setdefault(content["of"], {})[sender] = rows
+            case "want" if sender in self._register.validators(job):
+                for validator in content["of"][: len(self._register.validators(job))]:
+                    page.wanted[sender, str(validator)] = None
+            case "missing" if sender in self._register.validators(job):
+                if sum(asker == sender for asker, _, _ in page.missing) < MISSING_MAX:
+                    page.missing[sender, _index(content["slot"]), _segment(content["segment"])] = None
             case "request":
                 self._enter_request(page, payer, (sender, _index(content["slot"]), _segment(content["segment"])))
             case "state":
@@ -188,6 +215,18 @@ class Book:
             page.equivocations[commitment.slot] = (*known, commitment, signature)
 
 
+def _entries(rows: list[Any]) -> tuple[Entry, ...]:
+    if len(rows) > ROWS_MAX:
+        raise ValueError("no table has that many rows")
+    return tuple(Entry(_index(slot), _index(segment), _word(digest)) for slot, segment, digest in rows)
+
+
+def _row(value: object) -> int:
+    if type(value) is not int or not 0 <= value < 1 << 256:
+        raise ValueError("not a row of a bitmap")
+    return value
+
+
 def _index(value: object) -> int:
     if type(value) is not int or not 0 <= value < 1 << 32:
         raise ValueError("not an index")
@@ -216,6 +255,11 @@ def commitment_content(commitment: Commitment, signature: bytes) -> dict[str, ob
         "sealed": commitment.sealed_hash.hex(),
         "signature": signature.hex(),
     }
+
+
+def row_content(rows: Sequence[Entry]) -> list[list[object]]:
+    """A table's rows as a message's content."""
+    return [[entry.slot, entry.segment, entry.digest.hex()] for entry in rows]
 
 
 def drop(known: MutableMapping[Any, Any] | MutableSet[Any], job: int, below: int) -> None:

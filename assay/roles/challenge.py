@@ -113,7 +113,6 @@ class Challenges:
         """What the accused has claimed, with every proof."""
         if disagreement.target == Target.AGGREGATE:
             return aggregate_claim(name)
-        page = self.party.book.round(name)
         commitment, proof, signature = self.party.standing(name, disagreement.slot)
         opened = self.judge.evidence.opened(name, view, disagreement.slot)
         assert opened is not None
@@ -123,7 +122,8 @@ class Challenges:
         before, after = (empty, transcript.leaves[-1])
         if disagreement.target == Target.SEGMENT:
             before, after = transcript.leaves[segment], transcript.leaves[segment + 1]
-        rows = Table(page.tables[disagreement.accused]) if disagreement.target == Target.TABLE else None
+        told = self.judge.rows(name, disagreement.accused) if disagreement.target == Target.TABLE else None
+        rows = None if told is None else Table(told)
         return Claim(
             target=disagreement.target,
             commitment=commitment,

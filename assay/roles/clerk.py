@@ -6,12 +6,13 @@ from typing import Any, TypeVar
 
 from assay.chain.client import Call
 from assay.chain.contracts.containers import Commitment as ChainCommitment
-from assay.chain.contracts.containers import JobView, Order, RoundView, Windows
+from assay.chain.contracts.containers import JobView, Order, RoundView, TranscriptOpening, Windows
 from assay.chain.contracts.rerun import Rerun
 from assay.chain.contracts.test_stablecoin import TestStablecoin
 from assay.protocol.commitment import Commitment, bitmap_slots
 from assay.protocol.errors import Reverted
 from assay.protocol.phase import JobPhase, RoundPhase
+from assay.protocol.transcript import Transcript
 from assay.roles.book import RoundName, drop
 from assay.roles.notices import Notices
 from assay.roles.wake import ACTED, IDLE, Wake, wake_at
@@ -149,7 +150,7 @@ class Clerk:
         return generation <= present + 1 and index <= following
 
     def rounds(self, job: int) -> Iterator[tuple[RoundName, RoundView]]:
-        """Rounds of the present generation that are not final, oldest first."""
+        """Rounds that are not final, oldest first; then those of earlier generations that are still judged."""
         present, first_open, following = self.progress(job)
         for index in range(first_open, following):
             # A round's generation changes only when the job's does.
@@ -157,6 +158,10 @@ class Clerk:
             if known[0] != present:
                 known = self._generations[job, index] = (present, self.ledger.rounds.generation_of(job, index))
             name = (job, known[1], index)
+            yield name, self.round(name)
+        for packed in self.ledger.rounds.orphans_of(job) if present else ():
+            # Committed before an earlier round was disproved: judged and paid, and nothing follows from it.
+            name = (job, packed >> 32, packed & 0xFFFFFFFF)
             yield name, self.round(name)
 
     def round(self, name: RoundName) -> RoundView:
@@ -212,9 +217,10 @@ class Clerk:
         return ACTED
 
     def penalise_silent(self, name: RoundName, view: RoundView) -> Wake:
-        """Has validators penalised that had to show a table in a round and did not, once its time is over."""
+        """Has validators penalised that had to show their sample in a round and did not, once its time is over."""
         seats = self.validators(name[0])
-        silent = [seat for seat in range(len(seats)) if int(seats[seat], 16) and not view.tables_revealed >> seat & 1]
+        shown = view.tables_revealed & ~view.unserved
+        silent = [seat for seat in range(len(seats)) if int(seats[seat], 16) and not shown >> seat & 1]
         silent = [seat for seat in silent if (name, seats[seat]) not in self._penalised]
         if not silent:
             return IDLE
@@ -245,3 +251,11 @@ def phase_began_s(view: RoundView, windows: Windows) -> int:
 def on_chain(commitment: Commitment) -> ChainCommitment:
     """A commitment in the form that the contracts take."""
     return ChainCommitment(**vars(commitment))
+
+
+def chain_opening(transcript: Transcript) -> TranscriptOpening:
+    """A transcript's secret and leaves in the form that the contracts take."""
+    leaves = transcript.leaves
+    states = tuple(leaf.state_root for leaf in leaves)
+    losses = tuple(leaf.loss_bits for leaf in leaves[1:])
+    return TranscriptOpening(transcript.secret, leaves[-1].update_root, states, losses)

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from assay.chain.contracts.containers import RoundView
+from assay.chain.contracts.containers import RoundView, TranscriptOpening
 from assay.proof.recompute import check_opening, check_update
 from assay.proof.served import LeafOpening, read_start
 from assay.proof.verdict import Verdict
@@ -80,8 +80,7 @@ class Evidence:
         known = self._opened.get((name, slot))
         if known is not None:
             return known
-        page = self.party.book.round(name)
-        if slot not in page.openings or slot not in page.commitments:
+        if slot not in self.party.book.round(name).commitments or not self._openings(name, slot):
             return None
         if not self.world.ledger.rounds.standing(*self.party.standing(name, slot)):
             return Opened(None, None, "", "its commitment does not stand on chain")
@@ -94,9 +93,11 @@ class Evidence:
     def _open(self, name: RoundName, view: RoundView, slot: int, final: bool) -> Opened | None:
         page, assignment = self.party.book.round(name), self.party.assignment(name[0])
         commitment, _ = page.commitments[slot]
-        opening = page.openings[slot]
-        if not _opens(commitment.secret_hash, opening.get("secret")):
+        openings = [each for each in self._openings(name, slot) if _opens(commitment.secret_hash, each.get("secret"))]
+        if not openings:
             return None
+        # What was opened on chain opens the transcript for certain; what was said may not.
+        opening = openings[-1]
         end_cid = str(opening.get("end", ""))
         transcript, verdict = check_opening(commitment, opening, view.start_root, assignment.segment_count)
         if transcript is None or not verdict.honest:
@@ -114,6 +115,15 @@ class Evidence:
         if isinstance(update, Verdict):
             return Opened(transcript, None, end_cid, update.words)
         return Opened(transcript, update, end_cid)
+
+    def _openings(self, name: RoundName, slot: int) -> list[dict[str, Any]]:
+        """What was said of a slot's leaves, then what stands on chain of them."""
+        page = self.party.book.round(name)
+        said = page.openings.get(slot)
+        commitment, _ = page.commitments[slot]
+        shown = self.party.clerk.notices.opening(name, slot, commitment.transcript_root)
+        on_chain = [] if shown is None else [{**opening_json(shown), "end": (said or {}).get("end", "")}]
+        return ([] if said is None else [said]) + on_chain
 
     def start_state(self, name: RoundName, view: RoundView, slot: int, segment: int) -> State | None:
         """The committed state before a segment: served by the provider, opened against its commitment and re-hashed."""
@@ -246,6 +256,16 @@ def _opens(committed: bytes, secret: object) -> bool:
         return isinstance(secret, str) and secret_hash(bytes.fromhex(secret)) == committed
     except ValueError:
         return False
+
+
+def opening_json(opening: TranscriptOpening) -> dict[str, Any]:
+    """Leaves that were opened on chain, as a provider would have said them."""
+    return {
+        "secret": opening.secret.hex(),
+        "states": [root.hex() for root in opening.state_roots],
+        "losses": [0, *opening.loss_bits],
+        "update": opening.update_root.hex(),
+    }
 
 
 def _same_bits(a: Tensor, b: Tensor) -> bool:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from assay.chain.contracts.containers import RoundView
 from assay.protocol.commitment import bitmap_slots
 from assay.protocol.phase import RoundPhase, Target
+from assay.protocol.schedule import sample_segments, sample_total
 from assay.protocol.table import Entry, emit_digest, segment_digest, table_root
 from assay.protocol.transcript import ZERO
 from assay.roles.book import RoundName, drop
@@ -55,6 +56,8 @@ class Finding:
     """Rows of the tables that stand on chain, by validator."""
     tables: dict[int, bytes] = field(default_factory=dict)
     """Roots of the same, by seat."""
+    served: int = 0
+    """Bitmap of the seats whose table is the sample that their nonce draws, all of it."""
     secrets: dict[int, bytes] = field(default_factory=dict)
     fault: bytes | None = None
     """Digest of a fault of the job itself that this validator has met too."""
@@ -79,12 +82,14 @@ class Judge:
         self.evidence = Evidence(party)
         self._truths: dict[tuple[RoundName, int, int], Truth] = {}
         self._emits: dict[tuple[RoundName, int], Emitted] = {}
+        self._rows: dict[tuple[RoundName, str, bytes], tuple[Entry, ...]] = {}
 
     def forget(self, job: int, below: int) -> None:
         """Drops what concerns rounds of a job that are final."""
         self.evidence.forget(job, below)
         drop(self._truths, job, below)
         drop(self._emits, job, below)
+        drop(self._rows, job, below)
 
     def patience_s(self, name: RoundName, view: RoundView) -> int:
         """When to stop waiting for others: half a window before the deadline, so that there is time to act."""
@@ -162,13 +167,15 @@ class Judge:
         """The finding so far; `complete` once nothing is awaited."""
         finding = Finding()
         validators, page = self.party.validators(name[0]), self.party.book.round(name)
-        for validator, rows in sorted(page.tables.items()):
+        for validator in sorted({*page.tables, *page.relayed}):
             # Whoever has lost its seat since answers for its table all the same.
-            root = self.party.clerk.table_root(name, validator)
-            if table_root(rows) == root:
+            rows = self.rows(name, validator)
+            if rows is not None:
                 finding.shown[validator] = rows[: self.rows_max(name, view)]
                 if validator in validators:
-                    finding.tables[validators.index(validator)] = root
+                    seat = validators.index(validator)
+                    finding.tables[seat] = self.party.clerk.table_root(name, validator)
+                    finding.served |= self.is_sample(name, view, validator, rows) << seat
         open_slots = self.party.clerk.open_slots(name[0])
         for slot in bitmap_slots(view.present):
             if slot not in open_slots:
@@ -205,16 +212,10 @@ class Judge:
             finding.accepted.append(slot)
 
     def _judge_unopened(self, name: RoundName, view: RoundView, slot: int, finding: Finding) -> None:
-        """A slot that hides is called for on chain; one that answers there and still hides its leaves is left out."""
-        if self.overdue(name, view):
-            secret = self.party.clerk.notices.secret(name, slot)
-            if secret is not None:
-                finding.secrets[slot] = secret
-                finding.rejected[slot] = "its leaves were not shown"
-                return
-            if slot not in self.party.book.round(name).commitments:
-                finding.rejected[slot] = "its commitment was not shown"
-                return
+        """A slot that hides is called for on chain, where it opens everything or loses its lock."""
+        if self.overdue(name, view) and slot not in self.party.book.round(name).commitments:
+            finding.rejected[slot] = "its commitment was not shown"
+            return
         finding.unopened.append(slot)
 
     def _compare_rows(self, name: RoundName, view: RoundView, slot: int, opened: Opened, finding: Finding) -> None:
@@ -277,6 +278,36 @@ class Judge:
             finding.fault = finding.fault or last
         else:
             self._compare_emit(name, view, slot, opened, finding)
+
+    def rows(self, name: RoundName, validator: str) -> tuple[Entry, ...] | None:
+        """The rows behind a table that was revealed on chain, whoever told them; nothing if nobody did."""
+        page, root = self.party.book.round(name), self.party.clerk.table_root(name, validator)
+        key = (name, validator, root)
+        if key not in self._rows and any(root):
+            own = page.tables.get(validator)
+            told = [*([] if own is None else [own]), *page.relayed.get(validator, {}).values()]
+            found = next((rows for rows in told if table_root(rows) == root), None)
+            if found is None:
+                return None
+            self._rows[key] = found
+        return self._rows.get(key)
+
+    def is_sample(self, name: RoundName, view: RoundView, validator: str, rows: tuple[Entry, ...]) -> bool:
+        """Whether a table holds the sample that the beacon and the revealed nonce draw, at its least size or larger.
+
+        A seat's exact share depends on who else held a seat when it drew, so the least share of any is what counts.
+        """
+        beacon, misses = self.world.ledger.beacon.read(view.beacon_block)
+        nonce = self.party.clerk.notices.nonce(name, validator, self.party.clerk.table_root(name, validator))
+        if nonce is None:
+            return False
+        order, present = self.party.clerk.order(name[0]), bitmap_slots(view.present)
+        total = sample_total(order.samples_per_validator * order.validators, order.providers, len(present))
+        least = (total // len(self.party.validators(name[0]))) << misses
+        segments = self.party.clerk.segments(name[0])
+        drawn = sample_segments(beacon, nonce, name, present, segments, max(least, min(len(rows), least + total)))
+        pairs = [(entry.slot, entry.segment) for entry in rows]
+        return pairs == drawn[: len(pairs)] and len(pairs) >= len(drawn[:least])
 
     def rows_max(self, name: RoundName, view: RoundView) -> int:
         """Rows of one table that are looked at: a full sample, doubled with each beacon that was missed."""

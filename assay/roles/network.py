@@ -34,6 +34,8 @@ PATIENT_BLOCKS = 4
 """Idle blocks before time jumps to the next deadline: more than the beacon's delay."""
 WEALTH_WEI = 10**21
 CHALLENGES_AT_ONCE = 4
+LOCK_MAX, WINDOW_MIN_S = 2**96 - 1, 1
+"""What members of the pools accept: any lock they have, and windows as short as this network's time."""
 VALIDATOR, AGGREGATOR = 0, 1
 """`IStakes.Role`."""
 
@@ -121,7 +123,7 @@ class Network:
         ledger.vault.deposit(token, amount).send()
         ledger.stakes.stake(token, amount).send()
         if role is not None:
-            ledger.stakes.enrol(token, role).send()
+            ledger.stakes.enrol(token, role, amount, LOCK_MAX, WINDOW_MIN_S).send()
 
     def challenge_bonds(self, order: Order) -> int:
         """Free balance that lets a validator challenge twice at once."""

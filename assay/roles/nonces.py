@@ -1,4 +1,4 @@
-"""A validator's chain of nonces: committed by its tip before any round, spent one at a time.
+"""A validator's chain of nonces: committed by its tip before any round; each drawing of samples takes the next.
 
     nonce_i = sha256(nonce_{i+1}),  tip = nonce_0
 
@@ -11,11 +11,11 @@ from assay.protocol.errors import LimitExceeded
 from assay.roles.world import World
 
 CHAIN_LENGTH = 4096
-"""Rounds and redone rounds that one enlistment can serve."""
+"""Drawings that one enlistment can serve: 1,024 rounds and redone rounds, each drawn three times, and some."""
 
 
 class Nonces:
-    """The chains of one validator, by job; the seed and the position survive a restart."""
+    """The chains of one validator, by job; the seed survives a restart."""
 
     def __init__(self, world: World) -> None:
         self._world = world
@@ -28,16 +28,13 @@ class Nonces:
     def begin(self, job: int) -> bytes:
         """Starts a chain and returns its tip."""
         self._world.journal.put(f"nonces/{job}/seed", self._world.entropy.draw(32))
-        self._world.journal.put(f"nonces/{job}/spent", (0).to_bytes(4, "big"))
         return self._chain(job)[0]
 
-    def next(self, job: int) -> bytes:
-        """The next nonce to spend. Raises `LimitExceeded` at the end of the chain."""
-        spent = int.from_bytes(self._world.journal.get(f"nonces/{job}/spent") or b"", "big") + 1
-        if spent > CHAIN_LENGTH:
-            raise LimitExceeded("a job has outlived its chain of nonces", limit=CHAIN_LENGTH, actual=spent)
-        self._world.journal.put(f"nonces/{job}/spent", spent.to_bytes(4, "big"))
-        return self._chain(job)[spent]
+    def at(self, job: int, position: int) -> bytes:
+        """The nonce of one drawing: each has its place in the chain. Raises `LimitExceeded` beyond its end."""
+        if not 0 < position <= CHAIN_LENGTH:
+            raise LimitExceeded("a job has outlived its chain of nonces", limit=CHAIN_LENGTH, actual=position)
+        return self._chain(job)[position]
 
     def _chain(self, job: int) -> list[bytes]:
         if job not in self._chains:

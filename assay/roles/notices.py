@@ -1,13 +1,14 @@
 """What the contracts announce of single slots: commitments entered directly, secrets called for and shown."""
 
-from assay.chain.contracts.rounds import SecretDemanded, SecretRevealed, SlotCommitted
+from assay.chain.contracts.containers import TranscriptOpening
+from assay.chain.contracts.rounds import SecretDemanded, SecretRevealed, SlotCommitted, TableRevealed
 from assay.chain.events import read_log
 from assay.chain.ledger import Ledger
 from assay.roles.book import RoundName, drop
 
 BLOCKS_MAX = 5_000
 """Blocks of one request for logs: what public nodes admit."""
-TOPICS = [["0x" + kind.TOPIC.hex() for kind in (SecretDemanded, SecretRevealed, SlotCommitted)]]
+TOPICS = [["0x" + kind.TOPIC.hex() for kind in (SecretDemanded, SecretRevealed, SlotCommitted, TableRevealed)]]
 
 
 class Notices:
@@ -16,7 +17,8 @@ class Notices:
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
         self._due_s: dict[tuple[RoundName, int], int] = {}
-        self._secrets: dict[tuple[RoundName, int], bytes] = {}
+        self._openings: dict[tuple[RoundName, int], dict[bytes, TranscriptOpening]] = {}
+        self._nonces: dict[tuple[RoundName, str, bytes], bytes] = {}
         self._leaves: dict[tuple[RoundName, int], bytes] = {}
         self._block = ledger.deployment.first_block - 1
 
@@ -25,10 +27,15 @@ class Notices:
         self._read()
         return self._due_s.get((name, slot))
 
-    def secret(self, name: RoundName, slot: int) -> bytes | None:
-        """A slot's secret, if it stands on chain."""
+    def opening(self, name: RoundName, slot: int, transcript_root: bytes) -> TranscriptOpening | None:
+        """Secret and leaves behind a transcript's root, if they stand on chain."""
         self._read()
-        return self._secrets.get((name, slot))
+        return self._openings.get((name, slot), {}).get(transcript_root)
+
+    def nonce(self, name: RoundName, validator: str, table_root: bytes) -> bytes | None:
+        """The nonce with which a table was revealed: it says which sample its rows should be."""
+        self._read()
+        return self._nonces.get((name, validator, table_root))
 
     def leaf(self, name: RoundName, slot: int) -> bytes | None:
         """The leaf of a commitment that its provider entered directly."""
@@ -37,7 +44,7 @@ class Notices:
 
     def forget(self, job: int, below: int) -> None:
         """Drops what concerns rounds of a job that are final."""
-        for known in (self._due_s, self._secrets, self._leaves):
+        for known in (self._due_s, self._openings, self._nonces, self._leaves):
             drop(known, job, below)
 
     def _read(self) -> None:
@@ -61,7 +68,12 @@ class Notices:
             self._due_s[(demand.job, demand.generation, demand.round), demand.slot] = demand.deadline
         elif log.topics[0] == SecretRevealed.TOPIC:
             answer = SecretRevealed.decode(log)
-            self._secrets[(answer.job, answer.generation, answer.round), answer.slot] = answer.secret
+            slot = ((answer.job, answer.generation, answer.round), answer.slot)
+            self._openings.setdefault(slot, {})[answer.transcript_root] = answer.opening
+        elif log.topics[0] == TableRevealed.TOPIC:
+            table = TableRevealed.decode(log)
+            key = ((table.job, table.generation, table.round), table.validator, table.table_root)
+            self._nonces[key] = table.nonce
         else:
             entry = SlotCommitted.decode(log)
             self._leaves[(entry.job, entry.generation, entry.round), entry.slot] = entry.leaf

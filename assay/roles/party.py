@@ -1,5 +1,6 @@
 """What provider, validator and aggregator have in common: a place in a job, what they heard, what they checked."""
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -120,9 +121,8 @@ class Party:
         key = (view.commitment_root, len(page.commitments), len(page.equivocations))
         if self._leaves.get(name, (None, None))[0] != key:
             slot_count = self.clerk.order(name[0]).providers
-            found = find_leaves(
-                page, view, lambda slot: self.clerk.notices.leaf(name, slot), self.clerk.place, slot_count
-            )
+            direct = functools.partial(self.clerk.notices.leaf, name)
+            found = find_leaves(page, view.commitment_root, view.present, direct, self.clerk.place, slot_count)
             self._leaves[name] = (key, found)
         return self._leaves[name][1]
 

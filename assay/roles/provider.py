@@ -14,7 +14,7 @@ from assay.protocol.transcript import SlotName, Transcript, secret_hash
 from assay.protocol.typed import typed_digest
 from assay.roles.assignment import Assignment, State
 from assay.roles.book import RoundName, commitment_content, drop
-from assay.roles.clerk import on_chain
+from assay.roles.clerk import chain_opening, on_chain
 from assay.roles.party import Party, sealed_bid
 from assay.roles.settle import settle
 from assay.roles.wake import ACTED, IDLE, Wake, wake_at
@@ -95,10 +95,6 @@ class Provider(Party):
             return wake_at(now_s + 1)
         except AssayError as refusal:
             return self.decline(job, refusal.message)
-        # Whoever judges must have as much to lose as a provider, or a consumer could fill the seats for nothing.
-        fees = order.validators * order.validator_fee + order.aggregator_fee
-        if min(order.validator_stake, order.aggregator_stake) < order.providers * order.price_ceiling + fees:
-            return self.decline(job, "the job's validators or its aggregator would stake less than a round costs")
         if self.price > order.price_ceiling:
             return self.decline(job, "the job pays too little")
         if not self.clerk.fund(order.token, 2 * order.price_ceiling):
@@ -129,6 +125,8 @@ class Provider(Party):
                 case RoundPhase.TRAINING if piece is None:
                     if slots[0] in self.clerk.open_slots(job):
                         wake |= self.train(name, view, slots[0])
+                case RoundPhase.TRAINING if piece is not None:
+                    wake |= self.enter(name, view, piece)
                 case RoundPhase.SAMPLING if piece is not None:
                     wake |= self.stand(name, view, piece) | self.serve(name, piece, blind=True)
                 case RoundPhase.OPENING | RoundPhase.AGGREGATING | RoundPhase.CHALLENGING if piece is not None:
@@ -180,6 +178,15 @@ class Provider(Party):
         """The provider's word on a commitment."""
         return self.world.signer.sign_digest(typed_digest(self.world.domain, "Commitment", commitment.typed))
 
+    def enter(self, name: RoundName, view: RoundView, piece: Piece) -> Wake:
+        """Enters the commitment directly when the window is over and no quorum has vouched for a root with it, a quarter
+        of an aggregate window before the aggregator may go on alone."""
+        windows = self.clerk.order(name[0]).windows
+        due_s = view.opened_at + windows.train + windows.aggregate // 4
+        if self.world.clock() < due_s:
+            return wake_at(due_s)
+        return IDLE if piece.included_itself else self.include_itself(piece)
+
     def stand(self, name: RoundName, view: RoundView, piece: Piece) -> Wake:
         """Enters the commitment directly when the aggregator has left it out, or roots what cannot be made out."""
         if piece.included_itself:
@@ -188,6 +195,10 @@ class Provider(Party):
         rooted = leaves.get(piece.slot) == piece.commitment.leaf(*self.clerk.place)
         if piece.slot in bitmap_slots(view.present) and rooted:
             return IDLE
+        return self.include_itself(piece)
+
+    def include_itself(self, piece: Piece) -> Wake:
+        """The way past an aggregator."""
         piece.included_itself = True
         return self.clerk.attempt(self.world.ledger.rounds.commit_slot(on_chain(piece.commitment)))
 
@@ -238,7 +249,6 @@ class Provider(Party):
         if view.disputes_open and not piece.answered_demand and self.clerk.notices.due_s(name, piece.slot) is not None:
             piece.answered_demand = True
             commitment, proof, _ = self.standing(name, piece.slot)
-            wake |= self.clerk.attempt(
-                self.world.ledger.rounds.reveal_secret(commitment, proof, piece.transcript.secret)
-            )
+            opening = chain_opening(piece.transcript)
+            wake |= self.clerk.attempt(self.world.ledger.rounds.reveal_secret(commitment, proof, opening))
         return wake

@@ -1,9 +1,8 @@
 """Which commitments a round's root was made of: what was heard need not be what the aggregator had heard by then."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import product
 
-from assay.chain.contracts.containers import RoundView
 from assay.protocol.commitment import bitmap_slots, commitment_root
 from assay.roles.book import RoundBook
 
@@ -13,30 +12,31 @@ TWINS_MAX = 6
 
 def find_leaves(
     page: RoundBook,
-    view: RoundView,
+    root: bytes,
+    rows: Sequence[int],
     direct: Callable[[int], bytes | None],
     place: tuple[int, str],
     slot_count: int,
 ) -> dict[int, bytes] | None:
-    """Leaves by slot that give the round's commitment root, or nothing when they have not all been heard.
+    """Leaves by slot that give a commitment root, or nothing when they have not all been heard.
 
-    `direct` tells the leaf of a slot that was entered by its provider itself; `place` is (chain id, address of Rounds).
+    `rows` is the bitmap of those present; `direct` tells the leaf of a slot that was entered by its provider itself;
+    `place` is (chain id, address of Rounds).
     """
     heard = {slot: commitment.leaf(*place) for slot, (commitment, _) in page.commitments.items()}
     twins = {slot: pair[2].leaf(*place) for slot, pair in sorted(page.equivocations.items())[:TWINS_MAX]}
-    for base in _candidates(heard, view, direct):
+    for base in _candidates(heard, set(bitmap_slots(rows)), direct):
         here = [slot for slot in twins if slot in base]
         for choice in product((False, True), repeat=len(here)):
             leaves = {**base, **{slot: twins[slot] for slot, other in zip(here, choice, strict=True) if other}}
-            if commitment_root(leaves, slot_count) == view.commitment_root:
+            if commitment_root(leaves, slot_count) == root:
                 return leaves
     return None
 
 
 def _candidates(
-    heard: Mapping[int, bytes], view: RoundView, direct: Callable[[int], bytes | None]
+    heard: Mapping[int, bytes], present: set[int], direct: Callable[[int], bytes | None]
 ) -> Iterator[dict[int, bytes]]:
-    present = set(bitmap_slots(view.present))
     counted = {slot: leaf for slot, leaf in heard.items() if slot in present}
     yield counted
     yield {slot: leaf for slot, leaf in counted.items() if direct(slot) is None}

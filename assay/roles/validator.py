@@ -1,6 +1,6 @@
 """A validator: re-executes a blind sample of every round, judges what slots open, and votes where parties disagree.
 
-enlist -> sample -> re-execute -> commit the table -> reveal -> judge -> sign (or challenge, and vote)
+enlist -> vouch -> sample -> re-execute -> commit the table -> reveal -> judge -> sign (or challenge, and vote)
 """
 
 from dataclasses import dataclass, field
@@ -12,15 +12,16 @@ from assay.protocol.phase import JobPhase, RoundPhase, Target
 from assay.protocol.schedule import sample_segments, sample_share, sample_total
 from assay.protocol.table import Entry, Table
 from assay.protocol.words import words_hash
-from assay.roles.book import RoundName, drop
+from assay.roles.book import RoundName, drop, row_content
 from assay.roles.challenge import Challenges
 from assay.roles.judge import Disagreement, Finding, Judge
 from assay.roles.nonces import Nonces
 from assay.roles.party import Party, sealed
 from assay.roles.settle import settle
 from assay.roles.tower import Tower
-from assay.roles.vote import aggregate_values, cast, fault_values, result_root, result_values
+from assay.roles.vote import Result, aggregate_values, cast, fault_values, result_root
 from assay.roles.wake import ACTED, IDLE, Wake, wake_at
+from assay.roles.witness import Witness
 from assay.roles.world import World
 
 UNSOUND, UNSERVED = words_hash("assay.fault.unsound.1"), words_hash("assay.fault.unserved.1")
@@ -31,7 +32,7 @@ UNSOUND, UNSERVED = words_hash("assay.fault.unsound.1"), words_hash("assay.fault
 class Sheet:
     """A validator's own work in one drawing of a round."""
 
-    redraw: int
+    drawing: int
     sample: list[tuple[int, int]]
     nonce: bytes
     salt: bytes
@@ -60,6 +61,7 @@ class Validator(Party):
         self.nonces = Nonces(world)
         self.sheets: dict[RoundName, Sheet] = {}
         self.judge = Judge(self)
+        self.witness = Witness(self, self.judge)
         self.challenges = Challenges(self, self.judge)
         self.tower = Tower(self, self.judge) if watch else None
         self._flaws: set[int] = set()
@@ -70,6 +72,7 @@ class Validator(Party):
         self.judge.forget(job, below)
         self.challenges.forget(job, below)
         drop(self.sheets, job, below)
+        self.witness.forget(job, below)
         if self.tower is not None:
             self.tower.forget(job, below)
 
@@ -130,22 +133,30 @@ class Validator(Party):
             return IDLE
         sheet = self.sheet(name, view)
         if sheet is None and view.phase == RoundPhase.SAMPLING and self.clerk.beacon(view.beacon_block):
-            sheet = self.sheets[name] = Sheet(view.redraws, [], self.nonces.next(name[0]), self.world.entropy.draw(32))
+            sheet = self.sheets[name] = Sheet(view.drawing, [], self.nonce(name, view), self.world.entropy.draw(32))
             return self.commit_table(name, sheet)
         return self.reveal(name, view) | (self.attest_fault(name, flaw) if sheet else IDLE)
 
     def serve(self, name: RoundName, view: RoundView) -> Wake:
         """What this phase asks of a validator."""
         match view.phase:
+            case RoundPhase.TRAINING:
+                return self.witness.vouch(name)
             case RoundPhase.SAMPLING:
                 return self.sample(name, view) | self.reveal(name, view)
             case RoundPhase.OPENING:
-                return self.reveal(name, view) | self.sign_result(name, view)
+                return self.reveal(name, view) | self.witness.pass_on(name) | self.sign_result(name, view)
             case RoundPhase.AGGREGATING:
                 return self.sign_aggregate(name, view)
             case RoundPhase.CHALLENGING:
                 return self.compare_aggregate(name, view) | self.clerk.penalise_silent(name, view)
         return IDLE
+
+    def nonce(self, name: RoundName, view: RoundView) -> bytes:
+        """The nonce of a round's present drawing."""
+        seat = self.seat(name[0])
+        assert seat is not None
+        return self.nonces.at(name[0], view.drawing + 1 - self.world.ledger.jobs.seat_at(name[0], seat).base)
 
     def sample(self, name: RoundName, view: RoundView) -> Wake:
         """Draws the sample once the beacon is out, re-executes it, and commits the table blind."""
@@ -174,12 +185,12 @@ class Validator(Party):
     def sheet(self, name: RoundName, view: RoundView) -> Sheet | None:
         """The sheet of a round's present drawing; a drawing that found no quorum counts no more."""
         sheet = self.sheets.get(name)
-        return sheet if sheet is not None and sheet.redraw == view.redraws else None
+        return sheet if sheet is not None and sheet.drawing == view.drawing else None
 
     def draw(self, name: RoundName, view: RoundView, beacon: bytes, misses: int) -> Sheet:
         """This validator's sample of a round: its share of the job's rate, doubled with each beacon that was missed."""
         job, order = name[0], self.clerk.order(name[0])
-        nonce = self.nonces.next(job)
+        nonce = self.nonce(name, view)
         present = bitmap_slots(view.present)
         seat = self.seat(job)
         assert seat is not None
@@ -187,7 +198,7 @@ class Validator(Party):
         total = sample_total(order.samples_per_validator * order.validators, order.providers, len(present))
         share = sample_share(total, live, seat, beacon)
         sample = sample_segments(beacon, nonce, name, present, self.clerk.segments(job), share << misses)
-        sheet = Sheet(view.redraws, sample, nonce, self.world.entropy.draw(32))
+        sheet = Sheet(view.drawing, sample, nonce, self.world.entropy.draw(32))
         self.sheets[name] = sheet
         return sheet
 
@@ -203,21 +214,21 @@ class Validator(Party):
         wake = self.clerk.attempt(reveal)
         if wake.acted:
             sheet.revealed = True
-            rows = [[entry.slot, entry.segment, entry.digest.hex()] for entry in sheet.table.entries]
-            self.world.say("table", name, {"rows": rows})
+            self.world.say("table", name, {"rows": row_content(sheet.table.entries)})
         return wake
 
     def sign_result(self, name: RoundName, view: RoundView) -> Wake:
         """Signs the accepted set once every slot is judged and no disagreement is left."""
         sheet = self.sheet(name, view)
         # What was signed before somebody was disproved is signed anew: a quorum needs the same words.
-        basis = (self.clerk.open_slots(name[0]), self.validators(name[0]), view.tables_revealed)
+        heard = [self.judge.rows(name, validator) is not None for validator in self.witness.revealed(name, view)]
+        basis = (self.clerk.open_slots(name[0]), self.validators(name[0]), view.tables_revealed, heard)
         if sheet is None or not sheet.revealed or sheet.basis == basis:
             return IDLE
         patience = wake_at(self.judge.patience_s(name, view))
         drawn, seat = self.clerk.beacon(view.beacon_block), self.seat(name[0])
         if drawn is None or seat is None or not self.all_shown(name, view):
-            return patience
+            return patience | self.witness.want(name, view)
         finding = self.judge.round(name, view)
         rank = (seat - int.from_bytes(drawn[0], "big")) % len(self.validators(name[0]))
         wake = self.challenges.raise_all(name, view, finding.disagreements, rank)
@@ -228,15 +239,15 @@ class Validator(Party):
         if wake.acted or unsettled or view.disputes_open or not finding.complete:
             return wake | patience
         sheet.basis = basis
-        return self.attest_fault(name, finding.fault) if finding.fault else self.attest(name, finding)
+        return self.attest_fault(name, finding.fault) if finding.fault else self.attest(name, view, finding)
 
-    def attest(self, name: RoundName, finding: Finding) -> Wake:
+    def attest(self, name: RoundName, view: RoundView, finding: Finding) -> Wake:
         """Signs the accepted set: all that holds together enters the aggregate."""
         slot_count, validator_count = self.clerk.order(name[0]).providers, len(self.validators(name[0]))
         accepted = bitmap(finding.accepted, slot_count)
         root = result_root(name, finding.tables, finding.secrets, validator_count, slot_count)
-        shown: dict[str, object] = {"accepted": accepted, "included": accepted, "root": root.hex()}
-        cast(self.world, name, "Result", result_values(name, accepted, accepted, root), shown)
+        result = Result(tuple(accepted), tuple(accepted), finding.served, root)
+        cast(self.world, name, "Result", result.values(name, view.drawing), result.to_json())
         return ACTED
 
     def attest_fault(self, name: RoundName, digest: bytes) -> Wake:
@@ -263,10 +274,8 @@ class Validator(Party):
 
     def all_shown(self, name: RoundName, view: RoundView) -> bool:
         """Whether all committed tables are revealed and heard, or no longer waited for."""
-        heard = self.book.round(name).tables
-        revealed = [v for at, v in enumerate(self.validators(name[0])) if view.tables_revealed >> at & 1]
-        complete = view.tables_revealed == view.tables_committed and all(validator in heard for validator in revealed)
-        return complete or self.judge.overdue(name, view)
+        heard = all(self.judge.rows(name, validator) is not None for validator in self.witness.revealed(name, view))
+        return (view.tables_revealed == view.tables_committed and heard) or self.judge.overdue(name, view)
 
     def sign_aggregate(self, name: RoundName, view: RoundView) -> Wake:
         """Signs the aggregate that it has computed itself."""

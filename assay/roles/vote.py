@@ -1,6 +1,8 @@
 """A quorum off chain: drawn validators sign the same typed value, and whoever has enough signatures shows them."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
 
 from assay.protocol.errors import Malformed
 from assay.protocol.merkle import EMPTY, leaf_hash, merkle_root
@@ -22,26 +24,67 @@ def result_root(
     return words_hash("assay.result.1", *name, merkle_root(rows), merkle_root(opened))
 
 
-def result_values(name: RoundName, accepted: list[int], included: list[int], root: bytes) -> dict[str, object]:
-    """The typed value `Result`, over the bitmaps' words."""
-    return {
-        "job": name[0],
-        "generation": name[1],
-        "round": name[2],
-        "accepted": bitmap_hash(accepted),
-        "included": bitmap_hash(included),
-        "resultRoot": root,
-    }
+@dataclass(frozen=True)
+class Result:
+    """What a round comes to: bitmaps over slots as words, a bitmap over seats, and what it was judged by."""
+
+    accepted: tuple[int, ...]
+    included: tuple[int, ...]
+    served: int
+    root: bytes
+
+    def values(self, name: RoundName, drawing: int) -> dict[str, object]:
+        """The typed value `Result`; `drawing` is the round's, so that the word of an earlier one counts no more."""
+        return {
+            **_round(name),
+            "drawing": drawing,
+            "accepted": bitmap_hash(list(self.accepted)),
+            "included": bitmap_hash(list(self.included)),
+            "served": self.served,
+            "resultRoot": self.root,
+        }
+
+    def to_json(self) -> dict[str, object]:
+        """As plain values."""
+        accepted, included = list(self.accepted), list(self.included)
+        return {"accepted": accepted, "included": included, "served": self.served, "root": self.root.hex()}
+
+    @classmethod
+    def from_json(cls, value: dict[str, Any]) -> "Result | None":
+        """From outside; nothing where it cannot be read."""
+        try:
+            accepted, included, served = tuple(value["accepted"]), tuple(value["included"]), value["served"]
+            root = bytes.fromhex(value["root"])
+        except (KeyError, TypeError, ValueError):
+            return None
+        whole = all(type(row) is int and 0 <= row < 1 << 256 for row in (*accepted, *included, served))
+        if not whole or len(root) != 32 or len(accepted) != len(included) or len(accepted) > WORDS_MAX:
+            return None
+        return cls(accepted, included, served, root)
+
+
+def root_values(name: RoundName, root: bytes, present: list[int]) -> dict[str, object]:
+    """The typed value `Root`: the commitments of a round, all of them."""
+    return {**_round(name), "root": root, "present": bitmap_hash(present)}
+
+
+def unserved_values(name: RoundName, slot: int) -> dict[str, object]:
+    """The typed value `Unserved`."""
+    return {**_round(name), "slot": slot}
 
 
 def aggregate_values(name: RoundName, end_root: bytes) -> dict[str, object]:
     """The typed value `Aggregate`."""
-    return {"job": name[0], "generation": name[1], "round": name[2], "endRoot": end_root}
+    return {**_round(name), "endRoot": end_root}
 
 
 def fault_values(name: RoundName, digest: bytes) -> dict[str, object]:
     """The typed value `Fault`."""
-    return {"job": name[0], "generation": name[1], "round": name[2], "digest": digest}
+    return {**_round(name), "digest": digest}
+
+
+def _round(name: RoundName) -> dict[str, object]:
+    return {"job": name[0], "generation": name[1], "round": name[2]}
 
 
 def cast(world: World, name: RoundName, kind: str, values: dict[str, object], shown: dict[str, object]) -> None:
@@ -50,21 +93,14 @@ def cast(world: World, name: RoundName, kind: str, values: dict[str, object], sh
     world.say("vote", name, {"type": kind, "signature": signature.hex(), **shown})
 
 
-def proposals(page: RoundBook) -> list[tuple[list[int], list[int], bytes]]:
-    """The different results that validators have signed, most signed first: (accepted, included, result root)."""
-    counts: dict[tuple[tuple[int, ...], tuple[int, ...], bytes], int] = {}
+def proposals(page: RoundBook) -> list[Result]:
+    """The different results that validators have signed, most signed first."""
+    counts: dict[Result, int] = {}
     for vote in page.votes.get("Result", {}).values():
-        try:
-            accepted, included = (list(vote[key]) for key in ("accepted", "included"))
-            root = bytes.fromhex(vote["root"])
-            whole = all(type(row) is int and 0 <= row < 1 << 256 for row in (*accepted, *included))
-        except (KeyError, TypeError, ValueError):
-            continue
-        if whole and len(root) == 32 and len(accepted) == len(included) <= WORDS_MAX:
-            proposal = (tuple(accepted), tuple(included), root)
-            counts[proposal] = counts.get(proposal, 0) + 1
-    ranked = sorted(counts, key=lambda proposal: (-counts[proposal], proposal))
-    return [(list(accepted), list(included), root) for accepted, included, root in ranked]
+        result = Result.from_json(vote)
+        if result is not None:
+            counts[result] = counts.get(result, 0) + 1
+    return sorted(counts, key=lambda result: (-counts[result], result.accepted, result.served, result.root))
 
 
 def faults(page: RoundBook) -> list[bytes]:

@@ -287,9 +287,12 @@ contract Rerun is IDisputes {
     function _takeOver(uint256 dispute, uint256 job, Sealed memory challenge, bytes32 sealedChallenge) private {
         Dispute storage d = _disputes[dispute];
         if (d.outcome != Outcome.Open || challenge.committedBlock >= d.sealedBlock) revert AlreadyDisputed(dispute);
-        _move(job, IVault.Kind.Bond, _disputeKey(dispute), IVault.Kind.Free, _key(d.challenger), d.bond);
-        _move(job, IVault.Kind.Bond, _bondKey(job, sealedChallenge), IVault.Kind.Bond, _disputeKey(dispute), challenge.bond);
-        (d.challenger, d.bond, d.sealedBlock) = (challenge.challenger, challenge.bond, challenge.committedBlock);
+        // INVARIANT: taking over costs as much as opening: what stayed undecided is not disputed again at the first price.
+        (bytes32 from, uint256 bond) = (_bondKey(job, sealedChallenge), d.bond);
+        _move(job, IVault.Kind.Free, _key(challenge.challenger), IVault.Kind.Bond, from, bond - challenge.bond);
+        _move(job, IVault.Kind.Bond, _disputeKey(dispute), IVault.Kind.Free, _key(d.challenger), bond);
+        _move(job, IVault.Kind.Bond, from, IVault.Kind.Bond, _disputeKey(dispute), bond);
+        (d.challenger, d.sealedBlock) = (challenge.challenger, challenge.committedBlock);
     }
 
     /// The digest that a quorum of the voters found, or zero.

@@ -380,6 +380,7 @@ contract Rounds is IRounds, Wired, EIP712 {
         out.included = r.included.copy(slots);
         out.tablesCommitted = r.tablesCommitted;
         out.tablesRevealed = r.tablesRevealed;
+        out.unserved = r.unserved;
     }
 
     function progress(uint256 job) external view returns (uint32 generation, uint32 firstOpen, uint32 next) {

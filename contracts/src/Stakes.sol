@@ -39,6 +39,14 @@ contract Stakes is IStakes, Wired {
     }
 
     function stake(address token, uint256 amount) external {
+        uint256 held = _bonded(token, msg.sender);
+        for (uint8 role = 0; role <= uint8(Role.Aggregator); role++) {
+            uint256 place = _memberAt[token][Role(role)][msg.sender];
+            if (place == 0) continue;
+            Member storage member = _pools[token][Role(role)][place - 1];
+            // INVARIANT: who was short when a job was matched is out of its draw: one stake that wanders is not many lots.
+            if (held < member.weight) member.enrolledAt = uint48(block.number);
+        }
         VAULT.move(token, IVault.Kind.Free, _key(msg.sender), IVault.Kind.Staked, _key(msg.sender), amount);
         emit Staked(token, msg.sender, amount);
     }

@@ -125,6 +125,7 @@ struct RoundView {
     uint256[] included;
     uint256 tablesCommitted; // bitmap over validators
     uint256 tablesRevealed;
+    uint256 unserved; // revealed, and not accepted by a quorum as the sample that was drawn
 }
 
 /// What a running job is reckoned by; fixed when it starts.

@@ -483,6 +483,25 @@ class DisputeView:
 
 
 @dataclass(frozen=True)
+class TranscriptOpening:
+    """`struct TranscriptOpening`."""
+
+    secret: bytes
+    update_root: bytes
+    state_roots: tuple[bytes, ...]
+    loss_bits: tuple[int, ...]
+
+    @classmethod
+    def from_abi(cls, values: tuple[Any, ...]) -> Self:
+        """From decoded ABI values."""
+        return cls(values[0], values[1], tuple(values[2]), tuple(values[3]))
+
+    def to_abi(self) -> tuple[Any, ...]:
+        """The values in the order of the ABI."""
+        return (self.secret, self.update_root, self.state_roots, self.loss_bits)
+
+
+@dataclass(frozen=True)
 class Terms:
     """`struct Terms`."""
 
@@ -561,11 +580,14 @@ class RoundView:
     redraws: int
     disputes_open: int
     optimistic: bool
+    orphan: bool
+    drawing: int
     present: tuple[int, ...]
     accepted: tuple[int, ...]
     included: tuple[int, ...]
     tables_committed: int
     tables_revealed: int
+    unserved: int
 
     @classmethod
     def from_abi(cls, values: tuple[Any, ...]) -> Self:
@@ -584,11 +606,14 @@ class RoundView:
             values[10],
             values[11],
             values[12],
-            tuple(values[13]),
-            tuple(values[14]),
+            values[13],
+            values[14],
             tuple(values[15]),
-            values[16],
-            values[17],
+            tuple(values[16]),
+            tuple(values[17]),
+            values[18],
+            values[19],
+            values[20],
         )
 
     def to_abi(self) -> tuple[Any, ...]:
@@ -607,11 +632,14 @@ class RoundView:
             self.redraws,
             self.disputes_open,
             self.optimistic,
+            self.orphan,
+            self.drawing,
             self.present,
             self.accepted,
             self.included,
             self.tables_committed,
             self.tables_revealed,
+            self.unserved,
         )
 
 
@@ -632,3 +660,23 @@ class Lock:
     def to_abi(self) -> tuple[Any, ...]:
         """The values in the order of the ABI."""
         return (self.account, self.token, self.amount, self.released)
+
+
+@dataclass(frozen=True)
+class Member:
+    """`struct Member`."""
+
+    account: str
+    enrolled_at: int
+    weight: int
+    lock_max: int
+    window_min: int
+
+    @classmethod
+    def from_abi(cls, values: tuple[Any, ...]) -> Self:
+        """From decoded ABI values."""
+        return cls(to_checksum(values[0]), values[1], values[2], values[3], values[4])
+
+    def to_abi(self) -> tuple[Any, ...]:
+        """The values in the order of the ABI."""
+        return (self.account, self.enrolled_at, self.weight, self.lock_max, self.window_min)

@@ -19,6 +19,23 @@ from assay.protocol.phase import JobPhase
 
 
 @dataclass(frozen=True)
+class Abstained(Event):
+    """`event Abstained(uint256 job, address account)`."""
+
+    TOPIC: ClassVar[bytes] = bytes.fromhex("837c0b5192de164c745ee6ed307ab3205870ed80fd4db02b8f62ba6fcf9092a5")
+    CONTRACT: ClassVar[str] = "Jobs"
+    TYPES: ClassVar[tuple[tuple[str, bool], ...]] = (("uint256", True), ("address", True))
+
+    job: int
+    account: str
+
+    @classmethod
+    def from_abi(cls, values: tuple[Any, ...]) -> Self:
+        """From decoded ABI values."""
+        return cls(values[0], to_checksum(values[1]))
+
+
+@dataclass(frozen=True)
 class AggregatorLeft(Event):
     """`event AggregatorLeft(uint256 job, address from)`."""
 
@@ -355,7 +372,7 @@ class SeatAtAnswer(NamedTuple):
     account: str
     drawn_at: int
     enlisted_block: int
-    nonce_tip: bytes
+    base: int
 
 
 class Jobs(Contract):
@@ -363,6 +380,7 @@ class Jobs(Contract):
 
     NAME: ClassVar[str] = "Jobs"
     EVENTS: ClassVar[tuple[type[Event], ...]] = (
+        Abstained,
         AggregatorLeft,
         AggregatorReplaced,
         BidCommitted,
@@ -382,6 +400,10 @@ class Jobs(Contract):
         ValidatorReplaced,
     )
 
+    def abstain(self, job: int) -> Call[None]:
+        """`abstain(uint256 job)`."""
+        return Call(self, pack(bytes.fromhex("c1f0fb9f"), ("uint256",), (job,)), 0, read_nothing)
+
     def aggregator_of(self, job: int, *, block: BlockTag = "latest") -> str:
         """`aggregatorOf(uint256 job) returns (address)`."""
         values = self._view(pack(bytes.fromhex("5909923d"), ("uint256",), (job,)), ("address",), block)
@@ -393,6 +415,18 @@ class Jobs(Contract):
         values = self._view(pack(bytes.fromhex("2f2278ec"), ("uint256",), (job,)), ("(address,uint128)[]",), block)
         answer: tuple[Bid, ...] = tuple(Bid.from_abi(item) for item in values[0])
         return answer
+
+    def bill(self, job: int, slot: int, to: Sequence[str]) -> Call[int]:
+        """`bill(uint256 job, uint256 slot, address[] to) returns (uint256)`."""
+
+        def read(payload: bytes) -> int:
+            values = unpack(("uint256",), payload)
+            answer: int = values[0]
+            return answer
+
+        return Call(
+            self, pack(bytes.fromhex("8384139a"), ("uint256", "uint256", "address[]"), (job, slot, to)), 0, read
+        )
 
     def cancel(self, job: int) -> Call[None]:
         """`cancel(uint256 job)`."""
@@ -449,7 +483,7 @@ class Jobs(Contract):
         return answer
 
     def miss(self, job: int, slot: int) -> Call[int]:
-        """`miss(uint256 job, uint256 slot) returns (uint256 burned)`."""
+        """`miss(uint256 job, uint256 slot) returns (uint256)`."""
 
         def read(payload: bytes) -> int:
             values = unpack(("uint256",), payload)
@@ -553,11 +587,11 @@ class Jobs(Contract):
 
     def seat_at(self, job: int, validator_index: int, *, block: BlockTag = "latest") -> SeatAtAnswer:
         """`seatAt(uint256 job, uint256 validatorIndex) returns (address account, uint256 drawnAt, uint256
-        enlistedBlock, bytes32 nonceTip)`.
+        enlistedBlock, uint256 base)`.
         """
         values = self._view(
             pack(bytes.fromhex("b9c22c23"), ("uint256", "uint256"), (job, validator_index)),
-            ("address", "uint256", "uint256", "bytes32"),
+            ("address", "uint256", "uint256", "uint256"),
             block,
         )
         answer: SeatAtAnswer = SeatAtAnswer(to_checksum(values[0]), values[1], values[2], values[3])
@@ -595,11 +629,15 @@ class Jobs(Contract):
         answer: tuple[int, ...] = tuple(values[0])
         return answer
 
-    def spend_nonce(self, job: int, validator_index: int, nonce: bytes) -> Call[None]:
-        """`spendNonce(uint256 job, uint256 validatorIndex, bytes32 nonce)`."""
+    def spend_nonce(self, job: int, validator_index: int, nonce: bytes, drawing: int) -> Call[None]:
+        """`spendNonce(uint256 job, uint256 validatorIndex, bytes32 nonce, uint256 drawing)`."""
         return Call(
             self,
-            pack(bytes.fromhex("d277983a"), ("uint256", "uint256", "bytes32"), (job, validator_index, nonce)),
+            pack(
+                bytes.fromhex("b01cc253"),
+                ("uint256", "uint256", "bytes32", "uint256"),
+                (job, validator_index, nonce, drawing),
+            ),
             0,
             read_nothing,
         )

@@ -12,6 +12,7 @@ from assay.chain.contracts.containers import (
     Commitment,
     RoundView,
     Terms,
+    TranscriptOpening,
 )
 from assay.chain.events import Event
 from assay.chain.rpc import BlockTag
@@ -45,6 +46,32 @@ class Aggregated(Event):
     def from_abi(cls, values: tuple[Any, ...]) -> Self:
         """From decoded ABI values."""
         return cls(values[0], values[1], values[2], values[3], to_checksum(values[4]), values[5])
+
+
+@dataclass(frozen=True)
+class Billed(Event):
+    """`event Billed(uint256 job, uint32 generation, uint32 round, uint16 slot, uint256 paid)`."""
+
+    TOPIC: ClassVar[bytes] = bytes.fromhex("d470f410ee1a30c4aad34686ce7cc365cc4a62c75149353cacff07dde240972d")
+    CONTRACT: ClassVar[str] = "Rounds"
+    TYPES: ClassVar[tuple[tuple[str, bool], ...]] = (
+        ("uint256", True),
+        ("uint32", False),
+        ("uint32", False),
+        ("uint16", False),
+        ("uint256", False),
+    )
+
+    job: int
+    generation: int
+    round: int
+    slot: int
+    paid: int
+
+    @classmethod
+    def from_abi(cls, values: tuple[Any, ...]) -> Self:
+        """From decoded ABI values."""
+        return cls(values[0], values[1], values[2], values[3], values[4])
 
 
 @dataclass(frozen=True)
@@ -164,11 +191,11 @@ class Finalised(Event):
 
 @dataclass(frozen=True)
 class Included(Event):
-    """`event Included(uint256 job, uint32 generation, uint32 round, uint256[] accepted, uint256[] included, bytes32
-    resultRoot)`.
+    """`event Included(uint256 job, uint32 generation, uint32 round, uint256[] accepted, uint256[] included, uint256
+    served, bytes32 resultRoot)`.
     """
 
-    TOPIC: ClassVar[bytes] = bytes.fromhex("d6f0ebf8034bad6d4fe11d44ec0cc8a935539ae87ebacca3ca7fc2c8cd89d56a")
+    TOPIC: ClassVar[bytes] = bytes.fromhex("e7994d9b142a78163c4194e94818bc9ffd80d8f9d0a1c99c4d3c8e3dff7de8ae")
     CONTRACT: ClassVar[str] = "Rounds"
     TYPES: ClassVar[tuple[tuple[str, bool], ...]] = (
         ("uint256", True),
@@ -176,6 +203,7 @@ class Included(Event):
         ("uint32", False),
         ("uint256[]", False),
         ("uint256[]", False),
+        ("uint256", False),
         ("bytes32", False),
     )
 
@@ -184,12 +212,13 @@ class Included(Event):
     round: int
     accepted: tuple[int, ...]
     included: tuple[int, ...]
+    served: int
     result_root: bytes
 
     @classmethod
     def from_abi(cls, values: tuple[Any, ...]) -> Self:
         """From decoded ABI values."""
-        return cls(values[0], values[1], values[2], tuple(values[3]), tuple(values[4]), values[5])
+        return cls(values[0], values[1], values[2], tuple(values[3]), tuple(values[4]), values[5], values[6])
 
 
 @dataclass(frozen=True)
@@ -218,6 +247,24 @@ class Late(Event):
     def from_abi(cls, values: tuple[Any, ...]) -> Self:
         """From decoded ABI values."""
         return cls(values[0], values[1], values[2], values[3], to_checksum(values[4]), values[5])
+
+
+@dataclass(frozen=True)
+class Orphaned(Event):
+    """`event Orphaned(uint256 job, uint32 generation, uint32 round)`."""
+
+    TOPIC: ClassVar[bytes] = bytes.fromhex("88a644347e577a05e135ff4006d41772973140860d8da8388ed3061506f24736")
+    CONTRACT: ClassVar[str] = "Rounds"
+    TYPES: ClassVar[tuple[tuple[str, bool], ...]] = (("uint256", True), ("uint32", False), ("uint32", False))
+
+    job: int
+    generation: int
+    round: int
+
+    @classmethod
+    def from_abi(cls, values: tuple[Any, ...]) -> Self:
+        """From decoded ABI values."""
+        return cls(values[0], values[1], values[2])
 
 
 @dataclass(frozen=True)
@@ -322,9 +369,11 @@ class SecretDemanded(Event):
 
 @dataclass(frozen=True)
 class SecretRevealed(Event):
-    """`event SecretRevealed(uint256 job, uint32 generation, uint32 round, uint16 slot, bytes32 secret)`."""
+    """`event SecretRevealed(uint256 job, uint32 generation, uint32 round, uint16 slot, bytes32 transcriptRoot,
+    TranscriptOpening opening)`.
+    """
 
-    TOPIC: ClassVar[bytes] = bytes.fromhex("e169aa49aecd5b68f9d891e53e2f6e35ee2b762517202823370548b985892a83")
+    TOPIC: ClassVar[bytes] = bytes.fromhex("c2fdc840ab3e3871fd2deedcb72b1de56d0591ab371a475975f62a9258370167")
     CONTRACT: ClassVar[str] = "Rounds"
     TYPES: ClassVar[tuple[tuple[str, bool], ...]] = (
         ("uint256", True),
@@ -332,18 +381,20 @@ class SecretRevealed(Event):
         ("uint32", False),
         ("uint16", False),
         ("bytes32", False),
+        ("(bytes32,bytes32,bytes32[],uint32[])", False),
     )
 
     job: int
     generation: int
     round: int
     slot: int
-    secret: bytes
+    transcript_root: bytes
+    opening: TranscriptOpening
 
     @classmethod
     def from_abi(cls, values: tuple[Any, ...]) -> Self:
         """From decoded ABI values."""
-        return cls(values[0], values[1], values[2], values[3], values[4])
+        return cls(values[0], values[1], values[2], values[3], values[4], TranscriptOpening.from_abi(values[5]))
 
 
 @dataclass(frozen=True)
@@ -478,6 +529,7 @@ class Rounds(Contract):
     NAME: ClassVar[str] = "Rounds"
     EVENTS: ClassVar[tuple[type[Event], ...]] = (
         Aggregated,
+        Billed,
         Claimed,
         Committed,
         Disproved,
@@ -485,6 +537,7 @@ class Rounds(Contract):
         Finalised,
         Included,
         Late,
+        Orphaned,
         Penalised,
         Rewound,
         RoundOpened,
@@ -545,6 +598,21 @@ class Rounds(Contract):
             read_nothing,
         )
 
+    def bill_unserved(
+        self, job: int, generation: int, round: int, slot: int, signatures: Sequence[bytes]
+    ) -> Call[None]:
+        """`billUnserved(uint256 job, uint32 generation, uint32 round, uint16 slot, bytes[] signatures)`."""
+        return Call(
+            self,
+            pack(
+                bytes.fromhex("39efc93c"),
+                ("uint256", "uint32", "uint32", "uint16", "bytes[]"),
+                (job, generation, round, slot, signatures),
+            ),
+            0,
+            read_nothing,
+        )
+
     def claim(self, job: int, account: str) -> Call[int]:
         """`claim(uint256 job, address account) returns (uint256)`."""
 
@@ -555,14 +623,18 @@ class Rounds(Contract):
 
         return Call(self, pack(bytes.fromhex("ddd5e1b2"), ("uint256", "address"), (job, account)), 0, read)
 
-    def commit(self, job: int, generation: int, round: int, root: bytes, present: Sequence[int]) -> Call[None]:
-        """`commit(uint256 job, uint32 generation, uint32 round, bytes32 root, uint256[] present)`."""
+    def commit(
+        self, job: int, generation: int, round: int, root: bytes, present: Sequence[int], signatures: Sequence[bytes]
+    ) -> Call[None]:
+        """`commit(uint256 job, uint32 generation, uint32 round, bytes32 root, uint256[] present, bytes[]
+        signatures)`.
+        """
         return Call(
             self,
             pack(
-                bytes.fromhex("fc9a2dc5"),
-                ("uint256", "uint32", "uint32", "bytes32", "uint256[]"),
-                (job, generation, round, root, present),
+                bytes.fromhex("db4382ee"),
+                ("uint256", "uint32", "uint32", "bytes32", "uint256[]", "bytes[]"),
+                (job, generation, round, root, present, signatures),
             ),
             0,
             read_nothing,
@@ -717,6 +789,12 @@ class Rounds(Contract):
             read_nothing,
         )
 
+    def drawings(self, job: int, *, block: BlockTag = "latest") -> int:
+        """`drawings(uint256 job) returns (uint32)`."""
+        values = self._view(pack(bytes.fromhex("0366fc49"), ("uint256",), (job,)), ("uint32",), block)
+        answer: int = values[0]
+        return answer
+
     def earned(self, job: int, account: str, *, block: BlockTag = "latest") -> int:
         """`earned(uint256 job, address account) returns (uint256)`."""
         values = self._view(
@@ -785,18 +863,19 @@ class Rounds(Contract):
         round: int,
         accepted: Sequence[int],
         included: Sequence[int],
+        served: int,
         result_root: bytes,
         signatures: Sequence[bytes],
     ) -> Call[None]:
-        """`include(uint256 job, uint32 generation, uint32 round, uint256[] accepted, uint256[] included, bytes32
-        resultRoot, bytes[] signatures)`.
+        """`include(uint256 job, uint32 generation, uint32 round, uint256[] accepted, uint256[] included, uint256
+        served, bytes32 resultRoot, bytes[] signatures)`.
         """
         return Call(
             self,
             pack(
-                bytes.fromhex("c768a913"),
-                ("uint256", "uint32", "uint32", "uint256[]", "uint256[]", "bytes32", "bytes[]"),
-                (job, generation, round, accepted, included, result_root, signatures),
+                bytes.fromhex("8c39e691"),
+                ("uint256", "uint32", "uint32", "uint256[]", "uint256[]", "uint256", "bytes32", "bytes[]"),
+                (job, generation, round, accepted, included, served, result_root, signatures),
             ),
             0,
             read_nothing,
@@ -826,6 +905,12 @@ class Rounds(Contract):
             0,
             read_nothing,
         )
+
+    def orphans_of(self, job: int, *, block: BlockTag = "latest") -> tuple[int, ...]:
+        """`orphansOf(uint256 job) returns (uint64[])`."""
+        values = self._view(pack(bytes.fromhex("06f935c2"), ("uint256",), (job,)), ("uint64[]",), block)
+        answer: tuple[int, ...] = tuple(values[0])
+        return answer
 
     def penalise(self, job: int, generation: int, round: int, validator: str, reason: bytes) -> Call[None]:
         """`penalise(uint256 job, uint32 generation, uint32 round, address validator, bytes32 reason)`."""
@@ -865,14 +950,18 @@ class Rounds(Contract):
         answer: ProgressAnswer = ProgressAnswer(values[0], values[1], values[2])
         return answer
 
-    def reveal_secret(self, c: Commitment, proof: Sequence[bytes], secret: bytes) -> Call[None]:
-        """`revealSecret(Commitment c, bytes32[] proof, bytes32 secret)`."""
+    def reveal_secret(self, c: Commitment, proof: Sequence[bytes], opening: TranscriptOpening) -> Call[None]:
+        """`revealSecret(Commitment c, bytes32[] proof, TranscriptOpening opening)`."""
         return Call(
             self,
             pack(
-                bytes.fromhex("2c9fc499"),
-                ("(uint256,uint32,uint32,uint16,address,bytes32,bytes32,bytes32,bytes32)", "bytes32[]", "bytes32"),
-                (c.to_abi(), proof, secret),
+                bytes.fromhex("c4d749a2"),
+                (
+                    "(uint256,uint32,uint32,uint16,address,bytes32,bytes32,bytes32,bytes32)",
+                    "bytes32[]",
+                    "(bytes32,bytes32,bytes32[],uint32[])",
+                ),
+                (c.to_abi(), proof, opening.to_abi()),
             ),
             0,
             read_nothing,
@@ -954,7 +1043,7 @@ class Rounds(Contract):
         values = self._view(
             pack(bytes.fromhex("56013aed"), ("uint256", "uint32", "uint32"), (job, generation, round)),
             (
-                "(uint8,uint32,uint32,bytes32,bytes32,bytes32,bytes32,uint64,uint64,uint64,uint16,uint16,bool,uint256[],uint256[],uint256[],uint256,uint256)",
+                "(uint8,uint32,uint32,bytes32,bytes32,bytes32,bytes32,uint64,uint64,uint64,uint16,uint16,bool,bool,uint32,uint256[],uint256[],uint256[],uint256,uint256,uint256)",
             ),
             block,
         )

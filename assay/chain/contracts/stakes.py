@@ -10,6 +10,7 @@ from typing import Any, ClassVar, NamedTuple, Self
 from assay.chain.client import Call, Contract, pack, read_nothing, to_checksum, unpack
 from assay.chain.contracts.containers import (
     Lock,
+    Member,
 )
 from assay.chain.events import Event
 from assay.chain.rpc import BlockTag
@@ -17,14 +18,15 @@ from assay.chain.rpc import BlockTag
 
 @dataclass(frozen=True)
 class Enrolled(Event):
-    """`event Enrolled(address token, IStakes.Role role, address account, uint256 index)`."""
+    """`event Enrolled(address token, IStakes.Role role, address account, uint256 index, uint256 weight)`."""
 
-    TOPIC: ClassVar[bytes] = bytes.fromhex("c959a5f701c3d0d9651e2909e0883919387ffec35660e3160249f1222ae4b1c2")
+    TOPIC: ClassVar[bytes] = bytes.fromhex("0abf820db4682f2840b0a142d6add50b305e75e4a7e1aa9a0750d29a71242078")
     CONTRACT: ClassVar[str] = "Stakes"
     TYPES: ClassVar[tuple[tuple[str, bool], ...]] = (
         ("address", True),
         ("uint8", True),
         ("address", True),
+        ("uint256", False),
         ("uint256", False),
     )
 
@@ -32,11 +34,12 @@ class Enrolled(Event):
     role: int
     account: str
     index: int
+    weight: int
 
     @classmethod
     def from_abi(cls, values: tuple[Any, ...]) -> Self:
         """From decoded ABI values."""
-        return cls(to_checksum(values[0]), values[1], to_checksum(values[2]), values[3])
+        return cls(to_checksum(values[0]), values[1], to_checksum(values[2]), values[3], values[4])
 
 
 @dataclass(frozen=True)
@@ -189,13 +192,6 @@ class Unstaked(Event):
         return cls(to_checksum(values[0]), to_checksum(values[1]), values[2])
 
 
-class PoolAtAnswer(NamedTuple):
-    """What `poolAt` returns."""
-
-    account: str
-    active: bool
-
-
 class SlashAnswer(NamedTuple):
     """What `slash` returns."""
 
@@ -233,9 +229,18 @@ class Stakes(Contract):
         answer: int = values[0]
         return answer
 
-    def enrol(self, token: str, role: int) -> Call[None]:
-        """`enrol(address token, IStakes.Role role)`."""
-        return Call(self, pack(bytes.fromhex("b41f9701"), ("address", "uint8"), (token, role)), 0, read_nothing)
+    def enrol(self, token: str, role: int, weight: int, lock_max: int, window_min: int) -> Call[None]:
+        """`enrol(address token, IStakes.Role role, uint96 weight, uint96 lockMax, uint32 windowMin)`."""
+        return Call(
+            self,
+            pack(
+                bytes.fromhex("9f390daf"),
+                ("address", "uint8", "uint96", "uint96", "uint32"),
+                (token, role, weight, lock_max, window_min),
+            ),
+            0,
+            read_nothing,
+        )
 
     def is_module(self, module: str, *, block: BlockTag = "latest") -> bool:
         """`isModule(address module) returns (bool)`."""
@@ -272,11 +277,15 @@ class Stakes(Contract):
         answer: int = values[0]
         return answer
 
-    def pool_at(
-        self, token: str, role: int, index: int, block_number: int, *, block: BlockTag = "latest"
-    ) -> PoolAtAnswer:
-        """`poolAt(address token, IStakes.Role role, uint256 index, uint256 blockNumber) returns (address account,
-        bool active)`.
+    def peak(self, token: str, role: int, *, block: BlockTag = "latest") -> int:
+        """`peak(address token, IStakes.Role role) returns (uint256)`."""
+        values = self._view(pack(bytes.fromhex("d1f5f655"), ("address", "uint8"), (token, role)), ("uint256",), block)
+        answer: int = values[0]
+        return answer
+
+    def pool_at(self, token: str, role: int, index: int, block_number: int, *, block: BlockTag = "latest") -> Member:
+        """`poolAt(address token, IStakes.Role role, uint256 index, uint256 blockNumber) returns (IStakes.Member
+        member)`.
         """
         values = self._view(
             pack(
@@ -284,10 +293,10 @@ class Stakes(Contract):
                 ("address", "uint8", "uint256", "uint256"),
                 (token, role, index, block_number),
             ),
-            ("address", "bool"),
+            ("(address,uint48,uint96,uint96,uint32)",),
             block,
         )
-        answer: PoolAtAnswer = PoolAtAnswer(to_checksum(values[0]), values[1])
+        answer: Member = Member.from_abi(values[0])
         return answer
 
     def pool_size(self, token: str, role: int, *, block: BlockTag = "latest") -> int:
