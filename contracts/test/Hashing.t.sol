@@ -3,7 +3,7 @@ pragma solidity ^0.8.28;
 
 import {Bitmap} from "../src/Bitmap.sol";
 import {Hashing} from "../src/Hashing.sol";
-import {Commitment, Entry, Leaf} from "../src/Types.sol";
+import {Commitment, Entry, Leaf, TranscriptOpening} from "../src/Types.sol";
 import {Base} from "./Base.sol";
 import {Tree} from "./Tree.sol";
 
@@ -69,7 +69,9 @@ contract HashingTest is Base {
 
     function test_types_vector_succeeds() external pure {
         equal(Hashing.COMMITMENT_TYPE, 0x11b9f538297e1d2f1845a08f4f35d23f8bb806a0dea35c66112688c3e36f9d0d, "Commitment");
-        equal(Hashing.RESULT_TYPE, 0x9cb687763fabd1fc89d38a35e458e5a889b4635a4d782ab4d48c0ff94400f227, "Result");
+        equal(Hashing.RESULT_TYPE, 0xd2fe30d229656dfcd6aae2b8cde06655bcfd76530b236e5ba95ffc12b6502ec6, "Result");
+        equal(Hashing.ROOT_TYPE, 0x0929e85ff6b2e0e906952f7ed289d5358d53ad439b625da2737bd98f206d728a, "Root");
+        equal(Hashing.UNSERVED_TYPE, 0x62e3c6ebf7db448ca70eecb97372d83c74fe0032b07a6da50e6bb342c2d9d7ee, "Unserved");
         equal(Hashing.AGGREGATE_TYPE, 0xa74f28587d4cfb30c7af45d996cbca7f4fc8b8a01fc6d1a934ae3888b68ab6fb, "Aggregate");
         equal(Hashing.FAULT_TYPE, 0x5b70d8fc2dcd8577681f012fbcf44bac7cec59affa3f3b0bad62de7c9b23fccd, "Fault");
     }
@@ -83,6 +85,48 @@ contract HashingTest is Base {
         equal(hash, 0xc43b840a5318ea9cb76ef405374b3213a49f705d139524db8f01b9fa010025fa, "leaf");
         equal(this.segmentDigest(leaf), 0x91607b1148989f5e3d70b7b7f811e07e4f2657bb0266c8bedd2fd320500eb9ff, "segment digest");
         equal(Hashing.emitDigest(leaf.updateRoot), 0x85856db8607235e6dfe8a030cd575b481d3915ad95c08c248f3b303fa5cab0d5, "emit digest");
+    }
+
+    function transcriptRoot(Commitment calldata c, TranscriptOpening calldata o) external pure returns (bytes32) {
+        return Hashing.transcriptRoot(c, o);
+    }
+
+    /// An opening of all leaves leads to the root over them, one by one.
+    function _opened(uint256 seed, uint256 count) private view returns (Commitment memory c, TranscriptOpening memory o, bytes32 root) {
+        c = _commitment();
+        o.secret = bytes32(seed);
+        o.updateRoot = keccak256(abi.encode(seed, "update"));
+        o.stateRoots = new bytes32[](count);
+        o.lossBits = new uint32[](count - 1);
+        bytes32[] memory leaves = new bytes32[](count);
+        for (uint32 i = 0; i < count; i++) {
+            o.stateRoots[i] = keccak256(abi.encode(seed, i));
+            uint32 loss = uint32(seed >> (i % 200));
+            if (i > 0) o.lossBits[i - 1] = loss;
+            Leaf memory leaf = Leaf(i, o.stateRoots[i], i == 0 ? 0 : loss, i + 1 == count ? o.updateRoot : bytes32(0));
+            leaves[i] = this.segmentLeaf(c, o.secret, leaf);
+        }
+        root = Tree.root(leaves);
+    }
+
+    function test_transcriptRoot_everySize_succeeds() external view {
+        for (uint256 count = 1; count <= 20; count++) {
+            (Commitment memory c, TranscriptOpening memory o, bytes32 root) = _opened(count << 100, count);
+            equal(this.transcriptRoot(c, o), root, "root");
+        }
+    }
+
+    function test_transcriptRoot_fuzz_succeeds(uint256 seed, uint256 count, uint256 place) external view {
+        count = bound(count, 2, 20);
+        place = bound(place, 0, count - 1);
+        (Commitment memory c, TranscriptOpening memory o, bytes32 root) = _opened(seed, count);
+        equal(this.transcriptRoot(c, o), root, "root");
+        o.stateRoots[place] ^= bytes32(uint256(1));
+        yes(this.transcriptRoot(c, o) != root, "another state");
+        o.stateRoots[place] ^= bytes32(uint256(1));
+        if (place > 0) o.lossBits[place - 1] ^= 1;
+        else o.updateRoot ^= bytes32(uint256(1));
+        yes(this.transcriptRoot(c, o) != root, "another loss or update");
     }
 
     function test_table_vector_succeeds() external view {

@@ -22,7 +22,6 @@ contract Handler is Network {
     bool public panicked;
     bytes public lastPanic;
     mapping(uint256 job => uint256) public claimedOf;
-    mapping(bytes32 key => bytes32) private _nonces;
     mapping(uint256 dispute => mapping(address => bytes32)) private _votes;
 
     Entry private _row = Entry(0, 0, "row"); // of every table
@@ -185,8 +184,7 @@ contract Handler is Network {
         } else if (dice % 16 == 15) {
             _late(job, generation, round, order.windows.table);
         } else if (rounds.viewOf(job, generation, round).tablesCommitted & (1 << (dice % drawn_.length)) == 0) {
-            bytes32 nonce = nonceOf(validator, spent[validator]++);
-            _nonces[keccak256(abi.encode(job, generation, round, validator))] = nonce;
+            bytes32 nonce = nonceFor(job, generation, round, validator);
             vm.prank(validator);
             rounds.commitTable(job, generation, round, keccak256(abi.encode(_root, nonce, bytes32("pepper"))));
         } else {
@@ -195,7 +193,7 @@ contract Handler is Network {
     }
 
     function _openAny(uint256 job, uint32 generation, uint32 round, address validator) private {
-        bytes32 nonce = _nonces[keccak256(abi.encode(job, generation, round, validator))];
+        bytes32 nonce = nonceFor(job, generation, round, validator);
         vm.prank(validator);
         rounds.revealTable(job, generation, round, _root, nonce, "pepper");
     }
@@ -208,8 +206,7 @@ contract Handler is Network {
         } else if (dice % 2 == 0) {
             _openAny(job, generation, round, drawn_[(dice >> 8) % drawn_.length]);
         } else if (r.optimistic) {
-            vm.prank(jobs.aggregatorOf(job));
-            rounds.include(job, generation, round, r.present, r.present, "result", new bytes[](0));
+            includeAlone(job, generation, round, r.present[0]);
         } else {
             uint256 accepted = r.present[0] & jobs.slotsOpen(job)[0];
             if (dice % 8 == 1) accepted &= dice >> 16;
@@ -259,8 +256,7 @@ contract Handler is Network {
             vm.prank(pool[(seed >> 96) % pool.length]);
             stakes.retire(token, IStakes.Role.Validator);
         } else if (kind == 4) {
-            vm.prank(pool[(seed >> 96) % pool.length]);
-            stakes.enrol(token, IStakes.Role.Validator);
+            _enrol(pool[(seed >> 96) % pool.length], IStakes.Role.Validator);
         } else if (kind == 5 && seed % 4 == 0) {
             vm.prank(consumer);
             jobs.cancel(job);
@@ -301,7 +297,7 @@ contract Handler is Network {
         bytes32[] memory proof = slotProof(job, generation, round, rounds.viewOf(job, generation, round).present[0], slot);
         vm.prank(jobs.validatorsOf(job)[0]);
         rounds.demandSecret(c, proof, signature);
-        if (uint256(c.secretHash) % 3 != 0) rounds.revealSecret(c, proof, secretOf(c));
+        if (uint256(c.secretHash) % 3 != 0) rounds.revealSecret(c, proof, openingOf(c));
     }
 
     // ---------------------------------------------------------------- disputes

@@ -22,6 +22,7 @@ contract JobsTest is Network {
         vm.prank(consumer);
         vm.expectRevert(abi.encodeWithSelector(IJobs.BadOrder.selector, field));
         jobs.post(order);
+        order.canaryRoot = 0;
         draft(4, 5, 2);
     }
 
@@ -36,6 +37,10 @@ contract JobsTest is Network {
         _bad("stepsPerSegment");
         order.stepsPerRound = 33;
         _bad("stepsPerRound");
+        order.stepsPerRound = 8 * 1025;
+        _bad("stepsPerSegment");
+        order.canaryRoot = "planted";
+        _bad("canaryRoot");
         order.providers = 0;
         _bad("providers");
         order.providers = 257;
@@ -60,9 +65,9 @@ contract JobsTest is Network {
         _bad("priceCeiling");
         order.providerStake = 4799;
         _bad("providerStake");
-        order.validatorStake = 0;
+        order.validatorStake = 4799;
         _bad("validatorStake");
-        order.aggregatorStake = 0;
+        order.aggregatorStake = 4799;
         _bad("aggregatorStake");
         order.windows.challenge = 0;
         _bad("windows");
@@ -302,11 +307,9 @@ contract JobsTest is Network {
 
     function test_draw_providerInPool_isPassedOver_succeeds() external {
         for (uint256 i = 0; i < 6; i++) {
-            vm.prank(bidders[i]);
-            stakes.enrol(token, IStakes.Role.Validator);
+            _enrol(bidders[i], IStakes.Role.Validator);
         }
-        vm.prank(consumer);
-        stakes.enrol(token, IStakes.Role.Validator);
+        _enrol(consumer, IStakes.Role.Validator);
         vm.roll(block.number + 1);
         uint256 job = drawn(5);
         address[] memory found = jobs.validatorsOf(job);
@@ -324,8 +327,7 @@ contract JobsTest is Network {
         vm.roll(block.number + 1);
         uint256 job = matched(5);
         for (uint256 i = 0; i < 7; i++) {
-            vm.prank(pool[i]);
-            stakes.enrol(token, IStakes.Role.Validator);
+            _enrol(pool[i], IStakes.Role.Validator);
         }
         mine(1);
         vm.expectPartialRevert(IJobs.PoolTooSmall.selector);
@@ -487,21 +489,36 @@ contract JobsTest is Network {
         vm.expectPartialRevert(IJobs.NotDrawn.selector);
         jobs.stop(job);
         vm.expectPartialRevert(IJobs.NotDrawn.selector);
-        jobs.spendNonce(job, 0, 0);
+        jobs.spendNonce(job, 0, 0, 1);
+        vm.expectPartialRevert(IJobs.NotDrawn.selector);
+        jobs.bill(job, 0, new address[](0));
         vm.stopPrank();
     }
 
-    function test_spendNonce_skips_succeeds(uint256 steps) external {
+    /// Each drawing takes the nonce of its own place in the chain, whatever came before.
+    function test_spendNonce_ownPlaceOnly_succeeds(uint256 drawing, uint256 place) external {
         uint256 job = running(5);
         address validator = jobs.validatorsOf(job)[0];
-        steps = bound(steps, 1, 70);
-        bytes32 nonce = nonceOf(validator, steps);
+        drawing = bound(drawing, 0, 60);
+        place = bound(place, 0, 70);
+        bytes32 nonce = nonceOf(job, validator, place);
         vm.prank(address(rounds));
-        if (steps > 64) vm.expectPartialRevert(IJobs.WrongOpening.selector);
-        jobs.spendNonce(job, 0, nonce);
-        if (steps > 64) return;
-        vm.prank(address(rounds));
-        vm.expectPartialRevert(IJobs.WrongOpening.selector);
-        jobs.spendNonce(job, 0, nonce);
+        if (place != drawing + 1) vm.expectPartialRevert(IJobs.WrongOpening.selector);
+        jobs.spendNonce(job, 0, nonce, drawing);
+    }
+
+    function test_spendNonce_anyOrder_succeeds(uint256 seed) external {
+        uint256 job = running(5);
+        address validator = jobs.validatorsOf(job)[0];
+        for (uint256 i = 0; i < 6; i++) {
+            uint256 drawing = bound(uint256(keccak256(abi.encode(seed, i))), 0, 60);
+            bytes32 other = nonceOf(job, validator, drawing + 2);
+            vm.prank(address(rounds));
+            vm.expectPartialRevert(IJobs.WrongOpening.selector);
+            jobs.spendNonce(job, 0, other, drawing);
+            bytes32 own = nonceOf(job, validator, drawing + 1);
+            vm.prank(address(rounds));
+            jobs.spendNonce(job, 0, own, drawing);
+        }
     }
 }

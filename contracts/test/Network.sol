@@ -10,7 +10,9 @@ import {Params} from "../src/Params.sol";
 import {Rerun} from "../src/Rerun.sol";
 import {Rounds} from "../src/Rounds.sol";
 import {Stakes} from "../src/Stakes.sol";
-import {Commitment, Entry, JobPhase, Leaf, Order, RoundPhase, RoundView, Target, Windows} from "../src/Types.sol";
+import {
+    Commitment, Entry, JobPhase, Leaf, Order, RoundPhase, RoundView, Target, TranscriptOpening, Windows
+} from "../src/Types.sol";
 import {Vault} from "../src/Vault.sol";
 import {IDisputes} from "../src/interfaces/IDisputes.sol";
 import {IJobs} from "../src/interfaces/IJobs.sol";
@@ -24,7 +26,7 @@ import {Tree} from "./Tree.sol";
 
 /// @title A whole network in one process: real contracts, accounts with keys, and the steps that each role takes.
 abstract contract Network is Base {
-    uint256 internal constant CHAIN = 200; // nonces in a validator's chain
+    uint256 internal constant CHAIN = 100; // nonces in a validator's chain
     uint256 internal constant FUNDS = 1_000_000;
     uint32 internal constant SEGMENTS = 4;
 
@@ -45,7 +47,6 @@ abstract contract Network is Base {
     address[] internal aggregators;
     address[] internal everybody;
     mapping(address => uint256) internal keyOf;
-    mapping(address => uint256) internal spent; // nonces
     Order internal order;
 
     function deploy(bool native) internal {
@@ -165,10 +166,9 @@ abstract contract Network is Base {
     }
 
     function enlist(uint256 job, address validator) internal {
-        bytes32 tip = nonceOf(validator, spent[validator]);
+        bytes32 tip = nonceOf(job, validator, 0);
         vm.prank(validator);
         jobs.enlist(job, tip);
-        spent[validator]++;
     }
 
     function running(uint256 count) internal returns (uint256 job) {
@@ -181,22 +181,32 @@ abstract contract Network is Base {
     // ---------------------------------------------------------------- a round
 
     function commitRound(uint256 job, uint32 generation, uint32 round, uint256 present) internal {
-        uint256[] memory words = bits(present);
-        bytes32 root = commitmentRoot(job, generation, round, present);
-        vm.prank(jobs.aggregatorOf(job));
-        rounds.commit(job, generation, round, root, words);
+        commitAs(jobs.aggregatorOf(job), job, generation, round, commitmentRoot(job, generation, round, present), present, order.quorum);
         mine(3);
     }
 
+    /// Commits a root with so many validators' signatures; a few blocks before its beacon.
+    function commitAs(
+        address caller, uint256 job, uint32 generation, uint32 round, bytes32 root, uint256 present, uint256 signers
+    ) internal {
+        bytes[] memory signatures = sign(job, rootHash(job, generation, round, root, present), signers);
+        vm.prank(caller);
+        rounds.commit(job, generation, round, root, bits(present), signatures);
+    }
+
+    function rootHash(uint256 job, uint32 generation, uint32 round, bytes32 root, uint256 present) internal pure returns (bytes32) {
+        return keccak256(abi.encode(Hashing.ROOT_TYPE, job, generation, round, root, keccak256(abi.encodePacked(bits(present)))));
+    }
+
     function sealTable(uint256 job, uint32 generation, uint32 round, address validator) internal {
-        bytes32 nonce = nonceOf(validator, spent[validator]);
+        bytes32 nonce = nonceFor(job, generation, round, validator);
         bytes32 sealedTable = keccak256(abi.encode(tableRoot(job, round), nonce, bytes32("pepper")));
         vm.prank(validator);
         rounds.commitTable(job, generation, round, sealedTable);
     }
 
     function openTable(uint256 job, uint32 generation, uint32 round, address validator) internal {
-        bytes32 nonce = nonceOf(validator, spent[validator]++);
+        bytes32 nonce = nonceFor(job, generation, round, validator);
         bytes32 root = tableRoot(job, round);
         vm.prank(validator);
         rounds.revealTable(job, generation, round, root, nonce, "pepper");
@@ -209,8 +219,23 @@ abstract contract Network is Base {
     }
 
     function includeRound(uint256 job, uint32 generation, uint32 round, uint256 accepted, uint256 included) internal {
-        bytes[] memory signatures = resultSignatures(job, generation, round, accepted, included, order.quorum);
-        rounds.include(job, generation, round, bits(accepted), bits(included), "result", signatures);
+        includeServed(job, generation, round, accepted, included, servedIn(job, generation, round));
+    }
+
+    function includeServed(uint256 job, uint32 generation, uint32 round, uint256 accepted, uint256 included, uint256 served) internal {
+        bytes[] memory signatures = sign(job, resultHash(job, generation, round, accepted, included, served), order.quorum);
+        rounds.include(job, generation, round, bits(accepted), bits(included), served, "result", signatures);
+    }
+
+    /// The aggregator's include without anybody's signature.
+    function includeAlone(uint256 job, uint32 generation, uint32 round, uint256 accepted) internal {
+        uint256 served = servedIn(job, generation, round);
+        vm.prank(jobs.aggregatorOf(job));
+        rounds.include(job, generation, round, bits(accepted), bits(accepted), served, "result", new bytes[](0));
+    }
+
+    function servedIn(uint256 job, uint32 generation, uint32 round) internal view returns (uint256) {
+        return rounds.viewOf(job, generation, round).tablesRevealed;
     }
 
     function aggregateRound(uint256 job, uint32 generation, uint32 round) internal {
@@ -270,6 +295,19 @@ abstract contract Network is Base {
     function leafHashes(Commitment memory c) internal view returns (bytes32[] memory out) {
         out = new bytes32[](SEGMENTS + 1);
         for (uint32 i = 0; i <= SEGMENTS; i++) out[i] = this.hashLeaf(c, secretOf(c), leafAt(c, i));
+    }
+
+    /// All that a transcript hides.
+    function openingOf(Commitment memory c) internal pure returns (TranscriptOpening memory o) {
+        o.secret = secretOf(c);
+        o.stateRoots = new bytes32[](SEGMENTS + 1);
+        o.lossBits = new uint32[](SEGMENTS);
+        for (uint32 i = 0; i <= SEGMENTS; i++) {
+            Leaf memory leaf = leafAt(c, i);
+            o.stateRoots[i] = leaf.stateRoot;
+            if (i > 0) o.lossBits[i - 1] = leaf.lossBits;
+            o.updateRoot = leaf.updateRoot;
+        }
     }
 
     function hashLeaf(Commitment calldata c, bytes32 secret, Leaf calldata leaf) external pure returns (bytes32) {
@@ -367,18 +405,38 @@ abstract contract Network is Base {
         view
         returns (bytes[] memory)
     {
+        return sign(job, resultHash(job, generation, round, accepted, included, servedIn(job, generation, round)), count);
+    }
+
+    function resultHash(uint256 job, uint32 generation, uint32 round, uint256 accepted, uint256 included, uint256 served)
+        internal
+        view
+        returns (bytes32)
+    {
         bytes32 acceptedHash = keccak256(abi.encodePacked(bits(accepted)));
         bytes32 includedHash = keccak256(abi.encodePacked(bits(included)));
+        uint32 drawing = rounds.viewOf(job, generation, round).drawing;
         bytes32 resultRoot = "result";
-        return sign(
-            job, keccak256(abi.encode(Hashing.RESULT_TYPE, job, generation, round, acceptedHash, includedHash, resultRoot)), count
+        return keccak256(
+            abi.encode(Hashing.RESULT_TYPE, job, generation, round, drawing, acceptedHash, includedHash, served, resultRoot)
         );
     }
 
-    /// The `index`-th nonce to be spent, the tip first; each is the hash of the next.
-    function nonceOf(address validator, uint256 index) internal pure returns (bytes32 nonce) {
-        nonce = keccak256(abi.encode("nonce", validator));
-        for (uint256 i = index; i < CHAIN; i++) nonce = sha256(abi.encode(nonce));
+    /// The nonce at a position of a validator's chain for a job, 0 the tip; each is the hash of the next.
+    function nonceOf(uint256 job, address validator, uint256 position) internal pure returns (bytes32 nonce) {
+        nonce = keccak256(abi.encode("nonce", job, validator));
+        for (uint256 i = position; i < CHAIN; i++) nonce = sha256(abi.encode(nonce));
+    }
+
+    /// The one that belongs to the present drawing of a round.
+    function nonceFor(uint256 job, uint32 generation, uint32 round, address validator) internal view returns (bytes32) {
+        address[] memory seats = jobs.validatorsOf(job);
+        for (uint256 i = 0; i < seats.length; i++) {
+            if (seats[i] != validator) continue;
+            (,,, uint256 base) = jobs.seatAt(job, i);
+            return nonceOf(job, validator, uint256(rounds.viewOf(job, generation, round).drawing) + 1 - base);
+        }
+        return 0;
     }
 
     // ---------------------------------------------------------------- small things
@@ -423,7 +481,7 @@ abstract contract Network is Base {
         return free(account) + stakes.staked(token, account);
     }
 
-    function _account(uint256 key) private returns (address account) {
+    function _account(uint256 key) internal returns (address account) {
         account = vm.addr(key);
         keyOf[account] = key;
         everybody.push(account);
@@ -440,8 +498,13 @@ abstract contract Network is Base {
         vm.stopPrank();
     }
 
-    function _enrol(address account, IStakes.Role role) private {
+    function _enrol(address account, IStakes.Role role) internal {
+        _enrolWith(account, role, uint96(FUNDS / 4));
+    }
+
+    /// For any lock and any window.
+    function _enrolWith(address account, IStakes.Role role, uint96 weight) internal {
         vm.prank(account);
-        stakes.enrol(token, role);
+        stakes.enrol(token, role, weight, type(uint96).max, 1);
     }
 }

@@ -120,7 +120,7 @@ contract RerunTest is Network {
         equal(jobs.slotsOpen(job)[0], 0xd, "slot closed");
         bytes[] memory signatures = resultSignatures(job, 0, 0, 0xf, 0xf, 3);
         vm.expectPartialRevert(IRounds.NotIncluded.selector);
-        rounds.include(job, 0, 0, bits(0xf), bits(0xf), "result", signatures);
+        rounds.include(job, 0, 0, bits(0xf), bits(0xf), 0x1f, "result", signatures);
         includeRound(job, 0, 0, 0xd, 0xd);
         aggregateRound(job, 0, 0);
         skip(order.windows.challenge);
@@ -136,7 +136,10 @@ contract RerunTest is Network {
         uint256 dispute = _challenge(_segment(1, 2), stranger);
         _decide(dispute, TRUTH);
         yes(rounds.viewOf(job, 0, 0).phase == RoundPhase.Void, "void");
-        yes(rounds.viewOf(job, 0, 1).phase == RoundPhase.Void, "and what was built on it");
+        yes(rounds.viewOf(job, 0, 1).orphan, "what was built on it is judged first");
+        skip(order.windows.table);
+        rounds.advance(job, 0, 1);
+        yes(rounds.viewOf(job, 0, 1).phase == RoundPhase.Void, "then void too");
         yes(rounds.viewOf(job, 1, 0).phase == RoundPhase.Training, "reopened");
         equal(rounds.earned(job, bidders[0]), PRICE + PRICE / 2, "full for the included, half for the committed");
         equal(rounds.earned(job, bidders[1]), 0, "nothing for the liar");
@@ -207,7 +210,7 @@ contract RerunTest is Network {
         rerun.decide(dispute);
     }
 
-    function test_decide_noQuorum_returnsTheBond_succeeds() external {
+    function test_decide_noQuorum_burnsAThirdOfTheBond_succeeds() external {
         playTo(RoundPhase.Opening, job, 0, 0, 0xf);
         IDisputes.Claim memory claim = _segment(1, 2);
         uint256 dispute = _challenge(claim, stranger);
@@ -216,10 +219,81 @@ contract RerunTest is Network {
         for (uint256 i = 0; i < 5; i++) _reveal(dispute, voters[i], bytes32(i / 2 + 1));
         rerun.decide(dispute);
         yes(_outcome(dispute) == IDisputes.Outcome.NoQuorum, "no quorum");
-        equal(free(stranger), FUNDS / 2, "bond back");
-        equal(vault.burned(token), 0, "nobody penalised for a tie");
+        equal(free(stranger), FUNDS / 2 - bond / 3, "two thirds back");
+        equal(vault.burned(token), bond / 3, "nobody penalised for a tie");
         uint256 again = _challenge(claim, stranger);
         yes(again != dispute, "may be disputed again");
+    }
+
+    /// Nobody votes the same: no verdict.
+    function _undecided(IDisputes.Claim memory claim, address challenger) private returns (uint256 dispute) {
+        dispute = _challenge(claim, challenger);
+        address[] memory voters = rerun.votersOf(dispute);
+        for (uint256 i = 0; i < voters.length; i++) _vote(dispute, voters[i], bytes32(i + 1));
+        for (uint256 i = 0; i < voters.length; i++) _reveal(dispute, voters[i], bytes32(i + 1));
+        rerun.decide(dispute);
+        yes(_outcome(dispute) == IDisputes.Outcome.NoQuorum, "no quorum");
+    }
+
+    function test_undecided_costsTwiceEachTime_threeTimes_succeeds() external {
+        playTo(RoundPhase.Opening, job, 0, 0, 0xf);
+        IDisputes.Claim memory claim = _segment(1, 2);
+        uint256 lost;
+        for (uint256 times = 0; times < 3; times++) {
+            _undecided(claim, stranger);
+            lost += (bond << times) / 3;
+            equal(free(stranger), FUNDS / 2 - lost, "a third of once, twice, four times the bond");
+        }
+        equal(vault.burned(token), lost, "burned");
+        _seal(claim, stranger);
+        mine(1);
+        vm.prank(stranger);
+        vm.expectPartialRevert(IDisputes.AlreadyDisputed.selector);
+        rerun.openChallenge(claim, "salt");
+        yes(_challenge(_segment(1, 1), stranger) != 0, "another unit may");
+        equal(sumOfBuckets(), held(), "conserved");
+    }
+
+    function test_undecided_again_withoutTheMoney_reverts() external {
+        playTo(RoundPhase.Opening, job, 0, 0, 0xf);
+        IDisputes.Claim memory claim = _segment(1, 2);
+        _undecided(claim, stranger);
+        _seal(claim, stranger);
+        mine(1);
+        vm.startPrank(stranger);
+        vault.withdraw(token, free(stranger));
+        vm.expectPartialRevert(IVault.Insufficient.selector);
+        rerun.openChallenge(claim, "salt");
+        vm.stopPrank();
+    }
+
+    function test_undecided_again_decided_succeeds() external {
+        playTo(RoundPhase.Opening, job, 0, 0, 0xf);
+        IDisputes.Claim memory claim = _segment(1, 2);
+        _undecided(claim, stranger);
+        uint256 dispute = _challenge(claim, stranger);
+        equal(free(stranger), FUNDS / 2 - bond / 3 - 2 * bond, "twice");
+        _decide(dispute, TRUTH);
+        equal(free(stranger), FUNDS / 2 - bond / 3 + COST / 3, "all of it back, and a third of the slash");
+        equal(sumOfBuckets(), held(), "conserved");
+    }
+
+    /// A challenge sealed before would else hold up finality again at the first price.
+    function test_undecided_takenOver_costsAsMuch_succeeds() external {
+        playTo(RoundPhase.Opening, job, 0, 0, 0xf);
+        IDisputes.Claim memory claim = _segment(1, 2);
+        _seal(claim, aggregators[0]);
+        mine(1);
+        _undecided(claim, stranger);
+        uint256 dispute = _challenge(claim, stranger);
+        uint256 before = free(stranger);
+        vm.prank(aggregators[0]);
+        rerun.openChallenge(claim, "salt");
+        equal(free(aggregators[0]), FUNDS / 2 - 2 * bond, "twice the bond");
+        equal(free(stranger), before + 2 * bond, "the other's is back");
+        _decide(dispute, rerun.viewOf(dispute).claimed);
+        equal(free(aggregators[0]), FUNDS / 2 - 2 * bond, "lost whole");
+        equal(sumOfBuckets(), held(), "conserved");
     }
 
     function test_slash_byVote_isCappedForTheRound_succeeds() external {
@@ -254,7 +328,8 @@ contract RerunTest is Network {
         }
     }
 
-    function test_decide_fewerVotersThanTheQuorum_succeeds() external {
+    /// With two seats left of three nobody can judge one of them: the other alone is no quorum.
+    function test_openChallenge_fewerVotersThanTheQuorum_reverts() external {
         order.validators = 3;
         order.quorum = 2;
         job = drawn(5);
@@ -265,20 +340,19 @@ contract RerunTest is Network {
         skip(order.windows.enlist);
         jobs.start(job);
         playTo(RoundPhase.Opening, job, 0, 0, 0xf);
+        IDisputes.Claim memory claim = _table(1, honest);
+        _seal(claim, liar);
+        mine(1);
         uint256 before = worth(liar);
-        uint256 dispute = _challenge(_table(1, honest), liar);
-        equal(rerun.votersOf(dispute).length, 1, "one voter");
-        _decide(dispute, TRUTH);
-        yes(_outcome(dispute) == IDisputes.Outcome.NoQuorum, "it alone decides nothing");
-        equal(stakes.staked(token, honest), FUNDS / 2, "not slashed");
-        equal(worth(liar), before, "nothing gained");
-        equal(stakes.staked(token, liar), FUNDS / 2, "nor lost");
-
-        dispute = _challenge(_table(1, honest), stranger);
-        skip(order.windows.table + order.windows.open);
-        rerun.decide(dispute);
-        equal(stakes.staked(token, liar), FUNDS / 2, "nor for a vote that could not have counted");
-        equal(free(stranger), FUNDS / 2, "bond back");
+        vm.prank(liar);
+        vm.expectRevert(abi.encodeWithSelector(IDisputes.TooFewVoters.selector, 1, 2));
+        rerun.openChallenge(claim, "salt");
+        equal(rounds.viewOf(job, 0, 0).disputesOpen, 0, "finality is not held up");
+        vm.prank(liar);
+        rerun.withdrawChallenge(job, keccak256(abi.encode(claim, liar, bytes32("salt"))));
+        equal(worth(liar), before + rerun.bondOf(job), "the bond can be had back");
+        uint256 dispute = _challenge(_segment(1, 2), stranger);
+        equal(rerun.votersOf(dispute).length, 2, "both judge a slot");
     }
 
     function test_decide_jobFault_succeeds() external {
@@ -300,8 +374,7 @@ contract RerunTest is Network {
         bytes32[] memory leaves = slotLeaves(job, 0, 0, 0xf);
         leaves[1] = this.hashCommitment(c);
         bytes32 root = Tree.root(leaves);
-        vm.prank(jobs.aggregatorOf(job));
-        rounds.commit(job, 0, 0, root, bits(0xf));
+        commitAs(jobs.aggregatorOf(job), job, 0, 0, root, 0xf, order.quorum);
         mine(3);
         IDisputes.Claim memory claim = _segment(1, 0);
         claim.commitment = c;

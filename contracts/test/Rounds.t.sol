@@ -2,7 +2,7 @@
 pragma solidity ^0.8.28;
 
 import {Hashing} from "../src/Hashing.sol";
-import {Commitment, JobPhase, RoundPhase, RoundView, Terms} from "../src/Types.sol";
+import {Commitment, JobPhase, RoundPhase, RoundView, Terms, TranscriptOpening} from "../src/Types.sol";
 import {IBeacon} from "../src/interfaces/IBeacon.sol";
 import {IJobs} from "../src/interfaces/IJobs.sol";
 import {IRounds} from "../src/interfaces/IRounds.sol";
@@ -27,21 +27,24 @@ contract RoundsTest is Network {
     }
 
     function _commitAs(address caller, uint256 present) private {
+        commitAs(caller, job, 0, 0, "root", present, order.quorum);
+    }
+
+    function _refuseCommit(address caller, uint256 present, bytes4 reason) private {
+        bytes[] memory signatures = sign(job, rootHash(job, 0, 0, "root", present), order.quorum);
         vm.prank(caller);
-        rounds.commit(job, 0, 0, "root", bits(present));
+        vm.expectPartialRevert(reason);
+        rounds.commit(job, 0, 0, "root", bits(present), signatures);
     }
 
     // ---------------------------------------------------------------- commit
 
     function test_commit_stranger_reverts() external {
-        vm.expectPartialRevert(IRounds.NotAggregator.selector);
-        _commitAs(stranger, 0xf);
+        _refuseCommit(stranger, 0xf, IRounds.NotAggregator.selector);
     }
 
     function test_commit_someMissing_early_reverts() external {
-        address aggregator = jobs.aggregatorOf(job);
-        vm.expectPartialRevert(IRounds.TooEarly.selector);
-        _commitAs(aggregator, 0x7);
+        _refuseCommit(jobs.aggregatorOf(job), 0x7, IRounds.TooEarly.selector);
     }
 
     function test_commit_someMissing_afterTheWindow_succeeds() external {
@@ -51,16 +54,13 @@ contract RoundsTest is Network {
     }
 
     function test_commit_unknownSlot_reverts() external {
-        address aggregator = jobs.aggregatorOf(job);
-        vm.expectPartialRevert(IRounds.NotIncluded.selector);
-        _commitAs(aggregator, 0x1f);
+        _refuseCommit(jobs.aggregatorOf(job), 0x1f, IRounds.NotIncluded.selector);
     }
 
     function test_commit_twice_reverts() external {
         address aggregator = jobs.aggregatorOf(job);
         _commitAs(aggregator, 0xf);
-        vm.expectPartialRevert(IRounds.WrongPhase.selector);
-        _commitAs(aggregator, 0xf);
+        _refuseCommit(aggregator, 0xf, IRounds.WrongPhase.selector);
     }
 
     function test_commitSlot_leftOut_isIncluded_succeeds() external {
@@ -126,8 +126,7 @@ contract RoundsTest is Network {
         leaves[2] = this.hashCommitment(forged);
         bytes32[] memory proof = Tree.proof(leaves, 2);
         bytes32 root = Tree.root(leaves);
-        vm.prank(jobs.aggregatorOf(job));
-        rounds.commit(job, 0, 0, root, bits(0xf));
+        commitAs(jobs.aggregatorOf(job), job, 0, 0, root, 0xf, order.quorum);
         yes(!rounds.standing(forged, proof, ""), "not without the provider's signature");
         yes(!rounds.standing(forged, proof, signCommitment(real)), "nor with one over something else");
         vm.prank(real.provider);
@@ -181,7 +180,7 @@ contract RoundsTest is Network {
         address validator = jobs.validatorsOf(job)[0];
         commitRound(job, 0, 0, 0xf);
         sealTable(job, 0, 0, validator);
-        bytes32 nonce = nonceOf(validator, 1);
+        bytes32 nonce = nonceFor(job, 0, 0, validator);
         bytes32 root = tableRoot(job, 0);
         vm.prank(validator);
         vm.expectPartialRevert(IRounds.TooEarly.selector);
@@ -192,7 +191,7 @@ contract RoundsTest is Network {
         playTo(RoundPhase.Sampling, job, 0, 0, 0xf);
         address[] memory drawn_ = jobs.validatorsOf(job);
         for (uint256 i = 0; i < 5; i++) sealTable(job, 0, 0, drawn_[i]);
-        bytes32 nonce = nonceOf(drawn_[0], 1);
+        bytes32 nonce = nonceFor(job, 0, 0, drawn_[0]);
         vm.prank(drawn_[0]);
         vm.expectPartialRevert(IRounds.WrongOpening.selector);
         rounds.revealTable(job, 0, 0, "another", nonce, "pepper");
@@ -201,7 +200,7 @@ contract RoundsTest is Network {
     function test_revealTable_copiedSeal_reverts() external {
         playTo(RoundPhase.Sampling, job, 0, 0, 0xf);
         address[] memory drawn_ = jobs.validatorsOf(job);
-        bytes32 nonce = nonceOf(drawn_[0], spent[drawn_[0]]);
+        bytes32 nonce = nonceFor(job, 0, 0, drawn_[0]);
         bytes32 root = tableRoot(job, 0);
         bytes32 copied = keccak256(abi.encode(root, nonce, bytes32("pepper")));
         for (uint256 i = 0; i < 4; i++) sealTable(job, 0, 0, drawn_[i]);
@@ -222,16 +221,20 @@ contract RoundsTest is Network {
         openTable(job, 0, 0, drawn_[3]);
         aggregateRound(job, 0, 0);
         skip(order.windows.open);
-        bytes32 nonce = nonceOf(drawn_[4], spent[drawn_[4]]);
+        bytes32 nonce = nonceFor(job, 0, 0, drawn_[4]);
         bytes32 root = tableRoot(job, 0);
         vm.prank(drawn_[4]);
         vm.expectPartialRevert(IRounds.TooLate.selector);
         rounds.revealTable(job, 0, 0, root, nonce, "pepper");
         skip(order.windows.challenge);
         rounds.finalise(job, 0, 0);
-        equal(bucket(IVault.Kind.Credit, job), COST - 100, "four were served");
-        equal(rounds.earned(job, drawn_[3]), 100, "earned");
+        equal(bucket(IVault.Kind.Credit, job), COST - 200, "three served");
+        equal(rounds.earned(job, drawn_[2]), 100, "earned");
+        equal(rounds.earned(job, drawn_[3]), 0, "too late for the fee");
         equal(rounds.earned(job, drawn_[4]), 0, "not earned");
+        vm.expectPartialRevert(IRounds.AlreadyDone.selector);
+        rounds.penaliseSilent(job, 0, 0, 3);
+        rounds.penaliseSilent(job, 0, 0, 4);
     }
 
     function test_penaliseSilent_once_succeeds() external {
@@ -258,7 +261,7 @@ contract RoundsTest is Network {
         playTo(RoundPhase.Opening, job, 0, 0, 0xf);
         bytes[] memory signatures = resultSignatures(job, 0, 0, 0xf, 0xf, 2);
         vm.expectPartialRevert(IRounds.NoQuorum.selector);
-        rounds.include(job, 0, 0, bits(0xf), bits(0xf), "result", signatures);
+        rounds.include(job, 0, 0, bits(0xf), bits(0xf), 0x1f, "result", signatures);
     }
 
     function test_include_oneSignerTwice_reverts() external {
@@ -266,28 +269,26 @@ contract RoundsTest is Network {
         bytes[] memory signatures = resultSignatures(job, 0, 0, 0xf, 0xf, 3);
         signatures[1] = signatures[0];
         vm.expectPartialRevert(IRounds.BadSignature.selector);
-        rounds.include(job, 0, 0, bits(0xf), bits(0xf), "result", signatures);
+        rounds.include(job, 0, 0, bits(0xf), bits(0xf), 0x1f, "result", signatures);
     }
 
     function test_include_otherResult_reverts() external {
         playTo(RoundPhase.Opening, job, 0, 0, 0xf);
         bytes[] memory signatures = resultSignatures(job, 0, 0, 0xf, 0xf, 3);
         vm.expectRevert();
-        rounds.include(job, 0, 0, bits(0xf), bits(0x7), "result", signatures);
+        rounds.include(job, 0, 0, bits(0xf), bits(0x7), 0x1f, "result", signatures);
     }
 
     function test_include_anotherGenerationsSignatures_reverts() external {
         playTo(RoundPhase.Opening, job, 0, 0, 0xf);
         bytes[] memory signatures = resultSignatures(job, 1, 0, 0xf, 0xf, 3);
         vm.expectRevert();
-        rounds.include(job, 0, 0, bits(0xf), bits(0xf), "result", signatures);
+        rounds.include(job, 0, 0, bits(0xf), bits(0xf), 0x1f, "result", signatures);
     }
 
     function test_include_strangersSignature_reverts() external {
         playTo(RoundPhase.Opening, job, 0, 0, 0xf);
-        bytes32 words = keccak256(abi.encodePacked(bits(0xf)));
-        bytes32 resultRoot = "result";
-        bytes32 structHash = keccak256(abi.encode(Hashing.RESULT_TYPE, job, uint32(0), uint32(0), words, words, resultRoot));
+        bytes32 structHash = resultHash(job, 0, 0, 0xf, 0xf, 0x1f);
         bytes[] memory signatures = new bytes[](3);
         address[3] memory signers = [stranger, bidders[0], bidders[1]];
         for (uint256 i = 0; i < 3; i++) {
@@ -295,7 +296,7 @@ contract RoundsTest is Network {
             signatures[i] = signAs(signers[i], structHash);
         }
         vm.expectPartialRevert(IJobs.NotDrawn.selector);
-        rounds.include(job, 0, 0, bits(0xf), bits(0xf), "result", signatures);
+        rounds.include(job, 0, 0, bits(0xf), bits(0xf), 0x1f, "result", signatures);
     }
 
     function test_include_absentSlot_reverts() external {
@@ -303,14 +304,14 @@ contract RoundsTest is Network {
         playTo(RoundPhase.Opening, job, 0, 0, 0x7);
         bytes[] memory signatures = resultSignatures(job, 0, 0, 0xf, 0xf, 3);
         vm.expectPartialRevert(IRounds.NotIncluded.selector);
-        rounds.include(job, 0, 0, bits(0xf), bits(0xf), "result", signatures);
+        rounds.include(job, 0, 0, bits(0xf), bits(0xf), 0x1f, "result", signatures);
     }
 
     function test_include_notAccepted_reverts() external {
         playTo(RoundPhase.Opening, job, 0, 0, 0xf);
         bytes[] memory signatures = resultSignatures(job, 0, 0, 0x7, 0xf, 3);
         vm.expectPartialRevert(IRounds.NotIncluded.selector);
-        rounds.include(job, 0, 0, bits(0x7), bits(0xf), "result", signatures);
+        rounds.include(job, 0, 0, bits(0x7), bits(0xf), 0x1f, "result", signatures);
     }
 
     function test_include_acceptedOnly_paysHalf_succeeds() external {
@@ -387,16 +388,14 @@ contract RoundsTest is Network {
         }
         yes(rounds.viewOf(job, 0, 0).optimistic, "no quorum");
         uint256 burned = vault.burned(token);
-        vm.prank(jobs.aggregatorOf(job));
-        rounds.include(job, 0, 0, bits(0x3), bits(0x3), "result", new bytes[](0));
+        includeAlone(job, 0, 0, 0x3);
         equal(vault.burned(token), burned, "an aggregator alone takes nobody's bond");
     }
 
     function test_nobodyPresent_voids_untilTheJobEnds_succeeds() external {
         for (uint32 generation = 0; generation < 2; generation++) {
             skip(order.windows.train);
-            vm.prank(jobs.aggregatorOf(job));
-            rounds.commit(job, generation, 0, Tree.EMPTY, bits(0));
+            commitAs(jobs.aggregatorOf(job), job, generation, 0, Tree.EMPTY, 0, order.quorum);
             mine(3);
             rounds.advance(job, generation, 0);
             yes(_phase(generation, 0) == RoundPhase.Void, "void");
@@ -570,8 +569,7 @@ contract RoundsTest is Network {
     }
 
     function _commitIn(uint32 generation, uint256 present) private {
-        vm.prank(jobs.aggregatorOf(job));
-        rounds.commit(job, generation, 0, "root", bits(present));
+        commitAs(jobs.aggregatorOf(job), job, generation, 0, "root", present, order.quorum);
     }
 
     function test_advance_vacantPlace_cannotBeRushed_reverts() external {
@@ -607,10 +605,10 @@ contract RoundsTest is Network {
         yes(r.optimistic && r.phase == RoundPhase.Opening, "optimistic");
         vm.prank(stranger);
         vm.expectPartialRevert(IRounds.NotAggregator.selector);
-        rounds.include(job, 0, 0, bits(0xf), bits(0xf), "result", new bytes[](0));
+        rounds.include(job, 0, 0, bits(0xf), bits(0xf), 0, "result", new bytes[](0));
         address aggregator = jobs.aggregatorOf(job);
         vm.startPrank(aggregator);
-        rounds.include(job, 0, 0, bits(0xf), bits(0xf), "result", new bytes[](0));
+        rounds.include(job, 0, 0, bits(0xf), bits(0xf), 0, "result", new bytes[](0));
         rounds.aggregate(job, 0, 0, "end", new bytes[](0));
         vm.stopPrank();
         skip(4 * order.windows.challenge);
@@ -757,7 +755,7 @@ contract RoundsTest is Network {
     function test_revealSecret_answers_succeeds() external {
         playTo(RoundPhase.Opening, job, 0, 0, 0xf);
         (Commitment memory c,) = _demand(1);
-        rounds.revealSecret(c, new bytes32[](0), secretOf(c));
+        rounds.revealSecret(c, new bytes32[](0), openingOf(c));
         equal(rounds.viewOf(job, 0, 0).disputesOpen, 0, "answered");
         skip(order.windows.open);
         vm.expectPartialRevert(IRounds.AlreadyDone.selector);
@@ -767,17 +765,19 @@ contract RoundsTest is Network {
     function test_revealSecret_wrong_reverts() external {
         playTo(RoundPhase.Opening, job, 0, 0, 0xf);
         (Commitment memory c,) = _demand(1);
+        TranscriptOpening memory o = openingOf(c);
+        o.secret = "wrong";
         vm.expectPartialRevert(IRounds.WrongOpening.selector);
-        rounds.revealSecret(c, new bytes32[](0), "wrong");
+        rounds.revealSecret(c, new bytes32[](0), o);
         c.secretHash = sha256(abi.encode(bytes32("wrong")));
         vm.expectPartialRevert(IRounds.WrongOpening.selector);
-        rounds.revealSecret(c, new bytes32[](0), "wrong");
+        rounds.revealSecret(c, new bytes32[](0), o);
     }
 
     function test_revealSecret_beforeBeacon_reverts() external {
         Commitment memory c = commitmentOf(job, 0, 0, 1);
         vm.expectPartialRevert(IRounds.TooEarly.selector);
-        rounds.revealSecret(c, new bytes32[](2), secretOf(c));
+        rounds.revealSecret(c, new bytes32[](2), openingOf(c));
     }
 
     function test_defaultSecret_losesTheLock_succeeds() external {

@@ -149,44 +149,147 @@ contract StakesTest is Base {
         equal(stakes.available(COIN, alice), 900 - taken, "available");
     }
 
-    function test_enrol_twice_reverts() external {
-        vm.startPrank(alice);
-        stakes.enrol(COIN, IStakes.Role.Validator);
-        vm.expectPartialRevert(IStakes.AlreadyEnrolled.selector);
-        stakes.enrol(COIN, IStakes.Role.Validator);
+    // ---------------------------------------------------------------- pools
+
+    IStakes.Role private constant VALIDATOR = IStakes.Role.Validator;
+
+    function _enrol(address account, uint96 weight) private {
+        vm.prank(account);
+        stakes.enrol(COIN, VALIDATOR, weight, 77, 88);
+    }
+
+    function _weight(uint256 place, uint256 blockNumber) private view returns (uint256) {
+        return stakes.poolAt(COIN, VALIDATOR, place, blockNumber).weight;
+    }
+
+    function _fund(address account, uint256 amount) private {
+        vm.deal(account, amount);
+        vm.startPrank(account);
+        vault.deposit{value: amount}(COIN, amount);
+        stakes.stake(COIN, amount);
         vm.stopPrank();
     }
 
-    function test_enrol_withoutStake_reverts() external {
+    function test_enrol_member_succeeds() external {
+        _enrol(alice, 600);
+        IStakes.Member memory member = stakes.poolAt(COIN, VALIDATOR, 0, 1000);
+        equal(member.account, alice, "account");
+        equal(member.enrolledAt, 1000, "block");
+        equal(member.weight, 600, "weight");
+        equal(member.lockMax, 77, "lockMax");
+        equal(member.windowMin, 88, "windowMin");
+        equal(stakes.peak(COIN, VALIDATOR), 600, "peak");
+        equal(stakes.peak(COIN, IStakes.Role.Aggregator), 0, "of its own role");
+        equal(_weight(0, 999), 0, "not in the pool before");
+    }
+
+    function test_enrol_twice_reverts() external {
+        _enrol(alice, 600);
+        vm.prank(alice);
+        vm.expectPartialRevert(IStakes.AlreadyEnrolled.selector);
+        stakes.enrol(COIN, VALIDATOR, 1, 77, 88);
+    }
+
+    function test_enrol_moreThanItsStake_reverts() external {
+        vm.prank(alice);
+        vm.expectPartialRevert(IStakes.NotEnoughStake.selector);
+        stakes.enrol(COIN, VALIDATOR, 901, 77, 88);
         vm.prank(bob);
         vm.expectPartialRevert(IStakes.NotEnoughStake.selector);
-        stakes.enrol(COIN, IStakes.Role.Validator);
+        stakes.enrol(COIN, VALIDATOR, 1, 77, 88);
     }
 
-    function test_retire_keepsHistory_succeeds() external {
+    function test_enrol_unbondingDoesNotCount_reverts() external {
+        vm.startPrank(alice);
+        stakes.unstake(COIN, 400);
+        vm.expectPartialRevert(IStakes.NotEnoughStake.selector);
+        stakes.enrol(COIN, VALIDATOR, 501, 77, 88);
+        stakes.enrol(COIN, VALIDATOR, 500, 77, 88);
+        vm.stopPrank();
+    }
+
+    function test_enrol_weightlessOrBelowTheMinimum_reverts() external {
         vm.prank(alice);
-        stakes.enrol(COIN, IStakes.Role.Validator);
+        vm.expectPartialRevert(IStakes.NotEnoughStake.selector);
+        stakes.enrol(COIN, VALIDATOR, 0, 77, 88);
+        params.setPoolMinimum(COIN, 500);
+        vm.prank(alice);
+        vm.expectPartialRevert(IStakes.NotEnoughStake.selector);
+        stakes.enrol(COIN, VALIDATOR, 499, 77, 88);
+        _enrol(alice, 500);
+    }
+
+    function test_retire_placeIsUsedAgain_countsAnew_succeeds() external {
+        _fund(bob, 900);
+        _enrol(alice, 600);
         vm.roll(1010);
         vm.prank(alice);
-        stakes.retire(COIN, IStakes.Role.Validator);
-        (, bool before) = stakes.poolAt(COIN, IStakes.Role.Validator, 0, 999);
-        (, bool within) = stakes.poolAt(COIN, IStakes.Role.Validator, 0, 1005);
-        (, bool later) = stakes.poolAt(COIN, IStakes.Role.Validator, 0, 1010);
-        yes(!before && within && !later, "membership by block");
+        stakes.retire(COIN, VALIDATOR);
+        equal(stakes.poolSize(COIN, VALIDATOR), 1, "the place stays");
+        equal(_weight(0, 1005), 0, "and nobody holds it");
         vm.prank(alice);
         vm.expectPartialRevert(IStakes.NotEnrolled.selector);
-        stakes.retire(COIN, IStakes.Role.Validator);
+        stakes.retire(COIN, VALIDATOR);
+        _enrol(bob, 300);
+        equal(stakes.poolSize(COIN, VALIDATOR), 1, "no new place");
+        equal(_weight(0, 1009), 0, "for nothing that was matched before");
+        equal(_weight(0, 1010), 300, "from now on");
+        equal(stakes.peak(COIN, VALIDATOR), 600, "a peak stays");
+        _enrol(alice, 600);
+        equal(stakes.poolSize(COIN, VALIDATOR), 2, "none was vacant");
     }
 
-    function test_purge_belowMinimum_succeeds() external {
+    function test_retire_comingAndGoing_doesNotFillThePool_succeeds() external {
+        for (uint256 i = 0; i < 50; i++) {
+            _enrol(alice, 600);
+            vm.prank(alice);
+            stakes.retire(COIN, VALIDATOR);
+        }
+        equal(stakes.poolSize(COIN, VALIDATOR), 1, "one place");
+    }
+
+    function test_purge_lessStakeThanWeight_succeeds() external {
+        vm.expectPartialRevert(IStakes.NotEnrolled.selector);
+        stakes.purge(COIN, VALIDATOR, alice);
+        _enrol(alice, 600);
         vm.prank(alice);
-        stakes.enrol(COIN, IStakes.Role.Validator);
+        stakes.unstake(COIN, 300);
         vm.expectPartialRevert(IStakes.NotReady.selector);
-        stakes.purge(COIN, IStakes.Role.Validator, alice);
-        params.setPoolMinimum(COIN, 901);
-        stakes.purge(COIN, IStakes.Role.Validator, alice);
-        (, bool active) = stakes.poolAt(COIN, IStakes.Role.Validator, 0, 1000);
-        yes(!active, "purged");
+        stakes.purge(COIN, VALIDATOR, alice);
+        equal(_weight(0, 1000), 600, "still covered");
+        vm.prank(alice);
+        stakes.unstake(COIN, 1);
+        equal(_weight(0, 1000), 0, "not drawn any more");
+        stakes.purge(COIN, VALIDATOR, alice);
+        equal(stakes.poolAt(COIN, VALIDATOR, 0, 1000).account, address(0), "purged");
+        vm.prank(alice);
+        vm.expectPartialRevert(IStakes.NotEnoughStake.selector);
+        stakes.enrol(COIN, VALIDATOR, 600, 77, 88);
+    }
+
+    /// One stake that wanders through many accounts must not be many lots: who was short at the match is out of its draw,
+    /// whatever it stakes once the beacon is known.
+    function test_stake_afterTheMatch_wakesNobody_succeeds() external {
+        _enrol(alice, 600);
+        vm.prank(alice);
+        stakes.unstake(COIN, 900);
+        vm.warp(block.timestamp + 61);
+        vm.prank(alice);
+        stakes.release(COIN);
+        vm.roll(1010);
+        equal(_weight(0, 1005), 0, "asleep");
+        vm.prank(alice);
+        stakes.stake(COIN, 500);
+        equal(_weight(0, 1010), 0, "still short");
+        vm.roll(1020);
+        vm.prank(alice);
+        stakes.stake(COIN, 100);
+        equal(_weight(0, 1019), 0, "not for what was matched while it was short");
+        equal(_weight(0, 1020), 600, "for what comes");
+        vm.roll(1030);
+        vm.prank(alice);
+        stakes.stake(COIN, 100);
+        equal(_weight(0, 1020), 600, "adding to what is enough changes nothing");
     }
 
     function test_params_outOfBounds_reverts() external {
