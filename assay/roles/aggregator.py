@@ -14,7 +14,7 @@ from assay.roles.evidence import Evidence
 from assay.roles.party import Party
 from assay.roles.settle import settle
 from assay.roles.vote import aggregate_values, fault_values, faults, gather, proposals, result_root, root_values
-from assay.roles.wake import IDLE, Wake, wake_at
+from assay.roles.wake import ACTED, IDLE, Wake, wake_at
 from assay.roles.world import World
 
 
@@ -100,6 +100,7 @@ class Aggregator(Party):
             self._proposed[name] = root
             commitments = [commitment_content(*signed) for signed in heard.values()]
             self.world.say("commitments", name, {"commitments": commitments, "root": root.hex(), "present": present})
+            return ACTED
         values = root_values(name, root, present)
         signatures = gather(self.world.domain, page, "Root", values, self.validators(name[0]), order.quorum)
         alone_s = closes_s + order.windows.aggregate // 2

@@ -94,14 +94,17 @@ class Evidence:
         page, assignment = self.party.book.round(name), self.party.assignment(name[0])
         commitment, _ = page.commitments[slot]
         openings = [each for each in self._openings(name, slot) if _opens(commitment.secret_hash, each.get("secret"))]
-        if not openings:
+        checked = [
+            (check_opening(commitment, each, view.start_root, assignment.segment_count), each) for each in openings
+        ]
+        # A secret whose leaves do not lead to the root is no opening: the slot is called to open all of it on chain.
+        found = [(transcript, verdict, each) for (transcript, verdict), each in checked if transcript is not None]
+        if not found:
             return None
-        # What was opened on chain opens the transcript for certain; what was said may not.
-        opening = openings[-1]
+        transcript, verdict, opening = found[0]
         end_cid = str(opening.get("end", ""))
-        transcript, verdict = check_opening(commitment, opening, view.start_root, assignment.segment_count)
-        if transcript is None or not verdict.honest:
-            return Opened(transcript, None, end_cid, verdict.words, plain=transcript is not None)
+        if not verdict.honest:
+            return Opened(transcript, None, end_cid, verdict.words, plain=True)
         if transcript.leaves[-1].update_root == ZERO:
             return Opened(transcript, None, end_cid, "the job faulted")
         signature = assignment.update_signature

@@ -15,6 +15,7 @@ from assay.protocol.typed import typed_digest
 from assay.roles.assignment import Assignment, State
 from assay.roles.book import RoundName, commitment_content, drop
 from assay.roles.clerk import chain_opening, on_chain
+from assay.roles.pace import check_pace
 from assay.roles.party import Party, sealed_bid
 from assay.roles.settle import settle
 from assay.roles.wake import ACTED, IDLE, Wake, wake_at
@@ -105,6 +106,7 @@ class Provider(Party):
 
     def admit(self, assignment: Assignment) -> None:
         """Whether this machine takes the job. Its programs have been read and checked against the limits by now."""
+        check_pace(assignment, self.world.compute, assignment.order.windows.train)
 
     def decline(self, job: int, reason: str) -> Wake:
         """Leaves a job to others."""
@@ -179,7 +181,7 @@ class Provider(Party):
         return self.world.signer.sign_digest(typed_digest(self.world.domain, "Commitment", commitment.typed))
 
     def enter(self, name: RoundName, view: RoundView, piece: Piece) -> Wake:
-        """Enters the commitment directly when the window is over and no quorum has vouched for a root with it, a quarter
+        """Enters the commitment directly when the window is over and no root with it is vouched for: a quarter
         of an aggregate window before the aggregator may go on alone."""
         windows = self.clerk.order(name[0]).windows
         due_s = view.opened_at + windows.train + windows.aggregate // 4

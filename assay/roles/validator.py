@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from assay.chain.contracts.containers import RoundView
 from assay.protocol.commitment import bitmap, bitmap_slots
-from assay.protocol.errors import AssayError, Unavailable
+from assay.protocol.errors import AssayError, Refused, Unavailable
 from assay.protocol.phase import JobPhase, RoundPhase, Target
 from assay.protocol.schedule import sample_segments, sample_share, sample_total
 from assay.protocol.table import Entry, Table
@@ -16,6 +16,7 @@ from assay.roles.book import RoundName, drop, row_content
 from assay.roles.challenge import Challenges
 from assay.roles.judge import Disagreement, Finding, Judge
 from assay.roles.nonces import Nonces
+from assay.roles.pace import check_pace
 from assay.roles.party import Party, sealed
 from assay.roles.settle import settle
 from assay.roles.tower import Tower
@@ -65,6 +66,7 @@ class Validator(Party):
         self.challenges = Challenges(self, self.judge)
         self.tower = Tower(self, self.judge) if watch else None
         self._flaws: set[int] = set()
+        self._considered: set[int] = set()
 
     def forget(self, job: int, below: int) -> None:
         """Drops what concerns rounds of a job that are final."""
@@ -84,12 +86,29 @@ class Validator(Party):
     def turn(self, job: int) -> Wake:
         """What this phase of a job asks for."""
         match self.clerk.view(job).phase:
+            case JobPhase.BIDDING:
+                return self.consider(job)
             case JobPhase.ENLISTING:
                 return self.enlist(job)
             case JobPhase.RUNNING:
                 return self.enlist(job) | self.work(job)
             case JobPhase.DONE | JobPhase.CANCELLED | JobPhase.FAULTED:
                 return settle(self.world, self.clerk, job)
+        return IDLE
+
+    def consider(self, job: int) -> Wake:
+        """Stays out of the draw of a job whose windows are too short for this machine.
+
+        What is wrong with a job otherwise is attested once it runs.
+        """
+        if job in self._considered:
+            return IDLE
+        assignment, windows = self.assignment(job), self.clerk.order(job).windows
+        self._considered.add(job)
+        try:
+            check_pace(assignment, self.world.compute, min(windows.table, windows.open))
+        except Refused:
+            return self.clerk.attempt(self.world.ledger.jobs.abstain(job))
         return IDLE
 
     def enlist(self, job: int) -> Wake:
@@ -143,13 +162,15 @@ class Validator(Party):
             case RoundPhase.TRAINING:
                 return self.witness.vouch(name)
             case RoundPhase.SAMPLING:
-                return self.sample(name, view) | self.reveal(name, view)
+                return self.sample(name, view) | self.reveal(name, view) | self.inquire(name, view)
             case RoundPhase.OPENING:
-                return self.reveal(name, view) | self.witness.pass_on(name) | self.sign_result(name, view)
+                asked = self.witness.pass_on(name) | self.inquire(name, view)
+                return self.reveal(name, view) | asked | self.sign_result(name, view)
             case RoundPhase.AGGREGATING:
-                return self.sign_aggregate(name, view)
+                return self.inquire(name, view) | self.sign_aggregate(name, view)
             case RoundPhase.CHALLENGING:
-                return self.compare_aggregate(name, view) | self.clerk.penalise_silent(name, view)
+                silent = self.clerk.penalise_silent(name, view)
+                return self.inquire(name, view) | self.compare_aggregate(name, view) | silent
         return IDLE
 
     def nonce(self, name: RoundName, view: RoundView) -> bytes:
@@ -171,9 +192,15 @@ class Validator(Party):
                 digest = self.judge.digest(name, view, slot, segment)
                 if digest is not None:
                     sheet.entries[slot, segment] = Entry(slot, segment, digest)
-        if len(sheet.entries) < len(sheet.sample):
-            return wake_at(self.judge.patience_s(name, view))
+        awaited = [pair for pair in sheet.sample if pair not in sheet.entries]
+        if awaited:
+            return wake_at(self.judge.patience_s(name, view)) | self.witness.miss(name, view, awaited)
         return self.commit_table(name, sheet)
+
+    def inquire(self, name: RoundName, view: RoundView) -> Wake:
+        """Looks for the start states that other validators miss."""
+        sheet = self.sheet(name, view)
+        return self.witness.inquire(name, view, sheet.sample if sheet else [])
 
     def commit_table(self, name: RoundName, sheet: Sheet) -> Wake:
         """Commits a table before anything of it is shown."""
@@ -214,8 +241,12 @@ class Validator(Party):
         wake = self.clerk.attempt(reveal)
         if wake.acted:
             sheet.revealed = True
-            self.world.say("table", name, {"rows": row_content(sheet.table.entries)})
+            self.show(name, sheet)
         return wake
+
+    def show(self, name: RoundName, sheet: Sheet) -> None:
+        """Tells everybody the rows behind the root."""
+        self.world.say("table", name, {"rows": row_content(sheet.table.entries)})
 
     def sign_result(self, name: RoundName, view: RoundView) -> Wake:
         """Signs the accepted set once every slot is judged and no disagreement is left."""

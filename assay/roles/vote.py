@@ -126,7 +126,9 @@ def gather(
         if sender not in validators:
             continue
         try:
-            signature = bytes.fromhex(content["signature"])
+            signature = bytes.fromhex(
+                content["signatures"][str(values["slot"])] if kind == "Unserved" else content["signature"]
+            )
             if recover(digest, signature) == sender:
                 signed[sender] = signature
         except (KeyError, TypeError, ValueError, Malformed):

@@ -3,13 +3,18 @@
 Nobody gains by showing something to a few only: what one honest validator has heard, every other gets by asking.
 """
 
+from collections.abc import Sequence
+
 from assay.chain.contracts.containers import RoundView
 from assay.protocol.commitment import bitmap_slots
+from assay.protocol.phase import RoundPhase
+from assay.protocol.transcript import ZERO
+from assay.protocol.typed import typed_digest
 from assay.roles.book import RoundName, commitment_content, drop, row_content
 from assay.roles.judge import Judge
 from assay.roles.party import Party
 from assay.roles.rooted import find_leaves
-from assay.roles.vote import cast, root_values
+from assay.roles.vote import cast, gather, root_values, unserved_values
 from assay.roles.wake import ACTED, IDLE, Wake, wake_at
 
 
@@ -22,10 +27,16 @@ class Witness:
         self._vouched: dict[RoundName, object] = {}
         self._answered: set[tuple[RoundName, str, str]] = set()
         self._wanted: set[tuple[RoundName, str]] = set()
+        self._missed: set[tuple[RoundName, int, int]] = set()
+        self._asked_s: dict[tuple[RoundName, int], dict[int, int]] = {}
+        self._served: set[tuple[RoundName, int, int]] = set()
+        self._unserved: dict[RoundName, dict[int, str]] = {}
+        self._billed: set[tuple[RoundName, int]] = set()
 
     def forget(self, job: int, below: int) -> None:
         """Drops what concerns rounds of a job that are final."""
-        for known in (self._vouched, self._answered, self._wanted):
+        remembered = (self._vouched, self._answered, self._wanted, self._missed, self._served)
+        for known in (*remembered, self._asked_s, self._unserved, self._billed):
             drop(known, job, below)
 
     def vouch(self, name: RoundName) -> Wake:
@@ -80,3 +91,79 @@ class Witness:
                 self.party.world.say("table", name, {"of": validator, "rows": row_content(rows)}, asker)
                 wake = ACTED
         return wake
+
+    def miss(self, name: RoundName, view: RoundView, awaited: Sequence[tuple[int, int]]) -> Wake:
+        """Tells the others which start states nobody has served here, a quarter of a window after asking for them."""
+        due_s = view.deadline - 3 * self._window_s(name, view) // 4
+        if self.party.world.clock() < due_s:
+            return wake_at(due_s)
+        wake = IDLE
+        for slot, segment in awaited:
+            if (name, slot, segment) not in self._missed and segment:
+                self._missed.add((name, slot, segment))
+                self.party.world.say("missing", name, {"slot": slot, "segment": segment})
+                self._asked_s.setdefault((name, slot), {}).setdefault(segment, due_s)
+                wake = ACTED
+        return wake
+
+    def inquire(self, name: RoundName, view: RoundView, own: Sequence[tuple[int, int]]) -> Wake:
+        """Asks for start states that others miss: passes on what it gets, signs that it got none, has the slot billed.
+
+        While tables are blind nobody is served two adjacent states of a slot, so whoever has asked for one does not ask
+        for, nor sign for the lack of, another beside it.
+        """
+        wake, evidence, now_s = IDLE, self.judge.evidence, self.party.world.clock()
+        for _, slot, segment in self.party.book.round(name).missing:
+            asked = self._asked_s.setdefault((name, slot), {})
+            near = {segment - 1, segment + 1}
+            if segment in asked or near & asked.keys() or any((slot, each) in own for each in near):
+                continue
+            if slot in bitmap_slots(view.present) and 0 < segment < self.party.clerk.segments(name[0]):
+                asked[segment] = now_s
+                wake = ACTED
+        for slot in [slot for known, slot in self._asked_s if known == name]:
+            for segment, asked_s in self._asked_s[name, slot].items():
+                if (name, slot, segment) in self._served:
+                    continue
+                if evidence.start_state(name, view, slot, segment) is not None:
+                    self._served.add((name, slot, segment))
+                    evidence.relay(name, slot, segment)
+                elif now_s < asked_s + self._window_s(name, view) // 4:
+                    wake |= wake_at(asked_s + self._window_s(name, view) // 4)
+                elif view.phase >= RoundPhase.OPENING and self._had_states(name, view, slot):
+                    wake |= self._sign_unserved(name, slot)
+        return wake | self._bill(name, view)
+
+    def _had_states(self, name: RoundName, view: RoundView, slot: int) -> bool:
+        """Whether a slot opened a transcript of states; one that met a fault of the job has none after it."""
+        opened = self.judge.evidence.opened(name, view, slot)
+        return opened is not None and opened.transcript is not None and opened.transcript.leaves[-1].update_root != ZERO
+
+    def _sign_unserved(self, name: RoundName, slot: int) -> Wake:
+        signed = self._unserved.setdefault(name, {})
+        if slot in signed:
+            return IDLE
+        world = self.party.world
+        digest = typed_digest(world.domain, "Unserved", unserved_values(name, slot))
+        signed[slot] = world.signer.sign_digest(digest).hex()
+        world.say("vote", name, {"type": "Unserved", "signatures": {str(at): each for at, each in signed.items()}})
+        return ACTED
+
+    def _bill(self, name: RoundName, view: RoundView) -> Wake:
+        wake, party = IDLE, self.party
+        if view.phase < RoundPhase.OPENING:
+            return wake
+        for slot in self._unserved.get(name, {}):
+            if (name, slot) in self._billed:
+                continue
+            quorum, validators = party.clerk.order(name[0]).quorum, party.validators(name[0])
+            values, page = unserved_values(name, slot), party.book.round(name)
+            signatures = gather(party.world.domain, page, "Unserved", values, validators, quorum)
+            if signatures is not None:
+                self._billed.add((name, slot))
+                wake |= party.clerk.attempt(party.world.ledger.rounds.bill_unserved(*name, slot, signatures))
+        return wake
+
+    def _window_s(self, name: RoundName, view: RoundView) -> int:
+        windows = self.party.clerk.order(name[0]).windows
+        return windows.table if view.phase == RoundPhase.SAMPLING else windows.open

@@ -7,9 +7,20 @@ import pytest
 
 from assay.chain.contracts.jobs import AggregatorReplaced, BidCommitted, Cancelled, Ended, Faulted
 from assay.chain.contracts.rerun import Challenged, Decided
-from assay.chain.contracts.rounds import Aggregated, Disproved, Finalised, Penalised, Rewound, Voided
+from assay.chain.contracts.rounds import (
+    Aggregated,
+    Disproved,
+    Finalised,
+    Included,
+    Penalised,
+    Rewound,
+    SlotCommitted,
+    Voided,
+)
+from assay.protocol.commitment import bitmap_slots
 from assay.protocol.phase import Outcome, Target
 from assay.protocol.transcript import ZERO
+from assay.roles.book import row_content
 from assay.roles.provider import Provider
 from assay.roles.validator import Validator
 from assay.roles.zoo import CHEATS
@@ -58,6 +69,43 @@ def test_a_silent_validator_loses_stake_and_seat_and_the_round_goes_on(play: Any
     ledgers.validators_paid(stage, 2)
 
 
+@pytest.mark.parametrize("cheat", ["short-table", "hidden-rows"])
+def test_who_shows_less_than_its_sample_is_unpaid_and_penalised(play: Any, ledgers: Any, cheat: str) -> None:
+    stage = play(validators=(*(Validator,) * 4, CHEATS[cheat].load()), rounds=2, verify={"samples": 3})
+    accused = {event.account for event in stage.said(Penalised)}
+    assert accused == {stage.address("validator-5")}
+    assert {event.reason.rstrip(b"\0").decode() for event in stage.said(Penalised)} == {"unserved"}
+    assert stage.paid("validator-5") == 0
+    assert all(event.served.bit_count() == 4 for event in stage.said(Included))
+    ledgers.honest_untouched(stage, 2)
+    ledgers.validators_paid(stage, 2)
+
+
+class Whisperer(CHEATS["hidden-rows"].load()):  # type: ignore[misc]
+    """Shows its rows to one other validator only."""
+
+    def show(self, name: Any, sheet: Any) -> None:
+        confidant = next(v for v in self.validators(name[0]) if v != self.world.address)
+        self.world.say("table", name, {"rows": row_content(sheet.table.entries)}, confidant)
+
+
+def test_rows_that_one_validator_has_seen_all_get_by_asking(play: Any, ledgers: Any) -> None:
+    stage = play(validators=(*(Validator,) * 4, Whisperer), rounds=2)
+    assert not stage.said(Penalised)
+    assert all(event.served.bit_count() == 5 for event in stage.said(Included))
+    assert stage.paid("validator-5") == 2 * stage.order.validator_fee
+    ledgers.honest_untouched(stage, 2)
+
+
+@pytest.mark.parametrize("cheat", ["hasty-aggregator", "excluding-aggregator"])
+def test_an_aggregator_without_a_quorum_comes_too_late_to_harm(play: Any, ledgers: Any, cheat: str) -> None:
+    stage = play(aggregator=CHEATS[cheat].load(), rounds=2)
+    assert {event.slot for event in stage.said(SlotCommitted)} >= {0}, "who is left out enters by itself"
+    assert [bitmap_slots(event.included) for event in stage.said(Included)] == [[0, 1, 2]] * 2
+    ledgers.honest_untouched(stage, 2)
+    ledgers.validators_paid(stage, 2)
+
+
 def test_where_most_validators_are_silent_the_round_ends_after_the_longer_window(play: Any, ledgers: Any) -> None:
     silent = CHEATS["silent-validator"].load()
     stage = play(validators=(Validator, silent, silent))
@@ -81,9 +129,9 @@ def test_an_invented_aggregate_is_challenged_and_done_again(play: Any, ledgers: 
     assert {event.generation for event in stage.said(Finalised)} == {1}
     assert stage.paid("aggregator-1") == 0
     assert stage.paid("aggregator-2") == 2 * stage.order.aggregator_fee
-    # The void round was honest work and is paid too; of the one that ran ahead, half of what was committed.
-    assert [event.round for event in stage.said(Voided)] == [0, 1]
-    ledgers.honest_untouched(stage, 3, halves=1)
+    # The void round was honest work and is paid too; nobody was asked to go on from a state that no quorum had signed.
+    assert [event.round for event in stage.said(Voided)] == [0]
+    ledgers.honest_untouched(stage, 3)
 
 
 def test_a_stalling_aggregator_loses_its_lock_and_its_place(play: Any, ledgers: Any) -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from assay.chain.contracts.jobs import SlotClosed
 from assay.chain.contracts.rerun import Challenged, Decided
-from assay.chain.contracts.rounds import Disproved, Included, Late, SecretDemanded, SecretRevealed
+from assay.chain.contracts.rounds import Billed, Disproved, Included, Late, SecretDemanded, SecretRevealed
 from assay.protocol.commitment import bitmap_slots
 from assay.protocol.phase import Outcome, Target
 from assay.roles.zoo import CHEATS
@@ -77,8 +77,11 @@ def test_two_roots_lose_the_whole_lock(play: Any, ledgers: Any) -> None:
     ledgers.validators_paid(stage, 1)
 
 
-def test_an_unrevealed_secret_loses_the_whole_lock(play: Any, ledgers: Any) -> None:
-    stage = play(providers=(CHEATS["unrevealed-secret"].load(),))
+@pytest.mark.parametrize("cheat", ["unrevealed-secret", "hidden-leaves", "copycat"])
+def test_what_is_not_opened_is_called_for_on_chain_and_loses_the_whole_lock(
+    play: Any, ledgers: Any, cheat: str
+) -> None:
+    stage = play(providers=(CHEATS[cheat].load(),))
     (demand,) = stage.said(SecretDemanded)
     assert demand.slot == 3
     assert not stage.said(SecretRevealed)
@@ -89,7 +92,7 @@ def test_an_unrevealed_secret_loses_the_whole_lock(play: Any, ledgers: Any) -> N
     ledgers.validators_paid(stage, 1)
 
 
-@pytest.mark.parametrize("cheat", ["copycat", "garbage", "late", "silent"])
+@pytest.mark.parametrize("cheat", ["garbage", "late", "silent"])
 def test_a_slot_that_is_not_accepted_loses_a_price_each_round_and_then_its_place(
     play: Any, ledgers: Any, cheat: str
 ) -> None:
@@ -122,3 +125,38 @@ def test_a_straggler_is_left_out_once_and_back_in_the_next_round(play: Any, ledg
     assert [bitmap_slots(event.included) for event in stage.said(Included)] == [[0, 1, 2], [0, 1, 2, 3]]
     assert stage.paid(LIAR) == stage.price()
     ledgers.honest_untouched(stage, 2)
+
+
+def test_leaves_called_for_on_chain_are_judged_like_any_other(play: Any, ledgers: Any) -> None:
+    class Late(CHEATS["skipper"].load()):  # type: ignore[misc]
+        """A skipper that opens on chain only, when it is called to."""
+
+        def open(self, name: Any, view: Any, piece: Any) -> Any:
+            piece.opened = True
+            return super().open(name, view, piece)
+
+    stage = play(providers=(Late,))
+    (opened,) = stage.said(SecretRevealed)
+    assert opened.slot == 3
+    assert len(opened.opening.state_roots) == len(opened.opening.loss_bits) + 1
+    found = disproof(stage, "segment")
+    unpaid_and_out(stage, found.slashed)
+    ledgers.honest_untouched(stage, 1)
+
+
+def test_hidden_start_states_are_paid_for_by_who_hides_them(play: Any, ledgers: Any) -> None:
+    stage = play(providers=(CHEATS["hidden-states"].load(),), rounds=2)
+    bills = stage.said(Billed)
+    assert [(bill.round, bill.slot, bill.paid) for bill in bills] == [(0, 3, stage.price()), (1, 3, stage.price())]
+    assert not stage.said(Disproved)
+    assert 3 in [event.slot for event in stage.said(SlotClosed)], "what is left of the bond covers no other price"
+    assert stage.paid(LIAR) == 2 * stage.price(), "its work was right"
+    quorum, token = stage.order.quorum, stage.network.token
+    earned = []
+    for name in stage.honest("validator"):
+        address = stage.address(name)
+        wealth = token.balance_of(address) + stage.network.ledger.vault.free(token.address, address)
+        earned.append(wealth - stage.paid(name) - stage.network.challenge_bonds(stage.order))
+    assert sorted(earned, reverse=True)[:quorum] == [2 * (stage.price() // quorum)] * quorum
+    ledgers.validators_paid(stage, 2)
+    ledgers.conserved(stage)

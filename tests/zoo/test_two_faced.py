@@ -18,6 +18,10 @@ AT = LIAR.false_leaf
 class Aimed(Validator):
     """Honest; its draw happens to make the first seat alone look at the false state, and nobody at what led to it."""
 
+    def __init__(self, world: Any) -> None:
+        super().__init__(world)
+        self.judge.is_sample = lambda name, view, validator, rows: True  # type: ignore[method-assign]
+
     def draw(self, name: Any, view: Any, beacon: bytes, misses: int) -> Any:
         sheet = super().draw(name, view, beacon, misses)
         kept = [pair for pair in sheet.sample if pair[0] != SLOT or pair[1] not in (AT - 1, AT, AT + 1)]

@@ -41,21 +41,44 @@ CARDS = (
         "copycat",
         "commits another provider's transcript as its own",
         "every leaf binds slot and provider",
-        "unpaid, bond burned",
+        "whole lock lost",
     ),
     _provider("two-roots", "signs two commitments for one slot", "both signatures shown on chain", "whole lock lost"),
     _provider("late", "commits after the window", "deadline", "unpaid, bond burned"),
     _provider("silent", "never commits", "deadline", "unpaid, bond burned"),
     _provider("unrevealed-secret", "never opens its secret", "secret demanded on chain", "whole lock lost"),
+    _provider(
+        "hidden-leaves",
+        "skips segments, then opens its secret without its leaves",
+        "all leaves demanded on chain",
+        "whole lock lost",
+    ),
+    _provider("hidden-states", "serves no start states", "a quorum signs that it got none", "bond pays the replays"),
     _provider("garbage", "commits a valid hash of a truncated update", "canonical check", "unpaid, bond burned"),
     Card(
         "rubber-stamp", "validator", "fills its table without re-executing", "rows differ from opened leaves", "slashed"
     ),
+    Card("short-table", "validator", "leaves rows of its sample out", "nonce tells the sample", "slashed, unpaid"),
+    Card("hidden-rows", "validator", "reveals a root and no rows", "a quorum names who served", "slashed, unpaid"),
     Card("silent-validator", "validator", "takes a seat and shows no table", "deadline", "slashed, loses its seat"),
     Card(
         "inventing-aggregator", "aggregator", "commits a state of its own", "quorum and challenge", "slashed, replaced"
     ),
     Card("stalling-aggregator", "aggregator", "commits nothing", "deadline", "lock lost, replaced"),
+    Card(
+        "hasty-aggregator",
+        "aggregator",
+        "commits a made-up root",
+        "a quorum must vouch for roots",
+        "comes too late to harm",
+    ),
+    Card(
+        "excluding-aggregator",
+        "aggregator",
+        "leaves a provider out of its roots",
+        "no quorum vouches for them",
+        "comes too late to harm",
+    ),
     Card("poisoned-program", "consumer", "posts a program beyond every limit", "limits before bidding", "no bids"),
     Card("nan-bomb", "consumer", "posts a job that overflows", "fault agreed by a quorum", "deposit burned, work paid"),
 )
@@ -64,14 +87,6 @@ CARDS = (
 CHEATS = {card.name: card for card in CARDS}
 
 UNCAUGHT = (
-    ("hidden start states", "a provider that serves none costs each validator a replay from the round's start, unpaid"),
-    ("hidden leaves", "a provider that opens its secret and hides its leaves loses a bond a round, not its stake"),
-    ("short tables", "a validator that leaves rows of its sample out is paid like one that does not"),
-    (
-        "an early commitment",
-        "an aggregator that commits before its providers are ready costs them a bond, itself nothing",
-    ),
-    ("a hasty order", "a consumer with short windows can have drawn validators penalised for silence"),
     ("a second sample", "when a quorum fails after secrets are out, the sample that is drawn anew is not blind"),
     ("shared results", "validators who pass each other their results in private do less work than they are paid for"),
     ("a majority that hides bytes", "k of n validators who withhold blobs can make a round void, not wrong"),

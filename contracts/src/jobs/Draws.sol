@@ -180,7 +180,8 @@ library Draws {
             // Weighted picks first; then a walk from a random place, so that a small pool is searched through.
             uint256 random = uint256(keccak256(abi.encode(seed, i < TRIES ? i : TRIES)));
             uint256 place = (i < TRIES ? random >> 16 : (random >> 17) + i) % pool.size;
-            IStakes.Member memory member = s.stakes.poolAt(j.order.token, role, place, j.matchBlock);
+            // INVARIANT: who joined in the match's own block, before it or after, counts as late.
+            IStakes.Member memory member = s.stakes.poolAt(j.order.token, role, place, j.matchBlock - 1);
             if (
                 member.weight == 0 || member.lockMax < needed || member.windowMin > window
                     || (i < TRIES && (random & 0xffff) % cap >= _units(member.weight, needed))

@@ -1,0 +1,13 @@
+"""Commits and reveals a table that nobody gets to see the rows of."""
+
+from assay.roles.book import RoundName
+from assay.roles.validator import Sheet, Validator
+
+
+class Cheat(Validator):
+    """A validator whose work is a root."""
+
+    behaviour = "hidden-rows"
+
+    def show(self, name: RoundName, sheet: Sheet) -> None:
+        """Says nothing."""
