@@ -3,6 +3,7 @@
 import json
 import struct
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -12,6 +13,8 @@ from assay.chain.contracts.rounds import Finalised
 from assay.roles.provider import Provider
 from assay.roles.stage import DECIMALS, Stage
 from assay.roles.world import World
+from assay.work.normal import Graph
+from assay.work.program import Bundle
 
 Tiny = Callable[..., Stage]
 NAN_BITS, ONE_BITS = 0x7FC00000, 0x3F800000
@@ -87,3 +90,19 @@ def test_a_hostile_opening_shows_nothing(lie: str, tiny_stage: Tiny) -> None:
     (lying_slot,) = {0, 1, 2} - set(honest)
     assert page.openings[lying_slot] == told[-1]
     assert story.loss == sum(last_loss(page.openings[slot]) for slot in honest) / 2
+
+
+def test_a_job_whose_model_cannot_be_measured_is_watched_to_its_end(tiny_stage: Tiny, bundle: Bundle) -> None:
+    graph = Graph(bundle.step.profile)
+    for value in bundle.evaluate.inputs:
+        graph.add_input("", value.dtype, value.shape)
+    loss = graph.map("div", graph.sum(len(bundle.rules), (0, 1)), graph.scalar(0.0))
+    evaluate = graph.finish([graph.integer(1), loss], ["correct", "loss_sum"])
+    stage = tiny_stage(programs=replace(bundle, evaluate=evaluate))
+    observer, notes = watch(stage)
+    assert stage.said(Finalised)
+    (story,) = observer.stories.values()
+    assert story.mark is None
+    assert story.to_json()["accuracy"] is None
+    assert story.loss is not None
+    assert any("cannot be measured" in note.get("text", "") for note in notes)
