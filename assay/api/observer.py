@@ -1,11 +1,12 @@
 """Somebody who only watches: turns the chain's events and the peers' messages into the story of a job."""
 
-import struct
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from assay.api.account import Account
+from assay.api.losses import mean_loss
+from assay.chain.contracts.containers import RoundView
 from assay.chain.contracts.jobs import AggregatorReplaced, Drawn, Faulted, Matched
 from assay.chain.contracts.rerun import Challenged, Decided
 from assay.chain.contracts.rounds import (
@@ -22,10 +23,11 @@ from assay.chain.contracts.rounds import (
 )
 from assay.chain.events import Event
 from assay.protocol.commitment import bitmap_slots
+from assay.protocol.errors import Malformed, Refused, Unsupported
 from assay.protocol.phase import Outcome, Target
 from assay.protocol.units import format_amount
 from assay.roles.book import RoundName
-from assay.roles.evidence import Evidence
+from assay.roles.evidence import Evidence, Opened
 from assay.roles.exam import Mark, evaluate
 from assay.roles.party import Party
 from assay.roles.wake import IDLE, Wake
@@ -203,13 +205,20 @@ class Observer(Party):
             self.blame(event.provider, "late", event.burned, "its slot did not come in time", event.round)
             return
         self.stories[name].rejected += 1
-        opened = self.checked.opened(name, view, event.slot, final=True)
+        opened = self._opened(name, view, event.slot)
         if opened is None or not opened.reason:
             why = "it was not opened"
         else:
             # The hashes of an opening that does not fit differ from round to round, and tell a reader nothing.
             why = opened.reason if ":" not in opened.reason or opened.transcript else "its opening does not fit it"
         self.blame(event.provider, "rejected", event.burned, f"its slot was not accepted: {why}", event.round)
+
+    def _opened(self, name: RoundName, view: RoundView, slot: int) -> Opened | None:
+        """A slot's opening, checked; nothing also where the job itself is such that nothing can be."""
+        try:
+            return self.checked.opened(name, view, slot, final=True)
+        except (Malformed, Refused):
+            return None
 
     def _include(self, event: Included) -> None:
         name = (event.job, event.generation, event.round)
@@ -220,13 +229,16 @@ class Observer(Party):
         for slot in bitmap_slots(event.accepted):
             earned = self.slots_full if slot in slots else self.slots_half
             earned[providers[slot]] = earned.get(providers[slot], 0) + 1
-        losses = []
-        for slot in slots:
-            opening = self.book.round(name).openings.get(slot)
-            if opening is not None:
-                losses.append(struct.unpack(">f", int(opening["losses"][-1]).to_bytes(4, "big"))[0])
-        if losses:
-            self.stories[name].loss = sum(losses) / len(losses)
+        page, view = self.book.round(name), self.clerk.round(name)
+        heard = [page.commitments[slot][0] for slot in slots if slot in page.commitments]
+        self.stories[name].loss = mean_loss(
+            page.openings,
+            heard,
+            self.leaves(name) or {},
+            self.clerk.place,
+            view.start_root,
+            self.clerk.segments(name[0]),
+        )
 
     def _void(self, event: Voided) -> None:
         name = (event.job, event.generation, event.round)
@@ -238,11 +250,14 @@ class Observer(Party):
                 self.slots_half[providers[slot]] = self.slots_half.get(providers[slot], 0) + 1
 
     def _measure(self, name: RoundName, end_root: bytes) -> None:
-        state = self.state(name[0], end_root)
         story = self.stories[name]
-        if state is not None:
-            assignment = self.assignment(name[0])
-            story.mark = evaluate(self.world.compute, assignment, state, assignment.test)
+        try:
+            state = self.state(name[0], end_root)
+            if state is not None:
+                assignment = self.assignment(name[0])
+                story.mark = evaluate(self.world.compute, assignment, state, assignment.test)
+        except (Malformed, Refused, Unsupported) as trouble:
+            self.step(f"round {story.index} cannot be measured: {trouble.message}")
         self._note({"kind": "round", **story.to_json()})
 
     def _pay(self) -> None:

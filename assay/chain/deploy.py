@@ -17,8 +17,9 @@ from assay.chain.artifacts import Artifact, load_artifact
 from assay.chain.reverts import compute_selector, format_type
 from assay.chain.sender import Sender
 from assay.protocol.errors import BadInput, Malformed
+from assay.protocol.plain import read_plain
 
-ADDRESS_FILE_LIMIT_BYTES = 1 << 20
+ADDRESS_FILE_LIMIT_BYTES, ADDRESS_FILE_DEPTH_MAX = 1 << 20, 2
 
 
 @dataclass(frozen=True)
@@ -107,12 +108,14 @@ class Deployment:
     def from_json(cls, value: Any) -> "Deployment":
         """From `to_json`. Raises `Malformed`."""
         try:
-            addresses = {str(name): str(address) for name, address in value["addresses"].items()}
-            if not all(Web3.is_checksum_address(address) for address in addresses.values()):
+            addresses, numbers = dict(value["addresses"].items()), (value["chain_id"], value["first_block"])
+            if not all(isinstance(each, str) and Web3.is_checksum_address(each) for each in addresses.values()):
                 raise ValueError("an address has no valid checksum")
-            return cls(int(value["chain_id"]), int(value["first_block"]), addresses)
+            if not all(type(number) is int and 0 <= number < 1 << 64 for number in numbers):
+                raise ValueError("a chain's or a block's number is out of range")
+            return cls(*numbers, addresses)
         except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise Malformed(f"not a deployment: {error!r}", hint="deploy again, or fetch the file again") from None
+            raise Malformed(f"not a deployment: {error!r:.200}", hint="deploy again, or fetch the file again") from None
 
     def save(self, path: Path) -> None:
         """Write it as JSON."""
@@ -123,12 +126,13 @@ class Deployment:
         """Read what `save` wrote. Raises `BadInput` where there is no file, `Malformed` for another one."""
         if not path.is_file():
             raise BadInput(f"there is no deployment at {path}", hint="deploy first, or name another file")
-        if path.stat().st_size > ADDRESS_FILE_LIMIT_BYTES:
-            raise Malformed("the deployment's file is too large", hint="deploy again, or fetch the file again")
+        with path.open("rb") as file:
+            content = file.read(ADDRESS_FILE_LIMIT_BYTES + 1)
         try:
-            return cls.from_json(json.loads(path.read_text()))
-        except ValueError as error:
-            raise Malformed(f"not JSON: {error}", hint="deploy again, or fetch the file again") from None
+            return cls.from_json(read_plain(content, ADDRESS_FILE_LIMIT_BYTES, ADDRESS_FILE_DEPTH_MAX))
+        except Malformed as error:
+            kind, hint = type(error), "deploy again, or fetch the file again"
+            raise kind(f"{path.name} is no deployment: {error.message}", hint=hint, **error.fields) from None
 
 
 def plan_system(owner: str, limits: Limits = DEMO_LIMITS, *, with_tokens: bool = True) -> tuple[Step, ...]:

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from assay.chain.blocks import Block, Receipt
 from assay.chain.engine import Engine, open_engine
-from assay.chain.journal import BlockRecord, ChangeRecord, Journal, RewindRecord
+from assay.chain.journal import Journal
+from assay.chain.records import BlockRecord, ChangeRecord, RewindRecord
 from assay.chain.state import Diff, State, merge_diffs
 
 

@@ -1,53 +1,75 @@
 """Persistence of the embedded chain: a write-ahead file of blocks, changes and rewinds, one JSON line each.
 
 Every line carries a digest chained over all lines before it. A torn last line (the process died while writing) is cut
-off; anything else that does not verify is refused, because a chain with a hole in it is worse than none.
+off; anything else that does not verify is refused, because a chain with a hole in it is worse than none. The digests
+tell damage, not forgery: whoever can write the file can compute them. So what verifies is still read as if a stranger
+had written it.
 """
 
 import hashlib
 import json
 import os
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO, TypeAlias
+from typing import Any, BinaryIO
 
-from assay.chain.blocks import Block, Header, Receipt
-from assay.chain.engine import Log
-from assay.chain.state import Change, Diff
-from assay.chain.transactions import decode_transaction
+from assay.chain.records import BlockRecord, ChangeRecord, Record, decode_record, encode_record
 from assay.protocol.errors import AssayError, LimitExceeded, Malformed
+from assay.protocol.plain import read_plain
 
 FORMAT = "assay-chain-1"
 FILE_LIMIT_BYTES = 8 << 30
+LINE_LIMIT_BYTES = 256 << 20
+"""Twice what a block of 30 million gas can fill: it fills most with what many small transactions revert with."""
+DEPTH_MAX = 8
+"""Brackets within brackets of a line: six in a block with a log."""
 
 
-@dataclass(frozen=True, slots=True)
-class BlockRecord:
-    """A mined block and what it changed."""
+class Sequence:
+    """Whether records follow from one another: a genesis first, blocks linked, no transaction twice, rewinds inside."""
 
-    block: Block
-    forward: Diff
+    def __init__(self) -> None:
+        self._entries: list[BlockRecord | ChangeRecord] = []
+        self._blocks: list[bytes] = []
+        self._transactions: set[bytes] = set()
 
+    def add(self, record: Record) -> None:
+        """One more record. Raises `ValueError`."""
+        if isinstance(record, BlockRecord):
+            self._link(record)
+        elif not self._entries:
+            raise ValueError("a chain begins with a block")
+        elif isinstance(record, ChangeRecord):
+            self._entries.append(record)
+        elif not 0 < record.depth < len(self._entries):
+            raise ValueError("it rewinds to what there is not")
+        else:
+            while len(self._entries) > record.depth:
+                self._undo(self._entries.pop())
 
-@dataclass(frozen=True, slots=True)
-class ChangeRecord:
-    """State written from outside."""
+    def _link(self, record: BlockRecord) -> None:
+        header = record.block.header
+        hashes = {receipt.transaction.hash for receipt in record.block.receipts}
+        parent = self._blocks[-1] if self._blocks else bytes(32)
+        if header.number != len(self._blocks) or header.parent_hash != parent:
+            raise ValueError("a block does not follow from the one before it")
+        if len(hashes) != len(record.block.receipts) or not hashes.isdisjoint(self._transactions):
+            raise ValueError("a transaction stands twice")
+        self._entries.append(record)
+        self._blocks.append(record.block.hash)
+        self._transactions |= hashes
 
-    change: Diff
-
-
-@dataclass(frozen=True, slots=True)
-class RewindRecord:
-    """Entries after the first `depth` were undone."""
-
-    depth: int
-
-
-Record: TypeAlias = BlockRecord | ChangeRecord | RewindRecord
+    def _undo(self, entry: BlockRecord | ChangeRecord) -> None:
+        if isinstance(entry, BlockRecord):
+            self._blocks.pop()
+            self._transactions -= {receipt.transaction.hash for receipt in entry.block.receipts}
 
 
 class Journal:
-    """An append-only file. Opening reads and checks it into `records`."""
+    """An append-only file. Opening reads and checks it into `records`.
+
+    Errors: `Malformed` for a file that is damaged or none of ours, `LimitExceeded` for one that is too large; neither
+    is changed.
+    """
 
     def __init__(self, path: Path, chain_id: int) -> None:
         self._path, self._chain_id = path, chain_id
@@ -66,39 +88,53 @@ class Journal:
         self._file.truncate(valid_bytes)
         self._file.seek(valid_bytes)
         if valid_bytes == 0:
-            self._write({"format": FORMAT, "chain_id": chain_id})
+            self._write(self._title)
+
+    @property
+    def _title(self) -> dict[str, Any]:
+        return {"format": FORMAT, "chain_id": self._chain_id}
 
     def _read(self) -> int:
         """Fill `records`; the count of bytes that verify."""
         valid_bytes = count = 0
+        sequence = Sequence()
         with self._path.open("rb") as file:
-            for line in file:
+            while line := file.readline(LINE_LIMIT_BYTES + 1):
+                if len(line) > LINE_LIMIT_BYTES:
+                    raise self._refuse(f"line {count + 1} is too long")
                 if not line.endswith(b"\n"):
+                    if count == 0 and not _seal(b"", _pack(self._title))[1].startswith(line):
+                        raise self._refuse("it is another kind of file")
                     break  # torn by a crash
-                self._check_line(line, count)
+                self._check_line(line, count, sequence)
                 valid_bytes += len(line)
                 count += 1
         return valid_bytes
 
-    def _check_line(self, line: bytes, count: int) -> None:
-        digest, _, body = line.rstrip(b"\n").partition(b" ")
-        expected = hashlib.sha256(self._digest + body).hexdigest().encode()
-        if digest != expected:
+    def _check_line(self, line: bytes, count: int, sequence: Sequence) -> None:
+        body = line.partition(b" ")[2].removesuffix(b"\n")
+        digest, expected = _seal(self._digest, body)
+        if line != expected:
             raise self._refuse(f"line {count + 1} does not verify")
-        self._digest = expected
+        self._digest = digest
         try:
-            record = json.loads(body)
+            value = read_plain(body, LINE_LIMIT_BYTES, DEPTH_MAX)
             if count == 0:
-                if record["format"] != FORMAT:
-                    raise self._refuse("its format is another one")
-                if record["chain_id"] != self._chain_id:
-                    raise self._refuse(f"it holds chain {record['chain_id']}, not {self._chain_id}")
+                self._check_title(value["format"], value["chain_id"])
             else:
-                self.records.append(_decode_record(record))
-        except (KeyError, ValueError, TypeError, IndexError, AttributeError, AssayError) as error:
-            if isinstance(error, Malformed):
-                raise
+                record = decode_record(value)
+                sequence.add(record)
+                self.records.append(record)
+        except AssayError as error:
+            raise self._refuse(f"line {count + 1}: {error.message}") from None
+        except (KeyError, ValueError, TypeError, IndexError, AttributeError) as error:
             raise self._refuse(f"line {count + 1} is not a record: {error!r}") from None
+
+    def _check_title(self, form: object, chain_id: object) -> None:
+        if form != FORMAT:
+            raise Malformed("its format is another one")
+        if chain_id != self._chain_id:
+            raise Malformed(f"it holds chain {str(chain_id)[:80]}, not {self._chain_id}")
 
     def _refuse(self, why: str) -> Malformed:
         return Malformed(
@@ -107,13 +143,23 @@ class Journal:
         )
 
     def append(self, record: Record) -> None:
-        """Write one record and hand it to the operating system before it takes effect."""
-        self._write(_encode_record(record))
+        """Write one record and hand it to the operating system before it takes effect.
+
+        Raises `LimitExceeded` for a record that could not be read again.
+        """
+        self._write(encode_record(record))
 
     def _write(self, value: dict[str, Any]) -> None:
-        body = json.dumps(value, separators=(",", ":")).encode()
-        self._digest = hashlib.sha256(self._digest + body).hexdigest().encode()
-        self._file.write(self._digest + b" " + body + b"\n")
+        digest, line = _seal(self._digest, _pack(value))
+        if len(line) > LINE_LIMIT_BYTES:
+            raise LimitExceeded(
+                "a block is too large for the chain's file",
+                hint="lower the chain's gas limit",
+                limit=LINE_LIMIT_BYTES,
+                actual=len(line),
+            )
+        self._digest = digest
+        self._file.write(line)
         self._file.flush()
 
     def close(self) -> None:
@@ -124,81 +170,11 @@ class Journal:
             self._file.close()
 
 
-def _encode_diff(diff: Diff) -> dict[str, Any]:
-    return {
-        address.hex(): [
-            hex(change.balance),
-            change.nonce,
-            None if change.code is None else change.code.hex(),
-            {hex(slot): hex(value) for slot, value in change.storage.items()},
-        ]
-        for address, change in diff.items()
-    }
+def _pack(value: dict[str, Any]) -> bytes:
+    return json.dumps(value, separators=(",", ":")).encode()
 
 
-def _decode_diff(value: dict[str, Any]) -> Diff:
-    diff: Diff = {}
-    for address, (balance, nonce, code, storage) in value.items():
-        slots = {int(slot, 16): int(word, 16) for slot, word in storage.items()}
-        key = bytes.fromhex(address)
-        if len(key) != 20:
-            raise ValueError("an address has 20 bytes")
-        diff[key] = Change(int(balance, 16), int(nonce), None if code is None else bytes.fromhex(code), slots)
-    return diff
-
-
-def _encode_record(record: Record) -> dict[str, Any]:
-    if isinstance(record, RewindRecord):
-        return {"rewind": record.depth}
-    if isinstance(record, ChangeRecord):
-        return {"change": _encode_diff(record.change)}
-    header = record.block.header
-    fields = {name: getattr(header, name) for name in Header.__dataclass_fields__}
-    return {
-        "block": {name: value.hex() if isinstance(value, bytes) else value for name, value in fields.items()},
-        "receipts": [_encode_receipt(receipt) for receipt in record.block.receipts],
-        "diff": _encode_diff(record.forward),
-    }
-
-
-def _encode_receipt(receipt: Receipt) -> list[Any]:
-    return [
-        receipt.transaction.raw.hex(),
-        receipt.success,
-        receipt.gas_used,
-        receipt.cumulative_gas,
-        hex(receipt.price),
-        receipt.created.hex() if receipt.created else "",
-        [[log.address.hex(), [t.hex() for t in log.topics], log.payload.hex()] for log in receipt.logs],
-        receipt.first_log_index,
-        receipt.output.hex(),
-    ]
-
-
-def _decode_receipt(value: list[Any], index: int) -> Receipt:
-    raw, success, gas_used, cumulative, price, created, logs, first, output = value
-    unhex = bytes.fromhex
-    return Receipt(
-        decode_transaction(unhex(raw)),
-        index,
-        bool(success),
-        int(gas_used),
-        int(cumulative),
-        int(price, 16),
-        unhex(created) or None,
-        tuple(Log(unhex(a), tuple(unhex(t) for t in topics), unhex(payload)) for a, topics, payload in logs),
-        int(first),
-        unhex(output),
-    )
-
-
-def _decode_record(value: dict[str, Any]) -> Record:
-    if "rewind" in value:
-        return RewindRecord(int(value["rewind"]))
-    if "change" in value:
-        return ChangeRecord(_decode_diff(value["change"]))
-    numbers = ("number", "timestamp", "gas_limit", "gas_used", "base_fee")
-    fields: dict[str, Any] = {k: v if k in numbers else bytes.fromhex(v) for k, v in value["block"].items()}
-    header = Header(**fields)
-    receipts = tuple(_decode_receipt(receipt, index) for index, receipt in enumerate(value["receipts"]))
-    return BlockRecord(Block(header, header.compute_hash(), receipts), _decode_diff(value["diff"]))
+def _seal(before: bytes, body: bytes) -> tuple[bytes, bytes]:
+    """The digest of a body after the digest before it, and the line that carries both."""
+    digest = hashlib.sha256(before + body).hexdigest().encode()
+    return digest, digest + b" " + body + b"\n"

@@ -1,6 +1,7 @@
 """Questions to the embedded chain that leave no trace: eth_call and eth_estimateGas."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from assay.chain.embedded import EmbeddedChain
@@ -107,13 +108,4 @@ def estimate_gas(chain: EmbeddedChain, message: Message, number: int) -> int:
 
 
 def _with_gas(message: Message, gas_limit: int) -> Message:
-    return Message(
-        message.sender,
-        message.to,
-        message.data,
-        message.value,
-        max(gas_limit, compute_intrinsic_gas(message)),
-        message.gas_price,
-        message.nonce,
-        message.access_list,
-    )
+    return replace(message, gas_limit=max(gas_limit, compute_intrinsic_gas(message)))

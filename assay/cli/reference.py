@@ -126,6 +126,10 @@ def _job_file() -> Iterator[str]:
 
     yield "# The job file"
     yield (
+        "**No verb takes a job file yet**: the demo composes its own job. In Python, `assay.protocol.job.Job.parse`"
+        " reads the text of one and refuses what does not hold, and `assay.market.quote.quote` says what it costs."
+    )
+    yield (
         "A TOML file, one section per stage of a job. Keys without a default must be given. Amounts are decimal text in"
         ' whole tokens (`"250"`); durations are seconds or text (`"30m"`, `"12h"`).'
     )

@@ -109,14 +109,20 @@ class Transcript:
             secret = bytes.fromhex(opening["secret"])
             update = bytes.fromhex(opening["update"])
             states = [bytes.fromhex(state) for state in opening["states"]]
-            losses = [int(loss) for loss in opening["losses"]]
+            losses = [_loss_bits(loss) for loss in opening["losses"]]
         except (KeyError, TypeError, ValueError) as error:
             raise Malformed("a transcript's opening cannot be read") from error
         if len(states) != segment_count + 1 or len(losses) != len(states):
             raise Malformed("a transcript's opening has the wrong number of leaves", limit=segment_count + 1)
-        if {len(secret), len(update), *map(len, states)} != {32} or not all(0 <= loss < 1 << 32 for loss in losses):
+        if {len(secret), len(update), *map(len, states)} != {32}:
             raise Malformed("a transcript's opening has fields of the wrong size")
         return cls(name, secret, leaves_of(states, losses, update))
+
+
+def _loss_bits(value: object) -> int:
+    if type(value) is not int or not 0 <= value < 1 << 32:
+        raise ValueError("a loss is not 32 bits")
+    return value
 
 
 def leaves_of(states: Sequence[bytes], losses: Sequence[int], update_root: bytes) -> tuple[Leaf, ...]:

@@ -91,33 +91,22 @@ def after(state: State, diff: dict[bytes, Change]) -> dict[bytes, Account]:
     return seen
 
 
+def check_agreement(state: State, message: Message) -> None:
+    """Both engines say the same of a message, and would leave the same state behind."""
+    context = BlockContext(300, 1_000, COINBASE, 30_000_000, 7, b"\x05" * 32, 777, lambda n: n.to_bytes(32, "little"))
+    ours, theirs = Interpreter(state).execute(context, message), Revm(state).execute(context, message)
+    for name in ("success", "gas_used", "output", "logs", "created"):
+        assert getattr(ours, name) == getattr(theirs, name), name
+    assert after(state, ours.diff) == after(state, theirs.diff)
+
+
 @settings(max_examples=400, deadline=None)
 @given(codes, codes, st.binary(max_size=70), st.sampled_from([0, 5]), st.sampled_from([30_000, 100_000, 900_000]))
 def test_engines_agree_on_any_code(first: bytes, second: bytes, data: bytes, value: int, gas: int) -> None:
-    state = make_state(first, second)
-    context = BlockContext(300, 1_000, COINBASE, 30_000_000, 7, b"\x05" * 32, 777, lambda n: n.to_bytes(32, "little"))
-    message = Message(SENDER, TARGET, data, value, gas, 9, 0)
-    ours, theirs = Interpreter(state).execute(context, message), Revm(state).execute(context, message)
-    assert (ours.success, ours.gas_used, ours.output, ours.logs) == (
-        theirs.success,
-        theirs.gas_used,
-        theirs.output,
-        theirs.logs,
-    )
-    assert after(state, ours.diff) == after(state, theirs.diff)
+    check_agreement(make_state(first, second), Message(SENDER, TARGET, data, value, gas, 9, 0))
 
 
 @settings(max_examples=150, deadline=None)
 @given(codes, st.sampled_from([0, 5]))
 def test_engines_agree_on_any_creation(code: bytes, value: int) -> None:
-    state = make_state(b"\x00", b"\x00")
-    context = BlockContext(300, 1_000, COINBASE, 30_000_000, 7, b"\x05" * 32, 777, lambda n: n.to_bytes(32, "little"))
-    message = Message(SENDER, None, code, value, 500_000, 9, 0)
-    ours, theirs = Interpreter(state).execute(context, message), Revm(state).execute(context, message)
-    assert (ours.success, ours.gas_used, ours.output, ours.created) == (
-        theirs.success,
-        theirs.gas_used,
-        theirs.output,
-        theirs.created,
-    )
-    assert after(state, ours.diff) == after(state, theirs.diff)
+    check_agreement(make_state(b"\x00", b"\x00"), Message(SENDER, None, code, value, 500_000, 9, 0))

@@ -72,10 +72,39 @@ def test_deployments_of_other_chains_or_shapes_are_refused(tmp_path: Path) -> No
         _ = ledger.address
     with pytest.raises(BadInput, match="no deployment"):
         Deployment.load(tmp_path / "none")
-    for text in ("", "[]", '{"chain_id": 1, "first_block": 0, "addresses": {"Vault": "0x12"}}', "null"):
-        (tmp_path / "file").write_text(text)
-        with pytest.raises(Malformed):
-            Deployment.load(tmp_path / "file")
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"[]",
+        b"null",
+        b"\xff\xfe",
+        b"[" * 100_000,
+        b'{"chain_id": ' * 1_000,
+        b"9" * 100_000,
+        b" " * (2 << 20),
+        b'{"chain_id": 1, "first_block": 0}',
+        b'{"chain_id": 1, "first_block": 0, "addresses": []}',
+        b'{"chain_id": 1, "first_block": 0, "addresses": {"Vault": "0x12"}}',
+        b'{"chain_id": 1, "first_block": 0, "addresses": {"Vault": 7}}',
+        b'{"chain_id": 1, "first_block": 0, "addresses": {"Vault": {}}}',
+        b'{"chain_id": 1, "chain_id": 2, "first_block": 0, "addresses": {}}',
+        b'{"chain_id": "1", "first_block": 0, "addresses": {}}',
+        b'{"chain_id": true, "first_block": 0, "addresses": {}}',
+        b'{"chain_id": 1, "first_block": -1, "addresses": {}}',
+        b'{"chain_id": 1, "first_block": NaN, "addresses": {}}',
+        b'{"chain_id": 1, "first_block": 1e400, "addresses": {}}',
+        b'{"chain_id": 1, "first_block": 1.5, "addresses": {}}',
+        b'{"chain_id": 1, "first_block": 18446744073709551616, "addresses": {}}',
+    ],
+    ids=lambda content: content[:60].decode("ascii", "replace").strip() or "empty",
+)
+def test_a_damaged_file_is_refused_by_name(content: bytes, tmp_path: Path) -> None:
+    (tmp_path / "contracts.json").write_bytes(content)
+    with pytest.raises(Malformed, match=r"contracts\.json is no deployment"):
+        Deployment.load(tmp_path / "contracts.json")
 
 
 def test_connections_to_nowhere_say_so() -> None:

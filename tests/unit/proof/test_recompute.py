@@ -48,6 +48,11 @@ def opened(job, commitment: Commitment, opening: object) -> tuple[Transcript | N
     return recompute.check_opening(commitment, opening, state_root(job.start), job.plan.segment_count)
 
 
+def audited(job, transcript: Transcript, slot: int = 0) -> list[Verdict]:
+    """The verdicts on all of a slot's work, re-executed here."""
+    return recompute.audit_slot(job.step, job.emit, job.start, job.feed(slot), job.plan, transcript)
+
+
 def test_honest_work_is_honest_everywhere(tiny_job) -> None:
     updates = []
     for slot in (0, 1):
@@ -70,9 +75,7 @@ def test_honest_work_is_honest_everywhere(tiny_job) -> None:
         update = recompute.check_update(commitment, transcript, sealed, tiny_job.update_signature)
         assert not isinstance(update, Verdict)
         updates.append(update)
-        verdicts = recompute.audit_slot(
-            tiny_job.step, tiny_job.emit, tiny_job.start, tiny_job.feed(slot), tiny_job.plan, transcript
-        )
+        verdicts = audited(tiny_job, transcript, slot)
         assert len(verdicts) == 4
         assert recompute.summary(verdicts).honest
     end = tiny_job.aggregate.run([*tiny_job.start, *updates[0], *updates[1]])
@@ -98,9 +101,7 @@ def test_a_skipped_segment_differs_where_it_was_skipped(tiny_job) -> None:
     args = (tiny_job.step, work.states[1], tiny_job.feed(), tiny_job.plan, 1)
     assert recompute.check_segment(*args, transcript) == verdict
     assert recompute.check_segment(*args, work.transcript(tiny_job.name(), SECRET)).honest
-    audit = recompute.audit_slot(
-        tiny_job.step, tiny_job.emit, tiny_job.start, tiny_job.feed(), tiny_job.plan, transcript
-    )
+    audit = audited(tiny_job, transcript)
     assert [verdict.honest for verdict in audit] == [True, False]
     assert recompute.summary(audit) == verdict
 
@@ -256,9 +257,7 @@ def test_a_fault_is_a_verdict_against_the_job(tiny_job) -> None:
 def test_an_invented_fault_differs(tiny_job) -> None:
     work = train_slot(Faulty(), tiny_job.emit, tiny_job.start, tiny_job.feed(), tiny_job.plan, lambda: 0.0)
     _, transcript, _ = committed(tiny_job, work)
-    verdicts = recompute.audit_slot(
-        tiny_job.step, tiny_job.emit, tiny_job.start, tiny_job.feed(), tiny_job.plan, transcript
-    )
+    verdicts = audited(tiny_job, transcript)
     assert recompute.summary(verdicts).finding is Finding.DIFFERS
 
 
@@ -269,9 +268,7 @@ def test_low_precision_differs(tiny_job) -> None:
 
     work = train_slot(Rounded(), tiny_job.emit, tiny_job.start, tiny_job.feed(), tiny_job.plan, lambda: 0.0)
     _, transcript, _ = committed(tiny_job, work)
-    verdicts = recompute.audit_slot(
-        tiny_job.step, tiny_job.emit, tiny_job.start, tiny_job.feed(), tiny_job.plan, transcript
-    )
+    verdicts = audited(tiny_job, transcript)
     assert recompute.summary(verdicts).finding is Finding.DIFFERS
 
 
@@ -280,9 +277,7 @@ def test_another_thread_count_is_never_a_lie(tiny_job) -> None:
     _, transcript, _ = committed(tiny_job, work)
     torch.set_num_threads(2)
     try:
-        verdicts = recompute.audit_slot(
-            tiny_job.step, tiny_job.emit, tiny_job.start, tiny_job.feed(), tiny_job.plan, transcript
-        )
+        verdicts = audited(tiny_job, transcript)
     finally:
         torch.set_num_threads(1)
     assert recompute.summary(verdicts).honest
