@@ -26,6 +26,11 @@ interface Vm {
     function getBlockTimestamp() external view returns (uint256);
     function writeFile(string calldata path, string calldata content) external;
     function toString(uint256 value) external pure returns (string memory);
+    function setBlockhash(uint256 number, bytes32 value) external;
+    function snapshotState() external returns (uint256);
+    function revertToState(uint256 snapshot) external returns (bool);
+    function recordLogs() external;
+    function getRecordedLogs() external returns (Log[] memory);
     function snapshotGasLastCall(string calldata group, string calldata name) external returns (uint256);
 }
 

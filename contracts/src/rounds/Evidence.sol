@@ -58,9 +58,9 @@ library Evidence {
         s.jobs.seatsOf(c.job, caller);
         if (!standing(s, domain, c, proof, signature)) revert IRounds.WrongProof();
         Demand storage demand = r.demands[c.slot];
-        if (demand.secretHash != 0) revert IRounds.AlreadyDone();
+        if (demand.leaf != 0) revert IRounds.AlreadyDone();
         uint256 deadline = block.timestamp + s.terms[c.job].windows.open;
-        r.demands[c.slot] = Demand(c.secretHash, msg.sender, uint48(deadline), true);
+        r.demands[c.slot] = Demand(Hashing.commitmentLeaf(address(this), c), msg.sender, uint48(deadline), true);
         r.disputesOpen++;
         s.progress[c.job].disputesOpen++;
         emit IRounds.SecretDemanded(c.job, c.generation, c.round, c.slot, deadline);
@@ -76,7 +76,8 @@ library Evidence {
         ) revert IRounds.WrongOpening();
         Demand storage demand = r.demands[c.slot];
         if (demand.open) {
-            if (demand.secretHash != c.secretHash) revert IRounds.WrongOpening();
+            // INVARIANT: a demand is answered by the commitment that it was made for, not by another with the same secret.
+            if (demand.leaf != Hashing.commitmentLeaf(address(this), c)) revert IRounds.WrongOpening();
             _close(s, r, c.job, c.slot);
         } else {
             // Before the beacon block a secret would tell where nobody will look.

@@ -25,7 +25,7 @@ struct Table {
 }
 
 struct Demand {
-    bytes32 secretHash;
+    bytes32 leaf; // of the commitment whose opening is called for
     address by;
     uint48 deadline;
     bool open;
