@@ -16,6 +16,7 @@ from assay.protocol import keys
 from assay.protocol.errors import BadInput, Malformed, Refused
 from assay.protocol.plain import read_plain, write_plain
 from assay.protocol.sections import RULE_REPORTS, SECTIONS, Aggregate, Data, Match, Model, Terms, Train, Verify, Windows
+from assay.protocol.transcript import SEGMENTS_MAX
 from assay.protocol.words import words_hash
 
 DOCUMENT_MAX_BYTES = 1 << 20
@@ -127,7 +128,14 @@ def _resolve(job: Job) -> Job:
             hint=f"{near} divides {train.steps}",
             key="train.segment_steps",
         )
-    pair_count = match.providers * (train.steps // train.segment_steps)
+    segments = train.steps // train.segment_steps
+    if segments > SEGMENTS_MAX:
+        raise BadInput(
+            f"a round would have {segments} segments, and at most {SEGMENTS_MAX} can be opened",
+            hint=f"at least {-(-train.steps // SEGMENTS_MAX)} steps a segment",
+            key="train.segment_steps",
+        )
+    pair_count = match.providers * segments
     verify = _resolve_verify(verify, match.validators, pair_count, train.rounds)
     _check(match, train, aggregate, verify, job.data, needed)
     return dataclasses.replace(job, train=train, aggregate=aggregate, verify=verify)

@@ -212,12 +212,18 @@ def order_of(job: Job, roots: Roots, *, token: str, decimals: int) -> Order:
             challenge=job.verify.challenge_s,
         ),
     )
-    if order.provider_stake < order.round_cost:
-        raise BadInput(
-            f"match.min_stake is below the {format_amount(order.round_cost, decimals)} that a slash may take",
-            hint="leave it out, or raise it to a round's cost",
-            key="match.min_stake",
-        )
+    stakes = {
+        "min_stake": order.provider_stake,
+        "validator_stake": order.validator_stake,
+        "aggregator_stake": order.aggregator_stake,
+    }
+    for key, stake in stakes.items():
+        if stake < order.round_cost:
+            raise BadInput(
+                f"match.{key} is below the {format_amount(order.round_cost, decimals)} that a slash may take",
+                hint="leave it out, or raise it to a round's cost",
+                key=f"match.{key}",
+            )
     return order
 
 

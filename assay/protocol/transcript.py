@@ -19,6 +19,8 @@ from assay.protocol.merkle import leaf_hash, merkle_proof, merkle_root
 from assay.protocol.words import words, words_hash
 
 ZERO = bytes(32)
+SEGMENTS_MAX = 1_024
+"""Of a slot's round: an opening of all leaves has to fit one transaction."""
 
 
 @dataclass(frozen=True)

@@ -12,13 +12,12 @@ from assay.protocol.commitment import Commitment
 from assay.protocol.errors import Malformed
 from assay.protocol.message import Message
 from assay.protocol.table import Entry
+from assay.protocol.transcript import SEGMENTS_MAX
 from assay.protocol.typed import Domain, recover, typed_digest
 
 ROWS_MAX = 65_536
 ROWS_OF_SLOTS = 4
 """Words of a bitmap over slots."""
-SEGMENTS_MAX = 1_000_000
-"""Most steps, so most segments, that a job file admits."""
 CLAIMS_MAX = 16
 """Addresses remembered for one state; any honest one suffices."""
 ROOTS_MAX = 4

@@ -120,9 +120,10 @@ def test_a_budget_that_does_not_cover_the_prices_is_bad_input(text: str) -> None
     assert caught.value.fields["key"] == "job.budget"
 
 
-def test_a_stake_below_what_a_slash_takes_is_bad_input() -> None:
-    job = Job.parse(JOB.replace("providers = 6", 'providers = 6\nmin_stake = "1"'))
-    with pytest.raises(BadInput, match="min_stake"):
+@pytest.mark.parametrize("key", ["min_stake", "validator_stake", "aggregator_stake"])
+def test_a_stake_below_what_a_slash_takes_is_bad_input(key: str) -> None:
+    job = Job.parse(JOB.replace("providers = 6", f'providers = 6\n{key} = "1"'))
+    with pytest.raises(BadInput, match=f"match.{key}"):
         order_of(job, Roots(*[bytes(32)] * 4), token="0x" + "11" * 20, decimals=6)
 
 

@@ -129,6 +129,7 @@ def test_how_a_file_is_written_does_not_matter_for_its_document() -> None:
         ("train", 'arithmetic = "exact16"', "train.arithmetic", 'did you mean "exact15"?'),
         ("train", "seed = -1", "train.seed", "a whole number"),
         ("train", "steps = 48\nsegment_steps = 5", "train.segment_steps", "divides 48"),
+        ("train", "steps = 4096\nsegment_steps = 2", "train.segment_steps", "at least 4 steps a segment"),
         ("train", "stop = { metric = 'accuracy' }", "train.stop.at", "a number"),
         ("train", "stop = { metric = 'accurcy', at = 1 }", "train.stop.metric", 'did you mean "accuracy"?'),
         ("train", "stop = 5", "train.stop", ""),
