@@ -81,6 +81,8 @@ class Limits:
         )
 
 
+POOL_MINIMUM = 10**6
+"""Least weight in a pool of the test stablecoin: one whole token, so that a crowd of empty accounts costs something."""
 DEMO_LIMITS = Limits(window_floor_s=1, unbonding_s=60, beacon_delay=2)
 
 
@@ -139,7 +141,11 @@ def plan_system(owner: str, limits: Limits = DEMO_LIMITS, *, with_tokens: bool =
     """Every step of a whole deployment. `owner` owns `Params` and, with tokens, holds the supply of `AssayToken`."""
     vault, stakes, params, beacon = Ref("Vault"), Ref("Stakes"), Ref("Params"), Ref("Beacon")
     jobs, rounds, rerun = Ref("Jobs"), Ref("Rounds"), Ref("Rerun")
-    tokens: tuple[Step, ...] = (Create("TestStablecoin"), Create("AssayToken", (owner, 10**27)))
+    tokens: tuple[Step, ...] = (
+        Create("TestStablecoin"),
+        Create("AssayToken", (owner, 10**27)),
+        Invoke("Params", "setPoolMinimum", (Ref("TestStablecoin"), POOL_MINIMUM)),
+    )
     return (
         Create("Payroll"),
         Create("Verdicts"),

@@ -212,10 +212,8 @@ contract Jobs is IJobs, Wired {
         return _s.bids[job][account].slot;
     }
 
-    function validatorsOf(uint256 job) external view returns (address[] memory out) {
-        Seat[] storage seats = _s.seats[job];
-        out = new address[](seats.length);
-        for (uint256 i = 0; i < out.length; i++) out[i] = seats[i].account;
+    function validatorsOf(uint256 job) external view returns (address[] memory) {
+        return _s.validators(job);
     }
 
     function seatsLive(uint256 job) external view returns (uint256) {

@@ -193,12 +193,7 @@ contract Rerun is IDisputes {
         } else if (outcome == Outcome.JobFault) {
             ROUNDS.jobFault(d.job, d.generation, d.round);
         }
-        for (uint256 i = 0; i < d.voters.length; i++) {
-            bytes32 digest = d.votes[i].digest;
-            bool silent = digest == 0;
-            bool minority = digest != 0 && truth != 0 && digest != truth;
-            if (silent || minority) ROUNDS.penalise(d.job, d.generation, d.round, d.voters[i], silent ? bytes32("vote") : bytes32("minority"));
-        }
+        _penalise(d, truth);
     }
 
     // ---------------------------------------------------------------- views
@@ -336,6 +331,24 @@ contract Rerun is IDisputes {
         }
         bytes32 reason = d.target == Target.Emit ? bytes32("emit") : bytes32("segment");
         return ROUNDS.disprovedSlot(d.job, d.generation, d.round, d.slot, d.challenger, reason, purse, fees);
+    }
+
+    /// Whoever voted with the minority or not at all.
+    function _penalise(Dispute storage d, bytes32 truth) private {
+        uint256 voters = d.voters.length;
+        (address[] memory wrong, bytes32[] memory reasons) = (new address[](voters), new bytes32[](voters));
+        uint256 count;
+        for (uint256 i = 0; i < voters; i++) {
+            bytes32 digest = d.votes[i].digest;
+            if (digest != 0 && (truth == 0 || digest == truth)) continue;
+            (wrong[count], reasons[count]) = (d.voters[i], digest == 0 ? bytes32("vote") : bytes32("minority"));
+            count++;
+        }
+        assembly ("memory-safe") {
+            mstore(wrong, count)
+            mstore(reasons, count)
+        }
+        if (count != 0) ROUNDS.penalise(d.job, d.generation, d.round, wrong, reasons);
     }
 
     function _right(Dispute storage d) private view returns (uint256 right) {

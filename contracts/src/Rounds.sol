@@ -75,6 +75,7 @@ contract Rounds is IRounds, Wired, EIP712 {
         // INVARIANT: a root that no quorum has vouched for comes so late that whoever it leaves out could enter by itself.
         uint256 readyAt = uint256(r.openedAt) + t.windows.train + (vouched ? 0 : t.windows.aggregate / 2);
         if (!all && block.timestamp < readyAt) revert TooEarly(readyAt);
+        r.unvouched = !vouched;
         r.commitmentRoot = root;
         r.aggregator = msg.sender;
         r.beaconBlock = uint48(block.number + t.beaconDelay);
@@ -309,7 +310,9 @@ contract Rounds is IRounds, Wired, EIP712 {
         if (r.penalised[account] || (table.root != 0 && table.redraw == r.redraws && !unserved)) revert AlreadyDone();
         if (!Verdicts.onDuty(_s, job, r, validatorIndex)) revert NotValidator(account);
         r.penalised[account] = true;
-        Verdicts.penalise(_s, job, generation, round, account, unserved ? bytes32("unserved") : bytes32("silent"));
+        (address[] memory silent, bytes32[] memory reasons) = (new address[](1), new bytes32[](1));
+        (silent[0], reasons[0]) = (account, unserved ? bytes32("unserved") : bytes32("silent"));
+        Verdicts.penalise(_s, job, generation, round, silent, reasons);
     }
 
     function claim(uint256 job, address account) external returns (uint256) {
@@ -347,8 +350,10 @@ contract Rounds is IRounds, Wired, EIP712 {
         return Verdicts.disprovedAggregate(_s, job, generation, round, challenger, purse, fees);
     }
 
-    function penalise(uint256 job, uint32 generation, uint32 round, address validator, bytes32 reason) external onlyDisputes {
-        Verdicts.penalise(_s, job, generation, round, validator, reason);
+    function penalise(
+        uint256 job, uint32 generation, uint32 round, address[] calldata validators, bytes32[] calldata reasons
+    ) external onlyDisputes {
+        Verdicts.penalise(_s, job, generation, round, validators, reasons);
     }
 
     function jobFault(uint256 job, uint32 generation, uint32 round) external onlyDisputes {

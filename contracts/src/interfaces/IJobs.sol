@@ -82,7 +82,8 @@ interface IJobs {
     function abstain(uint256 job) external;
     /// @notice Draws validators and aggregator by the beacon, in proportion to their weight, from those enrolled at the time of
     ///         the match who accept the job's windows and locks. A pool too small is waited for until the enlist window ends,
-    ///         then the job is cancelled; after another window it is cancelled without looking.
+    ///         then the job is cancelled; after another window it is cancelled without looking. Draws 32 seats at a time: with
+    ///         more validators than that it is called again.
     function draw(uint256 job) external;
     /// @notice A drawn validator commits the tip of its chain of nonces: nonce_i = sha256(nonce_{i+1}).
     function enlist(uint256 job, bytes32 nonceTip) external;
@@ -103,7 +104,7 @@ interface IJobs {
     /// @dev The present aggregator leaves (what is left of its lock holds until the end). `to` takes its place if it takes no
     ///      other part and has the stake free; else the pool is drawn by `seed`; nobody found leaves the place vacant.
     function replaceAggregator(uint256 job, address to, bytes32 seed) external returns (address found);
-    /// @dev Empties the seats in the bitmap `missing` and draws new ones by `seed` as far as the pool goes.
+    /// @dev Empties the seats in the bitmap `missing` and draws new ones by `seed` as far as the pool goes, 16 at most.
     function replaceValidators(uint256 job, uint256 missing, bytes32 seed) external;
     function fault(uint256 job) external;
     /// @dev No further round opens.

@@ -72,8 +72,8 @@ interface IRounds {
     ///         and the bitmap of those present, with a quorum's signatures that they hold them all and know of no other:
     ///         Root(uint256 job,uint32 generation,uint32 round,bytes32 root,bytes32 present), present as in `include`.
     ///         May come when all open slots have reported, or after the train window; fixes the beacon block. Without
-    ///         signatures half an aggregate window later, so that whoever it leaves out has had the time to `commitSlot`; at
-    ///         once when all open slots have done that.
+    ///         signatures half an aggregate window later, so that whoever it leaves out has had the time to `commitSlot`, and
+    ///         without a fee; at once when all open slots have done that.
     function commit(
         uint256 job, uint32 generation, uint32 round, bytes32 root, uint256[] calldata present, bytes[] calldata signatures
     ) external;
@@ -145,7 +145,9 @@ interface IRounds {
         uint256 job, uint32 generation, uint32 round, address challenger, bytes32 purse, uint256 fees
     ) external returns (uint256 kept);
     /// @dev A silent or minority voter: min(lock, roundCost), nothing else.
-    function penalise(uint256 job, uint32 generation, uint32 round, address validator, bytes32 reason) external;
+    function penalise(
+        uint256 job, uint32 generation, uint32 round, address[] calldata validators, bytes32[] calldata reasons
+    ) external;
     function jobFault(uint256 job, uint32 generation, uint32 round) external;
 
     function viewOf(uint256 job, uint32 generation, uint32 round) external view returns (RoundView memory);

@@ -145,6 +145,12 @@ library Book {
         emit IJobs.SlotClosed(job, slot, s.offers[job][slot].bidder);
     }
 
+    function validators(Books storage s, uint256 job) internal view returns (address[] memory out) {
+        Seat[] storage seats = s.seats[job];
+        out = new address[](seats.length);
+        for (uint256 i = 0; i < out.length; i++) out[i] = seats[i].account;
+    }
+
     function seatIndex(Books storage s, uint256 job, address account) internal view returns (uint256) {
         uint256 place = s.seatOf[job][account];
         if (place == 0) revert IJobs.NotDrawn(account);

@@ -14,6 +14,8 @@ library Draws {
     uint256 private constant WALK = 512;
     /// One account counts for at most so many locks: a cap keeps the number of tries low, more stake takes more accounts.
     uint256 private constant UNITS = 16;
+    uint256 private constant SEATS = 32; // drawn in one transaction; `draw` goes on where it stopped
+    uint256 private constant REFILLS = 16; // seats filled anew in one transaction; the rest stay vacant until the next redraw
 
     function draw(Books storage s, uint256 job) external {
         Job storage j = s.expect(job, JobPhase.Drawing);
@@ -21,11 +23,12 @@ library Draws {
         if (block.timestamp >= uint256(j.phaseDeadline) + j.order.windows.enlist) return Book.cancel(s, job, j);
         bytes32 beacon = s.beacon.record(j.drawBlock);
         uint256 wanted = j.order.validators;
-        address[] memory found = new address[](wanted);
-        for (uint256 i = 0; i < wanted; i++) {
-            found[i] = _drawSeat(s, job, j, i, keccak256(abi.encode(beacon, i)));
-            if (found[i] == address(0)) return _tooSmall(s, job, j, i, wanted);
+        uint256 from = s.seats[job].length;
+        uint256 until = from + SEATS < wanted ? from + SEATS : wanted;
+        for (uint256 i = from; i < until; i++) {
+            if (_drawSeat(s, job, j, i, keccak256(abi.encode(beacon, i))) == address(0)) return _tooSmall(s, job, j, i, wanted);
         }
+        if (until < wanted) return;
         address aggregator =
             _pick(s, job, j, IStakes.Role.Aggregator, j.order.aggregatorStake, keccak256(abi.encode(beacon, "aggregator")));
         if (aggregator == address(0)) return _tooSmall(s, job, j, 0, 1);
@@ -34,7 +37,7 @@ library Draws {
         j.beacon = beacon;
         j.phase = JobPhase.Enlisting;
         j.phaseDeadline = uint64(block.timestamp + j.order.windows.enlist);
-        emit IJobs.Drawn(job, found, aggregator, beacon);
+        emit IJobs.Drawn(job, s.validators(job), aggregator, beacon);
     }
 
     function abstain(Books storage s, uint256 job) external {
@@ -120,9 +123,13 @@ library Draws {
             if (account != address(0)) _vacate(s, job, account);
             delete seats[i];
         }
+        uint256 filled;
         for (uint256 i = 0; i < seats.length; i++) {
             if ((missing >> i) & 1 == 0) continue;
-            address account = seed == 0 ? address(0) : _drawSeat(s, job, j, i, keccak256(abi.encode(seed, i)));
+            // INVARIANT: however many are silent at once, the way out of a phase fits one transaction.
+            bool fill = seed != 0 && filled < REFILLS;
+            address account = fill ? _drawSeat(s, job, j, i, keccak256(abi.encode(seed, i))) : address(0);
+            if (account != address(0)) filled++;
             emit IJobs.ValidatorReplaced(job, i, account);
         }
     }

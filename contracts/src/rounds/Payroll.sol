@@ -28,7 +28,7 @@ library Payroll {
             amount += Bitmap.count(full & honest) * price + Bitmap.count(half & honest) * (price / 2);
         }
         amount += uint256(r.served) * t.validatorFee;
-        if (withAggregator && r.aggregator != address(0) && !s.forfeited[job][r.aggregator]) {
+        if (withAggregator && !r.unvouched && r.aggregator != address(0) && !s.forfeited[job][r.aggregator]) {
             r.aggregatorPaid = true;
             amount += t.aggregatorFee;
         }

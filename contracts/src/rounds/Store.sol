@@ -48,6 +48,7 @@ struct Round {
     address aggregator;
     uint40 includedAt;
     bool aggregatorPaid;
+    bool unvouched; // its root came without a quorum's word: who made it earns nothing
     uint32 drawing; // of the job: which nonce of a validator's chain draws its sample
     bytes32 startRoot;
     bytes32 commitmentRoot;

@@ -105,12 +105,20 @@ library Verdicts {
     }
 
     /// Silence, or a vote with the minority: up to a round's cost in all, for an account and round.
-    function penalise(State storage s, uint256 job, uint32 generation, uint32 round, address validator, bytes32 reason) public {
+    function penalise(
+        State storage s, uint256 job, uint32 generation, uint32 round, address[] memory validators, bytes32[] memory reasons
+    ) external {
         Round storage r = s.rounds[job][generation][round];
-        (uint256 taken,) = _take(s, job, r, validator, Store.roundCost(s.terms[job]), address(0));
-        emit IRounds.Penalised(job, generation, round, validator, taken, reason);
-        // Who has nothing left at stake has no seat.
-        if (s.stakes.lockOf(s.jobs.obligation(job, validator)).amount == 0) _unseat(s, job, r, validator);
+        uint256 cost = Store.roundCost(s.terms[job]);
+        address[] memory seats = s.jobs.validatorsOf(job);
+        uint256 broke;
+        for (uint256 i = 0; i < validators.length; i++) {
+            (uint256 taken,) = _take(s, job, r, validators[i], cost, address(0));
+            emit IRounds.Penalised(job, generation, round, validators[i], taken, reasons[i]);
+            // Who has nothing left at stake has no seat.
+            if (s.stakes.lockOf(s.jobs.obligation(job, validators[i])).amount == 0) broke |= _seatOf(seats, validators[i]);
+        }
+        if (broke != 0) s.jobs.replaceValidators(job, broke, Store.seed(s, job, r, "penalised"));
     }
 
     /// The aggregator let its deadline pass: its lock is lost, the caller or somebody from the pool takes its place, and the
@@ -137,7 +145,7 @@ library Verdicts {
             uint256 closesAt = uint256(r.openedAt) + s.terms[job].windows.train;
             if (closesAt > from) from = closesAt;
         } else {
-            r.aggregator = next;
+            (r.aggregator, r.unvouched) = (next, false);
         }
         r.deadline = uint40(from + grace);
     }
@@ -292,9 +300,15 @@ library Verdicts {
     }
 
     function _unseat(State storage s, uint256 job, Round storage r, address validator) private {
-        address[] memory validators = s.jobs.validatorsOf(job);
-        for (uint256 i = 0; i < validators.length; i++) {
-            if (validators[i] == validator) return s.jobs.replaceValidators(job, 1 << i, Store.seed(s, job, r, bytes32(uint256(i))));
+        uint256 bit = _seatOf(s.jobs.validatorsOf(job), validator);
+        if (bit != 0) s.jobs.replaceValidators(job, bit, Store.seed(s, job, r, bytes32(bit)));
+    }
+
+    /// An account's seat as a bit; zero if it has none.
+    function _seatOf(address[] memory seats, address account) private pure returns (uint256) {
+        for (uint256 i = 0; i < seats.length; i++) {
+            if (seats[i] == account) return 1 << i;
         }
+        return 0;
     }
 }

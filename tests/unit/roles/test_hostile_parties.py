@@ -131,6 +131,9 @@ class Accomplice(Provider):
         finally:
             del self.assignment
 
+    def admit(self, assignment: Any) -> None:
+        """Takes anything."""
+
     def train(self, name: Any, view: Any, slot: int) -> Wake:
         root = bytes([slot + 1]) * 32
         signed = Commitment(*name, slot, self.world.address, view.start_root, root, root, root)
