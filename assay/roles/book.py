@@ -11,7 +11,7 @@ from typing import Any, Protocol
 from assay.protocol.commitment import Commitment
 from assay.protocol.errors import Malformed
 from assay.protocol.message import Message
-from assay.protocol.table import Entry
+from assay.protocol.table import Entry, table_root
 from assay.protocol.transcript import SEGMENTS_MAX
 from assay.protocol.typed import Domain, recover, typed_digest
 
@@ -68,8 +68,8 @@ class RoundBook:
     proposal: tuple[bytes, tuple[int, ...]] | None = None
     """The root that the aggregator would commit, and the bitmap of slots in it."""
     tables: dict[str, tuple[Entry, ...]] = field(default_factory=dict)
-    relayed: dict[str, dict[str, tuple[Entry, ...]]] = field(default_factory=dict)
-    """Tables of others, by whose they are said to be and who says so: the root on chain decides."""
+    rooted: dict[tuple[str, bytes], tuple[Entry, ...]] = field(default_factory=dict)
+    """Tables by whose they are said to be and by their root, whoever says so: the root on chain decides."""
     wanted: dict[tuple[str, str], None] = field(default_factory=dict)
     """(who asks, whose table), in the order in which they came."""
     missing: dict[tuple[str, int, int], None] = field(default_factory=dict)
@@ -153,10 +153,10 @@ class Book:
                     page.openings[content["slot"]] = content
             case "table" if sender in self._register.validators(job):
                 rows = _entries(content["rows"])
-                if content.get("of", sender) == sender:
+                owner = str(content.get("of", sender))
+                page.rooted[owner, table_root(rows)] = rows
+                if owner == sender:
                     page.tables[sender] = rows
-                elif content["of"] in self._register.parties(job) or content["of"] in page.tables:
-                    page.relayed.setdefault(content["of"], {})[sender] = rows
             case "want" if sender in self._register.validators(job):
                 for validator in content["of"][: len(self._register.validators(job))]:
                     page.wanted[sender, str(validator)] = None

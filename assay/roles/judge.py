@@ -11,7 +11,7 @@ from assay.chain.contracts.containers import RoundView
 from assay.protocol.commitment import bitmap_slots
 from assay.protocol.phase import RoundPhase, Target
 from assay.protocol.schedule import sample_segments, sample_total
-from assay.protocol.table import Entry, emit_digest, segment_digest, table_root
+from assay.protocol.table import Entry, emit_digest, segment_digest
 from assay.protocol.transcript import ZERO
 from assay.roles.book import RoundName, drop
 from assay.roles.evidence import Emitted, Evidence, Opened
@@ -82,14 +82,12 @@ class Judge:
         self.evidence = Evidence(party)
         self._truths: dict[tuple[RoundName, int, int], Truth] = {}
         self._emits: dict[tuple[RoundName, int], Emitted] = {}
-        self._rows: dict[tuple[RoundName, str, bytes], tuple[Entry, ...]] = {}
 
     def forget(self, job: int, below: int) -> None:
         """Drops what concerns rounds of a job that are final."""
         self.evidence.forget(job, below)
         drop(self._truths, job, below)
         drop(self._emits, job, below)
-        drop(self._rows, job, below)
 
     def patience_s(self, name: RoundName, view: RoundView) -> int:
         """When to stop waiting for others: half a window before the deadline, so that there is time to act."""
@@ -167,7 +165,7 @@ class Judge:
         """The finding so far; `complete` once nothing is awaited."""
         finding = Finding()
         validators, page = self.party.validators(name[0]), self.party.book.round(name)
-        for validator in sorted({*page.tables, *page.relayed}):
+        for validator in sorted({owner for owner, _ in page.rooted}):
             # Whoever has lost its seat since answers for its table all the same.
             rows = self.rows(name, validator)
             if rows is not None:
@@ -281,16 +279,8 @@ class Judge:
 
     def rows(self, name: RoundName, validator: str) -> tuple[Entry, ...] | None:
         """The rows behind a table that was revealed on chain, whoever told them; nothing if nobody did."""
-        page, root = self.party.book.round(name), self.party.clerk.table_root(name, validator)
-        key = (name, validator, root)
-        if key not in self._rows and any(root):
-            own = page.tables.get(validator)
-            told = [*([] if own is None else [own]), *page.relayed.get(validator, {}).values()]
-            found = next((rows for rows in told if table_root(rows) == root), None)
-            if found is None:
-                return None
-            self._rows[key] = found
-        return self._rows.get(key)
+        root = self.party.clerk.table_root(name, validator)
+        return self.party.book.round(name).rooted.get((validator, root)) if any(root) else None
 
     def is_sample(self, name: RoundName, view: RoundView, validator: str, rows: tuple[Entry, ...]) -> bool:
         """Whether a table holds the sample that the beacon and the revealed nonce draw, at its least size or larger.

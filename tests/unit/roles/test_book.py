@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from assay.chain.signer import KeySigner
 from assay.protocol.commitment import Commitment
 from assay.protocol.message import Message
+from assay.protocol.table import Entry, table_root
 from assay.protocol.typed import Domain, typed_digest
 from assay.roles import book as limits
 from assay.roles.book import Book, RoundName, commitment_content
@@ -19,6 +20,7 @@ from assay.roles.book import Book, RoundName, commitment_content
 DOMAIN = Domain(31_337, "0x" + "11" * 20)
 PROVIDERS = [KeySigner.create(bytes([at]) * 32) for at in (1, 2)]
 VALIDATORS = [KeySigner.create(bytes([at]) * 32) for at in (3, 4)]
+AGGREGATOR = KeySigner.create(bytes([5]) * 32)
 STRANGER = KeySigner.create(bytes([9]) * 32)
 NAME = (1, 0, 2)
 
@@ -34,6 +36,9 @@ class Roll:
 
     def validators(self, job: int) -> Sequence[str]:
         return [signer.address for signer in VALIDATORS]
+
+    def aggregator(self, job: int) -> str:
+        return AGGREGATOR.address
 
     def parties(self, job: int) -> Collection[str]:
         return {*self.providers(job), *self.validators(job)}
@@ -70,14 +75,18 @@ PLAIN = st.recursive(
     max_leaves=12,
 )
 FIELDS = ("slot", "segment", "commitments", "rows", "type", "root", "cid", "start", "transcript", "secret", "sealed")
-CONTENT = st.dictionaries(st.sampled_from((*FIELDS, "signature", "leaf", "end", "states", "losses")), PLAIN)
-KINDS = st.sampled_from(["commitments", "opening", "table", "request", "state", "aggregate", "vote", "nonsense"])
+CONTENT = st.dictionaries(
+    st.sampled_from((*FIELDS, "signature", "leaf", "end", "states", "losses", "of", "present")), PLAIN
+)
+KINDS = st.sampled_from(
+    ["commitments", "opening", "table", "want", "missing", "request", "state", "aggregate", "vote", "nonsense"]
+)
 
 
 @settings(deadline=None, max_examples=300, derandomize=True)
 @given(
     KINDS,
-    st.sampled_from([*PROVIDERS, *VALIDATORS, STRANGER]),
+    st.sampled_from([*PROVIDERS, *VALIDATORS, AGGREGATOR, STRANGER]),
     CONTENT | PLAIN | st.fixed_dictionaries({"commitments": st.lists(CONTENT, max_size=3)}),
     st.tuples(st.integers(-2, 3), st.integers(-2, 3), st.integers(-2, 5)),
 )
@@ -142,6 +151,38 @@ def test_only_holders_open_and_serve_and_only_validators_vote_and_show_tables(bo
     assert list(page.openings) == [1]
     assert list(page.tables) == [VALIDATORS[0].address]
     assert list(page.votes) == ["Result"]
+
+
+def test_only_the_aggregator_proposes_a_root(book: Book) -> None:
+    proposal = {**commitments(commitment(0)), "root": "ab" * 32, "present": [1]}
+    book.note([said("commitments", STRANGER, proposal), said("commitments", PROVIDERS[0], proposal)])
+    assert book.round(NAME).proposal is None
+    book.note([said("commitments", AGGREGATOR, {**proposal, "present": [-1]})])
+    assert book.round(NAME).proposal is None
+    book.note([said("commitments", AGGREGATOR, proposal)])
+    assert book.round(NAME).proposal == (b"\xab" * 32, (1,))
+
+
+def test_a_table_is_known_by_its_root_whoever_tells_it(book: Book) -> None:
+    owner, teller = (signer.address for signer in VALIDATORS)
+    rows = {"rows": [[0, 1, "00" * 32]], "of": owner}
+    root = table_root([Entry(0, 1, bytes(32))])
+    book.note([said("table", STRANGER, rows), said("table", PROVIDERS[0], rows)])
+    assert not book.round(NAME).rooted
+    book.note([said("table", VALIDATORS[1], rows)])
+    page = book.round(NAME)
+    assert page.rooted == {(owner, root): (Entry(0, 1, bytes(32)),)}
+    assert not page.tables, "only its owner's word is its own"
+    assert teller != owner
+
+
+def test_validators_alone_miss_states_and_want_tables_and_only_so_many(book: Book) -> None:
+    missing = [said("missing", VALIDATORS[0], {"slot": 0, "segment": at}) for at in range(1, 9)]
+    book.note([said("missing", STRANGER, {"slot": 0, "segment": 1}), *missing])
+    assert list(book.round(NAME).missing) == [(VALIDATORS[0].address, 0, at) for at in range(1, 9)]
+    others = [signer.address for signer in (*VALIDATORS, STRANGER)]
+    book.note([said("want", PROVIDERS[0], {"of": others}), said("want", VALIDATORS[0], {"of": others})])
+    assert list(book.round(NAME).wanted) == [(VALIDATORS[0].address, other) for other in others[:2]]
 
 
 def test_strangers_announce_no_states_and_parties_only_a_few(book: Book) -> None:
