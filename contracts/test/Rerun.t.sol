@@ -321,9 +321,11 @@ contract RerunTest is Network {
 
     function test_slash_byVote_ofAnotherRound_succeeds() external {
         address validator = jobs.validatorsOf(job)[4];
+        (address[] memory wrong, bytes32[] memory reasons) = (new address[](1), new bytes32[](1));
+        (wrong[0], reasons[0]) = (validator, "minority");
         for (uint32 round = 0; round < 2; round++) {
             vm.prank(address(rerun));
-            rounds.penalise(job, 0, round, validator, "minority");
+            rounds.penalise(job, 0, round, wrong, reasons);
             equal(stakes.staked(token, validator), FUNDS / 2 - (round + 1) * COST, "each round has its own cap");
         }
     }

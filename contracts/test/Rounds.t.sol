@@ -892,7 +892,7 @@ contract RoundsTest is Network {
         vm.expectPartialRevert(IRounds.NotModule.selector);
         rounds.disprovedAggregate(job, 0, 0, stranger, 0, 0);
         vm.expectPartialRevert(IRounds.NotModule.selector);
-        rounds.penalise(job, 0, 0, stranger, "x");
+        rounds.penalise(job, 0, 0, new address[](0), new bytes32[](0));
         vm.expectPartialRevert(IRounds.NotModule.selector);
         rounds.jobFault(job, 0, 0);
         vm.stopPrank();

@@ -651,7 +651,7 @@ class Jobs(Contract):
         return Call(self, pack(bytes.fromhex("6299f8cf"), ("uint256",), (job,)), 0, read_nothing)
 
     def validators_of(self, job: int, *, block: BlockTag = "latest") -> tuple[str, ...]:
-        """`validatorsOf(uint256 job) returns (address[] out)`."""
+        """`validatorsOf(uint256 job) returns (address[])`."""
         values = self._view(pack(bytes.fromhex("e7d27ae5"), ("uint256",), (job,)), ("address[]",), block)
         answer: tuple[str, ...] = tuple(to_checksum(item) for item in values[0])
         return answer

@@ -912,14 +912,16 @@ class Rounds(Contract):
         answer: tuple[int, ...] = tuple(values[0])
         return answer
 
-    def penalise(self, job: int, generation: int, round: int, validator: str, reason: bytes) -> Call[None]:
-        """`penalise(uint256 job, uint32 generation, uint32 round, address validator, bytes32 reason)`."""
+    def penalise(
+        self, job: int, generation: int, round: int, validators: Sequence[str], reasons: Sequence[bytes]
+    ) -> Call[None]:
+        """`penalise(uint256 job, uint32 generation, uint32 round, address[] validators, bytes32[] reasons)`."""
         return Call(
             self,
             pack(
-                bytes.fromhex("cf7a84ca"),
-                ("uint256", "uint32", "uint32", "address", "bytes32"),
-                (job, generation, round, validator, reason),
+                bytes.fromhex("248de28c"),
+                ("uint256", "uint32", "uint32", "address[]", "bytes32[]"),
+                (job, generation, round, validators, reasons),
             ),
             0,
             read_nothing,

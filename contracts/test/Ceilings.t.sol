@@ -1,0 +1,256 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity ^0.8.28;
+
+import {Hashing} from "../src/Hashing.sol";
+import {Commitment, JobPhase, RoundPhase, Target, TranscriptOpening} from "../src/Types.sol";
+import {IDisputes} from "../src/interfaces/IDisputes.sol";
+import {IStakes} from "../src/interfaces/IStakes.sol";
+import {Meter} from "./Gas.t.sol";
+import {Network} from "./Network.sol";
+
+/// @title What the heaviest transactions cost at the ceilings: 256 providers, 64 validators, four rounds ahead. None may need more
+///        than a block admits to one transaction (EIP-7825). Run with --isolate, so that calldata is paid for.
+contract CeilingsTest is Network {
+    event Measured(string name, uint256 gas);
+
+    Meter private constant METER = Meter(address(vm));
+    uint256 private constant LIMIT = 16_777_216;
+    uint16 private constant PROVIDERS = 256;
+    uint16 private constant VALIDATORS = 64;
+    uint128 private constant CEILING = 100;
+    uint256 private constant ALL = type(uint256).max;
+    uint96 private constant COST = 256 * 100 + 64 * 10 + 30;
+
+    function _measure(string memory name) private {
+        uint256 gas = METER.lastCallGas().gasTotalUsed;
+        emit Measured(name, gas);
+        atMost(gas, LIMIT, name);
+    }
+
+    /// Validators of weights 1 to 16 in a pool of 200, so that most picks are refused; locks that one verdict uses up.
+    function setUp() external {
+        deploy(false);
+        populate(0, 0, 8);
+        for (uint256 i = 0; i <= PROVIDERS; i++) bidders.push(_account(0xB000 + i));
+        draft(PROVIDERS, VALIDATORS, 8);
+        order.priceCeiling = CEILING;
+        order.validatorFee = 10;
+        order.aggregatorFee = 30;
+        (order.providerStake, order.validatorStake, order.aggregatorStake) = (COST, COST, COST);
+        order.lookahead = 4;
+        for (uint256 i = 0; i < 200; i++) {
+            pool.push(_account(0xA000 + i));
+            _enrolWith(pool[i], IStakes.Role.Validator, i == 0 ? 16 * COST : COST);
+        }
+        mine(1);
+    }
+
+    function _matched() private returns (uint256 job) {
+        job = post();
+        // Each bid is lower than all before it: the list moves as a whole.
+        for (uint256 i = 0; i <= PROVIDERS; i++) sealBid(job, bidders[i], _price(i));
+        skip(order.windows.bid);
+        for (uint256 i = 0; i <= PROVIDERS; i++) openBid(job, bidders[i], _price(i));
+        _measure("revealBid");
+        jobs.close(job);
+        _measure("close");
+        mine(3);
+    }
+
+    function _price(uint256 i) private pure returns (uint128) {
+        return uint128(CEILING - (i * CEILING) / 300);
+    }
+
+    function _running() private returns (uint256 job) {
+        job = _matched();
+        for (uint256 i = 0; i < 2; i++) {
+            yes(phaseOf(job) == JobPhase.Drawing, "32 seats at a time");
+            jobs.draw(job);
+            _measure("draw");
+        }
+        address[] memory seats = jobs.validatorsOf(job);
+        for (uint256 i = 0; i < seats.length; i++) enlist(job, seats[i]);
+        jobs.start(job);
+        _measure("start");
+    }
+
+    function _commit(uint256 job, uint32 generation, uint32 round) private {
+        commitAs(jobs.aggregatorOf(job), job, generation, round, "root", ALL, order.quorum);
+        mine(3);
+    }
+
+    function _challenging(uint256 job, uint32 generation, uint32 round) private {
+        _commit(job, generation, round);
+        tables(job, generation, round);
+        includeRound(job, generation, round, ALL, ALL);
+        _measure("include");
+        aggregateRound(job, generation, round);
+        _measure("aggregate");
+    }
+
+    /// Four rounds stand, a fifth is committed.
+    function _ahead(uint256 job) private {
+        for (uint32 round = 0; round < 4; round++) _challenging(job, 0, round);
+        _commit(job, 0, 4);
+    }
+
+    function test_ceilings_match_end_succeeds() external {
+        order.rounds = 1;
+        uint256 job = _running();
+        _challenging(job, 0, 0);
+        skip(order.windows.challenge);
+        rounds.finalise(job, 0, 0);
+        _measure("finalise");
+        jobs.end(job);
+        _measure("end");
+        // What the end left is had by each alone.
+        uint256 left;
+        for (uint256 i = 0; i <= PROVIDERS; i++) if (stakes.locked(token, bidders[i]) != 0) left++;
+        equal(left, PROVIDERS - 64, "released by settleBid");
+        for (uint256 i = 0; i <= PROVIDERS; i++) {
+            if (stakes.locked(token, bidders[i]) == 0) continue;
+            jobs.settleBid(job, bidders[i]);
+            if (left-- == PROVIDERS - 64) _measure("settleBid");
+            equal(stakes.locked(token, bidders[i]), 0, "unlocked");
+        }
+        equal(left, 0, "each of them");
+        for (uint256 i = 0; i < pool.length; i++) equal(stakes.locked(token, pool[i]), 0, "unlocked");
+    }
+
+    function test_ceilings_late_succeeds() external {
+        uint256 job = _running();
+        skip(order.windows.train);
+        commitAs(jobs.aggregatorOf(job), job, 0, 0, "root", 1, order.quorum);
+        mine(3);
+        tables(job, 0, 0);
+        includeRound(job, 0, 0, 1, 1);
+        _measure("includeLate");
+    }
+
+    function test_ceilings_fault_succeeds() external {
+        uint256 job = _running();
+        _ahead(job);
+        bytes32 structHash = keccak256(abi.encode(Hashing.FAULT_TYPE, job, uint32(0), uint32(0), bytes32("fault")));
+        bytes[] memory signatures = sign(job, structHash, VALIDATORS);
+        tables(job, 0, 4);
+        rounds.attestFault(job, 0, 0, "fault", signatures);
+        _measure("attestFault");
+    }
+
+    function test_ceilings_redraw_succeeds() external {
+        uint256 job = _running();
+        _commit(job, 0, 0);
+        skip(order.windows.table);
+        rounds.advance(job, 0, 0);
+        _measure("redraw");
+    }
+
+    function _challenge(uint256 job) private returns (uint256 dispute) {
+        IDisputes.Claim memory claim;
+        claim.target = Target.Aggregate;
+        claim.commitment.job = job;
+        bytes32 sealedChallenge = keccak256(abi.encode(claim, consumer, bytes32("salt")));
+        vm.prank(consumer);
+        rerun.commitChallenge(job, sealedChallenge);
+        mine(1);
+        vm.prank(consumer);
+        dispute = rerun.openChallenge(claim, "salt");
+        _measure("openChallenge");
+    }
+
+    function _vote(uint256 dispute, uint256 count, bool different) private {
+        address[] memory voters = rerun.votersOf(dispute);
+        for (uint256 i = 0; i < count; i++) {
+            bytes32 digest = different ? bytes32(i + 1) : bytes32("truth");
+            vm.prank(voters[i]);
+            rerun.vote(dispute, keccak256(abi.encode(dispute, voters[i], digest, bytes32("pepper"))));
+        }
+        skip(order.windows.table);
+        for (uint256 i = 0; i < count; i++) {
+            vm.prank(voters[i]);
+            rerun.revealVote(dispute, different ? bytes32(i + 1) : bytes32("truth"), "pepper");
+        }
+        skip(order.windows.open);
+    }
+
+    /// The aggregate of the oldest of five open rounds falls by a bare majority; all other voters lose their seats.
+    function test_ceilings_rewind_succeeds() external {
+        uint256 job = _running();
+        _ahead(job);
+        uint256 dispute = _challenge(job);
+        _vote(dispute, order.quorum, false);
+        rerun.decide(dispute);
+        _measure("decideRewind");
+        yes(rounds.viewOf(job, 0, 4).orphan, "rewound");
+    }
+
+    function test_ceilings_decide_allSilent_succeeds() external {
+        uint256 job = _running();
+        _challenging(job, 0, 0);
+        uint256 dispute = _challenge(job);
+        _vote(dispute, 0, false);
+        rerun.decide(dispute);
+        _measure("decideSilent");
+    }
+
+    function test_ceilings_decide_allDifferent_succeeds() external {
+        uint256 job = _running();
+        _challenging(job, 0, 0);
+        uint256 dispute = _challenge(job);
+        _vote(dispute, VALIDATORS, true);
+        rerun.decide(dispute);
+        _measure("decideDifferent");
+    }
+
+    // ---------------------------------------------------------------- openings
+
+    function rootOf(Commitment calldata c, TranscriptOpening calldata o) external pure returns (bytes32) {
+        return Hashing.transcriptRoot(c, o);
+    }
+
+    function _opening(uint32 segments, string memory name) private {
+        (order.providers, order.validators, order.quorum, order.rounds) = (1, 1, 1, 1);
+        order.stepsPerRound = 8 * segments;
+        order.windows.train = 1000;
+        uint256 job = post();
+        sealBid(job, bidders[0], 50);
+        skip(order.windows.bid);
+        openBid(job, bidders[0], 50);
+        jobs.close(job);
+        mine(3);
+        jobs.draw(job);
+        enlist(job, jobs.validatorsOf(job)[0]);
+        jobs.start(job);
+        TranscriptOpening memory o;
+        o.secret = "secret";
+        o.updateRoot = keccak256("update");
+        o.stateRoots = new bytes32[](segments + 1);
+        o.lossBits = new uint32[](segments);
+        for (uint256 i = 0; i <= segments; i++) {
+            o.stateRoots[i] = keccak256(abi.encode(i));
+            if (i > 0) o.lossBits[i - 1] = 0x3f7fffff - uint32(i);
+        }
+        Commitment memory c = commitmentOf(job, 0, 0, 0);
+        c.secretHash = sha256(abi.encode(o.secret));
+        c.transcriptRoot = this.rootOf(c, o);
+        vm.prank(c.provider);
+        rounds.commitSlot(c);
+        vm.prank(jobs.aggregatorOf(job));
+        rounds.commit(job, 0, 0, "root", bits(0), new bytes[](0));
+        mine(3);
+        rounds.revealSecret(c, new bytes32[](0), o);
+        _measure(name);
+    }
+
+    function test_ceilings_opening17_succeeds() external {
+        _opening(16, "revealSecret17");
+    }
+
+    function test_ceilings_opening257_succeeds() external {
+        _opening(256, "revealSecret257");
+    }
+
+    function test_ceilings_opening1025_succeeds() external {
+        _opening(1024, "revealSecret1025");
+    }
+}
