@@ -18,7 +18,7 @@ from assay.chain.rpc import Rpc, read_quantity
 from assay.chain.sender import Sender
 from assay.chain.signer import KeySigner, Signer
 from assay.chain.transactions import decode_transaction
-from assay.protocol.errors import AssayError, Unavailable
+from assay.protocol.errors import AssayError, BadInput, Unavailable
 
 POLL_S = 0.5
 NUDGE_S = 15.0
@@ -190,12 +190,17 @@ class NodeGround:
             self._faucet.give(signer, missing_wei)
 
     def _refuel(self) -> None:
-        """Whoever has used up half of its coin gets more. Free coin is never used up."""
-        if self._signers:
-            least_wei = PARTY_GAS // 2 * price_gas(self._rpc)
-            for signer in self._signers.values():
-                if self._rpc.get_balance(signer.address) < least_wei:
+        """Whoever has used up half of its coin gets more, as long as there is more. Free coin is never used up."""
+        if not self._signers:
+            return
+        least_wei = PARTY_GAS // 2 * price_gas(self._rpc)
+        for signer in self._signers.values():
+            if self._rpc.get_balance(signer.address) < least_wei:
+                try:
                     self.fund(signer)
+                except BadInput as refusal:
+                    # What it has may last; a job that is under way is not given up for what may never be needed.
+                    self._tell(refusal.message)
 
     def close(self) -> None:
         """Sends what coin is left back to whoever gave it, without waiting for it to arrive, and disconnects."""

@@ -37,6 +37,10 @@ def run(
     Needs no network, no wallet and no compiler. Ends with who did what, where every token went, one audited step and
     one answer of the trained model.
 
+    With `--rpc` the same job runs on the chain of a node, on which it deploys contracts of its own and pays about 60
+    million gas. Where the node lets us move its time (anvil, hardhat) that takes seconds more; elsewhere the job's
+    windows pass in real time: about half an hour with a block every 2 seconds, some hours with one every 12.
+
     Examples:
 
     - `assay demo`

@@ -1,6 +1,7 @@
 """The demo on a node's chain: a real anvil, as it is or behind a gate that keeps back what development nodes do."""
 
 import importlib
+import itertools
 import json
 import os
 import re
@@ -18,6 +19,8 @@ from typing import Any
 import pytest
 import requests
 
+from assay.api.cast import DemoOptions
+from assay.api.demo import compose, run_demo, stretch
 from assay.chain.connect import connect, disconnect
 from assay.chain.ground import PARTY_GAS
 from assay.chain.keyfile import read_key
@@ -26,7 +29,10 @@ from assay.chain.node import NodeGround
 from assay.chain.rpc import Rpc
 from assay.chain.sender import Sender
 from assay.chain.signer import KeySigner
-from assay.protocol.errors import BadInput, Unavailable
+from assay.protocol.errors import BadInput, Refused, Unavailable
+from assay.protocol.job import Job
+from assay.roles.provider import Provider
+from assay.store.sources import load
 
 pytestmark = pytest.mark.xdist_group("anvil")
 
@@ -214,6 +220,44 @@ def test_a_chain_that_mines_on_demand_is_asked_for_a_block() -> None:
             with pytest.raises(Unavailable, match="no new block"):
                 ground.pass_block()
         ground.close()
+
+
+def test_an_account_that_runs_dry_is_told_of_and_does_not_end_the_job() -> None:
+    payer, said = KeySigner(KEY), []
+    with run_node("--accounts", "0") as url, ask(url) as rpc, keep_back(url, *SETTERS) as gated:
+        ticks = itertools.count(step=20)
+        ground = NodeGround(gated, payer, say=said.append, timer=lambda: float(next(ticks)))
+        rpc.request("anvil_setBalance", payer.address, hex(ETHER))
+        party = KeySigner.create()
+        ground.fund(party)
+        rpc.request("anvil_setBalance", payer.address, hex(1))
+        rpc.request("anvil_setBalance", party.address, hex(1))
+        head = rpc.get_head()
+        ground.pass_block()
+        ground.close()
+        assert rpc.get_head() == head + 1
+        assert len(said) == 1
+        assert payer.address in said[0]
+
+
+def test_windows_are_made_for_the_pace_of_the_chain() -> None:
+    job, _ = compose(DemoOptions(), 6, load("sklearn:digits"))
+    assert stretch(job, 0.0) == stretch(job, 0.1) == job
+    slow = stretch(job, 12.0)
+    assert slow.windows.bid_s >= 2 * 3 * 6 * 12
+    assert slow.windows.table_s * job.windows.bid_s == job.windows.table_s * slow.windows.bid_s
+    assert slow.verify.challenge_s * job.windows.bid_s == job.verify.challenge_s * slow.windows.bid_s
+    assert Job.from_document(slow.document) == slow
+
+
+def test_a_job_that_nobody_takes_ends_with_a_hint(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(self: Provider, assignment: object) -> None:
+        raise Refused("not on this machine")
+
+    monkeypatch.setattr(Provider, "admit", refuse)
+    with pytest.raises(Unavailable, match="cancelled") as refusal:
+        run_demo(DemoOptions(model="mlp", rounds=1), lambda _: None)
+    assert refusal.value.hint
 
 
 def test_nothing_answers(tmp_path: Path) -> None:
