@@ -1,7 +1,9 @@
 """Who takes part in the demo: what may be chosen, and what of it is refused before anything heavy is loaded."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
+from assay.chain.location import check_url
 from assay.protocol.errors import BadInput
 from assay.roles.zoo import CHEATS, Card
 
@@ -11,7 +13,10 @@ PROVIDERS_MAX = 64
 
 @dataclass(frozen=True)
 class DemoOptions:
-    """What may be chosen. `providers` counts the honest; `cheaters` join them, or take a place in their own role."""
+    """What may be chosen. `providers` counts the honest; `cheaters` join them, or take a place in their own role.
+
+    `rpc` is a node's URL, nothing for the embedded chain; the key in `key_file` pays for gas there.
+    """
 
     seed: int = 7
     providers: int = 4
@@ -20,10 +25,16 @@ class DemoOptions:
     data: str = "sklearn:digits"
     model: str = ""
     validators: int = 5
+    rpc: str | None = None
+    key_file: Path | None = None
 
 
 def choose_cast(options: DemoOptions) -> dict[str, list[Card | None]]:
     """Who plays each place: None for the honest. Errors: `BadInput`."""
+    if options.rpc is not None:
+        check_url(options.rpc)
+    elif options.key_file is not None:
+        raise BadInput("a key file pays for gas on a node", hint="name the node with --rpc")
     unknown = [name for name in options.cheaters if name not in CHEATS]
     if unknown:
         raise BadInput(f"no cheat is called {unknown[0]!r}", hint="`assay zoo` lists them")

@@ -5,9 +5,9 @@ Nothing here decides anything: it sets the parties up, lets them run, watches, a
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from hashlib import sha256
-from math import prod
+from math import ceil, prod
 from typing import Any
 
 import torch
@@ -17,9 +17,13 @@ from assay.api.ledger import percent_text
 from assay.api.observer import Observer
 from assay.api.story import Story
 from assay.architectures import SHIPPED, load_shipped, mlp
+from assay.chain.ground import Ground, SimulatedGround
+from assay.chain.keyfile import read_key
+from assay.chain.node import NodeGround
 from assay.market.quote import Quote, quote
-from assay.protocol.errors import BadInput
+from assay.protocol.errors import BadInput, Unavailable
 from assay.protocol.job import Job
+from assay.protocol.phase import JobPhase
 from assay.roles.aggregator import Aggregator
 from assay.roles.network import Network, Role
 from assay.roles.provider import Provider
@@ -41,6 +45,10 @@ SHIPPED_COUNT_MAX = 8
 BATCH_SIZE = 64
 INIT = "seed:7"
 SGD = {"name": "sgd", "lr": 0.05, "momentum": 0.9}
+BID_TRANSACTIONS = 3
+"""Of each provider while bids are taken, one after another: the window that a slow chain fills first."""
+BID_SHARE = 0.5
+"""How much of that window they may take."""
 
 
 @dataclass(frozen=True)
@@ -65,19 +73,53 @@ updates, aggregates and disputes all checking stays below 15% of training."""
 
 
 def run_demo(options: DemoOptions, on_event: Callable[[dict[str, Any]], None]) -> dict[str, Any]:
-    """Runs one job to its end and returns its report (see `assay.api.schema`). Errors: `BadInput`."""
+    """Runs one job to its end and returns its report (see `assay.api.schema`). Errors: `BadInput`; on a node also
+    `Unavailable`, and `Refused` with its words."""
     started_s = time.perf_counter()
     # Tensors this small are slower on two threads than on one; the bits are the same.
     torch.set_num_threads(1)
+
+    def say(text: str) -> None:
+        on_event({"kind": "step", "text": text})
+
     cast = choose_cast(options)
+    ground = open_ground(options, say)
+    try:
+        report = play(options, cast, ground, on_event)
+    finally:
+        ground.close()
+    report["seconds"]["total"] = time.perf_counter() - started_s
+    train_s = report["seconds"]["train"]
+    report["ratio"]["overhead"] = (report["seconds"]["total"] - train_s) / train_s
+    on_event({"kind": "done"})
+    return report
+
+
+def open_ground(options: DemoOptions, say: Callable[[str], None]) -> Ground:
+    """The chain that is asked for. Errors: `BadInput`, `Unavailable`."""
+    if options.rpc is None:
+        return SimulatedGround()
+    key = read_key(options.key_file) if options.key_file else None
+    ground = NodeGround(options.rpc, key, say=say)
+    say(ground.words)
+    return ground
+
+
+def play(
+    options: DemoOptions, cast: dict[str, list[Card | None]], ground: Ground, on_event: Callable[[dict[str, Any]], None]
+) -> dict[str, Any]:
+    """The whole job on one ground; the report, but for what only the caller knows."""
     on_event({"kind": "step", "text": f"loading {options.data}"})
     samples = load(options.data)
     check_samples(samples, len(cast["provider"]))
     job, bundle = compose(options, len(cast["provider"]), samples)
     quoted = quote_of(quote(job, DECIMALS))
     train, test = split(samples, job.data.held_out, job.data.split_seed)
-    on_event({"kind": "step", "text": "deploying the contracts on a chain of our own"})
-    network = Network(sha256(b"assay.demo" + options.seed.to_bytes(8, "big")).digest(), time.perf_counter)
+    place = "a node's chain" if options.rpc else "a chain of our own"
+    on_event({"kind": "step", "text": f"deploying the contracts on {place}"})
+    seed = sha256(b"assay.demo" + options.seed.to_bytes(8, "big") + ground.salt).digest()
+    network = Network(seed, time.perf_counter, ground=ground)
+    job = stretch(job, network.transaction_s)
     stage = Stage(network, job, bundle, train, test)
     enter_cast(stage, cast)
     names = {world.address: name for name, world in network.worlds.items()}
@@ -87,16 +129,25 @@ def run_demo(options: DemoOptions, on_event: Callable[[dict[str, Any]], None]) -
     on_event({"kind": "step", "text": quote_line(quoted)})
     on_event({"kind": "step", "text": "posting the job"})
     stage.play(turns_max=TURNS_MAX)
+    if network.ledger.jobs.view_of(stage.job).phase == JobPhase.CANCELLED:
+        raise Unavailable(
+            "the job was cancelled: its places were not taken in time",
+            hint="use a node that answers sooner, or fewer parties",
+        )
     on_event({"kind": "step", "text": "taking the stakes back"})
     network.unstake_all()
     observer.tick()
     observer.account.check()
-    report = {**Story(network, observer, stage.order, stage.job).report(), "quote": quoted}
-    report["seconds"]["total"] = time.perf_counter() - started_s
-    train_s = report["seconds"]["train"]
-    report["ratio"]["overhead"] = (report["seconds"]["total"] - train_s) / train_s
-    on_event({"kind": "done"})
-    return report
+    return {**Story(network, observer, stage.order, stage.job).report(), "quote": quoted}
+
+
+def stretch(job: Job, transaction_s: float) -> Job:
+    """The job with windows in which all transactions fit, one after another, each of `transaction_s` seconds."""
+    bids_s = BID_TRANSACTIONS * job.match.providers * transaction_s
+    factor = max(1, ceil(bids_s / (BID_SHARE * job.windows.bid_s)))
+    windows = {window.name: factor * getattr(job.windows, window.name) for window in fields(job.windows)}
+    verify = replace(job.verify, challenge_s=factor * job.verify.challenge_s)
+    return replace(job, windows=replace(job.windows, **windows), verify=verify)
 
 
 def compose(options: DemoOptions, provider_count: int, samples: Samples) -> tuple[Job, Bundle]:

@@ -1,15 +1,51 @@
 """A web3 connection to the embedded chain or to any node."""
 
+from collections.abc import Callable
 from typing import Any
 
 import requests
 from web3 import HTTPProvider, Web3
+from web3.types import RPCEndpoint, RPCResponse
 
 from assay.chain.embedded import EmbeddedChain
+from assay.chain.location import check_url, show_url
 from assay.chain.provider import EmbeddedProvider
-from assay.protocol.errors import BadInput, Unavailable
+from assay.chain.rpc import Rpc
+from assay.protocol.errors import AssayError, BadInput, Unavailable
 
 TIMEOUT_S = 30.0
+Heard = Callable[[str, Any, RPCResponse, float], None]
+"""Told of each answer: method, parameters, answer, seconds by the timer."""
+
+
+class NodeProvider(HTTPProvider):
+    """A node's provider whose failures never quote the URL, and that can be listened to."""
+
+    def __init__(self, url: str, timeout_s: float) -> None:
+        super().__init__(url, request_kwargs={"timeout": timeout_s}, session=requests.Session())
+        self.timer: Callable[[], float] = lambda: 0.0
+        self.heard: Heard | None = None
+
+    def make_request(self, method: RPCEndpoint, params: Any) -> RPCResponse:
+        """One request."""
+        started_s = self.timer()
+        try:
+            answer = super().make_request(method, params)
+        except RecursionError:
+            raise ValueError("nested too deeply") from None
+        except requests.RequestException as error:
+            status = getattr(error.response, "status_code", None)
+            words = f"HTTP status {status}" if status else type(error).__name__
+            raise requests.RequestException(words) from None
+        if self.heard is not None:
+            self.heard(method, params, answer, self.timer() - started_s)
+        return answer
+
+    def close(self) -> None:
+        """Ends the HTTP session."""
+        session = self._request_session_manager._explicit_session
+        if session is not None:
+            session.close()
 
 
 def connect(url: str | None = None, *, timeout_s: float = TIMEOUT_S, **settings: Any) -> Web3:
@@ -23,13 +59,14 @@ def connect(url: str | None = None, *, timeout_s: float = TIMEOUT_S, **settings:
         return Web3(EmbeddedProvider(chain))
     if settings:
         raise BadInput("settings of the embedded chain do not go with a URL", hint="leave out the URL or the settings")
-    if not url.startswith(("http://", "https://")):
-        raise BadInput(f"not a node's URL: {url!r}", hint="give http://host:port or https://...")
-    session = requests.Session()
-    web3 = Web3(HTTPProvider(url, request_kwargs={"timeout": timeout_s}, session=session))
-    if not web3.is_connected():
-        session.close()
-        raise Unavailable(f"no node answers at {url}", hint="start it, or check the URL")
+    provider = NodeProvider(check_url(url), timeout_s)
+    web3 = Web3(provider)
+    try:
+        Rpc(web3).get_chain_id()
+    except AssayError as error:
+        provider.close()
+        hint = "start it, or check the URL"
+        raise Unavailable(f"no node answers at {show_url(url)}: {error.message}", hint=hint) from None
     return web3
 
 
@@ -38,10 +75,8 @@ def disconnect(web3: Web3) -> None:
     chain = get_embedded(web3)
     if chain is not None:
         chain.close()
-    elif isinstance(web3.provider, HTTPProvider):
-        session = web3.provider._request_session_manager._explicit_session
-        if session is not None:
-            session.close()
+    elif isinstance(web3.provider, NodeProvider):
+        web3.provider.close()
 
 
 def get_embedded(web3: Web3) -> EmbeddedChain | None:

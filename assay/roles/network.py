@@ -1,7 +1,7 @@
-"""A whole network in one process: real contracts on an embedded chain, every role in turn, time that only we advance.
+"""A whole network in one process: real contracts on one chain, every role in turn, time that only we advance if we may.
 
-Nothing is shared but the ports, so the same roles run as processes elsewhere. One thread, a fixed order of turns and
-seeded keys make a run a function of its seed.
+Nothing is shared but the ports, so the same roles run as processes elsewhere. On the embedded chain one thread, a fixed
+order of turns and seeded keys make a run a function of its seed.
 """
 
 from collections.abc import Callable
@@ -12,9 +12,8 @@ from typing import Protocol
 from assay.chain.contracts.containers import Order
 from assay.chain.contracts.test_stablecoin import TestStablecoin
 from assay.chain.deploy import DEMO_LIMITS, Deployment, Limits, deploy, plan_system
-from assay.chain.embedded import EmbeddedChain
+from assay.chain.ground import DEPLOY_GAS, PARTY_GAS, Ground, SimulatedGround
 from assay.chain.ledger import Ledger
-from assay.chain.metered import connect_metered
 from assay.chain.sender import Sender
 from assay.chain.signer import KeySigner
 from assay.net.memory import Board
@@ -26,13 +25,8 @@ from assay.roles.wake import IDLE, Wake
 from assay.roles.world import Compute, MemoryJournal, Meter, SeededEntropy, World
 from assay.store.memory import MemoryBlobs
 
-GENESIS_S = 1_800_000_000
-"""Where simulated time begins; any fixed moment does."""
-BLOCK_S = 2
-"""Simulated seconds from one idle block to the next."""
 PATIENT_BLOCKS = 4
 """Idle blocks before time jumps to the next deadline: more than the beacon's delay."""
-WEALTH_WEI = 10**21
 CHALLENGES_AT_ONCE = 4
 LOCK_MAX, WINDOW_MIN_S = 2**96 - 1, 1
 """What members of the pools accept: any lock they have, and windows as short as this network's time."""
@@ -52,44 +46,35 @@ class Role(Protocol):
 
 
 @dataclass
-class SimulatedClock:
-    """Seconds that pass only when told to."""
-
-    now_s: int = GENESIS_S
-
-    def __call__(self) -> int:
-        return self.now_s
-
-
-@dataclass
 class Network:
-    """One process, one chain, any number of parties."""
+    """One process, one chain, any number of parties. `transaction_s` is how long a transaction takes on the chain."""
 
     seed: bytes
     timer: Callable[[], float]
     limits: Limits = DEMO_LIMITS
-    chain_id: int = 31_337
-    clock: SimulatedClock = field(default_factory=SimulatedClock)
+    ground: Ground = field(default_factory=SimulatedGround)
     parties: dict[str, Role] = field(default_factory=dict)
     worlds: dict[str, World] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.chain = EmbeddedChain(self.chain_id, clock=self.clock)
+        self.chain = self.ground.chain
         self.meter = Meter()
-        self.web3 = connect_metered(self.chain, self.timer, lambda spent_s: self.meter.add("chain", spent_s))
-        operator = self.signer("operator")
+        self.web3 = self.ground.connect(self.timer, lambda spent_s: self.meter.add("chain", spent_s))
+        operator = self.signer("operator", DEPLOY_GAS)
         self.sender = Sender(self.web3, operator)
-        self.deployment: Deployment = deploy(self.sender, plan_system(operator.address, self.limits))
+        began_s, plan = self.ground.now_s(), plan_system(operator.address, self.limits)
+        self.deployment: Deployment = deploy(self.sender, plan)
+        self.transaction_s = (self.ground.now_s() - began_s) / len(plan)
         self.ledger = Ledger(self.web3, self.deployment, operator)
         self.token = self.ledger.open(TestStablecoin)
         self.blobs = MemoryBlobs()
-        self.domain = Domain(self.chain_id, self.ledger.rounds.address)
+        self.domain = Domain(self.deployment.chain_id, self.ledger.rounds.address)
         self.board = Board(self.domain)
 
-    def signer(self, name: str) -> KeySigner:
+    def signer(self, name: str, gas: int = PARTY_GAS) -> KeySigner:
         """A key that follows from the seed, with coin for gas."""
         signer = KeySigner.create(words_hash("assay.network.key", self.seed, sha256(name.encode()).digest()))
-        self.chain.set_balance(bytes.fromhex(signer.address[2:]), WEALTH_WEI)
+        self.ground.fund(signer, gas)
         return signer
 
     def world(self, name: str, wealth: int) -> World:
@@ -99,7 +84,7 @@ class Network:
             ledger=Ledger(self.web3, self.deployment, signer),
             blobs=self.blobs,
             peers=self.board.peers(signer.address),
-            clock=self.clock,
+            clock=self.ground.now_s,
             signer=signer,
             journal=MemoryJournal(),
             entropy=SeededEntropy(words_hash("assay.network.entropy", self.seed, sha256(name.encode()).digest())),
@@ -140,8 +125,9 @@ class Network:
             if amount:
                 world.ledger.stakes.unstake(self.token.address, amount).send()
                 staked.append(world)
-        self.clock.now_s += self.limits.unbonding_s
-        self.chain.mine()
+        free_s = self.ground.now_s() + self.limits.unbonding_s
+        while self.ground.now_s() < free_s:
+            self.ground.approach(free_s)
         for world in staked:
             world.ledger.stakes.release(self.token.address).send()
 
@@ -158,11 +144,11 @@ class Network:
                 idle = stuck = 0
                 continue
             idle, stuck = idle + 1, stuck + 1
-            if idle > PATIENT_BLOCKS and wake.at_s is not None and wake.at_s > self.clock.now_s:
-                self.clock.now_s, idle = wake.at_s, 0
+            if idle > PATIENT_BLOCKS and wake.at_s is not None and wake.at_s > self.ground.now_s():
+                self.ground.approach(wake.at_s)
+                idle = 0 if self.ground.now_s() >= wake.at_s else idle
             else:
-                self.clock.now_s += BLOCK_S
-            self.chain.mine()
+                self.ground.pass_block()
             if stuck > 1_000:
                 break
         raise Unavailable("the network has come to a standstill", hint="this is a bug: keep the seed and report it")
