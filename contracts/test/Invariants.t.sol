@@ -4,20 +4,25 @@ pragma solidity ^0.8.28;
 import {Hashing} from "../src/Hashing.sol";
 import {Commitment, Entry, JobPhase, RoundPhase, RoundView, Target, Windows} from "../src/Types.sol";
 import {IDisputes} from "../src/interfaces/IDisputes.sol";
+import {IRounds} from "../src/interfaces/IRounds.sol";
 import {IStakes} from "../src/interfaces/IStakes.sol";
 import {IVault} from "../src/interfaces/IVault.sol";
 import {Base} from "./Base.sol";
 import {Network} from "./Network.sol";
+import {Ledger} from "./Ledger.sol";
 
 /// @title Plays random consumers, providers, validators, aggregators, challengers and time over several jobs at once.
 /// @notice Most actions are what somebody would do next; some are late, partial, false or out of turn.
-contract Handler is Network {
+contract Handler is Network, Ledger {
     uint256 internal constant JOBS_MAX = 7;
 
     error Panicked(bytes reason);
 
     uint256 public ownCalls;
     uint256 public refusals;
+    uint256 public orphansSeen;
+    uint256 public undecided;
+    uint256 public alone; // roots that nobody vouched for
     bool public insolvent; // a bucket that must cover a payment did not
     bool public panicked;
     bytes public lastPanic;
@@ -64,7 +69,9 @@ contract Handler is Network {
 
     function _try(bytes memory call) private {
         ownCalls++;
+        vm.recordLogs();
         (bool done, bytes memory reason) = address(this).call(call);
+        _read(vm.getRecordedLogs(), address(rounds), address(stakes));
         if (done) return;
         refusals++;
         bytes4 selector = bytes4(reason);
@@ -143,6 +150,12 @@ contract Handler is Network {
 
     function _round(uint256 job, uint256 dice) private {
         (, uint32 first, uint32 next) = rounds.progress(job);
+        uint64[] memory orphans = rounds.orphansOf(job);
+        if (orphans.length > 0 && (dice >> 200) % 2 == 0) {
+            uint64 name = orphans[dice % orphans.length];
+            _orphan(job, uint32(name >> 32), uint32(name), dice >> 8);
+            return;
+        }
         if (first == next) {
             jobs.end(job);
             return;
@@ -159,6 +172,12 @@ contract Handler is Network {
         else rounds.finalise(job, generation, round);
     }
 
+    function _orphan(uint256 job, uint32 generation, uint32 round, uint256 dice) private {
+        orphansSeen++;
+        if (rounds.viewOf(job, generation, round).phase == RoundPhase.Sampling) _sampling(job, generation, round, dice);
+        else _opening(job, generation, round, dice);
+    }
+
     function _training(uint256 job, uint32 generation, uint32 round, uint256 dice) private {
         uint256 open = jobs.slotsOpen(job)[0];
         if (dice % 8 == 0) {
@@ -168,11 +187,25 @@ contract Handler is Network {
         } else if (dice % 8 == 1) {
             skip(order.windows.train);
             commitRound(job, generation, round, open & (dice >> 8));
+        } else if (dice % 16 == 3) {
+            _hostileRoot(job, generation, round, dice >> 8);
         } else if (dice % 32 == 2) {
             _late(job, generation, round, order.windows.train + order.windows.aggregate);
         } else {
             commitRound(job, generation, round, open);
         }
+    }
+
+    /// An aggregator with a root of its own: too early, in time, or with signatures for something else.
+    function _hostileRoot(uint256 job, uint32 generation, uint32 round, uint256 dice) private {
+        bytes32 root = keccak256(abi.encode("made up", dice));
+        bytes[] memory signatures = new bytes[](0);
+        if (dice % 4 == 0) signatures = sign(job, rootHash(job, generation, round, "another", dice & 7), order.quorum);
+        else if (dice % 4 == 1) skip(order.windows.train + order.windows.aggregate / 2);
+        vm.prank(jobs.aggregatorOf(job));
+        rounds.commit(job, generation, round, root, bits((dice >> 8) & jobs.slotsOpen(job)[0]), signatures);
+        alone++;
+        mine(3);
     }
 
     function _sampling(uint256 job, uint32 generation, uint32 round, uint256 dice) private {
@@ -242,7 +275,7 @@ contract Handler is Network {
         (, uint32 first, uint32 next) = rounds.progress(job);
         uint32 round = uint32((seed >> 64) % (uint256(next) + 1));
         uint32 generation = rounds.generationOf(job, round);
-        uint256 kind = dice % 14;
+        uint256 kind = dice % 18;
         if (kind == 0) {
             vm.prank(account);
             stakes.unstake(token, bound(seed >> 96, 0, stakes.available(token, account)));
@@ -276,6 +309,15 @@ contract Handler is Network {
             jobs.settleBid(job, account);
         } else if (kind == 12) {
             vault.sweepBurned(token);
+        } else if (kind == 13) {
+            vm.prank(pool[(seed >> 96) % pool.length]);
+            jobs.abstain(job);
+        } else if (kind == 14) {
+            stakes.purge(token, IStakes.Role.Validator, pool[(seed >> 96) % pool.length]);
+        } else if (kind == 15 || kind == 16) {
+            uint16 slot = uint16((seed >> 96) % order.providers);
+            bytes32 structHash = keccak256(abi.encode(Hashing.UNSERVED_TYPE, job, generation, round, slot));
+            rounds.billUnserved(job, generation, round, slot, sign(job, structHash, order.quorum));
         } else {
             rounds.proceed(job);
         }
@@ -364,8 +406,10 @@ contract Handler is Network {
         if (d.committed == 0 && block.timestamp < d.commitDeadline) {
             uint256 kind = dice % 16;
             bytes32 digest = kind == 0 ? Hashing.FAULT : kind < 10 ? bytes32("another") : d.claimed;
+            bool split = kind > 12;
+            if (split) undecided++;
             for (uint256 i = 0; i < voters.length; i++) {
-                bytes32 found = (dice >> (8 * i)) % 16 == 15 ? bytes32(i + 1) : digest;
+                bytes32 found = split ? bytes32(i + 1) : (dice >> (8 * i)) % 16 == 15 ? bytes32(i + 1) : digest;
                 _votes[id][voters[i]] = found;
                 if ((dice >> (8 * i)) % 32 == 30) continue;
                 vm.prank(voters[i]);
@@ -389,6 +433,7 @@ contract Handler is Network {
         equal(sumOfBuckets(), held(), "vault = sum of its buckets");
         yes(!insolvent, "a bucket did not cover what it owes");
         if (panicked) revert Panicked(lastPanic);
+        checkEvents();
     }
 
     function checkLocks() external view {
@@ -414,19 +459,25 @@ contract Handler is Network {
             (uint32 newest, uint32 first, uint32 next) = rounds.progress(job);
             (,, bool ended) = jobs.phaseOf(job);
             if (!ended) {
-                atMost(uint256(next - first) * rounds.roundCost(job), bucket(IVault.Kind.Escrow, job), "reserve covers open rounds");
+                uint256 open = uint256(next - first) + rounds.orphansOf(job).length;
+                atMost(open * rounds.roundCost(job), bucket(IVault.Kind.Escrow, job), "reserve covers open rounds and orphans");
             }
+            uint256 orphans;
             for (uint32 round = 0; round < order.rounds; round++) {
                 uint256 finals;
                 for (uint32 generation = 0; generation <= newest; generation++) {
-                    RoundPhase phase = rounds.viewOf(job, generation, round).phase;
-                    if (phase == RoundPhase.Final) finals++;
-                    if (generation != rounds.generationOf(job, round)) {
-                        yes(phase == RoundPhase.Void || phase == RoundPhase.None, "only the live generation lives");
+                    RoundView memory r = rounds.viewOf(job, generation, round);
+                    if (r.phase == RoundPhase.Final) finals++;
+                    if (r.orphan) {
+                        orphans++;
+                        yes(r.phase == RoundPhase.Sampling || r.phase == RoundPhase.Opening, "an orphan leads nowhere");
+                    } else if (generation != rounds.generationOf(job, round)) {
+                        yes(r.phase == RoundPhase.Void || r.phase == RoundPhase.None, "only the live generation lives");
                     }
                 }
                 equal(finals, round < first ? 1 : 0, "final once, in order");
             }
+            equal(orphans, rounds.orphansOf(job).length, "every orphan is counted");
         }
     }
 
@@ -480,6 +531,10 @@ contract Handler is Network {
                     try rounds.defaultSecret(job, generation, round, slot) {} catch {}
                 }
             }
+        }
+        uint64[] memory orphans = rounds.orphansOf(job);
+        for (uint256 i = 0; i < orphans.length; i++) {
+            try rounds.advance(job, uint32(orphans[i] >> 32), uint32(orphans[i])) {} catch {}
         }
         for (uint32 round = first; round < next; round++) {
             uint32 generation = rounds.generationOf(job, round);
@@ -541,6 +596,10 @@ contract InvariantTest is Base {
         yes(finals > 3, "final rounds");
         yes(voids > 0, "void rounds");
         yes(disputes > upheld && upheld > 0, "disputes of both ends");
+        yes(handler.orphansSeen() > 0, "orphans");
+        yes(handler.undecided() > 0, "undecided disputes");
+        yes(handler.alone() > 0, "roots that nobody vouched for");
+        yes(handler.bills() > 0, "bills");
         handler.exitAll();
     }
 }

@@ -4,6 +4,7 @@ pragma solidity ^0.8.28;
 import {Commitment, RoundPhase} from "../src/Types.sol";
 import {IJobs} from "../src/interfaces/IJobs.sol";
 import {IRounds} from "../src/interfaces/IRounds.sol";
+import {IVault} from "../src/interfaces/IVault.sol";
 import {Network} from "./Network.sol";
 import {Tree} from "./Tree.sol";
 
@@ -155,6 +156,26 @@ contract RootedTest is Network {
         skip(order.windows.challenge);
         rounds.finalise(job, 0, 0);
         for (uint256 i = 0; i < 4; i++) equal(rounds.earned(job, jobs.providersOf(job)[i]), 804, "paid in full");
+        equal(rounds.earned(job, jobs.aggregatorOf(job)), 0, "no fee for a root that nobody vouched for");
+        equal(bucket(IVault.Kind.Credit, job), 4 * 804 + 5 * 100, "nor is it credited");
+    }
+
+    /// Who comes after an aggregator that made its root alone and then fell silent earns the fee.
+    function test_commit_alone_successorEarns_succeeds() external {
+        skip(order.windows.train + order.windows.aggregate / 2);
+        for (uint16 slot = 0; slot < 4; slot++) _enter(slot);
+        _alone(0);
+        mine(3);
+        tables(job, 0, 0);
+        includeRound(job, 0, 0, 0xf, 0xf);
+        skip(order.windows.aggregate);
+        vm.prank(stranger);
+        rounds.advance(job, 0, 0);
+        equal(jobs.aggregatorOf(job), stranger, "took over");
+        aggregateRound(job, 0, 0);
+        skip(order.windows.challenge);
+        rounds.finalise(job, 0, 0);
+        equal(rounds.earned(job, stranger), 300, "its fee");
     }
 
     /// Even after such a root, until the beacon block.

@@ -1,0 +1,584 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity ^0.8.28;
+
+import {Hashing} from "../src/Hashing.sol";
+import {Commitment, Entry, JobPhase, RoundPhase, RoundView, Target, Windows} from "../src/Types.sol";
+import {IDisputes} from "../src/interfaces/IDisputes.sol";
+import {IStakes} from "../src/interfaces/IStakes.sol";
+import {IVault} from "../src/interfaces/IVault.sol";
+import {Book} from "../src/jobs/Book.sol";
+import {Base} from "./Base.sol";
+import {Ledger} from "./Ledger.sol";
+import {Network} from "./Network.sol";
+import {Tree} from "./Tree.sol";
+
+/// @title The honest against a conspiracy of the consumer, a provider, one validator of three (k - 1 of 2k - 1), two of three
+///        aggregators and a challenger with money. The honest act as soon as they may; the conspirators as the fuzzer pleases.
+contract Conspiracy is Network, Ledger {
+    uint256 private constant JOBS_MAX = 4;
+    bytes32 private constant PEPPER = "pepper";
+
+    address[] public honest;
+    address[] public conspirators;
+    mapping(address => bool) public isHonest;
+    mapping(address => uint256) public least; // what an honest account was worth, at its best
+    mapping(uint256 job => mapping(address => bool)) private _claimed;
+    mapping(bytes32 key => bool) private _lies; // whether a slot's or an account's work of a round is false
+    mapping(uint256 dispute => mapping(address => bytes32)) private _votes;
+    mapping(bytes32 key => bool) private _sealedAggregate;
+    uint256 public start; // what the conspirators had
+    uint256 public deeds;
+    uint256 public caught;
+    address private watcher;
+    uint256 private job;
+
+    constructor() {
+        deploy(false);
+        populate(4, 6, 3);
+        watcher = _account(0x3A7C);
+        draft(3, 3, 2);
+        order.lookahead = 1;
+        order.redoRounds = 3;
+        order.windows = Windows({bid: 60, reveal: 60, enlist: 60, train: 100, table: 60, open: 60, aggregate: 80, challenge: 90});
+        for (uint256 i = 1; i < 4; i++) honest.push(bidders[i]);
+        for (uint256 i = 1; i < 6; i++) honest.push(pool[i]);
+        honest.push(aggregators[2]);
+        honest.push(watcher);
+        for (uint256 i = 0; i < honest.length; i++) {
+            isHonest[honest[i]] = true;
+            least[honest[i]] = FUNDS;
+        }
+        for (uint256 i = 0; i < everybody.length; i++) if (!isHonest[everybody[i]]) conspirators.push(everybody[i]);
+        start = conspirators.length * FUNDS;
+    }
+
+    // ---------------------------------------------------------------- what the fuzzer calls
+
+    function wait(uint256 seed) external {
+        for (uint256 i = 0; i < 1 + seed % 4; i++) {
+            vm.warp(block.timestamp + 1 + (seed >> (8 * i + 8)) % 20);
+            vm.roll(block.number + 1);
+            _act();
+        }
+    }
+
+    function mischief(uint256 seed) external {
+        _watched(abi.encodeCall(this.doMischief, (seed)));
+        _act();
+    }
+
+    function lie(uint256 seed) external {
+        _watched(abi.encodeCall(this.doLie, (seed)));
+        _act();
+    }
+
+    function _watched(bytes memory call) private {
+        vm.recordLogs();
+        (bool done,) = address(this).call(call);
+        if (done) deeds++;
+        _read(vm.getRecordedLogs(), address(rounds), address(stakes));
+    }
+
+    // ---------------------------------------------------------------- the honest
+
+    function _act() private {
+        if (job == 0 || jobs.viewOf(job).ended) {
+            if (job != 0) _collect();
+            if (jobs.jobCount() == JOBS_MAX) return;
+            job = post();
+            for (uint256 i = 0; i < 4; i++) sealBid(job, bidders[i], uint128(900 - i));
+        }
+        for (uint256 i = 0; i < 3; i++) _watched(abi.encodeCall(this.doDuty, ()));
+    }
+
+    function _collect() private {
+        for (uint256 i = 0; i < everybody.length; i++) {
+            try jobs.settleBid(job, everybody[i]) {} catch {}
+            if (_claimed[job][everybody[i]]) continue;
+            try rounds.claim(job, everybody[i]) {
+                _claimed[job][everybody[i]] = true;
+            } catch {}
+        }
+    }
+
+    function doDuty() external {
+        JobPhase phase = phaseOf(job);
+        if (phase == JobPhase.Bidding) {
+            for (uint256 i = 1; i < 4; i++) {
+                vm.prank(bidders[i]);
+                try jobs.revealBid(job, uint128(900 - i), "salt") {} catch {}
+            }
+            try jobs.close(job) {} catch {}
+        } else if (phase == JobPhase.Drawing) {
+            jobs.draw(job);
+        } else if (phase == JobPhase.Enlisting) {
+            address[] memory seats = jobs.validatorsOf(job);
+            for (uint256 i = 0; i < seats.length; i++) _enlistHonest(seats[i], i);
+            try jobs.start(job) {} catch {}
+        } else if (phase == JobPhase.Running || phase == JobPhase.Faulted) {
+            _runAll();
+            if (rounds.settled(job)) jobs.end(job);
+        }
+    }
+
+    function _enlistHonest(address account, uint256 index) private {
+        (,, uint256 enlistedBlock,) = jobs.seatAt(job, index);
+        if (isHonest[account] && enlistedBlock == 0) enlist(job, account);
+    }
+
+    function _runAll() private {
+        address[] memory seats = jobs.validatorsOf(job);
+        for (uint256 i = 0; i < seats.length; i++) _enlistHonest(seats[i], i);
+        for (uint256 id = 1; id <= rerun.disputeCount(); id++) _judge(id);
+        (, uint32 first, uint32 next) = rounds.progress(job);
+        for (uint32 round = first; round < next; round++) {
+            try this.doRound(rounds.generationOf(job, round), round) {} catch {}
+        }
+        uint64[] memory orphans = rounds.orphansOf(job);
+        for (uint256 i = 0; i < orphans.length; i++) {
+            try this.doRound(uint32(orphans[i] >> 32), uint32(orphans[i])) {} catch {}
+        }
+    }
+
+    function doRound(uint32 generation, uint32 round) external {
+        RoundView memory r = rounds.viewOf(job, generation, round);
+        if (r.phase == RoundPhase.Training) _train(r);
+        else if (r.phase == RoundPhase.Sampling) _sample(r);
+        else if (r.phase == RoundPhase.Opening) _open(r);
+        else if (r.phase == RoundPhase.Aggregating) _aggregate(r);
+        else if (r.phase == RoundPhase.Challenging) _watch(r);
+        r = rounds.viewOf(job, generation, round);
+        if (r.phase >= RoundPhase.Opening && r.phase <= RoundPhase.Challenging) _revealAll(r);
+        if (r.phase < RoundPhase.Challenging && block.timestamp >= r.deadline) {
+            try rounds.advance(job, generation, round) {} catch {}
+        }
+    }
+
+    function _key(RoundView memory r, uint256 slot) private view returns (bytes32) {
+        return keccak256(abi.encode(job, r.generation, r.round, slot));
+    }
+
+    /// Slots that honest providers hold.
+    function _honestSlots() private view returns (uint256 slots) {
+        address[] memory providers = jobs.providersOf(job);
+        for (uint256 i = 0; i < providers.length; i++) if (isHonest[providers[i]]) slots |= 1 << i;
+    }
+
+    function _train(RoundView memory r) private {
+        uint256 open = jobs.slotsOpen(job)[0];
+        if (isHonest[jobs.aggregatorOf(job)]) {
+            // All report to it; the conspirator's slot too, when it likes.
+            uint256 here = open & (_honestSlots() | (_lies[_key(r, 100)] ? 0 : 7));
+            if (here == open || block.timestamp >= r.openedAt + order.windows.train) commitRoot(r, here);
+        } else if (block.timestamp >= r.openedAt + order.windows.train) {
+            _enterAll(r);
+        }
+    }
+
+    function commitRoot(RoundView memory r, uint256 here) private {
+        bytes32 root = commitmentRoot(job, r.generation, r.round, here);
+        bytes[] memory signatures = _signHonest(rootHash(job, r.generation, r.round, root, here));
+        vm.prank(jobs.aggregatorOf(job));
+        rounds.commit(job, r.generation, r.round, root, bits(here), signatures);
+    }
+
+    function _enterAll(RoundView memory r) private {
+        for (uint16 slot = 0; slot < 3; slot++) {
+            Commitment memory c = commitmentOf(job, r.generation, r.round, slot);
+            if (!isHonest[c.provider]) continue;
+            vm.prank(c.provider);
+            try rounds.commitSlot(c) {} catch {}
+        }
+    }
+
+    function _stands(RoundView memory r, uint16 slot) private view returns (bool) {
+        Commitment memory c = commitmentOf(job, r.generation, r.round, slot);
+        return rounds.standing(c, slotProof(job, r.generation, r.round, r.present[0], slot), signCommitment(c));
+    }
+
+    function _sample(RoundView memory r) private {
+        // A root that is not what was reported: whoever is left out or misquoted enters before the beacon block.
+        if (block.number <= r.beaconBlock) {
+            if (r.commitmentRoot != commitmentRoot(job, r.generation, r.round, r.present[0])) _enterAll(r);
+            for (uint16 slot = 0; slot < 3; slot++) if ((r.present[0] >> slot) & 1 == 0) _enterAll(r);
+            return;
+        }
+        address[] memory seats = jobs.validatorsOf(job);
+        for (uint256 i = 0; i < seats.length; i++) {
+            if (isHonest[seats[i]] && (r.tablesCommitted >> i) & 1 == 0) this.trySeal(r, seats[i]);
+        }
+        _revealAll(r);
+    }
+
+    function trySeal(RoundView calldata r, address validator) external {
+        bytes32 nonce = nonceFor(job, r.generation, r.round, validator);
+        vm.prank(validator);
+        try rounds.commitTable(job, r.generation, r.round, keccak256(abi.encode(_tableRoot(), nonce, PEPPER))) {} catch {}
+    }
+
+    function _revealAll(RoundView memory r) private {
+        address[] memory seats = jobs.validatorsOf(job);
+        for (uint256 i = 0; i < seats.length; i++) {
+            if (!isHonest[seats[i]] || (r.tablesRevealed >> i) & 1 == 1) continue;
+            bytes32 nonce = nonceFor(job, r.generation, r.round, seats[i]);
+            vm.prank(seats[i]);
+            try rounds.revealTable(job, r.generation, r.round, _tableRoot(), nonce, PEPPER) {} catch {}
+        }
+        r.tablesRevealed = rounds.viewOf(job, r.generation, r.round).tablesRevealed;
+    }
+
+    function _row() private pure returns (Entry memory) {
+        return Entry(0, 0, "row");
+    }
+
+    function _tableRoot() private pure returns (bytes32) {
+        return Hashing.tableRoot(1, Hashing.leafHash(abi.encode(Hashing.ENTRY, uint16(0), uint32(0), bytes32("row"))));
+    }
+
+    /// What honest validators find good: it stands and it is true.
+    function _good(RoundView memory r) private view returns (uint256 slots) {
+        for (uint16 slot = 0; slot < 3; slot++) {
+            if (_stands(r, slot) && !_lies[_key(r, slot)]) slots |= 1 << slot;
+        }
+    }
+
+    function _open(RoundView memory r) private {
+        _answer(r);
+        _revealAll(r);
+        uint256 accepted = _good(r);
+        bytes32 structHash = resultHash(job, r.generation, r.round, accepted, accepted, r.tablesRevealed);
+        try rounds.include(job, r.generation, r.round, bits(accepted), bits(accepted), r.tablesRevealed, "result", _signHonest(structHash)) {}
+            catch {}
+    }
+
+    /// An honest provider opens what it is called for.
+    function _answer(RoundView memory r) private {
+        if (r.disputesOpen == 0) return;
+        for (uint16 slot = 0; slot < 3; slot++) {
+            Commitment memory c = commitmentOf(job, r.generation, r.round, slot);
+            if (!isHonest[c.provider]) continue;
+            try rounds.revealSecret(c, slotProof(job, r.generation, r.round, r.present[0], slot), openingOf(c)) {} catch {}
+        }
+    }
+
+    function _aggregate(RoundView memory r) private {
+        _answer(r);
+        if (!isHonest[jobs.aggregatorOf(job)]) return;
+        bytes32 endRoot = endRootOf(r.generation, r.round);
+        bytes32 structHash = keccak256(abi.encode(Hashing.AGGREGATE_TYPE, job, r.generation, r.round, endRoot));
+        vm.startPrank(jobs.aggregatorOf(job));
+        try rounds.aggregate(job, r.generation, r.round, endRoot, _signHonest(structHash)) {} catch {}
+        vm.stopPrank();
+    }
+
+    /// A false end root is challenged; what stands is made final by whoever comes.
+    function _watch(RoundView memory r) private {
+        _answer(r);
+        if (r.endRoot != endRootOf(r.generation, r.round) && !_sealedAggregate[_key(r, 200)]) {
+            _sealedAggregate[_key(r, 200)] = true;
+            this.challenge(_aggregateClaim(r), watcher);
+        }
+        try rounds.finalise(job, r.generation, r.round) {} catch {}
+    }
+
+    function _aggregateClaim(RoundView memory r) private view returns (IDisputes.Claim memory claim) {
+        claim.target = Target.Aggregate;
+        claim.commitment.job = job;
+        claim.commitment.generation = r.generation;
+        claim.commitment.round = r.round;
+    }
+
+    function challenge(IDisputes.Claim calldata claim, address challenger) external {
+        bytes32 sealedChallenge = keccak256(abi.encode(claim, challenger, bytes32("salt")));
+        vm.prank(challenger);
+        rerun.commitChallenge(job, sealedChallenge);
+        vm.roll(block.number + 1);
+        vm.prank(challenger);
+        try rerun.openChallenge(claim, "salt") {}
+        catch {
+            vm.prank(challenger);
+            rerun.withdrawChallenge(job, sealedChallenge);
+        }
+    }
+
+    function _signHonest(bytes32 structHash) private view returns (bytes[] memory out) {
+        address[] memory signers = jobs.validatorsOf(job);
+        uint256 count;
+        for (uint256 i = 0; i < signers.length; i++) if (isHonest[signers[i]]) signers[count++] = signers[i];
+        out = new bytes[](count);
+        for (uint256 i = 0; i < count; i++) {
+            for (uint256 k = i + 1; k < count; k++) if (signers[k] < signers[i]) (signers[i], signers[k]) = (signers[k], signers[i]);
+            out[i] = signAs(signers[i], structHash);
+        }
+    }
+
+    // ---------------------------------------------------------------- votes
+
+    /// What re-execution gives: the honest told the truth; the others as they had chosen.
+    function _truth(uint256 id) private view returns (bytes32) {
+        IDisputes.DisputeView memory d = rerun.viewOf(id);
+        bool good;
+        if (d.target == Target.Aggregate) {
+            good = d.claimed == Hashing.aggregateDigest(endRootOf(d.generation, d.round));
+        } else if (d.target == Target.Table) {
+            good = isHonest[d.accused] || id % 2 == 0;
+        } else {
+            good = !_lies[keccak256(abi.encode(d.job, d.generation, d.round, uint256(d.slot)))];
+        }
+        return good ? d.claimed : bytes32("truth");
+    }
+
+    function _judge(uint256 id) private {
+        if (rerun.viewOf(id).outcome != IDisputes.Outcome.Open) return;
+        address[] memory voters = rerun.votersOf(id);
+        bytes32 truth = _truth(id);
+        for (uint256 i = 0; i < voters.length; i++) {
+            if (!isHonest[voters[i]]) continue;
+            vm.prank(voters[i]);
+            try rerun.vote(id, keccak256(abi.encode(id, voters[i], truth, PEPPER))) {} catch {}
+            vm.prank(voters[i]);
+            try rerun.revealVote(id, truth, PEPPER) {} catch {}
+        }
+        try rerun.decide(id) {
+            if (rerun.viewOf(id).outcome == IDisputes.Outcome.Upheld) caught++;
+        } catch {}
+    }
+
+    // ---------------------------------------------------------------- the conspirators
+
+    function _someRound(uint256 dice) private view returns (RoundView memory) {
+        (, uint32 first, uint32 next) = rounds.progress(job);
+        uint64[] memory orphans = rounds.orphansOf(job);
+        uint256 pick = dice % (next - first + orphans.length);
+        if (pick < next - first) {
+            uint32 round = first + uint32(pick);
+            return rounds.viewOf(job, rounds.generationOf(job, round), round);
+        }
+        uint64 name = orphans[pick - (next - first)];
+        return rounds.viewOf(job, uint32(name >> 32), uint32(name));
+    }
+
+    /// A provider that does its work falsely, or reports nothing; two roots for a slot.
+    function doLie(uint256 seed) external {
+        RoundView memory r = _someRound(seed);
+        require(r.phase == RoundPhase.Training || seed % 4 == 0, "too late to lie");
+        address[] memory providers = jobs.providersOf(job);
+        for (uint16 slot = 0; slot < 3; slot++) {
+            if (isHonest[providers[slot]]) continue;
+            if (r.phase == RoundPhase.Training) {
+                if ((seed >> 8) % 3 != 0) _lies[_key(r, slot)] = true;
+                if ((seed >> 16) % 4 == 0) _lies[_key(r, 100)] = true;
+            }
+            Commitment memory c = commitmentOf(job, r.generation, r.round, slot);
+            if ((seed >> 24) % 4 == 0) {
+                vm.prank(c.provider);
+                try rounds.commitSlot(c) {} catch {}
+            } else if ((seed >> 24) % 8 == 1) {
+                Commitment memory other = commitmentOf(job, r.generation, r.round, slot);
+                other.sealedHash = "another";
+                rounds.equivocate(c, signCommitment(c), other, signCommitment(other));
+            }
+        }
+    }
+
+    function doMischief(uint256 seed) external {
+        uint256 kind = seed % 16;
+        uint256 dice = seed >> 16;
+        if (kind == 0 && dice % 8 == 0) {
+            vm.prank(consumer);
+            jobs.cancel(job);
+        } else if (kind == 1) {
+            address account = conspirators[dice % conspirators.length];
+            vm.prank(account);
+            stakes.unstake(token, bound(dice >> 16, 0, stakes.available(token, account)));
+        } else if (kind == 2) {
+            enlist(job, pool[0]);
+        } else if (kind < 6) {
+            _hostileAggregator(_someRound(dice), dice >> 16);
+        } else if (kind < 10) {
+            _hostileValidator(_someRound(dice), dice >> 16);
+        } else if (kind < 13) {
+            _hostileChallenge(_someRound(dice), dice >> 16);
+        } else if (kind < 15) {
+            uint256 id = 1 + dice % rerun.disputeCount();
+            bytes32 digest = _votes[id][pool[0]];
+            if (digest == 0) {
+                digest = dice % 3 == 0 ? rerun.viewOf(id).claimed : dice % 3 == 1 ? Hashing.FAULT : bytes32("another");
+                _votes[id][pool[0]] = digest;
+                vm.prank(pool[0]);
+                rerun.vote(id, keccak256(abi.encode(id, pool[0], digest, PEPPER)));
+            } else {
+                vm.prank(pool[0]);
+                rerun.revealVote(id, digest, PEPPER);
+            }
+        } else {
+            _anybody(_someRound(dice), dice >> 16);
+        }
+    }
+
+    /// Roots of its own, results of its own, ends of its own; with nobody's word, or with its one validator's.
+    function _hostileAggregator(RoundView memory r, uint256 dice) private {
+        address aggregator = jobs.aggregatorOf(job);
+        require(!isHonest[aggregator], "not ours");
+        if (r.phase == RoundPhase.Training) {
+            if (dice % 3 == 0) {
+                commitRoot(r, jobs.slotsOpen(job)[0]);
+            } else {
+                vm.prank(aggregator);
+                rounds.commit(job, r.generation, r.round, bytes32(dice), bits((dice >> 8) & jobs.slotsOpen(job)[0]), new bytes[](0));
+            }
+        } else if (r.phase == RoundPhase.Opening) {
+            uint256 accepted = (dice >> 8) & r.present[0];
+            bytes32 structHash = resultHash(job, r.generation, r.round, accepted, accepted, r.tablesRevealed);
+            bytes[] memory signatures = new bytes[](dice % 2);
+            if (dice % 2 == 1) signatures[0] = signAs(pool[0], structHash);
+            vm.prank(aggregator);
+            rounds.include(job, r.generation, r.round, bits(accepted), bits(accepted), r.tablesRevealed, "result", signatures);
+        } else {
+            bytes32 endRoot = dice % 2 == 0 ? endRootOf(r.generation, r.round) : bytes32("false");
+            vm.prank(aggregator);
+            rounds.aggregate(job, r.generation, r.round, endRoot, new bytes[](0));
+        }
+    }
+
+    function _hostileValidator(RoundView memory r, uint256 dice) private {
+        address hostile = pool[0];
+        bytes32 nonce = nonceFor(job, r.generation, r.round, hostile);
+        if (dice % 4 == 0) nonce = bytes32(dice);
+        if (dice % 8 < 3) {
+            vm.prank(hostile);
+            rounds.commitTable(job, r.generation, r.round, keccak256(abi.encode(_tableRoot(), nonce, PEPPER)));
+        } else if (dice % 8 < 5) {
+            vm.prank(hostile);
+            rounds.revealTable(job, r.generation, r.round, _tableRoot(), nonce, PEPPER);
+        } else if (dice % 8 < 7) {
+            uint16 slot = uint16((dice >> 8) % 3);
+            Commitment memory c = commitmentOf(job, r.generation, r.round, slot);
+            bytes32[] memory proof = slotProof(job, r.generation, r.round, r.present[0], slot);
+            bytes memory signature = signCommitment(c);
+            vm.prank(hostile);
+            rounds.demandSecret(c, proof, signature);
+        } else {
+            uint16 slot = uint16((dice >> 8) % 3);
+            bytes[] memory signatures = new bytes[](2);
+            signatures[0] = signAs(hostile, keccak256(abi.encode(Hashing.UNSERVED_TYPE, job, r.generation, r.round, slot)));
+            signatures[1] = signatures[0];
+            rounds.billUnserved(job, r.generation, r.round, slot, signatures);
+        }
+    }
+
+    function _hostileChallenge(RoundView memory r, uint256 dice) private {
+        IDisputes.Claim memory claim = _aggregateClaim(r);
+        if (dice % 4 != 0) {
+            claim = this.segmentClaim(job, r.generation, r.round, r.present[0], uint16((dice >> 8) % 3), uint32((dice >> 16) % SEGMENTS));
+            if (dice % 4 == 2) {
+                claim = this.segmentClaim(job, r.generation, r.round, r.present[0], uint16((dice >> 8) % 3), SEGMENTS - 1);
+                claim.target = Target.Emit;
+            } else if (dice % 4 == 3) {
+                claim = this.segmentClaim(job, r.generation, r.round, r.present[0], 0, 0);
+                claim.target = Target.Table;
+                claim.validator = jobs.validatorsOf(job)[(dice >> 8) % 3];
+                claim.entry = _row();
+                claim.entryCount = 1;
+            }
+        }
+        this.challenge(claim, conspirators[(dice >> 32) % conspirators.length]);
+    }
+
+    function _anybody(RoundView memory r, uint256 dice) private {
+        if (dice % 4 == 0) rounds.penaliseSilent(job, r.generation, r.round, (dice >> 8) % 3);
+        else if (dice % 4 == 1) rounds.defaultSecret(job, r.generation, r.round, uint16((dice >> 8) % 3));
+        else if (dice % 4 == 2) _advanceAs(conspirators[(dice >> 8) % conspirators.length], r);
+        else rounds.proceed(job);
+    }
+
+    function _advanceAs(address account, RoundView memory r) private {
+        vm.prank(account);
+        rounds.advance(job, r.generation, r.round);
+    }
+
+    // ---------------------------------------------------------------- what must hold
+
+    /// Free, staked, bonded and earned.
+    function wealth(address account) public view returns (uint256 sum) {
+        sum = worth(account);
+        for (uint256 i = 1; i <= jobs.jobCount(); i++) {
+            sum += vault.balance(token, IVault.Kind.Bond, Book.bondKey(i, account));
+            if (!_claimed[i][account]) sum += rounds.earned(i, account);
+        }
+        for (uint256 id = 1; id <= rerun.disputeCount(); id++) {
+            if (rerun.viewOf(id).challenger != account) continue;
+            sum += vault.balance(token, IVault.Kind.Bond, keccak256(abi.encode("assay.dispute.1", id)));
+        }
+    }
+
+    function check() external {
+        uint256 total;
+        for (uint256 i = 0; i < honest.length; i++) {
+            uint256 now_ = wealth(honest[i]);
+            if (now_ < least[honest[i]]) revert Differ("an honest party lost", now_, least[honest[i]]);
+            least[honest[i]] = now_;
+            total += now_;
+        }
+        // The liar, its challenger and its consumer share a purse: what is burned is theirs, and all that the honest gained.
+        uint256 theirs = sumOfBuckets() - total - vault.total(token, IVault.Kind.Burned);
+        atMost(theirs + vault.burned(token), start, "the conspirators lose at least what is burned");
+        equal(sumOfBuckets(), held(), "conserved");
+        checkEvents();
+    }
+
+    function corners() external view returns (uint256 finals, uint256 rewinds, uint256 disputes, uint256 burned) {
+        for (uint256 i = 1; i <= jobs.jobCount(); i++) {
+            (uint32 newest, uint32 first,) = rounds.progress(i);
+            finals += first;
+            rewinds += newest;
+        }
+        return (finals, rewinds, rerun.disputeCount(), vault.burned(token));
+    }
+}
+
+contract FairTest is Base {
+    Conspiracy internal play;
+    bytes4[] private _selectors;
+
+    struct FuzzSelector {
+        address addr;
+        bytes4[] selectors;
+    }
+
+    function setUp() external {
+        play = new Conspiracy();
+        _selectors.push(Conspiracy.wait.selector);
+        _selectors.push(Conspiracy.mischief.selector);
+        _selectors.push(Conspiracy.mischief.selector);
+        _selectors.push(Conspiracy.lie.selector);
+        target(address(play));
+    }
+
+    function targetSelectors() public view returns (FuzzSelector[] memory out) {
+        out = new FuzzSelector[](1);
+        out[0] = FuzzSelector(address(play), _selectors);
+    }
+
+    function invariant_honestNeverLose() external {
+        play.check();
+    }
+
+    /// Rounds are finished, liars are caught and burn while it goes on: else nothing were shown.
+    function test_conspiracy_isFought_succeeds() external {
+        for (uint256 i = 0; i < 600; i++) {
+            uint256 seed = uint256(keccak256(abi.encode("conspiracy", i)));
+            if (i % 4 == 0) play.wait(seed);
+            else if (i % 4 == 3) play.lie(seed);
+            else play.mischief(seed);
+            play.check();
+        }
+        (uint256 finals, uint256 rewinds, uint256 disputes, uint256 burned) = play.corners();
+        yes(finals > 2, "final rounds");
+        yes(rewinds > 1, "rewinds");
+        yes(disputes > 5, "disputes");
+        yes(play.caught() > 0, "liars caught");
+        yes(burned > 0, "burned");
+        yes(play.deeds() > 50, "deeds");
+    }
+}
