@@ -113,7 +113,12 @@ class Witness:
         for, nor sign for the lack of, another beside it.
         """
         wake, evidence, now_s = IDLE, self.judge.evidence, self.party.world.clock()
-        for _, slot, segment in self.party.book.round(name).missing:
+        heard: dict[str, int] = {}
+        for asker, slot, segment in self.party.book.round(name).missing:
+            # Nobody can miss more than its sample.
+            heard[asker] = heard.get(asker, 0) + 1
+            if heard[asker] > self.judge.rows_max(name, view):
+                continue
             asked = self._asked_s.setdefault((name, slot), {})
             near = {segment - 1, segment + 1}
             if segment in asked or near & asked.keys() or any((slot, each) in own for each in near):
