@@ -1,4 +1,5 @@
-// Measures what each transaction of a job costs, with the rules of Cancun and of Osaka, and writes ../bench/gas.json.
+// Measures what each transaction of a job costs, with the rules of Cancun and of Osaka, and what the heaviest ones cost at the
+// ceilings, and writes ../bench/gas.json.
 import { execFileSync } from "node:child_process";
 import { readFileSync, writeFileSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
@@ -10,7 +11,7 @@ const ROUND = { commit: 1, commitTable: 5, revealTable: 5, include: 1, aggregate
 const MATCH = { post: 1, commitBid: 7, revealBid: 7, close: 1, draw: 1, enlist: 5, start: 1 };
 const DISPUTE = { commitChallenge: 1, openChallenge: 1, vote: 5, revealVote: 5, decide: 1 };
 
-const output = execFileSync(process.execPath, [join(HERE, "forge.mjs"), "test", "--match-contract", "GasTest", "--isolate", "-vvvv"], {
+const output = execFileSync(process.execPath, [join(HERE, "forge.mjs"), "test", "--match-contract", "GasTest|CeilingsTest", "--isolate", "-vvvv"], {
   cwd: HERE,
   encoding: "utf8",
   maxBuffer: 1 << 30,
@@ -20,7 +21,7 @@ const output = execFileSync(process.execPath, [join(HERE, "forge.mjs"), "test", 
 const measured = {};
 let rules = null;
 for (const line of output.split("\n")) {
-  rules = line.match(/test_gas_(\w+)_succeeds/)?.[1] ?? rules;
+  rules = line.match(/test_(?:gas_)?(cancun|osaka|ceilings)_?\w*_succeeds/)?.[1] ?? rules;
   const found = line.match(/emit Measured\(name: "(\w+)", gas: (\d+)/);
   if (found) ((measured[rules] ??= {})[found[1]] ??= []).push(Number(found[2]));
 }
@@ -37,8 +38,10 @@ for (const rules of ["cancun", "osaka"]) {
     dispute: sum(transactions, DISPUTE),
   };
 }
+// With 256 providers, 64 validators and four rounds ahead; the dearest of each. EIP-7825 admits 16,777,216 to a transaction.
+report.ceilings = Object.fromEntries(Object.entries(measured.ceilings).map(([name, values]) => [name, Math.max(...values)]));
 report.artifacts = Object.fromEntries(
-  ["Vault", "Stakes", "Params", "Beacon", "Jobs", "Rounds", "Rerun", "Models", "Payroll", "Verdicts", "Evidence"].map((name) => [
+  ["Vault", "Stakes", "Params", "Beacon", "Jobs", "Rounds", "Rerun", "Models", "Payroll", "Verdicts", "Evidence", "Book", "Bids", "Draws"].map((name) => [
     name,
     JSON.parse(readFileSync(join(HERE, "../assay/chain/artifacts", `${name}.json`))).deployed_size,
   ]),
@@ -48,3 +51,5 @@ for (const rules of ["cancun", "osaka"]) {
   const { per_round, matching, dispute } = report[rules];
   process.stdout.write(`${rules}: round ${per_round}, matching ${matching}, dispute ${dispute}\n`);
 }
+const [dearest, most] = Object.entries(report.ceilings).reduce((a, b) => (b[1] > a[1] ? b : a));
+process.stdout.write(`ceilings: ${most} at most (${dearest})\n`);

@@ -30,9 +30,11 @@ contract Conspiracy is Network, Ledger {
     uint256 public deeds;
     uint256 public caught;
     address private watcher;
+    bytes32 private immutable _root; // of every table
     uint256 private job;
 
     constructor() {
+        _root = Hashing.tableRoot(1, Hashing.leafHash(abi.encode(Hashing.ENTRY, uint16(0), uint32(0), bytes32("row"))));
         deploy(false);
         populate(4, 6, 3);
         watcher = _account(0x3A7C);
@@ -56,8 +58,8 @@ contract Conspiracy is Network, Ledger {
 
     function wait(uint256 seed) external {
         for (uint256 i = 0; i < 1 + seed % 4; i++) {
-            vm.warp(block.timestamp + 1 + (seed >> (8 * i + 8)) % 20);
-            vm.roll(block.number + 1);
+            vm.warp(vm.getBlockTimestamp() + 1 + (seed >> (8 * i + 8)) % 20);
+            vm.roll(vm.getBlockNumber() + 1);
             _act();
         }
     }
@@ -213,7 +215,7 @@ contract Conspiracy is Network, Ledger {
     function trySeal(RoundView calldata r, address validator) external {
         bytes32 nonce = nonceFor(job, r.generation, r.round, validator);
         vm.prank(validator);
-        try rounds.commitTable(job, r.generation, r.round, keccak256(abi.encode(_tableRoot(), nonce, PEPPER))) {} catch {}
+        try rounds.commitTable(job, r.generation, r.round, keccak256(abi.encode(_root, nonce, PEPPER))) {} catch {}
     }
 
     function _revealAll(RoundView memory r) private {
@@ -222,17 +224,13 @@ contract Conspiracy is Network, Ledger {
             if (!isHonest[seats[i]] || (r.tablesRevealed >> i) & 1 == 1) continue;
             bytes32 nonce = nonceFor(job, r.generation, r.round, seats[i]);
             vm.prank(seats[i]);
-            try rounds.revealTable(job, r.generation, r.round, _tableRoot(), nonce, PEPPER) {} catch {}
+            try rounds.revealTable(job, r.generation, r.round, _root, nonce, PEPPER) {} catch {}
         }
         r.tablesRevealed = rounds.viewOf(job, r.generation, r.round).tablesRevealed;
     }
 
     function _row() private pure returns (Entry memory) {
         return Entry(0, 0, "row");
-    }
-
-    function _tableRoot() private pure returns (bytes32) {
-        return Hashing.tableRoot(1, Hashing.leafHash(abi.encode(Hashing.ENTRY, uint16(0), uint32(0), bytes32("row"))));
     }
 
     /// What honest validators find good: it stands and it is true.
@@ -292,7 +290,7 @@ contract Conspiracy is Network, Ledger {
         bytes32 sealedChallenge = keccak256(abi.encode(claim, challenger, bytes32("salt")));
         vm.prank(challenger);
         rerun.commitChallenge(job, sealedChallenge);
-        vm.roll(block.number + 1);
+        vm.roll(vm.getBlockNumber() + 1);
         vm.prank(challenger);
         try rerun.openChallenge(claim, "salt") {}
         catch {
@@ -447,10 +445,10 @@ contract Conspiracy is Network, Ledger {
         if (dice % 4 == 0) nonce = bytes32(dice);
         if (dice % 8 < 3) {
             vm.prank(hostile);
-            rounds.commitTable(job, r.generation, r.round, keccak256(abi.encode(_tableRoot(), nonce, PEPPER)));
+            rounds.commitTable(job, r.generation, r.round, keccak256(abi.encode(_root, nonce, PEPPER)));
         } else if (dice % 8 < 5) {
             vm.prank(hostile);
-            rounds.revealTable(job, r.generation, r.round, _tableRoot(), nonce, PEPPER);
+            rounds.revealTable(job, r.generation, r.round, _root, nonce, PEPPER);
         } else if (dice % 8 < 7) {
             uint16 slot = uint16((dice >> 8) % 3);
             Commitment memory c = commitmentOf(job, r.generation, r.round, slot);
