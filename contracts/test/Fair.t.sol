@@ -15,7 +15,7 @@ import {Tree} from "./Tree.sol";
 /// @title The honest against a conspiracy of the consumer, a provider, one validator of three (k - 1 of 2k - 1), two of three
 ///        aggregators and a challenger with money. The honest act as soon as they may; the conspirators as the fuzzer pleases.
 contract Conspiracy is Network, Ledger {
-    uint256 private constant JOBS_MAX = 4;
+    uint256 private constant JOBS_MAX = 8;
     bytes32 private constant PEPPER = "pepper";
 
     address[] public honest;
@@ -29,6 +29,9 @@ contract Conspiracy is Network, Ledger {
     uint256 public start; // what the conspirators had
     uint256 public deeds;
     uint256 public caught;
+    uint256 public roots; // made by a conspirator alone
+    uint256 public ends; // likewise
+    uint256 public tablesShown; // by the conspirators' validator
     address private watcher;
     bytes32 private immutable _root; // of every table
     uint256 private job;
@@ -389,7 +392,7 @@ contract Conspiracy is Network, Ledger {
             address account = conspirators[dice % conspirators.length];
             vm.prank(account);
             stakes.unstake(token, bound(dice >> 16, 0, stakes.available(token, account)));
-        } else if (kind == 2) {
+        } else if (kind == 2 || phaseOf(job) == JobPhase.Enlisting) {
             enlist(job, pool[0]);
         } else if (kind < 6) {
             _hostileAggregator(_someRound(dice), dice >> 16);
@@ -422,8 +425,13 @@ contract Conspiracy is Network, Ledger {
             if (dice % 3 == 0) {
                 commitRoot(r, jobs.slotsOpen(job)[0]);
             } else {
+                // Rarely is it its turn; when it is, it waits as long as it must and no longer.
+                uint256 readyAt = r.openedAt + order.windows.train + order.windows.aggregate / 2;
+                if (dice % 3 == 1 && vm.getBlockTimestamp() > readyAt - 30) vm.warp(readyAt);
+                uint256[] memory present = bits((dice >> 8) & jobs.slotsOpen(job)[0]);
                 vm.prank(aggregator);
-                rounds.commit(job, r.generation, r.round, bytes32(dice), bits((dice >> 8) & jobs.slotsOpen(job)[0]), new bytes[](0));
+                rounds.commit(job, r.generation, r.round, bytes32(dice), present, new bytes[](0));
+                roots++;
             }
         } else if (r.phase == RoundPhase.Opening) {
             uint256 accepted = (dice >> 8) & r.present[0];
@@ -436,19 +444,21 @@ contract Conspiracy is Network, Ledger {
             bytes32 endRoot = dice % 2 == 0 ? endRootOf(r.generation, r.round) : bytes32("false");
             vm.prank(aggregator);
             rounds.aggregate(job, r.generation, r.round, endRoot, new bytes[](0));
+            ends++;
         }
     }
 
     function _hostileValidator(RoundView memory r, uint256 dice) private {
         address hostile = pool[0];
         bytes32 nonce = nonceFor(job, r.generation, r.round, hostile);
-        if (dice % 4 == 0) nonce = bytes32(dice);
-        if (dice % 8 < 3) {
+        if (r.phase == RoundPhase.Sampling && dice % 8 < 5) {
+            if (dice % 8 == 0) nonce = bytes32(dice);
             vm.prank(hostile);
             rounds.commitTable(job, r.generation, r.round, keccak256(abi.encode(_root, nonce, PEPPER)));
-        } else if (dice % 8 < 5) {
+        } else if (dice % 8 < 3) {
             vm.prank(hostile);
             rounds.revealTable(job, r.generation, r.round, _root, nonce, PEPPER);
+            tablesShown++;
         } else if (dice % 8 < 7) {
             uint16 slot = uint16((dice >> 8) % 3);
             Commitment memory c = commitmentOf(job, r.generation, r.round, slot);
@@ -564,7 +574,7 @@ contract FairTest is Base {
 
     /// Rounds are finished, liars are caught and burn while it goes on: else nothing were shown.
     function test_conspiracy_isFought_succeeds() external {
-        for (uint256 i = 0; i < 600; i++) {
+        for (uint256 i = 0; i < 1000; i++) {
             uint256 seed = uint256(keccak256(abi.encode("conspiracy", i)));
             if (i % 4 == 0) play.wait(seed);
             else if (i % 4 == 3) play.lie(seed);
@@ -578,5 +588,8 @@ contract FairTest is Base {
         yes(play.caught() > 0, "liars caught");
         yes(burned > 0, "burned");
         yes(play.deeds() > 50, "deeds");
+        yes(play.roots() > 0, "roots made alone");
+        yes(play.ends() > 0, "ends made alone");
+        yes(play.tablesShown() > 0, "tables of the conspirator");
     }
 }

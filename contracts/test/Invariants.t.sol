@@ -201,8 +201,9 @@ contract Handler is Network, Ledger {
         bytes[] memory signatures = new bytes[](0);
         if (dice % 4 == 0) signatures = sign(job, rootHash(job, generation, round, "another", dice & 7), order.quorum);
         else if (dice % 4 < 3) skip(order.windows.train + order.windows.aggregate / 2);
+        uint256[] memory present = bits((dice >> 8) & jobs.slotsOpen(job)[0]);
         vm.prank(jobs.aggregatorOf(job));
-        rounds.commit(job, generation, round, root, bits((dice >> 8) & jobs.slotsOpen(job)[0]), signatures);
+        rounds.commit(job, generation, round, root, present, signatures);
         alone++;
         mine(3);
     }
