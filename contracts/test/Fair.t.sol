@@ -31,7 +31,7 @@ contract Conspiracy is Network, Ledger {
     uint256 public caught;
     uint256 public roots; // made by a conspirator alone
     uint256 public ends; // likewise
-    uint256 public tablesShown; // by the conspirators' validator
+    uint256 public revealed; // by the conspirators' validator
     address private watcher;
     bytes32 private immutable _root; // of every table
     uint256 private job;
@@ -469,7 +469,7 @@ contract Conspiracy is Network, Ledger {
         } else if (dice % 8 < 3) {
             vm.prank(hostile);
             rounds.revealTable(job, r.generation, r.round, _root, nonce, PEPPER);
-            tablesShown++;
+            revealed++;
         } else if (dice % 8 < 6) {
             uint16 slot = uint16((dice >> 8) % 3);
             Commitment memory c = commitmentOf(job, r.generation, r.round, slot);
@@ -602,6 +602,6 @@ contract FairTest is Base {
         yes(play.deeds() > 50, "deeds");
         yes(play.roots() > 0, "roots made alone");
         yes(play.ends() > 0, "ends made alone");
-        yes(play.tablesShown() > 0, "tables of the conspirator");
+        yes(play.revealed() > 0, "tables of the conspirator");
     }
 }
