@@ -295,7 +295,7 @@ class Judge:
         total = sample_total(order.samples_per_validator * order.validators, order.providers, len(present))
         least = (total // len(self.party.validators(name[0]))) << misses
         segments = self.party.clerk.segments(name[0])
-        drawn = sample_segments(beacon, nonce, name, present, segments, max(least, min(len(rows), least + total)))
+        drawn = sample_segments(beacon, nonce, name, present, segments, max(least, min(len(rows), total << misses)))
         pairs = [(entry.slot, entry.segment) for entry in rows]
         return pairs == drawn[: len(pairs)] and len(pairs) >= len(drawn[:least])
 
