@@ -23,7 +23,10 @@ CLAIMS_MAX = 16
 ROOTS_MAX = 4
 """States of which one party may announce addresses in one round."""
 QUOTA_BYTES, QUOTA_STRANGERS_BYTES = 8 << 20, 1 << 20
-"""What one party may say about one round, and what all strangers together may."""
+"""What one party may say about one round in messages of one kind, and what all strangers together may."""
+STATE_MAX_BYTES = 8 << 10
+"""A state's address and the opening of its leaf; the state itself is a blob."""
+KINDS = frozenset({"commitments", "opening", "table", "want", "missing", "request", "state", "aggregate", "vote"})
 REQUESTS_MAX, REQUESTS_STRANGERS_MAX = 4_096, 512
 MISSING_MAX = 1_024
 """Start states that one validator may miss in one round."""
@@ -82,7 +85,7 @@ class RoundBook:
     """By type (Result, Aggregate, Fault) and sender: the signed values and the signature."""
     announced: dict[str, int] = field(default_factory=dict)
     asked: dict[str, int] = field(default_factory=dict)
-    spent_bytes: dict[str, int] = field(default_factory=dict)
+    spent_bytes: dict[tuple[str, str], int] = field(default_factory=dict)
 
 
 class Book:
@@ -131,10 +134,14 @@ class Book:
             return
         payer = message.sender if message.sender in self._register.parties(message.job) else STRANGER
         page = self.round(name)
-        spent_bytes = page.spent_bytes.get(payer, 0) + len(message.body)
+        if message.kind not in KINDS or (message.kind == "state" and len(message.body) > STATE_MAX_BYTES):
+            return
+        # By kind, so that nobody's pile of one leaves no room for its word on another.
+        account = (payer, message.kind)
+        spent_bytes = page.spent_bytes.get(account, 0) + len(message.body)
         if spent_bytes > (QUOTA_BYTES if payer else QUOTA_STRANGERS_BYTES):
             return
-        page.spent_bytes[payer] = spent_bytes
+        page.spent_bytes[account] = spent_bytes
         self._enter_content(page, message, message.content(), payer)
 
     def _enter_content(self, page: RoundBook, message: Message, content: dict[str, Any], payer: str) -> None:
@@ -153,13 +160,16 @@ class Book:
                     page.openings[content["slot"]] = content
             case "table" if sender in self._register.validators(job):
                 rows = _entries(content["rows"])
-                owner = str(content.get("of", sender))
-                page.rooted[owner, table_root(rows)] = rows
+                owner = content.get("of", sender)
+                if owner in self._register.validators(job) or owner in page.tables:
+                    page.rooted[owner, table_root(rows)] = rows
                 if owner == sender:
                     page.tables[sender] = rows
             case "want" if sender in self._register.validators(job):
-                for validator in content["of"][: len(self._register.validators(job))]:
-                    page.wanted[sender, str(validator)] = None
+                seats = self._register.validators(job)
+                for validator in content["of"][: len(seats)]:
+                    if validator in seats:
+                        page.wanted[sender, validator] = None
             case "missing" if sender in self._register.validators(job):
                 if sum(asker == sender for asker, _, _ in page.missing) < MISSING_MAX:
                     page.missing[sender, _index(content["slot"]), _segment(content["segment"])] = None

@@ -11,8 +11,8 @@ from assay.chain.contracts.containers import Entry as ChainEntry
 from assay.chain.contracts.containers import Leaf as ChainLeaf
 from assay.chain.contracts.rerun import Rerun
 from assay.protocol.commitment import Commitment
-from assay.protocol.phase import Outcome, Target
-from assay.protocol.table import Table, aggregate_digest
+from assay.protocol.phase import Outcome, RoundPhase, Target
+from assay.protocol.table import Table, aggregate_digest, segment_digest
 from assay.protocol.transcript import ZERO, Leaf
 from assay.protocol.words import domain
 from assay.roles.book import RoundName, drop
@@ -54,7 +54,7 @@ class Challenges:
         self.judge = judge
         self.world = party.world
         self.disputes = party.world.ledger.open(Rerun)
-        self._raised: dict[tuple[RoundName, Target, str], Raised] = {}
+        self._raised: dict[tuple[RoundName, Target, str, int, int], Raised] = {}
         self._ballots: dict[int, Ballot] = {}
         self._over: dict[int, DisputeView] = {}
 
@@ -71,11 +71,11 @@ class Challenges:
 
     def raise_one(self, name: RoundName, view: RoundView, disagreement: Disagreement, rank: int) -> Wake:
         """Seals, and in a later block opens, one challenge."""
-        key = (name, disagreement.target, disagreement.accused)
+        key = (name, disagreement.target, disagreement.accused, disagreement.slot, disagreement.segment)
         raised = self._raised.get(key)
         clerk = self.party.clerk
         if raised is None:
-            if self.known(name, disagreement):
+            if self.known(name, view, disagreement):
                 return IDLE
             order = clerk.order(name[0])
             turn_s = phase_began_s(view, order.windows) + rank * order.windows.open // 32
@@ -91,19 +91,28 @@ class Challenges:
             return IDLE
         if self.world.ledger.rpc.get_head() <= raised.block + 1:
             return wake_at(self.world.clock() + 1)
-        raised.opened = True
         opened = clerk.attempt(self.disputes.open_challenge(raised.claim, raised.salt))
+        raised.opened = True
         if not opened.acted:
             sealed = sealed_challenge(raised.claim, self.world.address, raised.salt)
             return clerk.attempt(self.disputes.withdraw_challenge(name[0], sealed))
         return opened
 
-    def known(self, name: RoundName, disagreement: Disagreement) -> bool:
-        """Whether this accusation has been made, by anybody."""
-        views = [self._over.get(dispute) or self.disputes.view_of(dispute) for dispute in self.all()]
-        return any(
-            (view.job, view.generation, view.round) == name and view.accused == disagreement.accused for view in views
-        )
+    def known(self, name: RoundName, view: RoundView, disagreement: Disagreement) -> bool:
+        """Whether this need not be said: it has been said, or its party has been disproved in this round already.
+
+        A liar may dispute something true of its own, so that a dispute of something else settles nothing. While it is
+        open and nothing can be included, its outcome is waited for: most accusations mean the same lie.
+        """
+        unit = (disagreement.target, disagreement.slot, disagreement.segment)
+        for dispute in self.all():
+            other = self._over.get(dispute) or self.disputes.view_of(dispute)
+            if (other.job, other.generation, other.round) != name or other.accused != disagreement.accused:
+                continue
+            waiting = other.outcome == Outcome.OPEN and view.phase <= RoundPhase.OPENING
+            if waiting or other.outcome == Outcome.UPHELD or (other.target, other.slot, other.segment) == unit:
+                return True
+        return False
 
     def all(self) -> range:
         """Numbers of all disputes so far."""
@@ -160,33 +169,45 @@ class Challenges:
         ballot = self._ballots.get(dispute)
         voters = self.disputes.voters_of(dispute)
         may_vote = self.world.address in voters and now_s < view.commit_deadline
+        self.show(view)
         if ballot is None and may_vote:
-            digest = self.truth(view)
+            digest = self.truth(dispute, view)
             if digest is None:
-                return wake_at(view.commit_deadline)
+                return (
+                    wake_at(self.patience_s(view)) if now_s < self.patience_s(view) else wake_at(view.commit_deadline)
+                )
             ballot = self._ballots[dispute] = Ballot(digest, self.world.entropy.draw(32))
             return self.party.clerk.attempt(
                 self.disputes.vote(dispute, sealed_vote(dispute, self.world.address, ballot.digest, ballot.salt))
             )
         revealing = now_s >= view.commit_deadline or view.committed.bit_count() >= len(voters)
         if ballot is not None and revealing and not ballot.revealed:
+            wake = self.party.clerk.attempt(self.disputes.reveal_vote(dispute, ballot.digest, ballot.salt))
             ballot.revealed = True
-            return self.party.clerk.attempt(self.disputes.reveal_vote(dispute, ballot.digest, ballot.salt))
+            return wake
         if now_s >= view.reveal_deadline or view.revealed.bit_count() >= len(voters):
             return self.party.clerk.attempt(self.disputes.decide(dispute))
         return wake_at(view.reveal_deadline if revealing else view.commit_deadline)
 
-    def truth(self, view: DisputeView) -> bytes | None:
-        """The digest of what is disputed, by re-execution."""
+    def patience_s(self, view: DisputeView) -> int:
+        """Until when a state that is disputed is waited for: half of the time for votes."""
+        windows = self.party.clerk.order(view.job).windows
+        return view.commit_deadline - windows.table // 2
+
+    def show(self, view: DisputeView) -> None:
+        """Passes on what the disputed segment begins from: the same bytes for all who vote, and for who is accused."""
+        if view.target in (Target.SEGMENT, Target.TABLE):
+            self.judge.evidence.relay((view.job, view.generation, view.round), view.slot, view.segment)
+
+    def truth(self, dispute: int, view: DisputeView) -> bytes | None:
+        """The digest of what is disputed, by re-execution; nothing while something is awaited for it."""
         name = (view.job, view.generation, view.round)
         round_view = self.world.ledger.rounds.view_of(*name)
         match view.target:
-            case Target.SEGMENT | Target.TABLE:
-                truth = self.judge.truth(name, round_view, view.slot, view.segment)
-                if truth is None or truth.segment == view.segment:
-                    return truth.digest if truth else None
-                # The segment rests on a state that nobody can derive: the provider's fault, never a validator's.
-                return UNSERVED if view.target == Target.SEGMENT else view.claimed
+            case Target.SEGMENT:
+                return self.segment_truth(name, round_view, dispute, view)
+            case Target.TABLE:
+                return self.row_truth(name, round_view, view)
             case Target.EMIT:
                 return self.judge.emit(name, round_view, view.slot)
             case _:
@@ -194,6 +215,41 @@ class Challenges:
                 if end is None:
                     return None
                 return aggregate_digest(end.root) if end.fault is None else FAULT
+
+    def segment_truth(self, name: RoundName, round_view: RoundView, dispute: int, view: DisputeView) -> bytes | None:
+        """What a segment comes to from the state in its leaf, where that was served; else from the round's start.
+
+        Where the start does not lead to that leaf nobody can say what follows from it: the provider's fault.
+        """
+        served = self.judge.served(name, round_view, view.slot, view.segment)
+        if served is not None:
+            return served.digest
+        if self.world.clock() < self.patience_s(view):
+            return None
+        before = self.party.clerk.notices.before(dispute)
+        sound = self.judge.rests_on(name, round_view, view.slot, view.segment, before)
+        if sound is None:
+            return None
+        if not sound:
+            self.judge.suspects.add((name, view.slot))
+            return UNSERVED
+        truth = self.judge.derive(name, round_view, view.slot, view.segment)
+        return None if truth is None else truth.digest if truth.segment == view.segment else UNSERVED
+
+    def row_truth(self, name: RoundName, round_view: RoundView, view: DisputeView) -> bytes | None:
+        """What a validator should have found: from the state that it was served, or from the round's start if none was.
+
+        Either is right, so a row is false only if it is neither.
+        """
+        served = self.judge.served(name, round_view, view.slot, view.segment)
+        if served is not None and served.digest == view.claimed:
+            return view.claimed
+        if served is None and self.world.clock() < self.patience_s(view):
+            return None
+        replayed = self.judge.evidence.replay(name, round_view, view.slot, view.segment)
+        if replayed is None:
+            return None
+        return segment_digest(replayed[0].state_root, replayed[0].loss_bits)
 
 
 def aggregate_claim(name: RoundName) -> Claim:

@@ -156,11 +156,13 @@ class Evidence:
     def relay(self, name: RoundName, slot: int, segment: int) -> None:
         """Passes on to everybody, once, a start state that this party was served: it opens itself, so the word of the
         provider is not needed, and a provider that serves one state to some only gains nothing."""
-        key = (name, slot, segment)
+        key, count = (name, slot, segment), self.party.assignment(name[0]).segment_count
         for served in self.party.book.round(name).served.get((slot, segment), {}).values():
             if key not in self._relayed and self._served(name, slot, segment, served) is not None:
                 self._relayed.add(key)
-                self.world.say("state", name, {**served, "slot": slot, "segment": segment})
+                leaf = LeafOpening.from_json(served["leaf"], count).to_json()
+                content = {"slot": slot, "segment": segment, "cid": str(served["cid"]), "leaf": leaf}
+                self.world.say("state", name, content)
 
     def ask(self, name: RoundName, slot: int, segment: int) -> None:
         """Asks a slot's provider for a start state, once."""

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from assay.chain.contracts.containers import RoundView
 from assay.protocol.commitment import bitmap_slots
 from assay.protocol.phase import RoundPhase, Target
-from assay.protocol.schedule import sample_segments, sample_total
+from assay.protocol.schedule import sample_segments, sample_share, sample_total
 from assay.protocol.table import Entry, emit_digest, segment_digest
 from assay.protocol.transcript import ZERO
 from assay.roles.book import RoundName, drop
@@ -29,6 +29,8 @@ class Truth:
     faulted: bool
     segment: int
     """The segment asked for, or an earlier one of the slot that already went astray."""
+    derived: bool = False
+    """Whether it was derived from the round's start along the slot's leaves, not from a state that was served."""
 
 
 @dataclass(frozen=True)
@@ -82,12 +84,17 @@ class Judge:
         self.evidence = Evidence(party)
         self._truths: dict[tuple[RoundName, int, int], Truth] = {}
         self._emits: dict[tuple[RoundName, int], Emitted] = {}
+        self._derived: dict[tuple[RoundName, int, int], Truth] = {}
+        self.suspects: set[tuple[RoundName, int]] = set()
+        """Slots of which this party has found, before they opened, that a leaf is not what the work gives."""
 
     def forget(self, job: int, below: int) -> None:
         """Drops what concerns rounds of a job that are final."""
         self.evidence.forget(job, below)
         drop(self._truths, job, below)
         drop(self._emits, job, below)
+        drop(self._derived, job, below)
+        drop(self.suspects, job, below)
 
     def patience_s(self, name: RoundName, view: RoundView) -> int:
         """When to stop waiting for others: half a window before the deadline, so that there is time to act."""
@@ -114,23 +121,58 @@ class Judge:
         key = (name, slot, segment)
         if key in self._truths:
             return self._truths[key]
-        start = self.evidence.start_state(name, view, slot, segment)
-        if start is not None:
-            span = self.evidence.rerun(name, slot, segment, start)
-            self._truths[key] = Truth(segment_digest(span.state_root, span.loss_bits), span.fault is not None, segment)
-            return self._truths[key]
+        served = self.served(name, view, slot, segment)
+        if served is not None:
+            return served
         if not self.overdue(name, view):
             return None
-        opened = self.evidence.opened(name, view, slot) if view.phase > RoundPhase.SAMPLING else None
-        leaves = opened.transcript.leaves if opened and opened.transcript else ()
-        replayed = self.evidence.replay(name, view, slot, segment, leaves)
-        if replayed is None:
-            return None
-        span, reached = replayed
-        truth = Truth(segment_digest(span.state_root, span.loss_bits), span.fault is not None, reached)
-        if leaves:
+        truth = self.derive(name, view, slot, segment)
+        if truth is not None and truth.derived:
             self._truths[key] = truth
         return truth
+
+    def served(self, name: RoundName, view: RoundView, slot: int, segment: int) -> Truth | None:
+        """What follows from the committed state before a segment, once it was served."""
+        key = (name, slot, segment)
+        known = self._truths.get(key)
+        if known is not None and not known.derived:
+            return known
+        start = self.evidence.start_state(name, view, slot, segment)
+        if start is None:
+            return None
+        span = self.evidence.rerun(name, slot, segment, start)
+        digest = segment_digest(span.state_root, span.loss_bits)
+        truth = self._truths[key] = Truth(digest, span.fault is not None, segment, derived=segment == 0)
+        return truth
+
+    def derive(self, name: RoundName, view: RoundView, slot: int, segment: int) -> Truth | None:
+        """The same from the round's start, whatever was served: what a verdict against anybody but the slot rests on.
+
+        A provider may serve a state that it never was in, so that a segment of its own follows from it and everybody
+        who derived the segment seems to be wrong.
+        """
+        key = (name, slot, segment)
+        if key not in self._derived:
+            opened = self.evidence.opened(name, view, slot) if view.phase > RoundPhase.SAMPLING else None
+            leaves = opened.transcript.leaves if opened and opened.transcript else ()
+            replayed = self.evidence.replay(name, view, slot, segment, leaves)
+            if replayed is None:
+                return None
+            span, reached = replayed
+            digest = segment_digest(span.state_root, span.loss_bits)
+            truth = Truth(digest, span.fault is not None, reached, derived=bool(leaves))
+            if not leaves:
+                return truth
+            self._derived[key] = truth
+        return self._derived[key]
+
+    def rests_on(self, name: RoundName, view: RoundView, slot: int, segment: int, before_root: bytes) -> bool | None:
+        """Whether the round's start leads to the state that a segment is claimed to begin from; nothing while that is
+        not here."""
+        if segment == 0:
+            return before_root == view.start_root
+        replayed = self.evidence.replay(name, view, slot, segment - 1)
+        return None if replayed is None else replayed[0].state_root == before_root
 
     def emit(self, name: RoundName, view: RoundView, slot: int) -> bytes | None:
         """What a slot's update comes to from its end state; nothing while that is awaited."""
@@ -198,6 +240,8 @@ class Judge:
             finding.disagreements.append(Disagreement(Target.SEGMENT, slot, 0, provider, ZERO))
             return
         before = len(finding.disagreements)
+        if (name, slot) in self.suspects:
+            self._compare_all(name, view, slot, finding)
         self._compare_rows(name, view, slot, opened, finding)
         if opened.transcript.leaves[-1].update_root == ZERO:
             self._compare_fault(name, view, slot, opened, finding)
@@ -216,12 +260,30 @@ class Judge:
             return
         finding.unopened.append(slot)
 
+    def _compare_all(self, name: RoundName, view: RoundView, slot: int, finding: Finding) -> None:
+        """A slot under suspicion is derived whole."""
+        provider, last = self.party.clerk.providers(name[0])[slot], self.party.clerk.segments(name[0]) - 1
+        truth = self.derive(name, view, slot, last)
+        if truth is None:
+            finding.awaited = True
+        elif self.strays(name, view, slot, truth):
+            finding.disagreements.append(Disagreement(Target.SEGMENT, slot, truth.segment, provider, truth.digest))
+
+    def strays(self, name: RoundName, view: RoundView, slot: int, truth: Truth) -> bool:
+        """Whether what was derived is not what the slot's leaf says there."""
+        opened = self.evidence.opened(name, view, slot)
+        assert opened is not None
+        assert opened.transcript is not None
+        end = opened.transcript.leaves[truth.segment + 1]
+        return truth.digest != segment_digest(end.state_root, end.loss_bits)
+
     def _compare_rows(self, name: RoundName, view: RoundView, slot: int, opened: Opened, finding: Finding) -> None:
         assert opened.transcript is not None
         leaves = opened.transcript.leaves
         provider = self.party.clerk.providers(name[0])[slot]
         for validator, rows in finding.shown.items():
-            for row, entry in enumerate(rows):
+            # The earliest first: what it rests on is the least to derive.
+            for row, entry in sorted(enumerate(rows), key=lambda each: each[1].segment):
                 if entry.slot != slot or not 0 <= entry.segment < len(leaves) - 1:
                     continue
                 end = leaves[entry.segment + 1]
@@ -230,6 +292,9 @@ class Judge:
                 if entry.digest == claimed or settled:
                     continue
                 truth = self.truth(name, view, slot, entry.segment)
+                if truth is not None and truth.digest == claimed and not truth.derived:
+                    # Either the row is false, or the state that the segment was shown to begin from.
+                    truth = self.derive(name, view, slot, entry.segment)
                 if truth is None:
                     finding.awaited = True
                 elif truth.segment != entry.segment or truth.digest != claimed:
@@ -255,7 +320,13 @@ class Judge:
             segment, truth = len(opened.transcript.leaves) - 1, emit_digest(emitted.root)
             finding.disagreements.append(Disagreement(Target.EMIT, slot, segment, provider, truth))
         elif emitted.faulted and finding.fault is None:
-            finding.fault = emitted.root
+            end = self.derive(name, view, slot, len(opened.transcript.leaves) - 2)
+            if end is None:
+                finding.awaited = True
+            elif self.strays(name, view, slot, end):
+                finding.disagreements.append(Disagreement(Target.SEGMENT, slot, end.segment, provider, end.digest))
+            else:
+                finding.fault = emitted.root
 
     def _compare_fault(self, name: RoundName, view: RoundView, slot: int, opened: Opened, finding: Finding) -> None:
         """A slot says that the job is at fault: whoever attests that has met the same fault in the same segment."""
@@ -266,7 +337,8 @@ class Judge:
         last = leaves[-1].state_root
         segment = next(at for at in range(len(leaves)) if all(leaf.state_root == last for leaf in leaves[at + 1 :]))
         segment = min(segment, len(leaves) - 2)
-        truth = self.truth(name, view, slot, segment)
+        # Whoever attests a fault of the job has derived it: a state that overflows may have been served by a liar.
+        truth = self.derive(name, view, slot, segment)
         end = leaves[segment + 1]
         if truth is None:
             finding.awaited = True
@@ -285,7 +357,7 @@ class Judge:
     def is_sample(self, name: RoundName, view: RoundView, validator: str, rows: tuple[Entry, ...]) -> bool:
         """Whether a table holds the sample that the beacon and the revealed nonce draw, at its least size or larger.
 
-        A seat's exact share depends on who else held a seat when it drew, so the least share of any is what counts.
+        Where seats are vacant a seat's exact share depends on which were when it drew: there the least of any counts.
         """
         beacon, misses = self.world.ledger.beacon.read(view.beacon_block)
         nonce = self.party.clerk.notices.nonce(name, validator, self.party.clerk.table_root(name, validator))
@@ -293,7 +365,11 @@ class Judge:
             return False
         order, present = self.party.clerk.order(name[0]), bitmap_slots(view.present)
         total = sample_total(order.samples_per_validator * order.validators, order.providers, len(present))
-        least = (total // len(self.party.validators(name[0]))) << misses
+        seats = self.party.validators(name[0])
+        least = total // len(seats)
+        if validator in seats and self.party.clerk.seats_live(name[0]) == (1 << len(seats)) - 1:
+            least = sample_share(total, range(len(seats)), seats.index(validator), beacon)
+        least <<= misses
         segments = self.party.clerk.segments(name[0])
         drawn = sample_segments(beacon, nonce, name, present, segments, max(least, min(len(rows), total << misses)))
         pairs = [(entry.slot, entry.segment) for entry in rows]

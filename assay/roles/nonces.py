@@ -10,7 +10,7 @@ from hashlib import sha256
 from assay.protocol.errors import LimitExceeded
 from assay.roles.world import World
 
-CHAIN_LENGTH = 4096
+CHAIN_LENGTH = 8192
 """Drawings that one enlistment can serve: 1,024 rounds and redone rounds, each drawn three times, and some."""
 
 
@@ -28,6 +28,10 @@ class Nonces:
     def begin(self, job: int) -> bytes:
         """Starts a chain and returns its tip."""
         self._world.journal.put(f"nonces/{job}/seed", self._world.entropy.draw(32))
+        return self._chain(job)[0]
+
+    def tip(self, job: int) -> bytes:
+        """What was, or is to be, committed of a chain that was begun."""
         return self._chain(job)[0]
 
     def at(self, job: int, position: int) -> bytes:

@@ -1,6 +1,7 @@
 """What the contracts announce of single slots: commitments entered directly, secrets called for and shown."""
 
 from assay.chain.contracts.containers import TranscriptOpening
+from assay.chain.contracts.rerun import Challenged, Rerun
 from assay.chain.contracts.rounds import SecretDemanded, SecretRevealed, SlotCommitted, TableRevealed
 from assay.chain.events import read_log
 from assay.chain.ledger import Ledger
@@ -8,7 +9,8 @@ from assay.roles.book import RoundName, drop
 
 BLOCKS_MAX = 5_000
 """Blocks of one request for logs: what public nodes admit."""
-TOPICS = [["0x" + kind.TOPIC.hex() for kind in (SecretDemanded, SecretRevealed, SlotCommitted, TableRevealed)]]
+KINDS = (SecretDemanded, SecretRevealed, SlotCommitted, TableRevealed, Challenged)
+TOPICS = [["0x" + kind.TOPIC.hex() for kind in KINDS]]
 
 
 class Notices:
@@ -20,6 +22,8 @@ class Notices:
         self._openings: dict[tuple[RoundName, int], dict[bytes, TranscriptOpening]] = {}
         self._nonces: dict[tuple[RoundName, str, bytes], bytes] = {}
         self._leaves: dict[tuple[RoundName, int], bytes] = {}
+        self._befores: dict[int, bytes] = {}
+        self._disputes = ledger.open(Rerun).address
         self._block = ledger.deployment.first_block - 1
 
     def due_s(self, name: RoundName, slot: int) -> int | None:
@@ -42,6 +46,11 @@ class Notices:
         self._read()
         return self._leaves.get((name, slot))
 
+    def before(self, dispute: int) -> bytes:
+        """Root of the state that a disputed segment begins from, as its challenge opened it; zero for others."""
+        self._read()
+        return self._befores.get(dispute, bytes(32))
+
     def forget(self, job: int, below: int) -> None:
         """Drops what concerns rounds of a job that are final."""
         for known in (self._due_s, self._openings, self._nonces, self._leaves):
@@ -52,7 +61,7 @@ class Notices:
         while self._block < head:
             last = min(head, self._block + BLOCKS_MAX)
             query = {
-                "address": self._ledger.rounds.address,
+                "address": [self._ledger.rounds.address, self._disputes],
                 "topics": TOPICS,
                 "fromBlock": hex(self._block + 1),
                 "toBlock": hex(last),
@@ -70,6 +79,9 @@ class Notices:
             answer = SecretRevealed.decode(log)
             slot = ((answer.job, answer.generation, answer.round), answer.slot)
             self._openings.setdefault(slot, {})[answer.transcript_root] = answer.opening
+        elif log.topics[0] == Challenged.TOPIC:
+            challenge = Challenged.decode(log)
+            self._befores[challenge.dispute] = challenge.before
         elif log.topics[0] == TableRevealed.TOPIC:
             table = TableRevealed.decode(log)
             key = ((table.job, table.generation, table.round), table.validator, table.table_root)

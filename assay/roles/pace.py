@@ -25,8 +25,13 @@ def round_s(assignment: Assignment, compute: Compute) -> float:
     return min(times_s) * assignment.order.steps_per_round
 
 
-def check_pace(assignment: Assignment, compute: Compute, window_s: int) -> None:
-    """Whether this machine does a slot's round well within a window. Errors: `Refused`."""
-    needed_s = MARGIN * round_s(assignment, compute)
+def check_pace(assignment: Assignment, compute: Compute, window_s: int, rounds: float = 1) -> None:
+    """Whether this machine does so many slots' rounds of work well within a window. Errors: `Refused`."""
+    needed_s = MARGIN * rounds * round_s(assignment, compute)
     if needed_s > window_s:
         raise Refused(f"this machine would want {needed_s:.0f} s for what the job leaves {window_s} s for")
+
+
+def sample_rounds(assignment: Assignment) -> float:
+    """A validator's sample of a round, with one replay of a slot whose states are hidden, in slots' rounds of work."""
+    return 1 + assignment.order.samples_per_validator / assignment.segment_count

@@ -86,8 +86,9 @@ class Provider(Party):
         if job in self.bids:
             if now_s < closes_s:
                 return wake_at(closes_s)
+            wake = self.clerk.attempt(self.world.ledger.jobs.reveal_bid(job, *self.bids[job]))
             self.opened_bids.add(job)
-            return self.clerk.attempt(self.world.ledger.jobs.reveal_bid(job, *self.bids[job]))
+            return wake
         if now_s >= closes_s:
             return self.decline(job, "bids are closed")
         try:
@@ -201,8 +202,9 @@ class Provider(Party):
 
     def include_itself(self, piece: Piece) -> Wake:
         """The way past an aggregator."""
+        wake = self.clerk.attempt(self.world.ledger.rounds.commit_slot(on_chain(piece.commitment)))
         piece.included_itself = True
-        return self.clerk.attempt(self.world.ledger.rounds.commit_slot(on_chain(piece.commitment)))
+        return wake
 
     def serve(self, name: RoundName, piece: Piece, *, blind: bool) -> Wake:
         """Answers requests for start states. While tables are blind, nobody gets two adjacent ones: the later would
@@ -249,8 +251,8 @@ class Provider(Party):
             self.world.say("opening", name, {"slot": piece.slot, "end": cid, **piece.transcript.to_json()})
             wake = ACTED
         if view.disputes_open and not piece.answered_demand and self.clerk.notices.due_s(name, piece.slot) is not None:
-            piece.answered_demand = True
             commitment, proof, _ = self.standing(name, piece.slot)
             opening = chain_opening(piece.transcript)
             wake |= self.clerk.attempt(self.world.ledger.rounds.reveal_secret(commitment, proof, opening))
+            piece.answered_demand = True
         return wake

@@ -16,7 +16,7 @@ from assay.roles.book import RoundName, drop, row_content
 from assay.roles.challenge import Challenges
 from assay.roles.judge import Disagreement, Finding, Judge
 from assay.roles.nonces import Nonces
-from assay.roles.pace import check_pace
+from assay.roles.pace import check_pace, sample_rounds
 from assay.roles.party import Party, sealed
 from assay.roles.settle import settle
 from assay.roles.tower import Tower
@@ -64,7 +64,8 @@ class Validator(Party):
         self.judge = Judge(self)
         self.witness = Witness(self, self.judge)
         self.challenges = Challenges(self, self.judge)
-        self.tower = Tower(self, self.judge) if watch else None
+        self.auditor = Tower(self, self.judge)
+        self.tower = self.auditor if watch else None
         self._flaws: set[int] = set()
         self._considered: set[int] = set()
 
@@ -75,8 +76,7 @@ class Validator(Party):
         self.challenges.forget(job, below)
         drop(self.sheets, job, below)
         self.witness.forget(job, below)
-        if self.tower is not None:
-            self.tower.forget(job, below)
+        self.auditor.forget(job, below)
 
     def tick(self) -> Wake:
         """One turn."""
@@ -106,7 +106,9 @@ class Validator(Party):
         assignment, windows = self.assignment(job), self.clerk.order(job).windows
         self._considered.add(job)
         try:
-            check_pace(assignment, self.world.compute, min(windows.table, windows.open))
+            # Half of the table window is for waiting, before a hidden state is replayed.
+            window_s = min(windows.table // 2, windows.open)
+            check_pace(assignment, self.world.compute, window_s, sample_rounds(assignment))
         except Refused:
             return self.clerk.attempt(self.world.ledger.jobs.abstain(job))
         return IDLE
@@ -114,9 +116,14 @@ class Validator(Party):
     def enlist(self, job: int) -> Wake:
         """Commits the tip of a chain of nonces for a job that drew this validator."""
         seat = self.seat(job)
-        if seat is None or self.nonces.known(job):
+        if seat is None or self._enlisted(job, seat):
             return IDLE
-        return self.clerk.attempt(self.world.ledger.jobs.enlist(job, self.nonces.begin(job)))
+        tip = self.nonces.tip(job) if self.nonces.known(job) else self.nonces.begin(job)
+        return self.clerk.attempt(self.world.ledger.jobs.enlist(job, tip))
+
+    def _enlisted(self, job: int, seat: int) -> bool:
+        """What the chain says: an answer that was lost is no reason not to ask again."""
+        return bool(self.clerk.seats_live(job) >> seat & 1)
 
     def work(self, job: int) -> Wake:
         """Serves every open round, and every open dispute."""
@@ -160,7 +167,7 @@ class Validator(Party):
         """What this phase asks of a validator."""
         match view.phase:
             case RoundPhase.TRAINING:
-                return self.witness.vouch(name)
+                return self.witness.vouch(name, view)
             case RoundPhase.SAMPLING:
                 return self.sample(name, view) | self.reveal(name, view) | self.inquire(name, view)
             case RoundPhase.OPENING:
@@ -204,10 +211,11 @@ class Validator(Party):
 
     def commit_table(self, name: RoundName, sheet: Sheet) -> Wake:
         """Commits a table before anything of it is shown."""
+        commit = self.world.ledger.rounds.commit_table(*name, sealed(sheet.table.root, sheet.nonce, sheet.salt))
+        wake = self.clerk.attempt(commit)
+        # Not before: where the node gave no answer it is sent again.
         sheet.committed = True
-        return self.clerk.attempt(
-            self.world.ledger.rounds.commit_table(*name, sealed(sheet.table.root, sheet.nonce, sheet.salt))
-        )
+        return wake
 
     def sheet(self, name: RoundName, view: RoundView) -> Sheet | None:
         """The sheet of a round's present drawing; a drawing that found no quorum counts no more."""
@@ -266,11 +274,11 @@ class Validator(Party):
         if finding.unopened and self.judge.overdue(name, view):
             wake |= self.call_in(name, finding.unopened)
         # One disproof of a party in a round is enough: what else it said there is not argued about again.
-        unsettled = any(not self.challenges.known(name, each) for each in finding.disagreements)
+        unsettled = any(not self.challenges.known(name, view, each) for each in finding.disagreements)
         if wake.acted or unsettled or view.disputes_open or not finding.complete:
             return wake | patience
         sheet.basis = basis
-        return self.attest_fault(name, finding.fault) if finding.fault else self.attest(name, view, finding)
+        return self.find_fault(name, finding.fault) if finding.fault else self.attest(name, view, finding)
 
     def attest(self, name: RoundName, view: RoundView, finding: Finding) -> Wake:
         """Signs the accepted set: all that holds together enters the aggregate."""
@@ -280,6 +288,18 @@ class Validator(Party):
         result = Result(tuple(accepted), tuple(accepted), finding.served, root)
         cast(self.world, name, "Result", result.values(name, view.drawing), result.to_json())
         return ACTED
+
+    def find_fault(self, name: RoundName, digest: bytes) -> Wake:
+        """Attests a fault, unless something false is found in the aggregates that led to it: a liar may have poisoned
+        the state where no sample looked."""
+        wake = IDLE
+        for other, view in self.clerk.rounds(name[0]):
+            if other[2] <= name[2] and view.phase in (RoundPhase.AGGREGATING, RoundPhase.CHALLENGING):
+                wake |= self.challenges.raise_all(other, view, self.auditor.look(other, view), self.seat(name[0]) or 0)
+        if wake.acted or any(view.disputes_open for _, view in self.clerk.rounds(name[0])):
+            self.sheets[name].basis = None  # what comes of it is judged anew
+            return wake | wake_at(self.world.clock() + 1)
+        return wake | self.attest_fault(name, digest)
 
     def attest_fault(self, name: RoundName, digest: bytes) -> Wake:
         """Signs, once, that the job itself is at fault."""
@@ -317,7 +337,7 @@ class Validator(Party):
         if end is None:
             return IDLE
         if end.fault is not None:
-            return self.attest_fault(name, end.fault)
+            return self.find_fault(name, end.fault)
         sheet.signed.add("Aggregate")
         cast(self.world, name, "Aggregate", aggregate_values(name, end.root), {"root": end.root.hex()})
         return ACTED

@@ -39,7 +39,7 @@ class Witness:
         for known in (*remembered, self._asked_s, self._unserved, self._billed):
             drop(known, job, below)
 
-    def vouch(self, name: RoundName) -> Wake:
+    def vouch(self, name: RoundName, view: RoundView) -> Wake:
         """Signs the root that the aggregator proposes, once every commitment behind it is here and none is left out.
 
         Who is left out is passed on, so that the next proposal holds it; without a quorum's word the aggregator must
@@ -48,12 +48,14 @@ class Witness:
         party, page = self.party, self.party.book.round(name)
         if page.proposal is None or self._vouched.get(name) == (page.proposal, len(page.commitments)):
             return IDLE
-        self._vouched[name] = (page.proposal, len(page.commitments))
         root, rows = page.proposal
-        present = set(bitmap_slots(rows))
-        left_out = [
-            slot for slot in party.clerk.open_slots(name[0]) if slot in page.commitments and slot not in present
-        ]
+        present, open_slots = set(bitmap_slots(rows)), party.clerk.open_slots(name[0])
+        closes_s = view.opened_at + party.clerk.order(name[0]).windows.train
+        if not present.issuperset(open_slots) and party.world.clock() < closes_s:
+            # Kept until then, a word for some of the slots would leave out whoever has come since.
+            return wake_at(closes_s)
+        left_out = [slot for slot in open_slots if slot in page.commitments and slot not in present]
+        self._vouched[name] = (page.proposal, len(page.commitments))
         if left_out:
             commitments = [commitment_content(*page.commitments[slot]) for slot in left_out]
             party.world.say("commitments", name, {"commitments": commitments}, party.clerk.aggregator(name[0]))

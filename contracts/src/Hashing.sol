@@ -96,6 +96,11 @@ library Hashing {
         return sha256(abi.encode(DIGEST_SEGMENT, leaf.stateRoot, leaf.lossBits));
     }
 
+    /// What a voter reveals where a segment rests on a state that nobody was served and nobody can derive.
+    function unservedDigest() internal pure returns (bytes32) {
+        return sha256(abi.encode(DIGEST_SEGMENT, bytes32(0), uint32(0)));
+    }
+
     function emitDigest(bytes32 updateRoot) internal pure returns (bytes32) {
         return sha256(abi.encode(DIGEST_EMIT, updateRoot));
     }

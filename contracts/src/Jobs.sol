@@ -20,6 +20,8 @@ contract Jobs is IJobs, Wired {
 
     uint256 private constant SEGMENTS_MAX = 1024; // of a slot's round: an opening of all its leaves fits one transaction
 
+    uint256 private constant LOCK_MAX = 16; // a drawn account's lock, in prices of a round
+
     Books private _s;
 
     constructor(IVault vault, IStakes stakes, IParams params, IBeacon beacon) {
@@ -286,8 +288,9 @@ contract Jobs is IJobs, Wired {
         // INVARIANT: a lock covers what a vote can take, and who judges has as much to lose as who is judged.
         uint256 worst = Book.roundCost(o, o.priceCeiling);
         _require(o.providerStake >= worst, "providerStake");
-        _require(o.validatorStake >= worst, "validatorStake");
-        _require(o.aggregatorStake >= worst, "aggregatorStake");
+        // INVARIANT: whoever locks other people's stake has a part of as much in escrow.
+        _require(o.validatorStake >= worst && o.validatorStake <= LOCK_MAX * worst, "validatorStake");
+        _require(o.aggregatorStake >= worst && o.aggregatorStake <= LOCK_MAX * worst, "aggregatorStake");
         Windows calldata w = o.windows;
         uint32[8] memory all = [w.bid, w.reveal, w.enlist, w.train, w.table, w.open, w.aggregate, w.challenge];
         for (uint256 i = 0; i < 8; i++) _require(all[i] >= limits.windowFloor && all[i] <= limits.windowCeiling, "windows");

@@ -122,7 +122,7 @@ contract Rerun is IDisputes {
         d.claimed = claimed;
         d.claimHash = keccak256(abi.encode(claim));
         _move(c.job, IVault.Kind.Bond, from, IVault.Kind.Bond, _disputeKey(dispute), challenge.bond);
-        emit Challenged(dispute, c.job, accused, claim.target, c.generation, c.round, c.slot, segment, claimed);
+        emit Challenged(dispute, c.job, accused, claim.target, c.generation, c.round, c.slot, segment, claimed, claim.before.stateRoot);
         ROUNDS.disputeOpened(c.job, c.generation, c.round);
 
         if (plain != 0) {
@@ -338,9 +338,11 @@ contract Rerun is IDisputes {
         uint256 voters = d.voters.length;
         (address[] memory wrong, bytes32[] memory reasons) = (new address[](voters), new bytes32[](voters));
         uint256 count;
+        bytes32 unserved = Hashing.unservedDigest();
         for (uint256 i = 0; i < voters; i++) {
             bytes32 digest = d.votes[i].digest;
-            if (digest != 0 && (truth == 0 || digest == truth)) continue;
+            // INVARIANT: a liar that serves a state to some cannot have either half of the honest slashed.
+            if (digest != 0 && (truth == 0 || digest == truth || digest == unserved || truth == unserved)) continue;
             (wrong[count], reasons[count]) = (d.voters[i], digest == 0 ? bytes32("vote") : bytes32("minority"));
             count++;
         }

@@ -426,7 +426,7 @@ contract Rounds is IRounds, Wired, EIP712 {
     function settled(uint256 job) external view returns (bool) {
         Progress storage p = _s.progress[job];
         (, bool ending,) = _s.jobs.phaseOf(job);
-        return p.firstOpen == p.next && p.orphans == 0 && p.disputesOpen == 0 && (ending || p.next == _s.terms[job].rounds);
+        return p.firstOpen == p.next && block.timestamp >= p.settledAt && p.orphans == 0 && p.disputesOpen == 0 && (ending || p.next == _s.terms[job].rounds);
     }
 
     function earned(uint256 job, address account) external view returns (uint256) {

@@ -53,7 +53,7 @@ interface IDisputes {
     event ChallengeCommitted(bytes32 indexed sealedChallenge, address indexed challenger);
     event Challenged(
         uint256 indexed dispute, uint256 indexed job, address indexed accused, Target target, uint32 generation, uint32 round,
-        uint16 slot, uint32 segment, bytes32 claimed
+        uint16 slot, uint32 segment, bytes32 claimed, bytes32 before
     );
     event Voted(uint256 indexed dispute, address indexed validator, bytes32 sealedVote);
     event VoteRevealed(uint256 indexed dispute, address indexed validator, bytes32 digest);
@@ -74,10 +74,12 @@ interface IDisputes {
     ///         costs twice the bond the next time, from the free balance, and cannot be disputed a fourth time.
     function openChallenge(Claim calldata claim, bytes32 salt) external returns (uint256 dispute);
     /// @notice keccak256(abi.encode(dispute, voter, digest, salt)) of a drawn validator that is not the accused.
-    ///         The digest of a unit that cannot be executed because the job itself is at fault is Hashing.FAULT.
+    ///         The digest of a unit that cannot be executed because the job itself is at fault is Hashing.FAULT; of one that
+    ///         rests on a state which the voter was not served and could not derive, Hashing.unservedDigest.
     function vote(uint256 dispute, bytes32 sealedVote) external;
     function revealVote(uint256 dispute, bytes32 digest, bytes32 salt) external;
-    /// @notice Counts once all have revealed, or after the windows. Minority and silent voters are penalised like a mismatch.
+    /// @notice Counts once all have revealed, or after the windows. Minority and silent voters are penalised like a mismatch,
+    ///         but not where either side says that a state was not served: who was served what, no chain can tell.
     ///         Without a quorum a third of the bond is burned.
     function decide(uint256 dispute) external;
 

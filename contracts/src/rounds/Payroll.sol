@@ -32,7 +32,7 @@ library Payroll {
             r.aggregatorPaid = true;
             amount += t.aggregatorFee;
         }
-        s.paid[job].push(Store.name(generation, round));
+        if (amount != 0) s.paid[job].push(Store.name(generation, round));
         // INVARIANT: a round never costs more than the reserve that was checked when it opened.
         assert(amount <= Store.roundCost(t));
         s.vault.move(t.token, IVault.Kind.Escrow, bytes32(job), IVault.Kind.Credit, bytes32(job), amount);
@@ -80,6 +80,7 @@ library Payroll {
                 uint256 bit = 1 << ((slot - 1) & 255);
                 if (full & bit != 0) amount += t.price;
                 else if (half & bit != 0) amount += t.price / 2;
+                continue; // who holds a slot takes no other part
             }
             if (r.tables[account].served) amount += t.validatorFee;
             if (r.aggregatorPaid && r.aggregator == account) amount += t.aggregatorFee;

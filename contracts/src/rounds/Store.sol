@@ -76,6 +76,7 @@ struct Progress {
     uint32 disputesOpen;
     uint32 orphans;
     uint32 drawings; // of samples, in all rounds and generations
+    uint40 settledAt; // after a fault of the job: until then what is paid for it can be disputed
 }
 
 /// All of the state of Rounds; its libraries get it by reference.

@@ -12,6 +12,8 @@ import {Pay, Progress, Round, State, Store, Table} from "./Store.sol";
 library Verdicts {
     using Bitmap for uint256[4];
 
+    uint256 private constant GENERATIONS = 64; // rewinds of a job; then it ends with what it has
+
     /// Opens the next round if order, lookahead, escrow and open slots admit it; when money or slots are short, none opens ever.
     function proceed(State storage s, uint256 job) public {
         Terms storage t = s.terms[job];
@@ -57,7 +59,8 @@ library Verdicts {
             else _orphan(s, job, place);
         }
         p.next = round;
-        p.generation++;
+        // INVARIANT: what an account has earned can be added up in one transaction, so rounds are not void for ever.
+        if (++p.generation == GENERATIONS) s.jobs.stop(job);
         emit IRounds.Rewound(job, p.generation, round);
         proceed(s, job);
     }
@@ -244,7 +247,9 @@ library Verdicts {
         for (uint32 place = p.firstOpen; place < p.next; place++) {
             Round storage r = s.rounds[job][s.generationOf[job][place]][place];
             RoundPhase phase = r.phase;
-            if (place < round && place == p.firstOpen && phase == RoundPhase.Challenging && r.disputesOpen == 0) {
+            bool over = phase == RoundPhase.Challenging && block.timestamp >= r.deadline && r.disputesOpen == 0;
+            // INVARIANT: a fault makes nothing final before its window is over.
+            if (place < round && place == p.firstOpen && over) {
                 finalise(s, job, place);
             } else if (place < round && phase >= RoundPhase.Aggregating) {
                 _void(s, job, place, Pay.Included, true);
@@ -254,6 +259,7 @@ library Verdicts {
             }
         }
         p.next = p.firstOpen;
+        p.settledAt = uint40(block.timestamp + s.terms[job].windows.open + s.terms[job].windows.challenge);
         uint64[] storage orphans = s.orphans[job];
         while (orphans.length > 0) {
             uint64 name = orphans[orphans.length - 1];
