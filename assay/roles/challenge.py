@@ -239,17 +239,19 @@ class Challenges:
     def row_truth(self, name: RoundName, round_view: RoundView, view: DisputeView) -> bytes | None:
         """What a validator should have found: from the state that it was served, or from the round's start if none was.
 
-        Either is right, so a row is false only if it is neither.
+        Either is right for who has said in time that nobody served it, so its row is false only if it is neither.
         """
         served = self.judge.served(name, round_view, view.slot, view.segment)
-        if served is not None and served.digest == view.claimed:
-            return view.claimed
+        replayed = self.judge.replayed(name, view.accused, view.slot, view.segment)
+        if served is not None and (served.digest == view.claimed or not replayed):
+            return served.digest
         if served is None and self.world.clock() < self.patience_s(view):
             return None
-        replayed = self.judge.evidence.replay(name, round_view, view.slot, view.segment)
-        if replayed is None:
-            return None
-        return segment_digest(replayed[0].state_root, replayed[0].loss_bits)
+        truth = self.judge.derive(name, round_view, view.slot, view.segment)
+        if truth is not None and truth.segment == view.segment:
+            return truth.digest
+        span = self.judge.evidence.replay(name, round_view, view.slot, view.segment)
+        return None if span is None else segment_digest(span[0].state_root, span[0].loss_bits)
 
 
 def aggregate_claim(name: RoundName) -> Claim:

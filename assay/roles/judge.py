@@ -45,6 +45,16 @@ class Disagreement:
     row: int = 0
 
 
+@dataclass(frozen=True, order=True)
+class Doubt:
+    """A row that says other than a leaf, where the leaf follows from the state that was served before it."""
+
+    segment: int
+    slot: int
+    validator: str
+    row: int
+
+
 @dataclass
 class Finding:
     """What a validator holds of a round once everything is open."""
@@ -56,6 +66,7 @@ class Finding:
     disagreements: list[Disagreement] = field(default_factory=list)
     shown: dict[str, tuple[Entry, ...]] = field(default_factory=dict)
     """Rows of the tables that stand on chain, by validator."""
+    doubts: list[Doubt] = field(default_factory=list)
     tables: dict[int, bytes] = field(default_factory=dict)
     """Roots of the same, by seat."""
     served: int = 0
@@ -222,6 +233,7 @@ class Judge:
                 finding.rejected[slot] = "closed"
             else:
                 self._judge_slot(name, view, slot, finding)
+        self._settle_doubts(name, view, finding)
         if finding.disagreements or not finding.complete:
             finding.fault = None
         return finding
@@ -282,8 +294,7 @@ class Judge:
         leaves = opened.transcript.leaves
         provider = self.party.clerk.providers(name[0])[slot]
         for validator, rows in finding.shown.items():
-            # The earliest first: what it rests on is the least to derive.
-            for row, entry in sorted(enumerate(rows), key=lambda each: each[1].segment):
+            for row, entry in enumerate(rows):
                 if entry.slot != slot or not 0 <= entry.segment < len(leaves) - 1:
                     continue
                 end = leaves[entry.segment + 1]
@@ -292,11 +303,14 @@ class Judge:
                 if entry.digest == claimed or settled:
                     continue
                 truth = self.truth(name, view, slot, entry.segment)
-                if truth is not None and truth.digest == claimed and not truth.derived:
-                    # Either the row is false, or the state that the segment was shown to begin from.
-                    truth = self.derive(name, view, slot, entry.segment)
                 if truth is None:
                     finding.awaited = True
+                elif (
+                    truth.digest == claimed
+                    and not truth.derived
+                    and self.replayed(name, validator, slot, entry.segment)
+                ):
+                    finding.doubts.append(Doubt(entry.segment, slot, validator, row))
                 elif truth.segment != entry.segment or truth.digest != claimed:
                     self.evidence.relay(name, slot, entry.segment)
                     accused = Disagreement(Target.SEGMENT, slot, truth.segment, provider, truth.digest)
@@ -304,6 +318,29 @@ class Judge:
                 else:
                     accused = Disagreement(Target.TABLE, slot, entry.segment, validator, truth.digest, row)
                     finding.disagreements.append(accused)
+
+    def replayed(self, name: RoundName, validator: str, slot: int, segment: int) -> bool:
+        """Whether a validator has said in time that nobody served it a start state: only then can an honest row differ
+        from what follows from that state."""
+        return (validator, slot, segment) in self.party.book.round(name).missing
+
+    def _settle_doubts(self, name: RoundName, view: RoundView, finding: Finding) -> None:
+        """Either a row is false, or the state that its segment was shown to begin from: derived from the round's start,
+        for one row of each table, the one with the least to derive."""
+        for doubt in sorted(finding.doubts):
+            provider = self.party.clerk.providers(name[0])[doubt.slot]
+            if finding.accuses(doubt.validator) or finding.accuses(provider):
+                continue
+            truth = self.derive(name, view, doubt.slot, doubt.segment)
+            if truth is None:
+                finding.awaited = True
+            elif self.strays(name, view, doubt.slot, truth):
+                accused = Disagreement(Target.SEGMENT, doubt.slot, truth.segment, provider, truth.digest)
+                finding.disagreements.append(accused)
+                finding.accepted = [slot for slot in finding.accepted if slot != doubt.slot]
+            else:
+                row = (Target.TABLE, doubt.slot, doubt.segment, doubt.validator, truth.digest, doubt.row)
+                finding.disagreements.append(Disagreement(*row))
 
     def _compare_emit(self, name: RoundName, view: RoundView, slot: int, opened: Opened, finding: Finding) -> None:
         assert opened.transcript is not None
