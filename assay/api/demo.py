@@ -196,6 +196,11 @@ def check_samples(samples: Samples, provider_count: int) -> None:
         raise BadInput(
             f"labels go from {int(y.min())} to {int(y.max())}", hint=f"number the classes from 0, below {CLASSES_MAX}"
         )
+    if int(y.min()) == int(y.max()):
+        raise BadInput(
+            f"every label is {int(y.min())}: there is nothing to tell apart",
+            hint="bring samples of at least two classes, numbered from 0",
+        )
     if x.dtype.kind != "f" or x.ndim < 2:
         raise BadInput(
             f"x is {x.dtype} of shape {list(x.shape)}, not numbers with a point, several for each sample",

@@ -44,11 +44,14 @@ def evaluate(compute: Compute, assignment: Assignment, state: State, samples: Sa
 
 
 def predict(compute: Compute, assignment: Assignment, state: State, samples: Samples, index: int) -> tuple[int, float]:
-    """The model's answer to one sample and its margin over the second best. Errors: `Unsupported`."""
+    """The model's answer to one sample and its margin over the second best. Errors: `Unsupported`, also where
+    the model does not choose among classes."""
     x, _ = next(_batches(samples, assignment.batch_size, index))
     outputs = compute.runner(assignment.bundle.predict).run([*state, x])
     if isinstance(outputs, Fault):
         raise Unsupported(f"the model cannot answer: {outputs.reason} in {outputs.operator}")
+    if len(outputs) < 2 or outputs[0].dim() != 2 or outputs[0].shape[1] < 2:
+        raise Unsupported("the model has no classes to choose from", hint="measure it by its loss")
     best, second = torch.topk(outputs[0][0], 2).values.tolist()
     return int(outputs[1][0]), best - second
 

@@ -131,7 +131,11 @@ def _tensor(part: memoryview, spec: Spec) -> Tensor:
 
 def content_of(tensor: Tensor) -> memoryview:
     """Bytes of a tensor, row-major, little endian; a view where the tensor is contiguous on the CPU."""
-    return tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data
+    flat = tensor.detach().cpu().contiguous().reshape(-1)
+    if flat.stride(0) != 1:
+        # One element counts as contiguous whatever its stride, and is still refused as bytes.
+        flat = flat.clone(memory_format=torch.contiguous_format)
+    return flat.view(torch.uint8).numpy().data
 
 
 def root_of(tensor: Tensor) -> bytes:

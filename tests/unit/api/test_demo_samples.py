@@ -18,6 +18,8 @@ Y = np.arange(20, dtype="<i8") % 3
         (X, Y * 500, "to 1000"),
         (X, Y.astype("<f4"), "y is float32"),
         (X, np.stack([Y, Y], axis=1), "[20, 2]"),
+        (X, Y * 0, "every label is 0"),
+        (X, Y * 0 + 2, "every label is 2"),
         (X.astype("<i8"), Y, "x is int64"),
         (np.zeros(20, dtype="<f4"), Y, "x is float32 of shape [20]"),
         (X[:11], Y[:11], "11 samples are too few for 6"),

@@ -61,6 +61,14 @@ def test_a_view_hashes_like_its_copy() -> None:
     assert root_of(square.t()) != root_of(square)
 
 
+@pytest.mark.parametrize("stride", [0, 1, 3])
+@pytest.mark.parametrize("shape", [(1,), (1, 1)])
+def test_one_element_hashes_alike_whatever_its_stride(shape: tuple[int, ...], stride: int) -> None:
+    one = torch.arange(5.0).as_strided(shape, (stride,) * len(shape), storage_offset=2)
+    assert bytes(content_of(one)) == struct.pack("<f", 2.0)
+    assert root_of(one) == tensor_root("F32", list(shape), struct.pack("<f", 2.0))
+
+
 @pytest.mark.parametrize("change", ["value", "sign of zero", "type", "shape", "order", "count"])
 def test_the_root_binds_everything(change: str) -> None:
     base = [torch.zeros(4), torch.ones(4)]
