@@ -212,6 +212,8 @@ contract CeilingsTest is Network {
         (order.providers, order.validators, order.quorum, order.rounds) = (1, 1, 1, 1);
         order.stepsPerRound = 8 * segments;
         order.windows.train = 1000;
+        uint128 worst = order.priceCeiling + order.validatorFee + order.aggregatorFee;
+        (order.providerStake, order.validatorStake, order.aggregatorStake) = (worst, worst, worst);
         uint256 job = post();
         sealBid(job, bidders[0], 50);
         skip(order.windows.bid);

@@ -190,6 +190,28 @@ contract RerunTest is Network {
         equal(sumOfBuckets(), held(), "conserved");
     }
 
+    /// A liar that serves a state to some splits the honest: neither half pays for it.
+    function test_decide_unserved_splitsNobody_succeeds() external {
+        playTo(RoundPhase.Opening, job, 0, 0, 0xf);
+        uint256 dispute = _challenge(_segment(1, 2), stranger);
+        address[] memory voters = rerun.votersOf(dispute);
+        bytes32 claimed = rerun.viewOf(dispute).claimed;
+        bytes32 unserved = Hashing.unservedDigest();
+        for (uint256 i = 0; i < 5; i++) _vote(dispute, voters[i], i < 3 ? claimed : unserved);
+        for (uint256 i = 0; i < 5; i++) _reveal(dispute, voters[i], i < 3 ? claimed : unserved);
+        rerun.decide(dispute);
+        yes(_outcome(dispute) == IDisputes.Outcome.Dismissed, "as most were served it");
+        for (uint256 i = 0; i < 5; i++) equal(stakes.staked(token, voters[i]), FUNDS / 2, "nobody slashed");
+
+        dispute = _challenge(_segment(2, 2), stranger);
+        claimed = rerun.viewOf(dispute).claimed;
+        for (uint256 i = 0; i < 5; i++) _vote(dispute, voters[i], i < 2 ? claimed : unserved);
+        for (uint256 i = 0; i < 5; i++) _reveal(dispute, voters[i], i < 2 ? claimed : unserved);
+        rerun.decide(dispute);
+        yes(_outcome(dispute) == IDisputes.Outcome.Upheld, "nobody can derive it");
+        for (uint256 i = 0; i < 5; i++) equal(stakes.staked(token, voters[i]), FUNDS / 2, "nobody slashed again");
+    }
+
     function test_decide_minorityAndSilent_arePenalised_succeeds() external {
         playTo(RoundPhase.Opening, job, 0, 0, 0xf);
         uint256 dispute = _challenge(_segment(1, 2), stranger);
@@ -365,6 +387,7 @@ contract RerunTest is Network {
         yes(phaseOf(job) == JobPhase.Faulted, "faulted");
         equal(stakes.staked(token, bidders[1]), FUNDS / 2, "nobody slashed");
         equal(free(stranger), FUNDS / 2, "bond back");
+        skip(order.windows.open + order.windows.challenge);
         jobs.end(job);
         equal(rounds.claim(job, bidders[1]), PRICE, "present slots are paid");
     }

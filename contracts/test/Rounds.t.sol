@@ -743,6 +743,7 @@ contract RoundsTest is Network {
         yes(!rounds.settled(job), "the demand is still counted");
         rounds.defaultSecret(job, 0, 0, 1);
         _expectUntouched(c.provider);
+        skip(order.windows.open + order.windows.challenge);
         jobs.end(job);
         equal(rounds.claim(job, c.provider), PRICE, "paid as present");
     }
@@ -858,9 +859,17 @@ contract RoundsTest is Network {
         bytes[] memory signatures = sign(job, structHash, 3);
         rounds.attestFault(job, 0, 1, "fault", signatures);
         yes(phaseOf(job) == JobPhase.Faulted, "faulted");
-        yes(_phase(0, 0) == RoundPhase.Final, "what stood is final");
+        yes(_phase(0, 0) == RoundPhase.Void, "nothing is final before its window is over");
         yes(_phase(0, 1) == RoundPhase.Void, "the faulty round is void");
         equal(vault.burned(token), order.faultDeposit, "deposit forfeited");
+        vm.expectPartialRevert(IJobs.WrongPhase.selector);
+        jobs.end(job);
+        // What is paid for it can be disputed for a window.
+        vm.prank(address(rerun));
+        rounds.disputeOpened(job, 0, 1);
+        vm.prank(address(rerun));
+        rounds.disputeClosed(job, 0, 1);
+        skip(order.windows.open + order.windows.challenge);
         jobs.end(job);
         address[] memory providers = jobs.providersOf(job);
         for (uint256 i = 0; i < 4; i++) {
@@ -869,6 +878,44 @@ contract RoundsTest is Network {
         }
         equal(free(consumer) - before, jobs.cost(order) - 500 - COST - 4 * PRICE - 300, "the rest refunded");
         yes(phaseOf(job) == JobPhase.Faulted, "stays faulted");
+    }
+
+    function test_attestFault_afterTheWindow_whatStoodIsFinal_succeeds() external {
+        playTo(RoundPhase.Challenging, job, 0, 0, 0xf);
+        commitRound(job, 0, 1, 0xf);
+        skip(order.windows.challenge + order.windows.open);
+        bytes32 structHash = keccak256(abi.encode(Hashing.FAULT_TYPE, job, uint32(0), uint32(1), bytes32("fault")));
+        rounds.attestFault(job, 0, 1, "fault", sign(job, structHash, 3));
+        yes(_phase(0, 0) == RoundPhase.Final, "final");
+        equal(rounds.finalRoot(job), endRootOf(0, 0), "and the model is what it says");
+    }
+
+    /// At a price of nearly nothing bonds last for thousands of rounds that nobody accepts: the job ends all the same.
+    function test_rewinds_areBounded_succeeds() external {
+        (order.validatorFee, order.aggregatorFee) = (0, 0);
+        job = post();
+        for (uint256 i = 0; i < 5; i++) sealBid(job, bidders[i], 1);
+        skip(order.windows.bid);
+        for (uint256 i = 0; i < 5; i++) openBid(job, bidders[i], 1);
+        jobs.close(job);
+        mine(3);
+        jobs.draw(job);
+        address[] memory seats = jobs.validatorsOf(job);
+        for (uint256 i = 0; i < 5; i++) enlist(job, seats[i]);
+        jobs.start(job);
+        for (uint32 generation = 0; generation < 64; generation++) {
+            (, bool ending,) = jobs.phaseOf(job);
+            yes(!ending, "it goes on until then");
+            commitRound(job, generation, 0, 0xf);
+            tables(job, generation, 0);
+            includeRound(job, generation, 0, 0, 0);
+        }
+        (, bool stopped,) = jobs.phaseOf(job);
+        yes(stopped, "the job ends");
+        uint256 gas = gasleft();
+        equal(rounds.earned(job, seats[0]), 0, "nothing was earned");
+        atMost(gas - gasleft(), 50_000, "and adding it up is cheap");
+        jobs.end(job);
     }
 
     function test_attestFault_withoutQuorum_reverts() external {
