@@ -12,6 +12,7 @@ from typing import Any
 
 import torch
 
+from assay.aggregate.rules import rule_of
 from assay.api.cast import DemoOptions, choose_cast
 from assay.api.observer import Observer
 from assay.api.quoted import quote_lines
@@ -182,7 +183,8 @@ def compose(options: DemoOptions, provider_count: int, samples: Samples) -> tupl
     form, classes = samples.x.shape[1:], int(samples.y.max()) + 1
     net = shipped.architecture(**shipped.options) if shipped else mlp(prod(form), (64,), classes)
     x, y = torch.zeros(batch_size, *form), torch.zeros(batch_size, dtype=torch.int64)
-    return job, capture(net, job.model.loss, optimizer, x, y, init=INIT, counts=range(1, provider_count + 1))
+    counts = range(1, provider_count + 1)
+    return job, capture(net, job.model.loss, optimizer, x, y, init=INIT, counts=counts, rule=rule_of(job))
 
 
 def check_samples(samples: Samples, provider_count: int) -> None:
