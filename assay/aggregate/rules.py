@@ -1,13 +1,14 @@
-"""Aggregation rules by the names that a job file gives them."""
+"""Aggregation rules by the names that a job file gives them, and whether a job's programs are of the job's rule."""
 
 from collections.abc import Callable
 
 from assay.aggregate.krum import Krum
-from assay.aggregate.mean import Mean
-from assay.protocol.errors import BadInput
-from assay.work.capture import Rule
+from assay.protocol.errors import BadInput, Refused
+from assay.protocol.job import Job
+from assay.work.capture import MEAN, Rule, rule_source
+from assay.work.program import Bundle
 
-RULES: dict[str, Callable[[int], Rule]] = {"mean": lambda _: Mean(), "krum": Krum}
+RULES: dict[str, Callable[[int], Rule]] = {"mean": lambda _: MEAN, "krum": Krum}
 
 
 def get_rule(name: str, byzantine_count: int = 0) -> Rule:
@@ -15,3 +16,25 @@ def get_rule(name: str, byzantine_count: int = 0) -> Rule:
     if name not in RULES:
         raise BadInput(f"unknown aggregation rule {name!r}", hint=f"choose one of {', '.join(RULES)}")
     return RULES[name](byzantine_count)
+
+
+def rule_of(job: Job) -> Rule:
+    """The rule that a job names: what its aggregates are captured with."""
+    return get_rule(job.aggregate.rule, job.aggregate.byzantine_max)
+
+
+def check_rule(job: Job, bundle: Bundle) -> None:
+    """Programs that say they are of another rule than the job's. Errors: `Refused`.
+
+    They say so in their side tables, which no root covers but the job's document does; a consumer that lies there
+    deceives nobody about the programs themselves, which are what is run.
+    """
+    wanted = rule_source(rule_of(job))
+    said = {source for program in bundle.aggregate.values() for source in program.side.sources}
+    others = sorted(source for source in said if source.startswith("aggregate by ") and source != wanted)
+    if others:
+        raise Refused(
+            f"the job's programs {others[0]}, its file says {wanted}",
+            hint="capture them with assay.aggregate.rules.rule_of(job)",
+            key="aggregate.rule",
+        )

@@ -5,6 +5,7 @@ Every unit that moves inside the vault is in a `Moved` event, so the account is 
     deposited      = paid + refunded + forfeited + held                           of the escrow, fault deposit included
     staked         = withdrawn + burned + to_consumer + to_challengers + held     of the stakes
     to_challengers = the rewards of all parties together
+    bonds posted   = returned + burned + paid_to_validators + paid_to_accused + held
 
 to the last unit, or `check` raises. Forfeited is the deposit of a job that was itself at fault.
 """
@@ -14,9 +15,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import IntEnum
 
+from assay.api.bonds import Bonds
 from assay.chain.client import to_checksum
-from assay.chain.contracts.jobs import Ended, Faulted, Posted
-from assay.chain.contracts.rounds import Late
+from assay.chain.contracts.jobs import Cancelled, Ended, Faulted, Posted
+from assay.chain.contracts.rerun import Challenged
 from assay.chain.contracts.vault import Moved
 from assay.chain.events import Event
 from assay.chain.ledger import Ledger
@@ -40,8 +42,12 @@ class Purse:
     paid: int = 0
     slashed: int = 0
     bond_burned: int = 0
+    bond_paid: int = 0
+    """What of its bonds went to others."""
+    bond_shares: int = 0
+    """What of others' bonds came to it."""
     rewards: int = 0
-    """Shares of slashes as challenger, and fees as voter out of slashes; no bond that came back is in it."""
+    """Shares of slashes as challenger, and fees as voter out of slashes; no bond is in it."""
 
 
 @dataclass
@@ -51,6 +57,7 @@ class Account:
     ledger: Ledger
     token: str
     purses: dict[str, Purse] = field(default_factory=lambda: defaultdict(Purse))
+    bonded: Bonds = field(default_factory=Bonds)
     flows: dict[tuple[Kind, Kind], int] = field(default_factory=lambda: defaultdict(int))
     deposited: int = 0
     fault_deposits: int = 0
@@ -59,7 +66,7 @@ class Account:
     jobs: set[int] = field(default_factory=set)
     fees: dict[bytes, int] = field(default_factory=lambda: defaultdict(int))
     """What of slashes is set aside for voters, by the dispute's key. A challenge's bond lies under the same key, but
-    goes back before the slash, and only a dismissed challenge's bond is ever paid to voters."""
+    goes back before the slash."""
 
     def enter(self, events: Iterable[Event]) -> None:
         """Adds events, each once, in order."""
@@ -70,14 +77,17 @@ class Account:
                 case Posted():
                     self.deposited += event.deposited
                     self.jobs.add(event.job)
+                    self.bonded.leave_out(event.job)
                     self.fault_deposits += self.ledger.jobs.order_of(event.job).fault_deposit
                 case Faulted():
                     self.forfeited += event.forfeited
                     self.fault_deposits -= event.forfeited
+                case Cancelled():
+                    self.fault_deposits -= self.ledger.jobs.order_of(event.job).fault_deposit
                 case Ended():
                     self.fault_deposits -= 0 if self.forfeited else self.ledger.jobs.order_of(event.job).fault_deposit
-                case Late():
-                    self.purses[event.provider].bond_burned += event.burned
+                case Challenged():
+                    self.bonded.challenge(event.dispute, event.accused)
 
     def _enter_move(self, move: Moved) -> None:
         if move.token != self.token:
@@ -96,6 +106,20 @@ class Account:
             case Kind.BOND, Kind.FREE if self.fees[move.from_key]:
                 self.fees[move.from_key] -= move.amount
                 self.purses[_address(move.to_key)].rewards += move.amount
+            case Kind.FREE, Kind.BOND:
+                self.bonded.post(move.to_key, _address(move.from_key), move.amount)
+            case Kind.BOND, Kind.BOND:
+                self.bonded.pass_on(move.from_key, move.to_key, move.amount)
+            case Kind.BOND, Kind.FREE:
+                to = _address(move.to_key)
+                owner = self.bonded.pay(move.from_key, to, move.amount)
+                if owner is not None and owner != to:
+                    self.purses[owner].bond_paid += move.amount
+                    self.purses[to].bond_shares += move.amount
+            case Kind.BOND, Kind.BURNED:
+                owner = self.bonded.burn(move.from_key, move.amount)
+                if owner is not None:
+                    self.purses[owner].bond_burned += move.amount
             case Kind.STAKED, _:
                 self.purses[_address(move.from_key)].slashed += move.amount
                 if target == Kind.FREE:
@@ -138,11 +162,27 @@ class Account:
             "held": self.ledger.vault.total(self.token, Kind.STAKED),
         }
 
+    @property
+    def bonds(self) -> dict[str, int]:
+        """posted, returned, burned, paid_to_validators, paid_to_accused, held."""
+        other = self.fault_deposits + sum(self.fees.values())
+        return {
+            "posted": self.bonded.posted,
+            "returned": self.bonded.returned,
+            "burned": self.bonded.burned,
+            "paid_to_validators": self.bonded.paid_to_validators,
+            "paid_to_accused": self.bonded.paid_to_accused,
+            "held": self.ledger.vault.total(self.token, Kind.BOND) - other,
+        }
+
     def check(self) -> None:
         """Raises `AssertionError`, a bug, unless every unit is accounted for."""
-        escrow, stakes = self.escrow, self.stakes
+        escrow, stakes, bonds = self.escrow, self.stakes, self.bonds
         assert escrow["deposited"] == sum(amount for name, amount in escrow.items() if name != "deposited"), escrow
         assert stakes["staked"] == sum(amount for name, amount in stakes.items() if name != "staked"), stakes
+        assert bonds["posted"] == sum(amount for name, amount in bonds.items() if name != "posted"), bonds
+        burned = stakes["burned"] + bonds["burned"] + escrow["forfeited"]
+        assert burned == self.ledger.vault.burned(self.token), (stakes, bonds, escrow)
         rewards = sum(purse.rewards for purse in self.purses.values())
         assert stakes["to_challengers"] == rewards, (stakes, rewards)
 

@@ -12,9 +12,10 @@ from typing import Any
 
 import torch
 
+from assay.aggregate.rules import rule_of
 from assay.api.cast import DemoOptions, choose_cast
-from assay.api.ledger import percent_text
 from assay.api.observer import Observer
+from assay.api.quoted import quote_lines
 from assay.api.story import Story
 from assay.architectures import SHIPPED, load_shipped, mlp
 from assay.chain.ground import Ground, SimulatedGround
@@ -126,7 +127,8 @@ def play(
     observer = Observer(network.world("observer", 0), network.token.address, DECIMALS, names, on_event)
     observer.behaviours = {network.worlds[name].address: network.parties[name].behaviour for name in network.parties}
     network.parties["observer"] = observer
-    on_event({"kind": "step", "text": quote_line(quoted)})
+    for line in quote_lines(quoted, SYMBOL):
+        on_event({"kind": "step", "text": f"quoted {line}"})
     on_event({"kind": "step", "text": "posting the job"})
     stage.play(turns_max=TURNS_MAX)
     if network.ledger.jobs.view_of(stage.job).phase == JobPhase.CANCELLED:
@@ -181,7 +183,8 @@ def compose(options: DemoOptions, provider_count: int, samples: Samples) -> tupl
     form, classes = samples.x.shape[1:], int(samples.y.max()) + 1
     net = shipped.architecture(**shipped.options) if shipped else mlp(prod(form), (64,), classes)
     x, y = torch.zeros(batch_size, *form), torch.zeros(batch_size, dtype=torch.int64)
-    return job, capture(net, job.model.loss, optimizer, x, y, init=INIT, counts=range(1, provider_count + 1))
+    counts = range(1, provider_count + 1)
+    return job, capture(net, job.model.loss, optimizer, x, y, init=INIT, counts=counts, rule=rule_of(job))
 
 
 def check_samples(samples: Samples, provider_count: int) -> None:
@@ -227,18 +230,13 @@ def quote_of(made: Quote) -> dict[str, Any]:
     whole = made.to_json()
     return {
         "cost": whole["cost"]["total"],
+        "price_ceiling": whole["prices"]["slot"],
+        "validator_fee": whole["prices"]["validator"],
+        "aggregator_fee": whole["prices"]["aggregator"],
+        "provider_stake": whole["stakes"]["provider"],
+        "validator_stake": whole["stakes"]["validator"],
+        "aggregator_stake": whole["stakes"]["aggregator"],
         "verification_share": made.verification_share,
         "detection_per_round": made.detection_per_round,
         "detection_per_job": made.detection_per_job,
-        "stake_min": whole["stakes"]["lazy_minimum"],
     }
-
-
-def quote_line(quoted: dict[str, Any]) -> str:
-    """The same as a line."""
-    return (
-        f"quoted {quoted['cost']} {SYMBOL} at most;"
-        f" {percent_text(quoted['verification_share'])} of the work re-executed;"
-        f" a cheat in a tenth of it caught with {percent_text(quoted['detection_per_round'])} per round,"
-        f" {percent_text(quoted['detection_per_job'], 3)} per job; stakes from {quoted['stake_min']} {SYMBOL}"
-    )

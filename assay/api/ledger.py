@@ -41,17 +41,24 @@ def money(report: Mapping[str, Any]) -> Html:
         tag("h2", "Where the money went", id="money"),
         tag(
             "p",
-            "The consumer pays from escrow. Stakes are lost only to evidence, and part of a loss is burned.",
+            "The consumer pays from escrow. Stakes are lost only to evidence, and part of a loss is burned. Bonds stand"
+            " for bids and challenges.",
             class_="lead",
         ),
         tag(
             "div",
             _account("Escrow", "deposited", Decimal(escrow["deposited"]), from_escrow, symbol),
             _account("Stakes", "staked", Decimal(stakes["staked"]), from_stakes, symbol),
+            _bonds(report["bonds"], symbol) if "bonds" in report else None,
             class_="pair",
         ),
         aria_labelledby="money",
     )
+
+
+def lost_by(party: Mapping[str, Any]) -> Decimal:
+    """What a party lost to evidence: of its stake, and of its bonds."""
+    return sum((Decimal(party.get(key, "0")) for key in ("slashed", "bond_burned", "bond_paid")), Decimal(0))
 
 
 def amount_text(amount: Decimal) -> str:
@@ -95,6 +102,18 @@ def _account(name: str, verb: str, whole: Decimal, parts: list[Part], symbol: st
         tag("table", tag("tbody", *rows), class_="parts"),
         tag("p", verdict, class_="sum" if held else "sum off"),
     )
+
+
+def _bonds(bonds: Mapping[str, str], symbol: str) -> Html:
+    accused = Decimal(bonds["paid_to_accused"])
+    parts = [
+        ("c0", "returned to those who posted them", Decimal(bonds["returned"])),
+        ("c4", "burned", Decimal(bonds["burned"])),
+        ("c1", "to validators whom they made work", Decimal(bonds["paid_to_validators"])),
+        *([("c2", "to who was accused and honest", accused)] if accused else []),
+        ("c5", "still held", Decimal(bonds["held"])),
+    ]
+    return _account("Bonds", "posted", Decimal(bonds["posted"]), parts, symbol)
 
 
 def _sum(parties: list[Mapping[str, Any]]) -> Decimal:

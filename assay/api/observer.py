@@ -1,20 +1,24 @@
 """Somebody who only watches: turns the chain's events and the peers' messages into the story of a job."""
 
+from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from assay.api.account import Account
 from assay.api.losses import mean_loss
 from assay.chain.contracts.containers import RoundView
-from assay.chain.contracts.jobs import AggregatorReplaced, Drawn, Faulted, Matched
+from assay.chain.contracts.jobs import AggregatorReplaced, Drawn, Faulted, Matched, ValidatorReplaced
 from assay.chain.contracts.rerun import Challenged, Decided
 from assay.chain.contracts.rounds import (
     Aggregated,
+    Billed,
+    Committed,
     Disproved,
     Finalised,
     Included,
     Late,
+    Orphaned,
     Penalised,
     Rewound,
     RoundOpened,
@@ -38,15 +42,23 @@ REASONS = {
     "segment": "re-execution of a segment gave other bits than it had committed",
     "emit": "its update does not follow from its own end state",
     "start": "it did not start from the round's state",
+    "leaf": "a leaf of its transcript says what none there may",
     "secret": "it did not open its commitment when called upon",
     "equivocation": "it signed two commitments for one slot",
     "table": "its table says of a segment what re-execution does not give",
     "aggregate": "its aggregate is not that of the included updates",
+    "unserved": "it showed less than the sample that was drawn for it",
     "silent": "it was to check this round and did not",
     "aggregator": "it let its deadline pass",
     "minority": "it voted against what a quorum found",
     "vote": "it did not vote in a dispute",
 }
+
+
+HIDDEN = "it served no start states, so that whoever checked it had to replay from the round's start"
+UNVOUCHED = "no quorum vouched for its root, so it earned no fee"
+FORFEITING = ("table", "aggregate")
+"""Reasons of penalties with which all pay of a job is forfeited."""
 
 
 @dataclass
@@ -64,6 +76,15 @@ class RoundStory:
     void: bool = False
     fixed: bool = False
     """Whether it got as far as an included set, void or not."""
+    orphan: bool = False
+    """Whether a round before it was disproved while it was not judged yet."""
+    shown: set[str] = field(default_factory=set)
+    """Validators that opened a table of the sample that counts."""
+    served: set[str] = field(default_factory=set)
+    """Validators that earn its fee."""
+    full: set[str] = field(default_factory=set)
+    half: set[str] = field(default_factory=set)
+    """Providers that it pays the price, and half of it."""
 
     def to_json(self) -> dict[str, Any]:
         """As the report and the display show it."""
@@ -95,12 +116,9 @@ class Observer(Party):
         self.disputes: dict[int, dict[str, Any]] = {}
         self.behaviours: dict[str, str] = {}
         self.events: list[Event] = []
-        self.rounds_served: dict[str, int] = {}
-        """Tables shown, by validator: each earns the fee."""
-        self.slots_full: dict[str, int] = {}
-        self.slots_half: dict[str, int] = {}
-        """Slots by what they earn: the price when their update entered; half when accepted only, or void after all had
-        committed."""
+        self.seats: dict[int, dict[int, str]] = {}
+        """Validators by seat, by job, as of the last event."""
+        self.forfeited: set[str] = set()
         self.checked = Evidence(self)
         self._cursor = world.ledger.open_cursor()
         self._decimals, self._names, self._note = decimals, names, note
@@ -131,14 +149,25 @@ class Observer(Party):
                 self.step(f"matched {len(event.providers)} providers at {self.amount(event.price)} per slot and round")
             case Drawn():
                 self.aggregators.add(event.aggregator)
+                self.seats[event.job] = dict(enumerate(event.validators))
                 self.step(f"the beacon drew {len(event.validators)} validators and an aggregator")
             case RoundOpened():
                 name = (event.job, event.generation, event.round)
                 self.stories[name] = RoundStory(event.round, event.generation)
                 rounds = self.clerk.order(event.job).rounds
                 self._note({"kind": "opened", "round": event.round, "generation": event.generation, "rounds": rounds})
+            case Committed():
+                # A sample that is drawn anew makes the tables of the one before worthless.
+                self.stories[event.job, event.generation, event.round].shown.clear()
             case TableRevealed():
-                self.rounds_served[event.validator] = self.rounds_served.get(event.validator, 0) + 1
+                self.stories[event.job, event.generation, event.round].shown.add(event.validator)
+            case ValidatorReplaced():
+                self.seats[event.job][event.index] = event.to
+            case Billed():
+                self.blame(self.clerk.providers(event.job)[event.slot], "billed", event.paid, HIDDEN, event.round)
+            case Orphaned():
+                self.stories[event.job, event.generation, event.round].orphan = True
+                self.step(f"round {event.round} is judged, though one before it was disproved")
             case Included():
                 self._include(event)
             case Late():
@@ -148,12 +177,16 @@ class Observer(Party):
             case Voided():
                 self._void(event)
             case Finalised():
+                self._lead((event.job, event.generation, event.round), event.credited)
                 self._pay()
             case Disproved():
+                self._forfeit(event.provider)
                 story = self.stories[event.job, event.generation, event.round]
                 story.rejected += 1
                 self.blame(event.provider, "slashed", event.slashed, _reason(event.reason), event.round)
             case Penalised():
+                if _text(event.reason) in FORFEITING:
+                    self._forfeit(event.account)
                 self.blame(event.account, "penalised", event.amount, _reason(event.reason), event.round)
             case AggregatorReplaced():
                 self.aggregators.add(event.to)
@@ -223,15 +256,18 @@ class Observer(Party):
     def _include(self, event: Included) -> None:
         name = (event.job, event.generation, event.round)
         slots = bitmap_slots(event.included)
-        self.stories[name].accepted = len(slots)
-        providers = self.clerk.providers(event.job)
-        self.stories[name].fixed = True
-        for slot in bitmap_slots(event.accepted):
-            earned = self.slots_full if slot in slots else self.slots_half
-            earned[providers[slot]] = earned.get(providers[slot], 0) + 1
+        story, providers = self.stories[name], self.clerk.providers(event.job)
+        accepted = set(bitmap_slots(event.accepted))
+        # An orphan leads nowhere, and with too few accepted no aggregate is made.
+        enough = not story.orphan and len(accepted) >= self.clerk.order(event.job).reports_min
+        entered = accepted & set(slots) if enough else set()
+        story.accepted, story.fixed = len(entered), True
+        story.full = {providers[slot] for slot in entered} - self.forfeited
+        story.half = {providers[slot] for slot in accepted - entered} - self.forfeited
+        story.served = self._opened_tables(name, event.served)
         page, view = self.book.round(name), self.clerk.round(name)
         heard = [page.commitments[slot][0] for slot in slots if slot in page.commitments]
-        self.stories[name].loss = mean_loss(
+        story.loss = mean_loss(
             page.openings,
             heard,
             self.leaves(name) or {},
@@ -240,14 +276,53 @@ class Observer(Party):
             self.clerk.segments(name[0]),
         )
 
+    def _opened_tables(self, name: RoundName, seats: int = -1) -> set[str]:
+        """Who of these seats has opened a table and forfeited nothing."""
+        holders = {holder for seat, holder in self.seats[name[0]].items() if seats >> seat & 1}
+        return (holders & self.stories[name].shown) - self.forfeited
+
+    def _forfeit(self, account: str) -> None:
+        """It loses all pay of the job."""
+        self.forfeited.add(account)
+        for story in self.stories.values():
+            for earners in (story.full, story.half, story.served):
+                earners.discard(account)
+
     def _void(self, event: Voided) -> None:
+        """A void round pays what was accepted, or half of or all that was committed: its sum tells which."""
         name = (event.job, event.generation, event.round)
         story = self.stories[name]
         story.void = True
-        if not story.fixed and event.credited:
-            providers = self.clerk.providers(event.job)
-            for slot in bitmap_slots(self.world.ledger.rounds.view_of(*name).present):
-                self.slots_half[providers[slot]] = self.slots_half.get(providers[slot], 0) + 1
+        if not event.credited:
+            return
+        if not story.fixed:
+            story.served = self._opened_tables(name)
+        providers = self.clerk.providers(event.job)
+        present = bitmap_slots(self.world.ledger.rounds.view_of(*name).present)
+        there, nobody = {providers[slot] for slot in present} - self.forfeited, set[str]()
+        fee = self.clerk.order(event.job).aggregator_fee
+        for full, half in [(story.full, story.half), (nobody, there), (there, nobody)]:
+            if event.credited - self._worth(name, full, half) in (0, fee):
+                story.full, story.half = full, half
+                break
+        if story.fixed and not story.orphan:
+            self._lead(name, event.credited)
+
+    def _worth(self, name: RoundName, full: set[str], half: set[str]) -> int:
+        """What a round pays providers and validators."""
+        fees = len(self.stories[name].served) * self.clerk.order(name[0]).validator_fee
+        return len(full) * self.price + len(half) * (self.price // 2) + fees
+
+    def _lead(self, name: RoundName, credited: int) -> None:
+        """Tells of an aggregator that earned no fee though nobody disproved it."""
+        story, leader = self.stories[name], self.world.ledger.rounds.aggregator_of(*name)
+        unpaid = self.clerk.order(name[0]).aggregator_fee and credited == self._worth(name, story.full, story.half)
+        if unpaid and int(leader, 16) and leader not in self.forfeited:
+            self.blame(leader, "unpaid", 0, UNVOUCHED, name[2])
+
+    def count(self, earned: str) -> Counter[str]:
+        """Rounds by account: those in which it is among `full`, `half` or `served`."""
+        return Counter(account for story in self.stories.values() for account in getattr(story, earned))
 
     def _measure(self, name: RoundName, end_root: bytes) -> None:
         story = self.stories[name]
@@ -287,6 +362,9 @@ class Observer(Party):
             entry |= {"outcome": Outcome(event.outcome).name.lower(), "truth": event.truth.hex()}
 
 
+def _text(word: bytes) -> str:
+    return word.rstrip(b"\0").decode("ascii", "replace")
+
+
 def _reason(word: bytes) -> str:
-    text = word.rstrip(b"\0").decode("ascii", "replace")
-    return REASONS.get(text, text)
+    return REASONS.get(_text(word), _text(word))

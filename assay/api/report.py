@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from assay.api.chart import Point, bar, curve
-from assay.api.ledger import amount_text, money, percent_text
+from assay.api.ledger import amount_text, lost_by, money, percent_text
 from assay.api.markup import Html, clean, tag
+from assay.api.quoted import quote_lines
 from assay.api.schema import check
 
 Report = Mapping[str, Any]
@@ -75,9 +76,9 @@ def _section(name: str, title: str, lead: object, *children: object) -> Html:
 def _header(report: Report) -> Html:
     parties = [party for group, _ in GROUPS for party in report[group]]
     cheats = [party for party in parties if party["behaviour"] != "honest"]
-    caught = sum(_lost(party) > 0 for party in cheats)
+    caught = sum(lost_by(party) > 0 for party in cheats)
     honest = len(parties) - len(cheats)
-    spared = sum(_lost(party) == 0 for party in parties if party["behaviour"] == "honest")
+    spared = sum(lost_by(party) == 0 for party in parties if party["behaviour"] == "honest")
     accuracy, ratio = percent_text(report["accuracy"]), report["ratio"]
     lazy = ", and not all of them did the work" if any(p["behaviour"] != "honest" for p in report["providers"]) else ""
     lead = (
@@ -112,11 +113,11 @@ def _training(report: Report) -> Html:
     accuracy = curve(_points(rounds, "accuracy", "{:.1%}"), title="Accuracy by round", percent=True)
     rewinds = max((entry["generation"] for entry in rounds), default=0)
     times = "once" if rewinds == 1 else f"{rewinds} times"
-    lead = f"{len(rounds)} rounds were run." + (
+    lead = f"{_count(len(rounds), 'round')} {'was' if len(rounds) == 1 else 'were'} run." + (
         f" The job was rewound {times}: the rounds from the disproved one on were void"
         " (hollow marks) and ran again without the liar."
         if rewinds
-        else " None had to be run again."
+        else " None had to be run again." * (len(rounds) > 1)
     )
     rows = [
         tag(
@@ -203,18 +204,13 @@ def _parties(report: Report) -> Html:
     )
 
 
-def _lost(party: Report) -> Decimal:
-    """What a party lost to evidence: of its stake, and of its bond."""
-    return Decimal(party["slashed"]) + Decimal(party.get("bond_burned", "0"))
-
-
 def was_drawn(party: Report) -> bool:
     """False for one that only stood by."""
     return bool(party.get("drawn", True)) or Decimal(party["paid"]) > 0
 
 
 def _party(party: Report, role: str) -> Html:
-    honest, lost = party["behaviour"] == "honest", _lost(party)
+    honest, lost = party["behaviour"] == "honest", lost_by(party)
     segments = party.get("segments_accepted", party.get("segments_checked"))
     return tag(
         "tr",
@@ -250,8 +246,8 @@ def _cost(report: Report) -> Html:
     ]
     lead = (
         f"{audit['segments_checked']:,} of {audit['segments_total']:,} segments were executed again. Who cheats{share}"
-        f" in a round is caught in it with probability {percent_text(audit['detection_per_round'])}, and within the job"
-        f" with {percent_text(audit['detection_per_job'], 3)}."
+        f" in a round is caught in it with probability {percent_text(audit['detection_per_round'])} (in the worst"
+        f" round, by honest validators alone), and within the job with {percent_text(audit['detection_per_job'], 3)}."
     )
     rows = [
         tag(
@@ -288,14 +284,8 @@ def _quoted(report: Report) -> Html | None:
     quoted = report.get("quote")
     if quoted is None:
         return None
-    symbol = clean(report["token"]["symbol"])
-    words = (
-        f"Quoted before posting: {quoted['cost']} {symbol} at most, {percent_text(quoted['verification_share'])} of the"
-        f" work re-executed, a cheat in a tenth of it caught with {percent_text(quoted['detection_per_round'])} per"
-        f" round and {percent_text(quoted['detection_per_job'], 3)} per job,"
-        f" stakes from {quoted['stake_min']} {symbol}."
-    )
-    return tag("p", words, class_="lead")
+    lines = quote_lines(quoted, clean(report["token"]["symbol"]))
+    return tag("p", "Quoted before posting: ", *(f"{line}; " for line in lines[:-1]), f"{lines[-1]}.", class_="lead")
 
 
 def _ledger(report: Report) -> Html:
@@ -316,7 +306,8 @@ def _ledger(report: Report) -> Html:
     caption = "Gas by phase" + (
         f"; {outside:,} of it before and beside the job, not in the total" if outside > 0 else ""
     )
-    listed = [tag("li", evidence_text(each)) for each in disputes[:ROWS_MAX]] if isinstance(disputes, list) else []
+    entries = disputes[:ROWS_MAX] if isinstance(disputes, list) else []
+    listed = tag("ul", *(tag("li", evidence_text(each)) for each in entries)) if entries else None
     per_round = gas["per_round"]
     each_round = f", {per_round:,.0f} a round" if isinstance(per_round, int | float) else ""
     return _section(
@@ -325,7 +316,7 @@ def _ledger(report: Report) -> Html:
         f"{gas['total']:,} gas in all{each_round}. {_count(count, 'dispute')} opened.",
         bar([(f"c{min(index, 5)}", used) for index, (_, used) in enumerate(phases)], title="Gas by phase"),
         tag("table", tag("caption", caption), tag("tbody", *rows), class_="parts"),
-        listed and tag("details", tag("summary", "Disputes"), tag("ul", *listed)),
+        listed and tag("details", tag("summary", "Disputes"), listed),
     )
 
 

@@ -18,9 +18,11 @@ PARTY = {
     "behaviour": ("text", '"honest", or the cheat\'s name in the zoo.'),
     "paid": ("amount", "What it was paid, its stake apart."),
     "slashed": ("amount", "What of its stake was taken, penalties included."),
-    "bond_burned?": ("amount", "What of its bond was burned, for slots that it did not deliver."),
+    "bond_burned?": ("amount", "What of its bonds was burned, for slots that it did not deliver."),
+    "bond_paid?": ("amount", "What of its bonds went to others, whom it made work for nothing."),
+    "bond_shares?": ("amount", "What came to it of others' bonds."),
     "rewards?": ("amount", "Out of slashes: shares for proving a cheat, and fees for votes."),
-    "evidence": ("any", "What convicted it; empty for the honest."),
+    "evidence": ("any", "What convicted it, or cost it its fee."),
 }
 
 REPORT: dict[str, Any] = {
@@ -30,10 +32,15 @@ REPORT: dict[str, Any] = {
     "price?": ("amount", "Of one slot in one round, as the bids cleared it."),
     "quote?": {
         "cost": ("amount", "What leaves the consumer's balance at posting; what is not spent comes back."),
+        "price_ceiling": ("amount", "Most that a slot is paid for a round."),
+        "validator_fee": ("amount", "Of each validator for a round."),
+        "aggregator_fee": ("amount", "Of the aggregator for a round."),
+        "provider_stake": ("amount", "What a provider must have at stake: at least a round's whole cost."),
+        "validator_stake": ("amount", "What a validator must."),
+        "aggregator_stake": ("amount", "What an aggregator must."),
         "verification_share": ("figure", "Share of the work that validators re-execute at most."),
         "detection_per_round": ("figure", "Probability that a cheat in a tenth of a round's segments is caught in it."),
         "detection_per_job": ("figure", "... in any round of the job."),
-        "stake_min": ("amount", "The least stake with which doing nothing does not pay."),
     },
     "rounds": [
         {
@@ -58,7 +65,7 @@ REPORT: dict[str, Any] = {
     "validators": [
         {
             **PARTY,
-            "rounds_served?": ("count", "Rounds whose table it opened: each earns the fee."),
+            "rounds_served?": ("count", "Rounds in which a quorum found its whole sample shown: each earns the fee."),
             "segments_checked?": ("count", "Segments in the tables that it opened."),
         }
     ],
@@ -81,10 +88,25 @@ REPORT: dict[str, Any] = {
         ),
         "held": ("amount", "Still in the contract."),
     },
+    "bonds?": {
+        "posted": ("amount", "With bids and challenges, by all parties."),
+        "returned": ("amount", "Back to those who posted them."),
+        "burned": ("amount", "For slots that did not come or were not opened, and of challenges that failed."),
+        "paid_to_validators": (
+            "amount",
+            "To who had to replay what was not served, and to voters on failed challenges.",
+        ),
+        "paid_to_accused": ("amount", "Of failed challenges: to who was accused."),
+        "held": ("amount", "Still in the contract."),
+    },
     "audit": {
         "segments_checked": ("count", "Segments that were re-executed."),
         "segments_total": ("count", "Segments that were committed."),
-        "detection_per_round": ("figure", "Probability that a round's cheat is caught in that round."),
+        "detection_per_round": (
+            "figure",
+            "Probability that a round's cheat is caught in that round: of the worst round, by honest validators alone."
+            " The quote's counts all validators, and a full round.",
+        ),
         "detection_per_job": ("figure", "... in any round of the job."),
         "cheated_share?": ("figure", "Share of a round's segments that the two probabilities suppose to be cheated."),
         "honest": ("flag", "Whether the audited step was re-executed to the committed bits."),

@@ -46,6 +46,7 @@ class Story:
             **self.parties(),
             "escrow": self.amounts(self.observer.account.escrow),
             "stakes": self.amounts(self.observer.account.stakes),
+            "bonds": self.amounts(self.observer.account.bonds),
             "audit": self.audit(),
             "disputes": list(self.observer.disputes.values()),
             "gas": self.gas(),
@@ -71,6 +72,7 @@ class Story:
     def parties(self) -> dict[str, Any]:
         """Everybody who worked, by role."""
         groups: dict[str, list[dict[str, Any]]] = {"providers": [], "validators": [], "aggregators": []}
+        full, half, served = (self.observer.count(earned) for earned in ("full", "half", "served"))
         checked = self.rows_by_validator()
         for name, world in self.network.worlds.items():
             group = name.split("-")[0] + "s"
@@ -80,19 +82,17 @@ class Story:
             row: dict[str, Any] = {
                 "name": name,
                 "behaviour": self.observer.behaviours[world.address],
-                **self.amounts({"paid": purse.paid, "slashed": purse.slashed, "bond_burned": purse.bond_burned}),
-                "rewards": format_amount(purse.rewards, DECIMALS),
+                **self.amounts(vars(purse)),
                 "evidence": self.observer.evidence(world.address),
             }
             if group == "aggregators":
                 row["drawn"] = world.address in self.observer.aggregators
             if group == "providers":
-                rounds = self.observer.slots_full.get(world.address, 0)
-                row["rounds_accepted"] = rounds
-                row["rounds_half"] = self.observer.slots_half.get(world.address, 0)
-                row["segments_accepted"] = rounds * self.observer.assignment(self.job).segment_count
+                row["rounds_accepted"] = full[world.address]
+                row["rounds_half"] = half[world.address]
+                row["segments_accepted"] = full[world.address] * self.observer.assignment(self.job).segment_count
             if group == "validators":
-                row["rounds_served"] = self.observer.rounds_served.get(world.address, 0)
+                row["rounds_served"] = served[world.address]
                 row["segments_checked"] = checked.get(world.address, 0)
             groups[group].append(row)
         return groups

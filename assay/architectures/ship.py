@@ -11,7 +11,6 @@ from typing import Any
 import torch
 from torch import nn
 
-from assay.aggregate.mean import Mean
 from assay.architectures.cnn import cnn
 from assay.architectures.gpt import gpt
 from assay.architectures.mlp import mlp
@@ -51,7 +50,7 @@ class Shipped:
             x = torch.zeros(self.batch_size, self.size, dtype=torch.int64)
             y = torch.zeros(self.batch_size * self.size, dtype=torch.int64)
         model = self.architecture(**self.options)
-        return capture(model, "cross_entropy", self.optimizer, x, y, init="seed:7", counts=COUNTS, rule=Mean())
+        return capture(model, "cross_entropy", self.optimizer, x, y, init="seed:7", counts=COUNTS)
 
 
 SHIPPED = {

@@ -27,6 +27,7 @@ VERDICT_STYLES = {
     "slashed": "bold red",
     "penalised": "yellow",
     "late": "yellow",
+    "billed": "yellow",
     "rejected": "yellow",
     "dismissed": "dim",
 }

@@ -9,7 +9,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from assay.api.ledger import amount_text, percent_text
+from assay.api.ledger import amount_text, lost_by, percent_text
+from assay.api.quoted import quote_lines
 from assay.api.report import evidence_text, was_drawn
 from assay.cli.terminal import plain, printable
 
@@ -50,7 +51,7 @@ def _parties(report: Report, symbol: str) -> Table:
     for group, role in PARTIES:
         for party in report.get(group, ()):
             honest = party["behaviour"] == "honest"
-            lost = Decimal(party["slashed"]) + Decimal(party.get("bond_burned", "0"))
+            lost = lost_by(party)
             table.add_row(
                 plain(party["name"], "" if honest else "bold")
                 + plain("" if role in party["name"] else f" {role}", "dim"),
@@ -91,12 +92,13 @@ def _facts(report: Report, symbol: str) -> list[tuple[str, Text]]:
                 f" + held {stakes['held']}"
             ),
         ),
+        *_bonds(report, symbol),
         (
             "checked",
             plain(
                 f"{audit['segments_checked']} of {audit['segments_total']} segments; a cheat{_share(audit)} is caught"
-                f" with probability {percent_text(audit['detection_per_round'])} per round,"
-                f" {percent_text(audit['detection_per_job'], 3)} per job"
+                f" with probability {percent_text(audit['detection_per_round'])} in the worst round, by honest"
+                f" validators alone, {percent_text(audit['detection_per_job'], 3)} per job"
             ),
         ),
         ("audit", plain("one step re-executed: ") + plain(bits, "green" if audit["honest"] else "bold red")),
@@ -113,15 +115,23 @@ def _facts(report: Report, symbol: str) -> list[tuple[str, Text]]:
     ]
 
 
+def _bonds(report: Report, symbol: str) -> list[tuple[str, Text]]:
+    bonds = report.get("bonds")
+    if bonds is None:
+        return []
+    accused = f" + to the accused {bonds['paid_to_accused']}" if Decimal(bonds["paid_to_accused"]) else ""
+    words = (
+        f"{bonds['posted']} {symbol} = returned {bonds['returned']} + burned {bonds['burned']}"
+        f" + to validators {bonds['paid_to_validators']}{accused} + held {bonds['held']}"
+    )
+    return [("bonds", plain(words))]
+
+
 def _quoted(report: Report, symbol: str) -> list[tuple[str, Text]]:
     quoted = report.get("quote")
     if quoted is None:
         return []
-    words = (
-        f"{quoted['cost']} {symbol} at most; {percent_text(quoted['verification_share'])} of the work re-executed;"
-        f" stakes from {quoted['stake_min']} {symbol}"
-    )
-    return [("quote", plain(words))]
+    return [("" if index else "quote", plain(line)) for index, line in enumerate(quote_lines(quoted, symbol))]
 
 
 def _share(audit: Report) -> str:

@@ -29,6 +29,9 @@ class Quote:
     redo_reserve: int
     fault_deposit: int
     round_cost: int
+    price_ceiling: int
+    validator_fee: int
+    aggregator_fee: int
     bid_bond: int
     provider_stake: int
     validator_stake: int
@@ -72,6 +75,11 @@ class Quote:
                 "fault_deposit": whole(self.fault_deposit),
                 "round": whole(self.round_cost),
                 "refunded_if_smooth": whole(self.refunded_if_smooth),
+            },
+            "prices": {
+                "slot": whole(self.price_ceiling),
+                "validator": whole(self.validator_fee),
+                "aggregator": whole(self.aggregator_fee),
             },
             "stakes": {
                 "provider": whole(self.provider_stake),
@@ -123,6 +131,9 @@ def quote(job: Job, decimals: int) -> Quote:
         redo_reserve=verify.redo_rounds * round_cost,
         fault_deposit=prices.fault_deposit,
         round_cost=round_cost,
+        price_ceiling=prices.price_ceiling,
+        validator_fee=prices.validator_fee,
+        aggregator_fee=prices.aggregator_fee,
         bid_bond=BID_BOND_PRICES * prices.price_ceiling,
         provider_stake=prices.provider_stake,
         validator_stake=prices.validator_stake,

@@ -7,8 +7,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from assay.aggregate.rules import check_rule
 from assay.chain.contracts.containers import Order
 from assay.protocol.errors import Malformed, Refused
+from assay.protocol.job import Job
 from assay.protocol.plain import read_plain, write_plain
 from assay.roles.world import World
 from assay.store.manifest import fetch
@@ -120,6 +122,7 @@ def fetch_assignment(world: World, order: Order, job: int, limits: Limits) -> As
         raise Refused("the job's programs are not those of its order")
     if order.profile.rstrip(b"\0") != bundle.step.profile.name.encode():
         raise Refused("the job's arithmetic is not that of its programs")
+    check_rule(Job.from_document(write_plain(document.job)), bundle)
     signature = signature_of(bundle)
     initial = signature.decode(world.blobs.get(document.state, signature.encoded_bytes))
     if state_root(initial) != order.state_root:

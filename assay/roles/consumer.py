@@ -6,6 +6,7 @@ publish -> post -> close -> draw -> start -> (rounds) -> end -> mint -> fetch
 import json
 from hashlib import sha256
 
+from assay.aggregate.rules import check_rule
 from assay.chain.contracts.containers import Order, Windows
 from assay.chain.contracts.jobs import Posted
 from assay.chain.contracts.models import Models
@@ -35,7 +36,11 @@ class Consumer:
         self.posted: list[int] = []
 
     def publish(self, job: Job, bundle: Bundle, train: Samples, test: Samples) -> tuple[Document, Roots]:
-        """Puts programs, initial state and samples where strangers can fetch them. From here on they are public."""
+        """Puts programs, initial state and samples where strangers can fetch them. From here on they are public.
+
+        Errors: `Refused` where the programs aggregate by another rule than the job's.
+        """
+        check_rule(job, bundle)
         blobs, state = self.world.blobs, list(bundle.state.values())
         (train_manifest, train_cid), (test_manifest, test_cid) = publish(blobs, train), publish(blobs, test)
         document = Document(

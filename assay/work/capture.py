@@ -10,6 +10,7 @@ A state is an ordered table of named tensors: parameters, buffers, the optimizer
 """
 
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol
 
 import torch
@@ -35,9 +36,35 @@ class Rule(Protocol):
 
     name: ClassVar[str]
 
+    @property
+    def byzantine_count(self) -> int:
+        """How many arbitrary updates it is to bear."""
+        ...
+
     def merge(self, graph: Graph, stacks: list[int]) -> list[int]:
         """Per parameter the coordinate-major stack [D, n] of n updates, in; the merged update [D], out."""
         ...
+
+
+@dataclass(frozen=True)
+class Mean:
+    """The exact sum of each coordinate divided by the count of updates; one arbitrary update moves it anywhere."""
+
+    name: ClassVar[str] = "mean"
+    byzantine_count: ClassVar[int] = 0
+
+    def merge(self, graph: Graph, stacks: list[int]) -> list[int]:
+        """Per stack of updates [D, n] their mean [D]."""
+        return [graph.mean(stack, (1,)) for stack in stacks]
+
+
+MEAN = Mean()
+
+
+def rule_source(rule: Rule) -> str:
+    """What an aggregate's nodes name as their source."""
+    bears = f" bearing {rule.byzantine_count}" if rule.byzantine_count else ""
+    return f"aggregate by {rule.name}{bears}"
 
 
 def capture(
@@ -50,14 +77,14 @@ def capture(
     *,
     counts: Iterable[int] = range(1, 9),
     init: str = "given",
-    rule: Rule | None = None,
+    rule: Rule = MEAN,
     outer: Outer | Mapping[str, Any] | None = None,
 ) -> Bundle:
     """Capture a job's programs at the batch shape of the examples.
 
     `loss` is `cross_entropy`, `mse` or a function of (output, y) that gives the mean. `init` is `given` (the weights of
     the model) or `seed:N` (drawn by integer arithmetic, the same everywhere). `counts` are the numbers of updates an
-    aggregate may have; `rule` (`assay.aggregate`) merges them: without one, their exact mean does. Errors:
+    aggregate may have; `rule` merges them, `assay.aggregate.rules.rule_of` is a job's. Errors:
     `Unsupported` for an operator without an exact form, with its place; `BadInput`.
     """
     chosen = LOSSES.get(loss) if isinstance(loss, str) else loss
@@ -190,18 +217,18 @@ class Capture:
         results = [graph.map("sub", len(names) + place, place) for place in places]
         return graph.finish(results, [f"update:{name}" for name in self.averaged])
 
-    def aggregate(self, count: int, rule: Rule | None) -> Program:
+    def aggregate(self, count: int, rule: Rule) -> Program:
         """The next round's state from the start state and `count` updates."""
         updates = {name: self.start[name] for name in self.averaged}
         graph = self.graph(("start", self.start), *((f"update.{index}", updates) for index in range(count)))
-        graph.source = f"aggregate by {rule.name if rule else 'mean'}"
+        graph.source = rule_source(rule)
         names = list(self.start)
         offset = len(names)
         stacks = []
         for place, name in enumerate(self.averaged):
             columns = [offset + index * len(self.averaged) + place for index in range(count)]
             stacks.append(graph.concat([graph.reshape(each, (updates[name].numel(), 1)) for each in columns], 1))
-        merged = rule.merge(graph, stacks) if rule else [graph.mean(stack, (1,)) for stack in stacks]
+        merged = rule.merge(graph, stacks)
         new = {name: place for place, name in enumerate(names)}
         for name, stacked in zip(self.averaged, merged, strict=True):
             update = graph.reshape(stacked, tuple(updates[name].shape))

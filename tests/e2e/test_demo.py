@@ -66,6 +66,15 @@ def check(report: dict[str, Any], accuracy_min: float) -> None:
     assert stakes["staked"] == sum(amount for name, amount in stakes.items() if name != "staked")
     slashed = sum(Decimal(p["slashed"]) for group in ("providers", "validators", "aggregators") for p in report[group])
     assert slashed == stakes["burned"] + stakes["to_consumer"] + stakes["to_challengers"]
+    bonds = {name: Decimal(amount) for name, amount in report["bonds"].items()}
+    assert bonds["posted"] == sum(amount for name, amount in bonds.items() if name != "posted")
+    assert bonds["burned"] == sum(Decimal(party["bond_burned"]) for party in everybody)
+    assert bonds["paid_to_validators"] == sum(Decimal(party["bond_shares"]) for party in everybody)
+    assert bonds["held"] == 0
+    count = len(report["providers"])
+    fees = len(report["validators"]) * Decimal(report["quote"]["validator_fee"])
+    cost = count * Decimal(report["quote"]["price_ceiling"]) + fees + Decimal(report["quote"]["aggregator_fee"])
+    assert all(Decimal(report["quote"][f"{role}_stake"]) >= cost for role in ("provider", "validator", "aggregator"))
     assert report["audit"]["detection_per_job"] >= 0.999
     assert report["audit"]["honest"] is True
     assert report["model"]["token_id"] == 1
@@ -90,6 +99,14 @@ def test_demo_gives_the_same_state_for_the_same_seed(tmp_path: Path) -> None:
     assert first["rounds"] == second["rounds"]
     assert first["gas"] == second["gas"]
     assert first["model"]["state_root"] != other["model"]["state_root"]
+
+
+def test_bonds_that_burn_are_in_a_sum(tmp_path: Path) -> None:
+    report = run_demo(tmp_path, "--model", "mlp", "--rounds", "1", "--cheaters", "late,silent")
+    bonds = {name: Decimal(amount) for name, amount in report["bonds"].items()}
+    assert bonds["burned"] == 2 * Decimal(report["price"]) > 0
+    assert bonds["posted"] == bonds["burned"] + bonds["returned"]
+    assert [Decimal(party["bond_burned"]) for party in report["providers"][4:]] == [Decimal(report["price"])] * 2
 
 
 @pytest.mark.parametrize("cheat", ["stalling-aggregator", "inventing-aggregator"])

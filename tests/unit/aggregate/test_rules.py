@@ -6,13 +6,12 @@ import torch
 from torch import Tensor, nn
 
 from assay.aggregate.krum import Krum
-from assay.aggregate.mean import Mean
 from assay.aggregate.rules import RULES, get_rule
 from assay.exact.profile import EXACT15
 from assay.protocol.errors import BadInput
 from assay.protocol.job import reports_needed
 from assay.protocol.sections import RULE_REPORTS
-from assay.work.capture import Rule, capture
+from assay.work.capture import Mean, Rule, capture
 from assay.work.interpret import Runner
 from assay.work.normal import Graph
 from assay.work.program import Bundle

@@ -121,6 +121,57 @@ def test_sums_that_hold_are_told_from_sums_that_do_not(report):
     assert "Does not add up: -0.000001 tUSD apart." in render_report(report)
 
 
+def test_bonds_are_shown_as_a_sum_and_the_difference_is_named(report):
+    report["bonds"] = {
+        "posted": "65.333328",
+        "returned": "43.555552",
+        "burned": "21.777776",
+        "paid_to_validators": "0",
+        "paid_to_accused": "0",
+        "held": "0",
+    }
+    page = Page(render_report(report))
+    assert "Bonds: 65.333328 tUSD posted" in page.text
+    assert "Does not add up" not in page.text
+    assert "accused and honest" not in page.text
+    report["bonds"] |= {"burned": "21.777775", "paid_to_accused": "0.000003"}
+    assert "Does not add up: 0.000002 tUSD apart." in render_report(report)
+
+
+def test_a_quote_of_unlike_stakes_names_each(report):
+    report["quote"] = {
+        "cost": "249.999935",
+        "price_ceiling": "3.629629",
+        "validator_fee": "0.816666",
+        "aggregator_fee": "1.361111",
+        "provider_stake": "27.222215",
+        "validator_stake": "28.222215",
+        "aggregator_stake": "29.222215",
+        "verification_share": 0.0651,
+        "detection_per_round": 0.927,
+        "detection_per_job": 0.9999999,
+    }
+    page = Page(render_report(report))
+    assert "to stake: provider 27.222215 tUSD, validator 28.222215 tUSD, aggregator 29.222215 tUSD." in page.text
+
+
+def test_a_report_without_disputes_shows_no_list_of_them(report):
+    report["disputes"] = []
+    page = Page(render_report(report))
+    assert "0 disputes opened." in page.text
+    assert not any("[]" in word for word in page.words)
+    assert "li" not in {name for name, _ in page.elements}
+    report["disputes"] = [{"id": 1}]
+    assert "1 dispute opened." in render_report(report)
+
+
+def test_one_round_is_spoken_of_as_one(report):
+    report["rounds"] = [{**report["rounds"][0], "generation": 0}]
+    text = render_report(report)
+    assert "1 round was run." in text
+    assert "rounds were run" not in text
+
+
 def test_rounds_that_were_rewound_are_hollow(report):
     page = Page(render_report(report))
     assert sum(a.get("class") == "void" for _, a in page.elements) == 2

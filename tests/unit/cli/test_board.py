@@ -168,14 +168,41 @@ def test_closing_tells_who_was_not_drawn_what_was_quoted_and_the_overhead():
     report["aggregators"] = [{**report["aggregators"][0], "paid": "0", "drawn": False, "evidence": []}]
     report["quote"] = {
         "cost": "250",
+        "price_ceiling": "2.5",
+        "validator_fee": "0.75",
+        "aggregator_fee": "1.25",
+        "provider_stake": "27.5",
+        "validator_stake": "27.5",
+        "aggregator_stake": "27.5",
         "verification_share": 0.087,
         "detection_per_round": 0.93,
         "detection_per_job": 0.9996,
-        "stake_min": "9.8",
     }
     console = terminal()
     print_closing(console, report, ("out/report.html",), (("assay zoo", "cheats"),))
     text = " ".join(shown(console).split())
     assert "not drawn" in text
-    assert "250 tUSD at most; 8.7% of the work" in text.replace(report["token"]["symbol"], "tUSD")
+    text = text.replace(report["token"]["symbol"], "tUSD")
+    assert "250 tUSD at most: a round pays a slot up to 2.5, a validator 0.75, the aggregator 1.25 8.7% of" in text
+    assert "to stake: 27.5 tUSD each" in text
+    assert "by honest validators alone" in text
     assert "everything that is not training" in text
+
+
+def test_closing_shows_where_bonds_went():
+    report = copy.deepcopy(SAMPLE)
+    report["bonds"] = {
+        "posted": "10",
+        "returned": "5",
+        "burned": "2.5",
+        "paid_to_validators": "1.5",
+        "paid_to_accused": "1",
+        "held": "0",
+    }
+    late = report["providers"][0]
+    late |= {"slashed": "1", "bond_burned": "2.5", "bond_paid": "0.25"}
+    console = terminal()
+    print_closing(console, report, ("out/report.html",), (("assay zoo", "cheats"),))
+    text = " ".join(shown(console).split())
+    assert "= returned 5 + burned 2.5 + to validators 1.5 + to the accused 1 + held 0" in text
+    assert "3.75" in text

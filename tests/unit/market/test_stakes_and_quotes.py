@@ -96,6 +96,8 @@ def test_a_quotes_json_holds_decimal_strings_that_add_up() -> None:
     cost = {name: round(float(amount) * 10**6) for name, amount in rows["cost"].items()}
     parts = ("providers", "validators", "aggregator", "redo_reserve", "fault_deposit")
     assert sum(cost[part] for part in parts) == cost["total"] == made.cost
+    price = {name: round(float(amount) * 10**6) for name, amount in rows["prices"].items()}
+    assert 6 * price["slot"] + 5 * price["validator"] + price["aggregator"] == cost["round"]
 
 
 def test_named_prices_are_kept_and_the_rest_is_shared() -> None:
