@@ -38,7 +38,7 @@ def curve(points: Sequence[Point], *, title: str, percent: bool) -> Html:
     grid = [
         join(
             tag("line", x1=LEFT, x2=WIDTH - RIGHT, y1=_at(y(tick)), y2=_at(y(tick)), class_="grid"),
-            tag("text", _tick(tick, percent), x=LEFT - 6, y=_at(y(tick) + 4), text_anchor="end"),
+            tag("text", _tick(tick, ticks[1] - ticks[0], percent), x=LEFT - 6, y=_at(y(tick) + 4), text_anchor="end"),
         )
         for tick in ticks
     ]
@@ -107,8 +107,11 @@ def _scale(values: Sequence[float], percent: bool) -> tuple[float, float, list[f
     return bottom, top, [bottom + step * index for index in range(round((top - bottom) / step) + 1)]
 
 
-def _tick(value: float, percent: bool) -> str:
-    return f"{value:.0%}" if percent else f"{value:.3g}"
+def _tick(value: float, step: float, percent: bool) -> str:
+    """A tick with as many decimals as tell it from the next."""
+    scale = 100 if percent else 1
+    places = max(0, -math.floor(math.log10(step * scale) + 1e-9))
+    return f"{value * scale:.{places}f}" + "%" * percent
 
 
 def _at(value: float) -> str:

@@ -22,16 +22,17 @@ from assay.chain.ground import Ground, SimulatedGround
 from assay.chain.keyfile import read_key
 from assay.chain.node import NodeGround
 from assay.market.quote import Quote, quote
-from assay.protocol.errors import BadInput, Unavailable
+from assay.protocol.errors import BadInput, Unavailable, Unsupported
 from assay.protocol.job import Job
 from assay.protocol.phase import JobPhase
 from assay.roles.aggregator import Aggregator
+from assay.roles.exam import SCALE
 from assay.roles.network import Network, Role
 from assay.roles.provider import Provider
 from assay.roles.stage import DECIMALS, Stage
 from assay.roles.validator import Validator
 from assay.roles.zoo import Card
-from assay.store.samples import Samples, split
+from assay.store.samples import Array, Samples, split
 from assay.store.sources import load
 from assay.work.capture import capture
 from assay.work.program import Bundle
@@ -131,7 +132,10 @@ def play(
         on_event({"kind": "step", "text": f"quoted {line}"})
     on_event({"kind": "step", "text": "posting the job"})
     stage.play(turns_max=TURNS_MAX)
-    if network.ledger.jobs.view_of(stage.job).phase == JobPhase.CANCELLED:
+    phase = network.ledger.jobs.view_of(stage.job).phase
+    if phase == JobPhase.FAULTED:
+        raise Unsupported("training gave numbers that are not finite: the job itself is at fault", hint=SCALE)
+    if phase == JobPhase.CANCELLED:
         raise Unavailable(
             "the job was cancelled: its places were not taken in time",
             hint="use a node that answers sooner, or fewer parties",
@@ -192,7 +196,7 @@ def check_samples(samples: Samples, provider_count: int) -> None:
     x, y = samples.x, samples.y
     if y.ndim != 1 or y.dtype.kind != "i":
         raise BadInput(
-            f"y is {y.dtype} of shape {list(y.shape)}, not a label for each sample",
+            f"y holds {_numbers(y)} of shape {list(y.shape)}, not a label for each sample",
             hint="save y as whole numbers, one for each sample",
         )
     if int(y.min()) < 0 or int(y.max()) >= CLASSES_MAX:
@@ -206,7 +210,7 @@ def check_samples(samples: Samples, provider_count: int) -> None:
         )
     if x.dtype.kind != "f" or x.ndim < 2:
         raise BadInput(
-            f"x is {x.dtype} of shape {list(x.shape)}, not numbers with a point, several for each sample",
+            f"x holds {_numbers(x)} of shape {list(x.shape)}, not numbers with a point, several for each sample",
             hint='save x as float32, images of bytes as x.astype("float32") / 255',
         )
     if samples.count < SAMPLES_PER_PROVIDER_MIN * provider_count:
@@ -214,6 +218,10 @@ def check_samples(samples: Samples, provider_count: int) -> None:
             f"{samples.count} samples are too few for {provider_count} providers",
             hint=f"bring at least {SAMPLES_PER_PROVIDER_MIN} for each provider, cheaters included",
         )
+
+
+def _numbers(array: Array) -> str:
+    return "numbers with a point" if array.dtype.kind == "f" else "whole numbers"
 
 
 def enter_cast(stage: Stage, cast: dict[str, list[Card | None]]) -> None:

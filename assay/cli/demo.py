@@ -2,15 +2,24 @@
 
 import contextlib
 import sys
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import click
 import typer
 
+if TYPE_CHECKING:
+    from rich.console import Console
+
+SEED_MAX = (1 << 63) - 1
+"""As a job's own seed."""
+
 
 def run(
-    seed: Annotated[int | None, typer.Option(min=0, help="The same seed, the same model; 7 if left out.")] = None,
+    seed: Annotated[
+        int | None, typer.Option(min=0, max=SEED_MAX, help="The same seed, the same model; 7 if left out.")
+    ] = None,
     providers: Annotated[int | None, typer.Option(min=1, help="Honest providers; 4 if left out.")] = None,
     cheaters: Annotated[
         str | None, typer.Option(metavar="NAME,...", help='Cheats that take part, see "assay zoo"; "" for none.')
@@ -61,20 +70,24 @@ def run(
     if cheaters is not None:
         given["cheaters"] = tuple(name for name in (part.strip() for part in cheaters.split(",")) if name)
     options = _choose(given)
-    _open_folder(out)
     console = console_out()
-    if as_json:
-        print_json(_train(options, out, None))
-        return
+    with _folder(out):
+        if as_json:
+            print_json(_train(options, out, None))
+            return
 
-    from assay.cli.board import watch
+        from assay.cli.board import watch
+
+        with watch(console, "assay demo") as note:
+            note({"kind": "step", "text": "loading"})
+            report = _train(options, out, note)
+    _close(console, report, out, own_name())
+
+
+def _close(console: "Console", report: dict[str, Any], out: Path, name: str) -> None:
     from assay.cli.closing import print_closing
 
-    with watch(console, "assay demo") as note:
-        note({"kind": "step", "text": "loading"})
-        report = _train(options, out, note)
     console.print()
-    name = own_name()
     commands = (
         (f"{name} demo --seed 8", "another seed: other cheats' slots, other weights, the same outcome"),
         (f"{name} demo --cheaters late,silent", "other cheats"),
@@ -92,6 +105,23 @@ def _choose(given: dict[str, Any]) -> Any:
     options = DemoOptions(**{name: value for name, value in given.items() if value is not None})
     choose_cast(options)
     return options
+
+
+@contextlib.contextmanager
+def _folder(folder: Path) -> Iterator[None]:
+    """Makes a folder that can be written to; takes back what it made when nothing came of it. Errors: `BadInput`."""
+    try:
+        made = [each for each in (folder, *folder.parents) if not each.exists()]
+    except (OSError, ValueError) as error:
+        raise _unwritable(folder, error) from error
+    try:
+        _open_folder(folder)
+        yield
+    except BaseException:
+        with contextlib.suppress(OSError):
+            for each in made:
+                each.rmdir()
+        raise
 
 
 def _open_folder(folder: Path) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import click
 
-from assay.cli.verbs import INTERRUPTED, VERBS, command
+from assay.cli.verbs import INTERRUPTED, UNREAD, VERBS, command
 from assay.protocol.errors import AssayError
 
 FOLDER = Path("docs/reference")
@@ -65,7 +65,8 @@ def pages() -> dict[str, str]:
 def _cli() -> Iterator[str]:
     yield "# Verbs"
     yield (
-        "Every verb takes `--json` for one JSON object on standard output and nothing else there, and `--help`."
+        "Every verb takes `--json` for one JSON object on standard output and nothing else there, and `-h` or `--help`."
+        " `assay --version` says the version alone."
         " A refusal is a message with a hint on standard error and an [exit code](errors.md); with `--json` it is an"
         " object with `error`, `message` and `hint`."
     )
@@ -110,6 +111,7 @@ def _errors() -> Iterator[str]:
     rows = [("", "0", "Done."), ("", "1", "A bug: please report it with its traceback.")]
     rows += [(f"`{error.code}`", str(error.exit_code), getdoc(error) or "") for error in error_tree()]
     rows.append(("", str(INTERRUPTED), "Interrupted by Ctrl-C."))
+    rows.append(("", str(UNREAD), "Whoever read the output has left, like `head`."))
     yield _table(("code", "exit code", "meaning"), rows)
 
 

@@ -13,6 +13,14 @@ from rich.text import Text
 PRINTABLE_MAX = 200
 
 
+class Screen(Console):
+    """A console whose reader may leave: that is for whoever runs the verb to answer."""
+
+    def on_broken_pipe(self) -> None:
+        """rich would exit with 1."""
+        raise BrokenPipeError
+
+
 def printable(value: object, length: int = PRINTABLE_MAX) -> str:
     """One line of text without control characters (which could move the cursor or rewrite lines), cut to `length`."""
     text = "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in str(value))
@@ -57,4 +65,4 @@ def own_name() -> str:
 def _console(*, stderr: bool) -> Console:
     stream = sys.stderr if stderr else sys.stdout
     width = None if stream.isatty() else 110
-    return Console(stderr=stderr, highlight=False, width=width, soft_wrap=not stream.isatty())
+    return Screen(stderr=stderr, highlight=False, width=width, soft_wrap=not stream.isatty())

@@ -1,13 +1,15 @@
 """The table of verbs, and how running one ends: its exit code, or a message with a hint instead of a traceback.
 
-Exit codes: 0 done, 2 wrong usage, 3 to 7 a refusal (docs/reference/errors.md), 130 interrupted. A bug crashes with 1.
+Exit codes: 0 done, 2 wrong usage, 3 to 7 a refusal (docs/reference/errors.md), 130 interrupted, 141 when whoever read
+the output has left. A bug crashes with 1.
 """
 
 import difflib
+import errno
 import os
 import sys
 from importlib import import_module
-from typing import Any
+from typing import Annotated, Any
 
 import click
 import typer
@@ -17,6 +19,11 @@ VERBS = ("demo", "zoo", "version")
 """In the order in which help lists them; each is the function `run` of the module of its name."""
 
 INTERRUPTED = 130
+UNREAD = 141
+"""As a shell shows a process that SIGPIPE ended."""
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
+"""What a stream answers when what it writes to takes no more; errors about a file carry its name."""
+HELP = {"help_option_names": ["-h", "--help"]}
 
 _ABOUT = """Train on strangers' machines and pay only for training that tests true.
 
@@ -35,7 +42,7 @@ class Verbs(TyperGroup):
         """The verb of this name, or None."""
         if cmd_name not in VERBS:
             return None
-        verb = typer.Typer(add_completion=False, rich_markup_mode="markdown")
+        verb = typer.Typer(add_completion=False, rich_markup_mode="markdown", context_settings=HELP)
         verb.command(cmd_name)(import_module(f"assay.cli.{cmd_name}").run)
         command = typer.main.get_command(verb)
         command.name = cmd_name
@@ -55,9 +62,32 @@ class Verbs(TyperGroup):
 
 def command() -> click.Command:
     """The whole command line as click sees it."""
-    app = typer.Typer(cls=Verbs, add_completion=False, rich_markup_mode="markdown", no_args_is_help=True, help=_ABOUT)
-    app.callback()(lambda: None)
+    app = typer.Typer(
+        cls=Verbs,
+        add_completion=False,
+        rich_markup_mode="markdown",
+        no_args_is_help=True,
+        help=_ABOUT,
+        context_settings=HELP,
+    )
+    app.callback()(_top)
     return typer.main.get_command(app)
+
+
+def _show_version(asked: bool) -> None:
+    if asked:
+        from importlib import metadata
+
+        sys.stdout.write(f"assay {metadata.version('assay')}\n")
+        raise typer.Exit
+
+
+def _top(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    pass
 
 
 def run(arguments: list[str]) -> int:
@@ -73,19 +103,30 @@ def run(arguments: list[str]) -> int:
         return _report(as_json, _usage(wrong), wrong.exit_code)
     except (KeyboardInterrupt, click.Abort):
         return _interrupted()
-    except BrokenPipeError:
-        # Whoever read our output has left, like `head`; what is still buffered has nowhere to go.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
+    except (BrokenPipeError, SystemExit) as left:
+        # click turns a broken pipe into an exit with 1.
+        if isinstance(left, SystemExit) and not isinstance(left.__context__, BrokenPipeError):
+            raise
+        _forget_output()
+        return UNREAD
     except Exception as error:
-        from assay.protocol.errors import AssayError
+        from assay.protocol.errors import AssayError, Unavailable
 
+        if isinstance(error, OSError) and error.filename is None and error.errno in FULL:
+            _forget_output()
+            lost = Unavailable(f"the output cannot be written: {error.strerror}", hint="write it to another place")
+            return _report(False, lost.to_json(), lost.exit_code)
         if not isinstance(error, AssayError):
             raise
         return _report(as_json, error.to_json(), error.exit_code)
     if ended == INTERRUPTED:
         return _interrupted()
     return ended if isinstance(ended, int) else 0
+
+
+def _forget_output() -> None:
+    """What is still buffered has nowhere to go."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _interrupted() -> int:

@@ -16,6 +16,10 @@ PADDING = -1
 """The target that `evaluate` does not count."""
 
 
+SCALE = "scale inputs to about -1 to 1, or lower the learning rate"
+"""What helps where numbers grow without end."""
+
+
 @dataclass(frozen=True)
 class Mark:
     """What a state is worth on a set of samples."""
@@ -37,7 +41,7 @@ def evaluate(compute: Compute, assignment: Assignment, state: State, samples: Sa
     for x, y in _batches(samples, assignment.batch_size):
         outputs = runner.run([*state, x, y])
         if isinstance(outputs, Fault):
-            raise Unsupported(f"the model cannot be evaluated: {outputs.reason} in {outputs.operator}")
+            raise Unsupported(f"the model cannot be evaluated: {outputs.reason} in {outputs.operator}", hint=SCALE)
         correct += int(outputs[0])
         loss += float(outputs[1])
     return Mark(correct, samples.count, loss / samples.count)
@@ -49,7 +53,7 @@ def predict(compute: Compute, assignment: Assignment, state: State, samples: Sam
     x, _ = next(_batches(samples, assignment.batch_size, index))
     outputs = compute.runner(assignment.bundle.predict).run([*state, x])
     if isinstance(outputs, Fault):
-        raise Unsupported(f"the model cannot answer: {outputs.reason} in {outputs.operator}")
+        raise Unsupported(f"the model cannot answer: {outputs.reason} in {outputs.operator}", hint=SCALE)
     if len(outputs) < 2 or outputs[0].dim() != 2 or outputs[0].shape[1] < 2:
         raise Unsupported("the model has no classes to choose from", hint="measure it by its loss")
     best, second = torch.topk(outputs[0][0], 2).values.tolist()

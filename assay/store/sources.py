@@ -136,7 +136,12 @@ def _read_npy(archive: zipfile.ZipFile, member: zipfile.ZipInfo, name: str) -> A
         shape, _, dtype = read_header(stream)
         size_bytes = prod(shape) * dtype.itemsize
         # numpy would allocate what the header claims before it reads.
-        if dtype.hasobject or stream.tell() + size_bytes != member.file_size:
+        if dtype.hasobject:
+            raise Malformed(
+                f"{name} holds Python objects ({dtype}), not numbers",
+                hint='save it as numbers: numpy.asarray(values, dtype="float32"), every sample of the same shape',
+            )
+        if stream.tell() + size_bytes != member.file_size:
             raise Malformed(f"{name} is an array of {dtype} {shape} in {member.file_size} bytes", hint="write it again")
     with archive.open(member) as stream:
         return _plain(npy.read_array(stream, allow_pickle=False), name)

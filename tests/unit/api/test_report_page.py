@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from assay.api import schema
+from assay.api.chart import Point, curve
 from assay.api.markup import Html, tag
 from assay.api.report import render_report, write_report
 from assay.protocol.errors import Malformed
@@ -163,6 +164,17 @@ def test_a_report_without_disputes_shows_no_list_of_them(report):
     assert "li" not in {name for name, _ in page.elements}
     report["disputes"] = [{"id": 1}]
     assert "1 dispute opened." in render_report(report)
+
+
+@pytest.mark.parametrize(
+    "values", [[0.981, 0.984, 0.986], [0.5, 0.97], [0.9691, 0.9694], [0.1, 0.4, 0.9], [0.96, 0.96]]
+)
+@pytest.mark.parametrize("percent", [True, False])
+def test_no_two_ticks_of_an_axis_read_alike(values, percent):
+    points = [Point(index, value, False, "") for index, value in enumerate(values)]
+    page = Page(curve(points, title="Accuracy", percent=percent))
+    ticks = [word for word in page.words if word.endswith("%") == percent and word not in {"0", "1", "2"}]
+    assert len(ticks) == len(set(ticks)) >= 2
 
 
 def test_one_round_is_spoken_of_as_one(report):

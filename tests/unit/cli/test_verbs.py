@@ -1,15 +1,20 @@
 """Running verbs: fast help, exit codes, messages with hints instead of tracebacks, JSON that is nothing but JSON."""
 
+import io
 import json
+import os
 import signal
 import subprocess
 import sys
 import types
+from pathlib import Path
 
 import pytest
+from rich.console import Console
 
-from assay.cli import main, verbs
-from assay.protocol.errors import AssayError, BadInput, LimitExceeded, Reverted
+from assay.cli import main, verbs, zoo
+from assay.protocol.errors import AssayError, BadInput, LimitExceeded, Reverted, Unavailable
+from assay.roles.zoo import CARDS, UNCAUGHT
 
 HEAVY = ("torch", "web3", "numpy", "sklearn", "eth_account", "pyrevm")
 
@@ -129,11 +134,66 @@ def test_a_bug_crashes(verb):
         main(["trial"])
 
 
-def test_a_reader_that_leaves_is_no_traceback():
-    shell = f"{sys.executable} -m assay.cli zoo --json | head -c 10"
-    done = subprocess.run(["bash", "-c", shell], capture_output=True, text=True, timeout=60)
-    assert done.stderr == ""
-    assert len(done.stdout) == 10
+@pytest.mark.parametrize("arguments", [["zoo", "--json"], ["zoo"], ["--help"]])
+def test_a_reader_that_leaves_is_no_traceback(arguments):
+    reader, writer = os.pipe()
+    os.close(reader)
+    command = [sys.executable, "-m", "assay.cli", *arguments]
+    done = subprocess.run(command, stdout=writer, stderr=subprocess.PIPE, text=True, timeout=60)
+    os.close(writer)
+    assert (done.returncode, done.stderr) == (verbs.UNREAD, "")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no full device")
+@pytest.mark.parametrize("arguments", [["zoo"], ["zoo", "--json"], ["--help"], ["version"]])
+def test_a_full_disk_is_no_traceback(arguments):
+    with open("/dev/full", "w") as full:
+        command = [sys.executable, "-m", "assay.cli", *arguments]
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, timeout=60)
+    assert done.returncode == Unavailable.exit_code
+    assert "the output cannot be written" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("arguments", [["-h"], ["demo", "-h"]])
+def test_short_help_is_help(arguments, capsys):
+    assert main(arguments) == 0
+    assert "Usage: assay" in capsys.readouterr().out
+
+
+def test_the_version_alone(capsys):
+    assert main(["--version"]) == 0
+    assert capsys.readouterr().out.startswith("assay ")
+
+
+@pytest.mark.parametrize("width", [40, 79, 80, 120])
+def test_the_zoo_fits_where_it_is_shown(width):
+    stream = io.StringIO()
+    console = Console(file=stream, width=width, highlight=False)
+    zoo.show(console, CARDS, UNCAUGHT)
+    lines = stream.getvalue().splitlines()
+    assert max(map(len, lines)) <= width
+    words = " ".join(stream.getvalue().split())
+    for card in CARDS:
+        assert card.name in words
+    if width < zoo.NARROW:
+        assert all(f"caught by: {card.caught_by}" in words for card in CARDS)
+        assert not any("─" in line for line in lines)
+
+
+def test_a_demo_that_is_refused_leaves_no_folder(tmp_path, capsys):
+    assert main(["demo", "--data", "sklearn:nothing", "--out", str(tmp_path / "a" / "b")]) == BadInput.exit_code
+    assert list(tmp_path.iterdir()) == []
+    (tmp_path / "kept").mkdir()
+    assert main(["demo", "--data", "sklearn:nothing", "--out", str(tmp_path / "kept" / "b")]) == BadInput.exit_code
+    assert list(tmp_path.iterdir()) == [tmp_path / "kept"]
+
+
+def test_a_seed_that_no_job_can_hold_is_refused_at_once(tmp_path, capsys):
+    assert main(["demo", "--seed", str(1 << 63), "--out", str(tmp_path / "a")]) == BadInput.exit_code
+    shown = capsys.readouterr()
+    assert "--seed" in shown.err
+    assert shown.out == ""
 
 
 def test_a_demo_that_is_interrupted_ends_cleanly(tmp_path):
@@ -179,13 +239,13 @@ def test_a_demo_whose_report_cannot_be_kept_is_refused_before_it_runs(name, caps
 
 def test_zoo_tells_what_is_not_caught(capsys):
     assert main(["zoo", "--json"]) == 0
-    zoo = json.loads(capsys.readouterr().out)
-    assert {"skipper", "update-swapper", "rubber-stamp"} <= {card["name"] for card in zoo["caught"]}
-    assert zoo["not_caught"]
+    listed = json.loads(capsys.readouterr().out)
+    assert {"skipper", "update-swapper", "rubber-stamp"} <= {card["name"] for card in listed["caught"]}
+    assert listed["not_caught"]
     assert main(["zoo"]) == 0
     shown = capsys.readouterr().out
     assert "not caught" in shown
-    for card in zoo["caught"]:
+    for card in listed["caught"]:
         assert card["name"] in shown
 
 

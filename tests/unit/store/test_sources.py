@@ -60,7 +60,8 @@ def test_fortran_order_is_read_right(tmp_path: Path) -> None:
     [
         ({"x": np.zeros((2, 3))}, "no array 'y'"),
         ({"x": np.zeros((2, 3)), "y": np.array(["a", "b"])}, "of type"),
-        ({"x": np.array([[1, None]]), "y": np.zeros(1)}, "object"),
+        ({"x": np.array([[1, None]]), "y": np.zeros(1)}, "holds Python objects"),
+        ({"x": np.zeros((2, 3)), "y": np.array([[1], [1, 2]], dtype=object)}, "y of a.npz holds Python objects"),
         ({"x": np.full((1, 3), np.nan), "y": np.zeros(1)}, "not finite"),
         ({"x": np.zeros((0, 3)), "y": np.zeros(0)}, "shape"),
         ({"x": np.zeros((2, 3), complex), "y": np.zeros(2)}, "complex"),
