@@ -21,6 +21,8 @@ from assay.roles.judge import UNSERVED, Disagreement, Judge
 from assay.roles.party import Party, sealed_challenge, sealed_vote
 from assay.roles.wake import IDLE, Wake, wake_at
 
+STALE_BLOCKS = 8
+"""After which a sealed challenge that nothing calls for any more is withdrawn; it is opened in the second block."""
 NOBODY = "0x" + "00" * 20
 FAULT = domain("assay.digest.fault.1")
 """What a voter reveals where the job itself is at fault."""
@@ -43,6 +45,7 @@ class Ballot:
 
     digest: bytes
     salt: bytes
+    sent: bool = False
     revealed: bool = False
 
 
@@ -85,18 +88,34 @@ class Challenges:
                 return wake_at(self.world.clock() + 1)  # a bond of its own may come back, or somebody richer may act
             claim, salt = self.claim(name, view, disagreement), self.world.entropy.draw(32)
             sealed = sealed_challenge(claim, self.world.address, salt)
+            wake = clerk.attempt(self.disputes.commit_challenge(name[0], sealed))
             self._raised[key] = Raised(claim, salt, self.world.ledger.rpc.get_head())
-            return clerk.attempt(self.disputes.commit_challenge(name[0], sealed))
+            return wake
         if raised.opened:
             return IDLE
         if self.world.ledger.rpc.get_head() <= raised.block + 1:
             return wake_at(self.world.clock() + 1)
+        if self.known(name, view, disagreement) and not self.disputed(name, disagreement):
+            # Somebody else's was first, about another part of the same lie: this one may be needed if that one fails.
+            return self.withdraw(key) | wake_at(self.world.clock() + 1)
         opened = clerk.attempt(self.disputes.open_challenge(raised.claim, raised.salt))
         raised.opened = True
-        if not opened.acted:
-            sealed = sealed_challenge(raised.claim, self.world.address, raised.salt)
-            return clerk.attempt(self.disputes.withdraw_challenge(name[0], sealed))
-        return opened
+        return opened if opened.acted else self.withdraw(key, forget=False)
+
+    def withdraw(self, key: tuple[RoundName, Target, str, int, int], *, forget: bool = True) -> Wake:
+        """Takes the bond of a challenge back that was sealed and not opened."""
+        raised = self._raised[key]
+        sealed = sealed_challenge(raised.claim, self.world.address, raised.salt)
+        wake = self.party.clerk.attempt(self.disputes.withdraw_challenge(key[0][0], sealed))
+        if forget:
+            del self._raised[key]
+        return wake
+
+    def disputed(self, name: RoundName, disagreement: Disagreement) -> bool:
+        """Whether this very part is disputed already, by anybody: the first to have sealed takes it over."""
+        unit = (name, disagreement.accused, disagreement.target, disagreement.slot, disagreement.segment)
+        views = [self._over.get(dispute) or self.disputes.view_of(dispute) for dispute in self.all()]
+        return any(((v.job, v.generation, v.round), v.accused, v.target, v.slot, v.segment) == unit for v in views)
 
     def known(self, name: RoundName, view: RoundView, disagreement: Disagreement) -> bool:
         """Whether this need not be said: it has been said, or its party has been disproved in this round already.
@@ -152,7 +171,12 @@ class Challenges:
 
     def tick(self, job: int) -> Wake:
         """Votes in every open dispute of a job, and has it counted."""
-        wake = IDLE
+        wake, head = IDLE, self.world.ledger.rpc.get_head()
+        for key, raised in list(self._raised.items()):
+            # What it was sealed for has been settled meanwhile.
+            if key[0][0] == job and not raised.opened:
+                stale = head > raised.block + STALE_BLOCKS
+                wake |= self.withdraw(key) if stale else wake_at(self.world.clock() + 1)
         for dispute in self.all():
             if dispute in self._over:
                 continue
@@ -177,9 +201,11 @@ class Challenges:
                     wake_at(self.patience_s(view)) if now_s < self.patience_s(view) else wake_at(view.commit_deadline)
                 )
             ballot = self._ballots[dispute] = Ballot(digest, self.world.entropy.draw(32))
-            return self.party.clerk.attempt(
-                self.disputes.vote(dispute, sealed_vote(dispute, self.world.address, ballot.digest, ballot.salt))
-            )
+        if ballot is not None and not ballot.sent and may_vote:
+            sealed = sealed_vote(dispute, self.world.address, ballot.digest, ballot.salt)
+            wake = self.party.clerk.attempt(self.disputes.vote(dispute, sealed))
+            ballot.sent = True
+            return wake
         revealing = now_s >= view.commit_deadline or view.committed.bit_count() >= len(voters)
         if ballot is not None and revealing and not ballot.revealed:
             wake = self.party.clerk.attempt(self.disputes.reveal_vote(dispute, ballot.digest, ballot.salt))

@@ -234,7 +234,7 @@ class Judge:
             else:
                 self._judge_slot(name, view, slot, finding)
         self._settle_doubts(name, view, finding)
-        if finding.disagreements or not finding.complete:
+        if not finding.complete:
             finding.fault = None
         return finding
 

@@ -1,6 +1,7 @@
 """What provider, validator and aggregator have in common: a place in a job, what they heard, what they checked."""
 
 import functools
+from collections import deque
 from collections.abc import Callable
 from typing import Any
 
@@ -11,6 +12,7 @@ from assay.chain.contracts.containers import Claim
 from assay.chain.contracts.containers import Commitment as ChainCommitment
 from assay.protocol.commitment import commitment_proof
 from assay.protocol.errors import AssayError, Unavailable
+from assay.protocol.message import Message
 from assay.protocol.phase import JobPhase
 from assay.roles.assignment import Assignment, State, fetch_assignment
 from assay.roles.book import Book, RoundName, drop
@@ -46,6 +48,7 @@ class Party:
         self._assignments: dict[int, Assignment] = {}
         self.troubles: dict[int, str] = {}
         """By job, why a turn in it could not be taken."""
+        self._unread: deque[Message] = deque()
         self._forgotten: dict[int, int] = {}
         self._exposed: set[tuple[RoundName, int]] = set()
         self._leaves: dict[RoundName, tuple[Any, dict[int, bytes] | None]] = {}
@@ -53,7 +56,11 @@ class Party:
     def listen(self) -> None:
         """Begins a turn: looks at the chain anew, enters what was said, and lets go of what is final."""
         self.clerk.refresh()
-        self.book.note(self.world.peers.poll())
+        # One by one: what the node keeps from being entered now is entered the next time.
+        self._unread.extend(self.world.peers.poll())
+        while self._unread:
+            self.book.note([self._unread[0]])
+            self._unread.popleft()
         for job in self.book.jobs() | set(self._assignments):
             if self.clerk.closed(job):
                 self.book.close(job)

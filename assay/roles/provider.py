@@ -50,6 +50,7 @@ class Provider(Party):
         super().__init__(world)
         self.price = price
         self.bids: dict[int, tuple[int, bytes]] = {}
+        self.sealed_bids: set[int] = set()
         self.opened_bids: set[int] = set()
         self.declined: dict[int, str] = {}
         self.pieces: dict[RoundName, Piece] = {}
@@ -85,7 +86,7 @@ class Provider(Party):
             return IDLE
         if job in self.bids:
             if now_s < closes_s:
-                return wake_at(closes_s)
+                return self.seal_bid(job) | wake_at(closes_s)
             wake = self.clerk.attempt(self.world.ledger.jobs.reveal_bid(job, *self.bids[job]))
             self.opened_bids.add(job)
             return wake
@@ -102,8 +103,16 @@ class Provider(Party):
         if not self.clerk.fund(order.token, 2 * order.price_ceiling):
             return self.decline(job, "the wallet does not hold the bid's bond")
         self.bids[job] = (self.price, self.world.entropy.draw(32))
+        return self.seal_bid(job)
+
+    def seal_bid(self, job: int) -> Wake:
+        """Sends a bid until the node has taken it."""
+        if job in self.sealed_bids:
+            return IDLE
         sealed = sealed_bid(job, self.world.address, *self.bids[job])
-        return self.clerk.attempt(self.world.ledger.jobs.commit_bid(job, sealed))
+        wake = self.clerk.attempt(self.world.ledger.jobs.commit_bid(job, sealed))
+        self.sealed_bids.add(job)
+        return wake
 
     def admit(self, assignment: Assignment) -> None:
         """Whether this machine takes the job. Its programs have been read and checked against the limits by now."""

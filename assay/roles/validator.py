@@ -339,6 +339,8 @@ class Validator(Party):
         if end.fault is not None:
             return self.find_fault(name, end.fault)
         sheet.signed.add("Aggregate")
+        # Whoever has not heard the aggregator learns here where the new state is.
+        self.world.say("aggregate", name, {"root": end.root.hex(), "cid": end.cid})
         cast(self.world, name, "Aggregate", aggregate_values(name, end.root), {"root": end.root.hex()})
         return ACTED
 
