@@ -15,13 +15,15 @@ PACKAGES := contracts/node_modules/.made
 # Puts a Node of at least version 20 first in PATH, for the rest of a line.
 NODE = node=$$(.ci/node $(VENV)) && export PATH="$$node:$$PATH" &&
 
-.PHONY: demo install test test-long check lint types rooms artifacts pages contracts docs bench clean
+.PHONY: demo install packages test test-long check lint types rooms artifacts pages contracts docs bench clean
 .DELETE_ON_ERROR:
 
 demo: $(INSTALLED)
 	@$(BIN)/assay demo $(ARGS)
 
 install: $(INSTALLED)
+
+packages: $(PACKAGES)
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \

@@ -19,7 +19,7 @@ from assay.chain.deploy import Deployment
 from assay.chain.events import Emitted, Event, LogEntry
 from assay.chain.render import to_snake
 from assay.chain.rpc import Rpc
-from assay.chain.sender import Sender, Sent
+from assay.chain.sender import Sender
 from assay.chain.signer import Signer
 from assay.protocol.errors import BadInput
 
@@ -101,11 +101,6 @@ class Ledger:
         """The typed event of a log, or None for one that no contract of this deployment declares."""
         kind = self._kinds.get((log.address, log.topics[0])) if log.topics else None
         return None if kind is None else Emitted(kind.decode(log), log)
-
-    def decode_all(self, sent: Sent) -> list[Event]:
-        """The events of a transaction, in order."""
-        found = (self.decode(log) for log in sent.logs)
-        return [emitted.event for emitted in found if emitted is not None]
 
     def open_cursor(self, **bounds: int) -> Cursor:
         """A cursor over all contracts of the deployment, from its first block. `bounds` as for `Cursor`."""

@@ -47,8 +47,8 @@ def run(
     one answer of the trained model.
 
     With `--rpc` the same job runs on the chain of a node, on which it deploys contracts of its own and pays about 60
-    million gas. Where the node lets us move its time (anvil, hardhat) that takes seconds more; elsewhere the job's
-    windows pass in real time: about half an hour with a block every 2 seconds, some hours with one every 12.
+    million gas. Where the node lets us move its time (anvil, hardhat) that takes two to three times as long; elsewhere
+    the job's windows pass in real time: about half an hour with a block every 2 seconds, some hours with one every 12.
 
     Examples:
 

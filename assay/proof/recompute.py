@@ -2,8 +2,8 @@
 
 Blind at first: a validator re-executes segments from committed start states and writes down digests, before it can know
 the claimed ends. Then secrets open, and everything committed is compared: `check_opening` the whole transcript, `judge`
-each row against it, `check_update` the unsealed update, `check_aggregate` the round's end. `audit_slot` does the whole
-round of a slot again, for whoever does not want to take a sample's word.
+each row against it, `check_update` the unsealed update. `audit_slot` does the whole round of a slot again, for whoever
+does not want to take a sample's word.
 """
 
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ from assay.proof.verdict import Finding, Part, Place, Verdict, compared, honest,
 from assay.protocol.commitment import Commitment
 from assay.protocol.errors import Malformed
 from assay.protocol.table import Entry, emit_digest, segment_digest
-from assay.protocol.transcript import ZERO, Transcript, secret_hash
+from assay.protocol.transcript import Transcript, secret_hash
 from assay.work.batch import Feed
 from assay.work.interpret import Fault
 from assay.work.seal import unseal
@@ -23,22 +23,10 @@ from assay.work.segment import Plan, Runs, fault_of, run_segment
 from assay.work.state import Signature, state_root, update_root
 
 
-def entry_of_segment(step: Runs, start: Sequence[Tensor], feed: Feed, plan: Plan, segment: int) -> Entry:
-    """Re-execute one segment from its start state: the row of a table."""
-    span = run_segment(step, start, feed, segment, plan.segment_steps)
-    return Entry(feed.slot, segment, segment_digest(span.state_root, span.loss_bits))
-
-
 def emit_root(emit: Runs, start: Sequence[Tensor], end: Sequence[Tensor], plan: Plan) -> bytes:
     """Root of the update that follows from a slot's start and end states, or the digest of emit's fault."""
     outputs = emit.run([*start, *end])
     return fault_of(plan.steps, outputs) if isinstance(outputs, Fault) else update_root(outputs)
-
-
-def entry_of_emit(emit: Runs, start: Sequence[Tensor], end: Sequence[Tensor] | None, plan: Plan, slot: int) -> Entry:
-    """Re-execute a slot's emit: the row with segment N. `end` is None for a slot whose job faulted: no update."""
-    root = ZERO if end is None else emit_root(emit, start, end, plan)
-    return Entry(slot, plan.segment_count, emit_digest(root))
 
 
 def claimed_digest(transcript: Transcript, segment: int) -> bytes:
@@ -85,13 +73,6 @@ def judge(entry: Entry, transcript: Transcript) -> Verdict:
     return compared(place, entry.digest, claimed_digest(transcript, entry.segment))
 
 
-def check_segment(
-    step: Runs, start: Sequence[Tensor], feed: Feed, plan: Plan, segment: int, transcript: Transcript
-) -> Verdict:
-    """Re-execute one segment from its start state and compare it with an opened transcript."""
-    return judge(entry_of_segment(step, start, feed, plan, segment), transcript)
-
-
 def check_update(
     commitment: Commitment, transcript: Transcript, sealed: bytes, signature: Signature
 ) -> list[Tensor] | Verdict:
@@ -114,17 +95,6 @@ def check_emit(
     if state_root(end) != transcript.leaves[-1].state_root:
         return malformed(place, "the end state served is not the one in the last leaf")
     return compared(place, emit_root(emit, start, end, plan), transcript.leaves[-1].update_root)
-
-
-def check_aggregate(
-    aggregate: Runs, start: Sequence[Tensor], updates: Sequence[Sequence[Tensor]], end_root: bytes
-) -> Verdict:
-    """Whether a round's end state is the aggregate of the included updates, in the order of their slots."""
-    place = Place(Part.AGGREGATE)
-    outputs = aggregate.run([*start, *(tensor for update in updates for tensor in update)])
-    if isinstance(outputs, Fault):
-        return _fault(place, fault_of(0, outputs), outputs)
-    return compared(place, state_root(outputs), end_root)
 
 
 def audit_slot(

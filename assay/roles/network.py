@@ -27,7 +27,6 @@ from assay.store.memory import MemoryBlobs
 
 PATIENT_BLOCKS = 4
 """Idle blocks before time jumps to the next deadline: more than the beacon's delay."""
-CHALLENGES_AT_ONCE = 4
 LOCK_MAX, WINDOW_MIN_S = 2**96 - 1, 1
 """What members of the pools accept: any lock they have, and windows as short as this network's time."""
 VALIDATOR, AGGREGATOR = 0, 1

@@ -14,7 +14,6 @@ from assay.chain.events import Event
 from assay.protocol.job import Job
 from assay.roles.consumer import Consumer, chain_order
 from assay.roles.network import AGGREGATOR, VALIDATOR, Network, Role
-from assay.roles.provider import Provider
 from assay.roles.world import World
 from assay.store.samples import Samples
 from assay.work.program import Bundle
@@ -111,8 +110,3 @@ class Stage:
     def price(self) -> int:
         """The cleared price per slot and round."""
         return self.network.ledger.jobs.view_of(self.job).price
-
-
-def provider_at(price_share: float) -> Callable[..., Provider]:
-    """A provider that bids a share of the ceiling."""
-    return lambda world, ceiling: Provider(world, max(1, int(ceiling * price_share)))

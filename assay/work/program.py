@@ -268,10 +268,6 @@ class Bundle:
         rows = [SECTION.pack(KINDS.index(kind), count, 0) + program.root for kind, count, program in self.sections()]
         return roots_hash([leaf_hash(row) for row in rows])
 
-    def initial_state(self, init: str) -> dict[str, Tensor]:
-        """The state of `seed:N`. Errors: `BadInput`."""
-        return draw_state(self.rules, init)
-
     def to_bytes(self) -> bytes:
         """Programs and side tables; not the state."""
         rows, sides = [], []

@@ -89,27 +89,17 @@ def run_steps(
     return tensors, loss_bits, ZERO, None
 
 
-def run_span(runner: Runs, state: Sequence[Tensor], feed: Feed, first_step: int, step_count: int) -> Span:
-    """Run steps `first_step`.. of a round from `state` and hash where they end."""
-    end, loss_bits, digest, fault = run_steps(runner, state, feed, first_step, step_count)
-    return Span(end, digest if end is None else state_root(end), loss_bits, fault)
-
-
 def run_segment(runner: Runs, state: Sequence[Tensor], feed: Feed, segment: int, segment_steps: int) -> Span:
-    """Run one segment from its start state: what a validator re-executes."""
-    return run_span(runner, state, feed, segment * segment_steps, segment_steps)
-
-
-def replay(runner: Runs, start: Sequence[Tensor], feed: Feed, plan: Plan, segment: int) -> Span:
-    """Run from the round's start to the end of `segment`, for when its own start state was not served."""
-    return run_span(runner, start, feed, 0, (segment + 1) * plan.segment_steps)
+    """Run one segment from its start state and hash where it ends: what a validator re-executes."""
+    end, loss_bits, digest, fault = run_steps(runner, state, feed, segment * segment_steps, segment_steps)
+    return Span(end, digest if end is None else state_root(end), loss_bits, fault)
 
 
 @dataclass(frozen=True)
 class SlotWork:
     """A slot's round, done.
 
-    `states[i]` is the state before segment i, the last one the end; None where not kept or after a fault.
+    `states[i]` is the state before segment i, the last one the end; None after a fault.
     `roots` and `loss_bits` have N + 1 entries, `update` is None after a fault. Seconds are by the injected timer;
     `hash_s` runs beside `train_s` for large states.
     """
@@ -142,15 +132,14 @@ def train_slot(
     timer: Timer,
     *,
     start_root: bytes | None = None,
-    keep_every: int = 1,
 ) -> SlotWork:
     """Train one slot for a round: N segments, then the update.
 
-    `start_root` saves hashing the start state when it is known. `keep_every` thins out the states that are kept, to be
-    derived again by `state_before`. Runners must give fresh tensors, not buffers that they write again.
+    `start_root` saves hashing the start state when it is known. Runners must give fresh tensors, not buffers that they
+    write again.
     """
     states: list[list[Tensor] | None] = [list(start)]
-    shelf = _Shelf(start, plan.segment_count // keep_every + 1)
+    shelf = _Shelf(start, plan.segment_count)
     clock = _Clock(timer)
     losses, digest, fault = [0], ZERO, None
     with _Hasher(start, clock) as hasher:
@@ -166,8 +155,7 @@ def train_slot(
                 clock.train_s += timer() - began
             roots.append(hasher.known(digest) if last is None else hasher.submit(last))
             losses.append(loss_bits)
-            kept = (segment + 1) % keep_every == 0 or segment + 1 == plan.segment_count
-            states.append(shelf.put(last) if kept and last is not None else None)
+            states.append(None if last is None else shelf.put(last))
         update, bound = None, ZERO
         if last is not None:
             began = timer()
@@ -179,16 +167,6 @@ def train_slot(
                 update, bound = outputs, clock.hashed(lambda: update_root(outputs))
         hashes = tuple(root() for root in roots)
     return SlotWork(tuple(states), hashes, tuple(losses), update, bound, fault, clock.train_s, clock.hash_s)
-
-
-def state_before(runner: Runs, work: SlotWork, feed: Feed, plan: Plan, segment: int) -> list[Tensor] | None:
-    """The state before `segment` (N: the end), derived again from the nearest one kept; None after a fault."""
-    kept = max(at for at in range(segment + 1) if work.states[at] is not None)
-    state = work.states[kept]
-    if state is None or kept == segment:
-        return state
-    first = kept * plan.segment_steps
-    return run_steps(runner, state, feed, first, segment * plan.segment_steps - first)[0]
 
 
 class _Shelf:

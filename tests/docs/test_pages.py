@@ -20,6 +20,7 @@ ROOT = Path(__file__).parents[2]
 PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md")])
 GUIDES = [page for page in PAGES if page.parent.name != "reference"]
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+PACKAGES = "contracts/node_modules/"
 LINK = re.compile(r"!?\[[^\]]*\]\(([^)\s]+)\)")
 
 
@@ -58,13 +59,44 @@ def test_snippets_run(page, tmp_path):
     assert done.returncode == 0, done.stderr
 
 
-@pytest.mark.parametrize("page", [page for page in PAGES if blocks(page, "sh")], ids=name_of)
+def commands(page: Path) -> list[str]:
+    """What a page tells people to type: all of a block in `sh`, and of one in `console` what follows a prompt."""
+    typed = "".join(blocks(page, "sh")).replace("\\\n", " ").splitlines()
+    shown = "".join(blocks(page, "console")).replace("\\\n", " ").splitlines()
+    return typed + [line.removeprefix("$ ") for line in shown if line.startswith("$ ")]
+
+
+def run_version(words: list[str]) -> None:
+    """A program out of npm's packages, where they are installed: it is there under this system's name and knows its
+    options."""
+    if not (ROOT / PACKAGES).is_dir():
+        return
+    (program,) = ROOT.glob(words[0].replace("linux-amd64", "*"))
+    done = subprocess.run([program, *words[1:], "--version"], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_console_block_is_read_behind_its_prompt(tmp_path):
+    page = tmp_path / "page.md"
+    page.write_text("```console\n$ assay zoo \\\n  --json\nits output\n```\n```sh\nmake demo\n```\n")
+    assert [shlex.split(line) for line in commands(page)] == [["make", "demo"], ["assay", "zoo", "--json"]]
+
+
+def test_an_option_that_a_program_does_not_know_is_found():
+    anvil = next(line for line in commands(ROOT / "docs/how-to/another-chain.md") if line.startswith(PACKAGES))
+    run_version(shlex.split(anvil))
+    if (ROOT / PACKAGES).is_dir():
+        with pytest.raises(AssertionError):
+            run_version([*shlex.split(anvil), "--no-such-option"])
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if commands(page)], ids=name_of)
 def test_commands_exist(page):
     """Verbs, options, make targets, modules and example arguments that a page tells people to type."""
     top = command()
     assert isinstance(top, click.Group)
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
-    for line in "".join(blocks(page, "sh")).replace("\\\n", " ").splitlines():
+    for line in commands(page):
         words = shlex.split(line, comments=True)
         if not words:
             continue
@@ -79,6 +111,8 @@ def test_commands_exist(page):
             assert words[1] == "-m", line
             module = ROOT / words[2].replace(".", "/")
             assert module.with_suffix(".py").exists() or (module / "__main__.py").exists(), line
+        elif words[0].startswith(PACKAGES):
+            run_version(words)
         else:
             assert words[0] in {"git", "cd", "cat"}, line
 

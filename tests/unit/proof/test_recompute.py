@@ -8,16 +8,15 @@ import pytest
 import torch
 
 from assay.proof import recompute
-from assay.proof.scheme import get_scheme
 from assay.proof.served import LeafOpening, check_leaf, read_start
 from assay.proof.verdict import Finding, Part, Verdict
 from assay.protocol.commitment import Commitment
-from assay.protocol.errors import BadInput, Malformed, Refused
-from assay.protocol.table import Entry
+from assay.protocol.errors import Malformed
+from assay.protocol.table import Entry, emit_digest, segment_digest
 from assay.protocol.transcript import ZERO, SlotName, Transcript, secret_hash
 from assay.work.interpret import Fault
 from assay.work.seal import seal, sealed_hash
-from assay.work.segment import SlotWork, train_slot
+from assay.work.segment import SlotWork, run_segment, train_slot
 from assay.work.state import state_root
 
 SECRET = sha256(b"a provider's secret").digest()
@@ -48,13 +47,18 @@ def opened(job, commitment: Commitment, opening: object) -> tuple[Transcript | N
     return recompute.check_opening(commitment, opening, state_root(job.start), job.plan.segment_count)
 
 
+def entry_of(job, start, segment: int, slot: int = 0) -> Entry:
+    """A segment, re-executed from its start state: the row of a table."""
+    span = run_segment(job.step, start, job.feed(slot), segment, job.plan.segment_steps)
+    return Entry(slot, segment, segment_digest(span.state_root, span.loss_bits))
+
+
 def audited(job, transcript: Transcript, slot: int = 0) -> list[Verdict]:
     """The verdicts on all of a slot's work, re-executed here."""
     return recompute.audit_slot(job.step, job.emit, job.start, job.feed(slot), job.plan, transcript)
 
 
 def test_honest_work_is_honest_everywhere(tiny_job) -> None:
-    updates = []
     for slot in (0, 1):
         work = tiny_job.train(slot)
         commitment, transcript, sealed = committed(tiny_job, work, slot)
@@ -67,21 +71,14 @@ def test_honest_work_is_honest_everywhere(tiny_job) -> None:
             content = tiny_job.signature.encode(work.states[segment])
             start = read_start(commitment, leaf, content, tiny_job.signature, 3)
             assert not isinstance(start, Verdict)
-            entry = recompute.entry_of_segment(tiny_job.step, start, tiny_job.feed(slot), tiny_job.plan, segment)
+            entry = entry_of(tiny_job, start, segment, slot)
             assert recompute.judge(entry, transcript).honest
-        entry = recompute.entry_of_emit(tiny_job.emit, tiny_job.start, work.states[-1], tiny_job.plan, slot)
-        assert recompute.judge(entry, transcript).honest
         assert recompute.check_emit(tiny_job.emit, tiny_job.start, work.states[-1], tiny_job.plan, transcript).honest
         update = recompute.check_update(commitment, transcript, sealed, tiny_job.update_signature)
         assert not isinstance(update, Verdict)
-        updates.append(update)
         verdicts = audited(tiny_job, transcript, slot)
         assert len(verdicts) == 4
         assert recompute.summary(verdicts).honest
-    end = tiny_job.aggregate.run([*tiny_job.start, *updates[0], *updates[1]])
-    assert recompute.check_aggregate(tiny_job.aggregate, tiny_job.start, updates, state_root(end)).honest
-    wrong = recompute.check_aggregate(tiny_job.aggregate, tiny_job.start, updates[::-1], ZERO)
-    assert (wrong.finding, wrong.expected) == (Finding.DIFFERS, state_root(end))
 
 
 def test_a_skipped_segment_differs_where_it_was_skipped(tiny_job) -> None:
@@ -93,14 +90,12 @@ def test_a_skipped_segment_differs_where_it_was_skipped(tiny_job) -> None:
     )
     commitment, transcript, _ = committed(tiny_job, lazy)
     assert opened(tiny_job, commitment, transcript.to_json())[1].honest
-    entry = recompute.entry_of_segment(tiny_job.step, work.states[1], tiny_job.feed(), tiny_job.plan, 1)
+    entry = entry_of(tiny_job, work.states[1], 1)
     verdict = recompute.judge(entry, transcript)
     assert (verdict.finding, verdict.place.part, verdict.place.segment) == (Finding.DIFFERS, Part.SEGMENT, 1)
     assert verdict.cheating
     assert "re-execution gave" in verdict.words
-    args = (tiny_job.step, work.states[1], tiny_job.feed(), tiny_job.plan, 1)
-    assert recompute.check_segment(*args, transcript) == verdict
-    assert recompute.check_segment(*args, work.transcript(tiny_job.name(), SECRET)).honest
+    assert recompute.judge(entry, work.transcript(tiny_job.name(), SECRET)).honest
     audit = audited(tiny_job, transcript)
     assert [verdict.honest for verdict in audit] == [True, False]
     assert recompute.summary(audit) == verdict
@@ -110,13 +105,13 @@ def test_one_flipped_bit_of_the_loss_differs(tiny_job) -> None:
     work = tiny_job.train()
     lying = dataclasses.replace(work, loss_bits=(*work.loss_bits[:3], work.loss_bits[3] ^ 1))
     _, transcript, _ = committed(tiny_job, lying)
-    entry = recompute.entry_of_segment(tiny_job.step, work.states[2], tiny_job.feed(), tiny_job.plan, 2)
+    entry = entry_of(tiny_job, work.states[2], 2)
     assert not recompute.judge(entry, transcript).honest
 
 
 def test_another_slots_work_differs(tiny_job) -> None:
     _, transcript, _ = committed(tiny_job, tiny_job.train(1), 0)
-    entry = recompute.entry_of_segment(tiny_job.step, tiny_job.start, tiny_job.feed(0), tiny_job.plan, 0)
+    entry = entry_of(tiny_job, tiny_job.start, 0, 0)
     assert not recompute.judge(entry, transcript).honest
 
 
@@ -136,10 +131,11 @@ def test_a_swapped_update_is_found_in_both_places(tiny_job) -> None:
     swapped = dataclasses.replace(work, update=other.update, update_root=other.update_root)
     commitment, transcript, sealed = committed(tiny_job, swapped)
     assert not isinstance(recompute.check_update(commitment, transcript, sealed, tiny_job.update_signature), Verdict)
-    entry = recompute.entry_of_emit(tiny_job.emit, tiny_job.start, work.states[-1], tiny_job.plan, 0)
-    verdict = recompute.judge(entry, transcript)
+    verdict = recompute.check_emit(tiny_job.emit, tiny_job.start, work.states[-1], tiny_job.plan, transcript)
     assert (verdict.finding, verdict.place.part) == (Finding.DIFFERS, Part.EMIT)
-    assert not recompute.check_emit(tiny_job.emit, tiny_job.start, work.states[-1], tiny_job.plan, transcript).honest
+    assert recompute.judge(Entry(0, 3, emit_digest(work.update_root)), transcript) == recompute.judge(
+        Entry(0, 3, emit_digest(verdict.expected)), transcript
+    )
     # An honest last leaf, but other sealed bytes: the root does not match.
     _, honest_transcript, _ = committed(tiny_job, work)
     verdict = recompute.check_update(commitment, honest_transcript, sealed, tiny_job.update_signature)
@@ -240,18 +236,15 @@ def test_a_fault_is_a_verdict_against_the_job(tiny_job) -> None:
     work = train_slot(Faulty(), tiny_job.emit, tiny_job.start, tiny_job.feed(), tiny_job.plan, lambda: 0.0)
     commitment, transcript, _ = committed(tiny_job, work)
     assert opened(tiny_job, commitment, transcript.to_json())[1].honest
-    entry = recompute.entry_of_segment(Faulty(), tiny_job.start, tiny_job.feed(), tiny_job.plan, 0)
-    assert recompute.judge(entry, transcript).honest
-    assert recompute.judge(
-        recompute.entry_of_emit(tiny_job.emit, tiny_job.start, None, tiny_job.plan, 0), transcript
-    ).honest
+    span = run_segment(Faulty(), tiny_job.start, tiny_job.feed(), 0, tiny_job.plan.segment_steps)
+    assert recompute.judge(Entry(0, 0, segment_digest(span.state_root, span.loss_bits)), transcript).honest
+    assert recompute.judge(Entry(0, 3, emit_digest(ZERO)), transcript).honest
     (verdict,) = recompute.audit_slot(
         Faulty(), tiny_job.emit, tiny_job.start, tiny_job.feed(), tiny_job.plan, transcript
     )
     assert verdict.finding is Finding.FAULT
     assert not verdict.cheating
     assert "model.py:9" in verdict.words
-    assert recompute.check_aggregate(Faulty(), tiny_job.start, [], ZERO).finding is Finding.FAULT
 
 
 def test_an_invented_fault_differs(tiny_job) -> None:
@@ -291,14 +284,6 @@ def test_verdicts_are_plain_values_with_words(tiny_job) -> None:
     assert (rows["part"], rows["slot"], rows["segment"]) == ("segment", 0, 1)
     assert rows["expected"] == "00" * 32
     assert rows["words"].startswith("segment 1 of slot 0: claimed ")
-
-
-def test_schemes_say_what_they_hold_for() -> None:
-    assert get_scheme("recompute").bitwise
-    with pytest.raises(BadInput):
-        get_scheme("guesswork")
-    with pytest.raises(Refused):
-        get_scheme("recompute", private_data=True)
 
 
 def test_a_slots_name_is_in_its_leaves(tiny_job) -> None:

@@ -14,6 +14,7 @@ from assay.aggregate.krum import Krum
 from assay.architectures import cnn, mlp
 from assay.protocol.errors import BadInput, Unsupported
 from assay.work.capture import capture
+from assay.work.initial import draw_state
 from assay.work.interpret import Runner
 from assay.work.program import Bundle, Program
 
@@ -169,14 +170,14 @@ def test_a_seed_gives_one_state() -> None:
     first, second = small(counts=[1]), small(counts=[1])
     assert first.root == second.root
     assert all(torch.equal(a, b) for a, b in zip(first.state.values(), second.state.values(), strict=True))
-    other = first.initial_state("seed:4")
+    other = draw_state(first.rules, "seed:4")
     assert not torch.equal(other["layers.0.weight"], first.state["layers.0.weight"])
     bound = 1 / 8
     weight = first.state["layers.0.weight"]
     assert float(weight.abs().max()) <= bound
     assert float(weight.std()) == pytest.approx(bound / 3**0.5, rel=0.05)
     with pytest.raises(BadInput, match="seed:7"):
-        first.initial_state("seven")
+        draw_state(first.rules, "seven")
 
 
 class Mean(nn.Module):

@@ -15,7 +15,7 @@ from assay.work import segment
 from assay.work.batch import Feed
 from assay.work.interpret import Fault
 from assay.work.seal import seal, sealed_hash, unseal
-from assay.work.segment import Plan, fault_of, loss_bits_of, replay, run_segment, state_before, train_slot
+from assay.work.segment import Plan, fault_of, loss_bits_of, run_segment, train_slot
 from assay.work.state import state_root, update_root
 
 
@@ -48,9 +48,6 @@ def test_any_segment_runs_alone_from_its_start(tiny_job) -> None:
         assert start is not None
         span = run_segment(tiny_job.step, start, tiny_job.feed(1), index, 2)
         assert (span.state_root, span.loss_bits) == (work.roots[index + 1], work.loss_bits[index + 1])
-        assert (
-            replay(tiny_job.step, tiny_job.start, tiny_job.feed(1), tiny_job.plan, index).state_root == span.state_root
-        )
 
 
 def test_the_update_is_end_less_start(tiny_job) -> None:
@@ -101,19 +98,6 @@ def test_seconds_come_from_the_timer(tiny_job) -> None:
     assert (work.train_s, work.hash_s) == (4, 5)
 
 
-@pytest.mark.parametrize("keep_every", [1, 2, 3])
-def test_states_that_were_not_kept_are_derived_again(tiny_job, keep_every: int) -> None:
-    feed = tiny_job.feed()
-    work = train_slot(
-        tiny_job.step, tiny_job.emit, tiny_job.start, feed, tiny_job.plan, lambda: 0.0, keep_every=keep_every
-    )
-    assert sum(state is not None for state in work.states) == {1: 4, 2: 3, 3: 2}[keep_every]
-    for index in range(4):
-        state = state_before(tiny_job.step, work, feed, tiny_job.plan, index)
-        assert state is not None
-        assert state_root(state) == work.roots[index]
-
-
 def test_a_fault_stands_in_every_later_leaf(tiny_job) -> None:
     fault = Fault(12, "div", "model.py:3", "not finite")
     runner = Breaks(tiny_job.step, 3, fault)
@@ -127,7 +111,6 @@ def test_a_fault_stands_in_every_later_leaf(tiny_job) -> None:
     start = work.states[1]
     assert start is not None
     assert run_segment(Breaks(tiny_job.step, 1, fault), start, tiny_job.feed(), 1, 2).state_root == digest
-    assert state_before(runner, work, tiny_job.feed(), tiny_job.plan, 2) is None
 
 
 def test_a_real_fault_is_found_at_its_node(tiny_job) -> None:
