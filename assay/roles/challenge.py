@@ -21,8 +21,8 @@ from assay.roles.judge import UNSERVED, Disagreement, Judge
 from assay.roles.party import Party, sealed_challenge, sealed_vote
 from assay.roles.wake import IDLE, Wake, wake_at
 
-STALE_BLOCKS = 8
-"""After which a sealed challenge that nothing calls for any more is withdrawn; it is opened in the second block."""
+STALE_TURNS = 4
+"""After which a sealed challenge that nothing calls for any more is withdrawn."""
 NOBODY = "0x" + "00" * 20
 FAULT = domain("assay.digest.fault.1")
 """What a voter reveals where the job itself is at fault."""
@@ -37,6 +37,7 @@ class Raised:
     salt: bytes
     block: int
     opened: bool = False
+    idle_turns: int = 0
 
 
 @dataclass
@@ -91,6 +92,7 @@ class Challenges:
             wake = clerk.attempt(self.disputes.commit_challenge(name[0], sealed))
             self._raised[key] = Raised(claim, salt, self.world.ledger.rpc.get_head())
             return wake
+        raised.idle_turns = 0
         if raised.opened:
             return IDLE
         if self.world.ledger.rpc.get_head() <= raised.block + 1:
@@ -171,11 +173,12 @@ class Challenges:
 
     def tick(self, job: int) -> Wake:
         """Votes in every open dispute of a job, and has it counted."""
-        wake, head = IDLE, self.world.ledger.rpc.get_head()
+        wake = IDLE
         for key, raised in list(self._raised.items()):
-            # What it was sealed for has been settled meanwhile.
+            # What it was sealed for may have been settled meanwhile: then nothing calls for it any more.
             if key[0][0] == job and not raised.opened:
-                stale = head > raised.block + STALE_BLOCKS
+                raised.idle_turns += 1
+                stale = raised.idle_turns > STALE_TURNS
                 wake |= self.withdraw(key) if stale else wake_at(self.world.clock() + 1)
         for dispute in self.all():
             if dispute in self._over:

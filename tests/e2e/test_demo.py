@@ -68,6 +68,7 @@ def check(report: dict[str, Any], accuracy_min: float) -> None:
     assert slashed == stakes["burned"] + stakes["to_consumer"] + stakes["to_challengers"]
     bonds = {name: Decimal(amount) for name, amount in report["bonds"].items()}
     assert bonds["posted"] == sum(amount for name, amount in bonds.items() if name != "posted")
+    assert bonds["held"] == 0
     assert bonds["burned"] == sum(Decimal(party["bond_burned"]) for party in everybody)
     assert bonds["paid_to_validators"] == sum(Decimal(party["bond_shares"]) for party in everybody)
     count = len(report["providers"])
