@@ -60,10 +60,10 @@ class Wait:
         """One line for people: "waiting for 2 more providers (3/5), until 12:40"."""
         if self.until_s is None:
             return f"waiting for {self.text}"
-        late = self.until_s <= now_s
+        # The chain's clock need not be this machine's: what is shown is when it will be here.
         form = "%H:%M:%S" if self.until_s - now_s < SOON_S else "%H:%M"
-        when = time.strftime(form, time.localtime(self.until_s))
-        return f"waiting for {self.text}, {'since' if late else 'until'} {when}"
+        when = time.strftime(form, time.localtime(time.time() + self.until_s - now_s))
+        return f"waiting for {self.text}, {'since' if self.until_s <= now_s else 'until'} {when}"
 
 
 class Watcher(Observer):
@@ -138,12 +138,13 @@ class Watcher(Observer):
             case JobPhase.BIDDING:
                 return self._bids(view.posted_at)
             case JobPhase.DRAWING:
-                head = self.world.ledger.rpc.get_head()
-                if head <= view.draw_block:
-                    return Wait(f"block {view.draw_block} (now {head}), whose hash draws the validators")
+                if self.world.ledger.rpc.get_head() <= view.draw_block + 1:
+                    return Wait(f"block {view.draw_block}, whose hash draws the validators")
                 return Wait("enough validators in the pool to draw from", view.phase_deadline)
             case JobPhase.ENLISTING:
                 live = self.clerk.seats_live(self.job).bit_count()
+                if live == order.validators:
+                    return Wait("the first round to be opened")
                 return Wait(_more(live, order.validators, "validator") + " to enlist", view.phase_deadline)
             case JobPhase.RUNNING | JobPhase.FAULTED if not view.ended:
                 return self._round()
@@ -158,14 +159,17 @@ class Watcher(Observer):
             missing = len(self.bidders) < order.providers
             text = _more(len(self.bidders), order.providers, "provider") if missing else "the end of bidding"
             return Wait(text + ("" if missing else f" ({len(self.bidders)} bids)"), closes_s)
-        text = _more(len(self.opened_bids), len(self.bidders), "bid") + " to be opened"
+        missing = len(self.opened_bids) < len(self.bidders)
+        text = _more(len(self.opened_bids), len(self.bidders), "bid") + " to be opened" if missing else "the match"
         return Wait(text, closes_s + order.windows.reveal)
 
     def _round(self) -> Wait:
-        found = next(iter(self.clerk.rounds(self.job)), None)
-        if found is None:
-            return Wait("the consumer, or anybody who watches, to end the job")
-        name, view = found
+        rounds = list(self.clerk.rounds(self.job))
+        if not rounds:
+            return Wait("the job to be ended")
+        # Those that may only be challenged any more hold nobody up while another is at work.
+        at_work = [found for found in rounds if found[1].phase < RoundPhase.CHALLENGING]
+        name, view = (at_work or rounds)[0]
         present, validators = bitmap_slots(view.present), self.clerk.seats_live(self.job).bit_count()
         where = f"round {name[2]}"
         match view.phase:
@@ -175,6 +179,8 @@ class Watcher(Observer):
                 return Wait(text if committed < slots else f"the aggregator to commit {where}", view.deadline)
             case RoundPhase.SAMPLING:
                 done = view.tables_committed.bit_count()
+                if done >= validators:
+                    return Wait(f"the tables of {where} to be opened", view.deadline)
                 return Wait(_more(done, validators, "validator") + f" to re-execute samples of {where}", view.deadline)
             case RoundPhase.OPENING:
                 done = view.tables_revealed.bit_count()
@@ -184,8 +190,11 @@ class Watcher(Observer):
                 return Wait(f"a quorum's word on the {len(present)} slots of {where}", view.deadline)
             case RoundPhase.AGGREGATING:
                 return Wait(f"the aggregate of {where}", view.deadline)
-        disputes = f"{view.disputes_open} disputes about" if view.disputes_open else "challenges to"
-        return Wait(f"{disputes} {where}", view.deadline)
+        if view.disputes_open:
+            return Wait(f"{view.disputes_open} dispute{'s' * (view.disputes_open > 1)} about {where} to be decided")
+        if self.world.clock() >= view.deadline:
+            return Wait(f"{where} to be made final")
+        return Wait(f"the end of the time in which {where} may be challenged", view.deadline)
 
     def summary(self) -> dict[str, Any]:
         """How the job stands, as plain values."""
@@ -267,7 +276,7 @@ class Audit:
         """One sentence."""
         wrong = [each for each in self.checked if not each.verdict.honest]
         if not wrong:
-            return f"{len(self.checked)} re-executed, equal bit for bit"
+            return f"executed again, equal bit for bit ({len(self.checked)} checked)"
         return f"{len(wrong)} of {len(self.checked)} not as committed: {wrong[0].address}: {wrong[0].verdict.words}"
 
     def to_json(self) -> dict[str, Any]:

@@ -89,9 +89,10 @@ class Predictor(nn.Module):
         """Outputs of the model. Errors: `BadInput` for another shape, `Unsupported` where the program faults."""
         return self.run(x)[0]
 
-    def answers(self, x: Tensor) -> Tensor:
-        """The best class of each sample; the outputs themselves for a model that does not classify."""
-        return self.run(x)[-1]
+    def outputs(self, x: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Outputs, and the best class of each; nothing for a model that does not classify."""
+        found = self.run(x)
+        return found[0], found[1] if len(found) > 1 else None
 
     def run(self, x: Tensor) -> list[Tensor]:
         """Every output of the program, for all of x."""
@@ -134,13 +135,12 @@ def find_model(client: Client, token: int) -> Model:
     return load_model(client, lineage.job)
 
 
-def lines_of(outputs: Tensor, answers: Tensor, classifies: bool) -> list[dict[str, Any]]:
-    """One plain line per sample: the answer, and how far it is ahead of the second best."""
+def lines_of(outputs: Tensor, answers: Tensor | None) -> list[dict[str, Any]]:
+    """One plain line per output: the best class and how far it is ahead of the second, or the numbers themselves."""
+    if answers is None:
+        return [{"output": output.flatten().tolist()} for output in outputs]
     rows = []
     for output, answer in zip(outputs, answers, strict=True):
-        if not classifies:
-            rows.append({"output": output.flatten().tolist()})
-            continue
-        best, *rest = torch.topk(output.flatten(), min(2, output.numel())).values.tolist()
-        rows.append({"answer": int(answer), "margin": best - rest[0] if rest else best})
+        ranked = torch.topk(output.flatten(), min(2, output.numel())).values.tolist()
+        rows.append({"answer": int(answer), "margin": round(ranked[0] - ranked[-1], 6)})
     return rows

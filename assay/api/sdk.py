@@ -122,6 +122,11 @@ class PostedJob:
         self._watcher.tick()
         return self._watcher.summary()
 
+    def story(self) -> list[JobEvent]:
+        """What has happened so far."""
+        self._watcher.tick()
+        return [JobEvent(note) for note in self._notes]
+
     def events(self) -> Iterator[JobEvent]:
         """What happens, from the beginning until the job is over; it is seen through on the way.
 

@@ -1,6 +1,7 @@
 """The table of verbs, and how running one ends: its exit code, or a message with a hint instead of a traceback.
 
-Exit codes: 0 done, 2 wrong usage, 3 to 7 a refusal (docs/reference/errors.md), 130 interrupted. A bug crashes with 1.
+Exit codes: 0 done, 2 wrong usage, 3 to 7 a refusal (docs/reference/errors.md), 8 found to differ from what was
+committed, 130 interrupted. A bug crashes with 1.
 """
 
 import difflib
@@ -13,10 +14,26 @@ import click
 import typer
 from typer.core import TyperGroup
 
-VERBS = ("demo", "zoo", "version")
+VERBS = (
+    "demo",
+    "init",
+    "quote",
+    "post",
+    "watch",
+    "cancel",
+    "fetch",
+    "audit",
+    "replay",
+    "models",
+    "infer",
+    "zoo",
+    "version",
+)
 """In the order in which help lists them; each is the function `run` of the module of its name."""
 
 INTERRUPTED = 130
+FOUND = 8
+"""What was looked at is not as it was committed: the end of an audit, a replay or a bundle's check."""
 
 _ABOUT = """Train on strangers' machines and pay only for training that tests true.
 
@@ -36,7 +53,7 @@ class Verbs(TyperGroup):
         if cmd_name not in VERBS:
             return None
         verb = typer.Typer(add_completion=False, rich_markup_mode="markdown")
-        verb.command(cmd_name)(import_module(f"assay.cli.{cmd_name}").run)
+        verb.command(cmd_name)(import_module(f"assay.cli.{cmd_name.replace('-', '_')}").run)
         command = typer.main.get_command(verb)
         command.name = cmd_name
         return command
