@@ -79,7 +79,15 @@ class Record:
                 raise ValueError("its format is another one")
             placed = fields.pop("deployment")
             record = cls(**fields, deployment=None if placed is None else Deployment.from_json(placed))
-            kinds = {"chain_id": int, "url": str, "operator": str, "pid": int, "port": int, "served": bool, "token": str}
+            kinds = {
+                "chain_id": int,
+                "url": str,
+                "operator": str,
+                "pid": int,
+                "port": int,
+                "served": bool,
+                "token": str,
+            }
             if any(type(getattr(record, name)) is not kind for name, kind in kinds.items()):
                 raise ValueError("a field has another kind")
             if record.deployment and not Web3.is_checksum_address(record.token):
@@ -325,4 +333,6 @@ def local_time(at_s: int, now_s: int, wall_s: float | None = None) -> str:
     """When the chain's time `at_s` will be on this machine's clock, as 12:40, given that it is `now_s` on the chain."""
     wall = (time.time() if wall_s is None else wall_s) + at_s - now_s
     far = abs(at_s - now_s) >= 20 * 3600
-    return time.strftime("%d %b %H:%M" if far else "%H:%M" if abs(at_s - now_s) >= 120 else "%H:%M:%S", time.localtime(wall))
+    return time.strftime(
+        "%d %b %H:%M" if far else "%H:%M" if abs(at_s - now_s) >= 120 else "%H:%M:%S", time.localtime(wall)
+    )

@@ -266,7 +266,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         return host.run()
     except AssayError as error:
-        note("Failed", **{"error": error.code, "message": error.message, "hint": error.hint})
+        note("Failed", error=error.code, message=error.message, hint=error.hint)
         return error.exit_code
 
 

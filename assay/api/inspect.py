@@ -22,7 +22,6 @@ from assay.chain.contracts.jobs import (
     Drawn,
     Ended,
     Enlisted,
-    Faulted,
     Matched,
     Posted,
     ValidatorReplaced,

@@ -22,10 +22,12 @@ from assay.api.job import Job
 from assay.api.model import Model, load_model
 from assay.api.own_model import OwnModel, load_architecture
 from assay.proof.verdict import Verdict
-from assay.protocol.errors import AssayError, Refused, Unavailable
+from assay.protocol.errors import AssayError, BadInput, Refused, Unavailable
 from assay.protocol.phase import JobPhase
 
 BLOB_MAX_BYTES = 64 << 20
+HOME, ACCOUNT = ".assay", "me"
+"""Folder below the user's own, and account, where none is named."""
 
 
 class JobEvent(dict[str, Any]):
@@ -170,7 +172,7 @@ class PostedJob:
             ended = "ended before its last round" if view.ended else "has not ended yet"
             raise Unavailable(f"job {self.number} {ended}", hint=watch)
 
-    def audit(self, round: int | None = None, slot: int | None = None, step: int | None = None) -> Audit:  # noqa: A002
+    def audit(self, round: int | None = None, slot: int | None = None, step: int | None = None) -> Audit:
         """Re-executes this work here and compares it with what was committed: `.honest`, `.words`."""
         return Audit(tuple(self.auditor().audit(Address(self.number, round, slot, step))))
 
@@ -221,12 +223,14 @@ def connect(
     *,
     account: str | None = None,
     password: str | None = None,
+    password_file: Path | str | None = None,
     local: bool = False,
     seed: bytes | None = None,
 ) -> Network:
     """A network: the one of a home folder (`~/.assay`, made by `assay up`), or with `local` one inside this process.
 
-    A local network has honest parties and simulated time, needs nothing, and is gone with the process. Errors:
+    With a password it acts as `account` ("me" if left out), without one it only looks. A local network has honest parties
+    and simulated time, needs nothing, and is gone with the process; the same `seed` gives the same one. Errors:
     `BadInput`, `Unavailable` with what to do.
     """
     if local:
@@ -234,6 +238,18 @@ def connect(
 
         here = LocalNetwork(seed)
         return Network(here.client(), here.close)
-    from assay.api.home_client import open_home
+    from assay.api.home import Home
+    from assay.api.home_client import open_client
+    from assay.chain.keystore import read_password
 
-    return Network(*open_home(home, account, password))
+    place = Home.open(Path(home) if home is not None else Path.home() / HOME)
+    try:
+        if password is None and password_file is not None:
+            password = read_password(Path(password_file))
+        if password is None and account is not None:
+            raise BadInput(f"account {account} has a password", hint="give password= or password_file=")
+        signer = None if password is None else place.account(account or ACCOUNT, password)
+        return Network(open_client(place, signer), place.close)
+    except BaseException:
+        place.close()
+        raise

@@ -138,7 +138,7 @@ class _Handler(BaseHTTPRequestHandler):
     timeout = SILENCE_S
     disable_nagle_algorithm = True
 
-    def do_POST(self) -> None:  # noqa: N802 - the base class's name
+    def do_POST(self) -> None:
         owner = self.server.owner
         hosts = (f"{LOOPBACK}:{owner.port}", f"localhost:{owner.port}")
         if self.headers.get("Origin") is not None or self.headers.get("Host") not in hosts:
@@ -156,7 +156,7 @@ class _Handler(BaseHTTPRequestHandler):
             return self._refuse(404, error.message)
         return self._send(200, owner.answer(self.rfile.read(int(length)), operator=operator))
 
-    def do_GET(self) -> None:  # noqa: N802 - the base class's name
+    def do_GET(self) -> None:
         self._refuse(405, "send JSON-RPC by POST")
 
     def _refuse(self, status: int, words: str) -> None:
@@ -173,7 +173,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(body)
 
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the base class's name
+    def log_message(self, format: str, *args: Any) -> None:
         """Nothing: paths are secrets, and so may be what is asked."""
 
 

@@ -26,7 +26,13 @@ class Database:
     """
 
     def __init__(
-        self, path: Path, schema: str, *, durable: bool = True, size_max_bytes: int = SIZE_MAX_BYTES, wait_s: float = WAIT_S
+        self,
+        path: Path,
+        schema: str,
+        *,
+        durable: bool = True,
+        size_max_bytes: int = SIZE_MAX_BYTES,
+        wait_s: float = WAIT_S,
     ) -> None:
         self.path, self._lock = path, Lock()
         self._size_max_bytes = size_max_bytes
