@@ -15,8 +15,8 @@ PAUSE_S = 0.5
 
 
 def open_client(home: Home, signer: KeySigner | None = None) -> Client:
-    """A client of a home's network; without a signer it only looks. Errors: `BadInput`, `Unavailable` when the network is
-    not running."""
+    """A client of a home's network; without a signer it only looks. Errors: `BadInput`, `Unavailable` when the network
+    is not running."""
     world = home.onlooker() if signer is None else home.world(signer)
 
     def open_world() -> World:

@@ -240,7 +240,9 @@ class Address:
         """Errors: `BadInput`."""
         match = ADDRESS.fullmatch(text)
         if match is None:
-            raise BadInput(f"{text[:60]!r} is no address of work", hint="write JOB, or JOB/ROUND/SLOT/STEP, like 3/0/1/17")
+            raise BadInput(
+                f"{text[:60]!r} is no address of work", hint="write JOB, or JOB/ROUND/SLOT/STEP, like 3/0/1/17"
+            )
         return cls(*(None if part is None else int(part) for part in match.groups()))  # type: ignore[arg-type]
 
     def __str__(self) -> str:
@@ -345,8 +347,8 @@ class Auditor:
 
 
 def replay(reader: Reader, job: int, on_round: Callable[[dict[str, Any]], None] = lambda _: None) -> Verdict:
-    """From the initial state to the final one: each round's included updates, as they were committed and opened, through
-    the job's aggregate program. Nothing is trained again. Errors: `Unavailable` where bytes are not served."""
+    """From the initial state to the final one: each round's included updates, as they were committed and opened,
+    through the job's aggregate program. Nothing is trained again. Errors: `Unavailable` where bytes are not served."""
     auditor, ledger = Auditor(reader), reader.world.ledger
     assignment = reader.assignment(job)
     state, place = list(assignment.initial), Place(Part.AGGREGATE)

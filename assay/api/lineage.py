@@ -1,10 +1,10 @@
 """A model's descent: what it was trained from, by whom, checked how; as JSON, as a model card, and as files.
 
-    model.safetensors   the model's own tensors, by the names that the module had
-    state.safetensors   the canonical bytes of the whole state: their hash is the registered one
-    programs.bin        training, evaluation and prediction as programs
-    lineage.json        everything that the chain says of it
-    README.md           the model card
+model.safetensors   the model's own tensors, by the names that the module had
+state.safetensors   the canonical bytes of the whole state: their hash is the registered one
+programs.bin        training, evaluation and prediction as programs
+lineage.json        everything that the chain says of it
+README.md           the model card
 """
 
 import json
@@ -20,7 +20,8 @@ from assay.api.client import Client
 from assay.api.model import Model, Predictor
 from assay.chain.contracts.models import Models
 from assay.protocol.commitment import bitmap_slots
-from assay.protocol.errors import AssayError, BadInput, LimitExceeded, Malformed
+from assay.protocol.errors import AssayError, BadInput, LimitExceeded, Malformed, Refused
+from assay.protocol.job import Job
 from assay.protocol.plain import read_plain
 from assay.roles.assignment import BUNDLE_MAX_BYTES, DOCUMENT_MAX_BYTES, Document, signature_of
 from assay.store.port import cid_of_hash
@@ -35,6 +36,10 @@ INPUT_MAX_BYTES = 1 << 30
 def describe(client: Client, model: Model) -> dict[str, Any]:
     """The lineage as plain values: what is registered, every round's roots, what it is worth on held-out samples."""
     ledger, assignment, lineage = client.world.ledger, model.assignment, model.lineage
+    try:
+        job = Job.from_tables(assignment.document.job)
+    except (BadInput, Refused) as error:
+        raise Malformed(f"the document of job {model.job} holds no job: {error.message}") from error
     view, mark = ledger.jobs.view_of(model.job), model.mark(client.world.compute)
     token = ledger.open(Models).token_of(model.job)
     rounds = []
@@ -66,7 +71,7 @@ def describe(client: Client, model: Model) -> dict[str, Any]:
         "test_root": assignment.order.test_root.hex(),
         "document": assignment.order.document.hex(),
         "arithmetic": assignment.bundle.step.profile.name,
-        "job_file": assignment.document.job,
+        "job_file": json.loads(job.document),
         "providers": list(ledger.jobs.providers_of(model.job)),
         "validators": list(ledger.jobs.validators_of(model.job)),
         "samples": {"trained_on": assignment.train.count, "held_out": assignment.test.count},
@@ -89,7 +94,7 @@ and could be re-executed by anybody, bit for bit; `lineage.json` has the roots.
 
 | | |
 |---|---|
-| accuracy | {lineage["accuracy"]:.2%} on {lineage["samples"]["held_out"]:,} held-out samples, by the committed program |
+| accuracy | {lineage["accuracy"]:.2%} on {lineage["samples"]["held_out"]:,} held-out samples by the job's program |
 | loss | {lineage["loss"]:.4f} on the same |
 | trained on | `{job["data"]["source"]}`, {lineage["samples"]["trained_on"]:,} samples |
 | architecture | `{job["model"]["architecture"]}`, {count:,} numbers |
@@ -181,8 +186,8 @@ def _read(path: Path, size_max_bytes: int) -> bytes:
 
 
 def read_input(path: Path) -> np.ndarray[Any, Any]:
-    """Inputs from a .npy file: numbers, the first axis counts the samples. Nothing is unpickled, and no more is read than
-    the file holds. Errors: `BadInput`, `Malformed`, `LimitExceeded`."""
+    """Inputs from a .npy file: numbers, the first axis counts the samples. Nothing is unpickled, and no more is read
+    than the file holds. Errors: `BadInput`, `Malformed`, `LimitExceeded`."""
     if not path.is_file():
         raise BadInput(f"there is no file {path}", hint="write one with numpy.save(path, x)")
     size_bytes = path.stat().st_size

@@ -140,7 +140,8 @@ def read_optimizer(optimizer: object) -> dict[str, Any] | None:
         return dict(optimizer)
     if not isinstance(optimizer, torch.optim.Optimizer):
         raise BadInput(
-            f"{type(optimizer).__name__} is not an optimizer", hint='give torch.optim.SGD, AdamW or {"name": "sgd", ...}'
+            f"{type(optimizer).__name__} is not an optimizer",
+            hint='give torch.optim.SGD, AdamW or {"name": "sgd", ...}',
         )
     if len(optimizer.param_groups) != 1:
         raise Unsupported("an optimizer of several parameter groups", hint="train all parameters by one rule")

@@ -87,7 +87,7 @@ class Network:
     def post(
         self, job: Job, model: OwnModel | nn.Module | None = None, data: object = None, *, again: bool = False
     ) -> "PostedJob":
-        """Publishes and posts a job. Program, data and all weights become public. `again` posts one that stands already.
+        """Publishes and posts a job. Program, data and all weights become public. `again`: even if it stands already.
 
         Errors: `BadInput`, `Refused`, `Unsupported`, and nothing posted.
         """
@@ -165,9 +165,13 @@ class PostedJob:
         view = self.net.client.view(self.number)
         watch = f"watch it with: assay watch {self.number}"
         if view.phase == JobPhase.CANCELLED:
-            raise Unavailable(f"job {self.number} was cancelled", hint="its places were not taken, or you called it off")
+            raise Unavailable(
+                f"job {self.number} was cancelled", hint="its places were not taken, or you called it off"
+            )
         if view.phase == JobPhase.FAULTED:
-            raise Refused(f"job {self.number} was itself at fault", hint=f"see which operator: assay audit {self.number}")
+            raise Refused(
+                f"job {self.number} was itself at fault", hint=f"see which operator: assay audit {self.number}"
+            )
         if not self.net.client.world.ledger.rounds.complete(self.number):
             ended = "ended before its last round" if view.ended else "has not ended yet"
             raise Unavailable(f"job {self.number} {ended}", hint=watch)
@@ -229,8 +233,8 @@ def connect(
 ) -> Network:
     """A network: the one of a home folder (`~/.assay`, made by `assay up`), or with `local` one inside this process.
 
-    With a password it acts as `account` ("me" if left out), without one it only looks. A local network has honest parties
-    and simulated time, needs nothing, and is gone with the process; the same `seed` gives the same one. Errors:
+    With a password it acts as `account` ("me" if left out), without one it only looks. A local network has honest
+    parties and simulated time, needs nothing, and is gone with the process; the same `seed` gives the same one. Errors:
     `BadInput`, `Unavailable` with what to do.
     """
     if local:

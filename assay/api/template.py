@@ -31,7 +31,9 @@ def _lines(section: str, field: Any, given: dict[str, Any]) -> list[str]:
     key, kind = keys.key_name(field), field.metadata["kind"]
     path = f"{section}.{key}"
     if path in NESTED:
-        rows = [f"  {row[0].removeprefix(path + '.')}: {row[3]} ({row[1]})" for row in keys.describe(NESTED[path], path)]
+        rows = [
+            f"  {row[0].removeprefix(path + '.')}: {row[3]} ({row[1]})" for row in keys.describe(NESTED[path], path)
+        ]
         words = [field.metadata["doc"], *rows]
     else:
         words = [f"{field.metadata['doc']} ({kind.words})"]

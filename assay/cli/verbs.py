@@ -16,6 +16,11 @@ from typer.core import TyperGroup
 
 VERBS = (
     "demo",
+    "up",
+    "down",
+    "status",
+    "doctor",
+    "faucet",
     "init",
     "quote",
     "post",
@@ -26,6 +31,14 @@ VERBS = (
     "replay",
     "models",
     "infer",
+    "export",
+    "verify-bundle",
+    "provide",
+    "validate",
+    "aggregate",
+    "stake",
+    "unstake",
+    "claim",
     "zoo",
     "version",
 )

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from assay.cli.session import AccountOption, HomeOption, JsonOption, PasswordOption
+from assay.cli.place import DEFAULT_ACCOUNT, HomeOption, JsonOption, PasswordOption
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -16,7 +16,9 @@ def run(
     job: Annotated[int, typer.Argument(min=1, metavar="JOB", help="Number of a job.")],
     once: Annotated[bool, typer.Option("--once", help="Show how it stands now and end.")] = False,
     home: HomeOption = None,
-    account: AccountOption = None,
+    account: Annotated[
+        str | None, typer.Option("--account", metavar="NAME", help="Whose key takes due steps; nobody's if left out.")
+    ] = None,
     password_file: PasswordOption = None,
     as_json: JsonOption = False,
 ) -> int | None:
@@ -34,7 +36,8 @@ def run(
     from assay.cli.session import open_account, open_network
     from assay.cli.terminal import out
 
-    opened = open_account(home, account, password_file) if account or password_file else open_network(home)
+    signs = account is not None or password_file is not None
+    opened = open_account(home, account or DEFAULT_ACCOUNT, password_file) if signs else open_network(home)
     with opened as network:
         return follow(network, job, out(), as_json=as_json, once=once)
 
@@ -86,7 +89,9 @@ def status_rows(status: dict[str, Any], symbol: str) -> list[tuple[str, object]]
     rows.append(("rounds", f"{rounds['done']} of {rounds['ordered']}"))
     if status["accuracy"] is not None:
         rows.append(("accuracy", f"{status['accuracy']:.2%} on held-out samples"))
-    rows.append(("escrow", f"{status['deposited']} {symbol}, of it {status['credited']} earned and {status['refunded']} back"))
+    rows.append(
+        ("escrow", f"{status['deposited']} {symbol}, of it {status['credited']} earned and {status['refunded']} back")
+    )
     rows += [(who, "; ".join(why)) for who, why in status["found_out"].items()]
     if status["model"]:
         rows.append(("model", f"{status['model']}, state {status['state_root']}"))

@@ -35,7 +35,10 @@ def quote_lines(quoted: Mapping[str, Any]) -> Table:
     checks, seconds, gas = quoted["verification"], quoted["seconds"], quoted["gas"]
     wei = gas["cost_wei"]
     rows = [
-        ("price", f"{cost['total']} {symbol} at most, of which {cost['refunded_if_smooth']} comes back if all goes well"),
+        (
+            "price",
+            f"{cost['total']} {symbol} at most, of which {cost['refunded_if_smooth']} comes back if all goes well",
+        ),
         (
             "of which",
             f"providers {cost['providers']}, validators {cost['validators']}, aggregator {cost['aggregator']},"
@@ -50,12 +53,12 @@ def quote_lines(quoted: Mapping[str, Any]) -> Table:
         (
             "checked",
             f"{percent_text(checks['share'])} of the work is executed again ({checks['scheme']});"
-            f" {checks['samples_per_validator']} of {checks['segments_per_round']} segments by each validator in a round",
+            f" {checks['samples_per_validator']} of {checks['segments_per_round']} segments a round by each validator",
         ),
         (
             "detection",
-            f"a cheat in {checks['cheated_segments']} of {checks['segments_per_round']} segments of every round is caught"
-            f" with {percent_text(checks['detection_per_round'])} in a round,"
+            f"a cheat in {checks['cheated_segments']} of {checks['segments_per_round']} segments of every round is"
+            f" caught with {percent_text(checks['detection_per_round'])} in a round,"
             f" {percent_text(checks['detection_per_job'], 3)} in the job",
         ),
         (
