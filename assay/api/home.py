@@ -20,12 +20,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from web3 import Web3
+from eth_utils.address import is_checksum_address
 
 from assay.chain.connect import connect, disconnect
 from assay.chain.deploy import Deployment
 from assay.chain.keystore import address_of, check_name, create_keystore, list_keystores, open_keystore, read_private
 from assay.chain.ledger import Ledger
+from assay.chain.link import Link
 from assay.chain.location import check_url
 from assay.chain.rpc import Rpc
 from assay.chain.signer import KeySigner
@@ -90,7 +91,7 @@ class Record:
             }
             if any(type(getattr(record, name)) is not kind for name, kind in kinds.items()):
                 raise ValueError("a field has another kind")
-            if record.deployment and not Web3.is_checksum_address(record.token):
+            if record.deployment and not is_checksum_address(record.token):
                 raise ValueError("the token has no valid checksum")
             for url in (record.url, record.operator):
                 if url:
@@ -169,10 +170,9 @@ class Home:
             os.fsync(file.fileno())
         os.replace(part, path)
 
-    @property
-    def running(self) -> bool:
+    def is_running(self) -> bool:
         """Whether the background process of this home is there."""
-        return self.lock.is_taken
+        return self.lock.is_taken()
 
     @property
     def deployment(self) -> Deployment:
@@ -189,18 +189,18 @@ class Home:
         return record.token if record else ""
 
     @cached_property
-    def web3(self) -> Web3:
+    def web3(self) -> Link:
         """A connection to the chain. Errors: `Unavailable`, `BadInput`."""
         return self.connect()
 
-    def connect(self, *, operator: bool = False) -> Web3:
-        """A new connection. Errors: `Unavailable` when nothing answers, `BadInput` for a network of another operator."""
+    def connect(self, *, operator: bool = False) -> Link:
+        """A new connection. Errors: `Unavailable` when nothing answers, `BadInput` where another is the operator."""
         record = self.record
         if record is None:
             raise BadInput(f"there is no network in {self.path}", hint=START_HINT)
         if operator and not record.operator:
             raise BadInput("this home's chain is somebody else's", hint="ask whoever runs it")
-        if record.served and not self.running:
+        if record.served and not self.is_running():
             raise Unavailable(f"the network in {self.path} is not running", hint=START_HINT)
         try:
             web3 = connect(record.operator if operator else record.url)
@@ -274,7 +274,7 @@ class Home:
 
     # a party's own
 
-    def ledger(self, signer: KeySigner | None = None, web3: Web3 | None = None) -> Ledger:
+    def ledger(self, signer: KeySigner | None = None, web3: Link | None = None) -> Ledger:
         """The contracts, as `signer` or as somebody who only reads. Errors: `Unavailable`, `BadInput`."""
         return Ledger(web3 or self.web3, self.deployment, signer)
 
@@ -289,7 +289,7 @@ class Home:
         return Hold(self.path / "journal" / f"{address}.{role}.lock")
 
     def world(
-        self, signer: KeySigner, *, web3: Web3 | None = None, clock: Callable[[], int] | None = None, **parts: Any
+        self, signer: KeySigner, *, web3: Link | None = None, clock: Callable[[], int] | None = None, **parts: Any
     ) -> "World":
         """A party's world: this home's ports and its own key and journal. Errors: `Unavailable`, `BadInput`."""
         from assay.roles.world import Compute, World

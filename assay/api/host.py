@@ -18,8 +18,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from web3 import Web3
-
 from assay.api.home import CREW, GLANCE_S, ChainClock, Home, Record
 from assay.api.operator import TURNED_AWAY
 from assay.chain.connect import connect, disconnect
@@ -29,6 +27,7 @@ from assay.chain.faucet import find_faucet, price_gas
 from assay.chain.ground import DEPLOY_GAS, PARTY_GAS, WEALTH_WEI
 from assay.chain.keyfile import read_key
 from assay.chain.keystore import create_keystore, open_keystore, read_password, write_private
+from assay.chain.link import Link
 from assay.chain.rpc import Rpc
 from assay.chain.sender import Sender
 from assay.chain.server import BLOCK_S, ChainServer, Heart, NetworkClock
@@ -82,14 +81,14 @@ class Host:
 
     # the chain
 
-    def _open_chain(self) -> tuple[Web3, "Fund"]:
+    def _open_chain(self) -> tuple[Link, "Fund"]:
         """The chain, and what gives its coin."""
         record = self.home.record
         if self.options.rpc or (record and not record.served):
             return self._open_node(record)
         return self._open_embedded(record)
 
-    def _open_embedded(self, record: Record | None) -> tuple[Web3, "Fund"]:
+    def _open_embedded(self, record: Record | None) -> tuple[Link, "Fund"]:
         note("Entered", step="opening the chain")
         path, clock = self.home.path / "chain.bin", NetworkClock(time.time())
         known = path.exists() and path.stat().st_size > 0
@@ -139,7 +138,7 @@ class Host:
         self._closers.append(server.close)
         return server
 
-    def _open_node(self, record: Record | None) -> tuple[Web3, "Fund"]:
+    def _open_node(self, record: Record | None) -> tuple[Link, "Fund"]:
         note("Entered", step="connecting to the node")
         if record and record.served:
             raise BadInput("this home has a chain of its own", hint="name another --home for somebody else's chain")
@@ -162,7 +161,7 @@ class Host:
 
         return web3, fund
 
-    def _place(self, web3: Web3, fund: "Fund", operator: KeySigner) -> None:
+    def _place(self, web3: Link, fund: "Fund", operator: KeySigner) -> None:
         """Deploys the contracts unless that is done."""
         record = self.home.record
         assert record is not None
@@ -187,7 +186,7 @@ class Host:
 
     # the crew
 
-    def _work(self, web3: Web3, fund: "Fund", seed: KeySigner) -> None:
+    def _work(self, web3: Link, fund: "Fund", seed: KeySigner) -> None:
         if self.options.bare:
             note("Ready")
             self.stop.wait()
@@ -229,7 +228,7 @@ class Host:
         note("Ready")
         turns.run()
 
-    def _maker(self, signer: KeySigner, web3: Web3, clock: ChainClock, name: str, role: str, make: Any) -> Any:
+    def _maker(self, signer: KeySigner, web3: Link, clock: ChainClock, name: str, role: str, make: Any) -> Any:
         return lambda: make(self.home.world(signer, web3=web3, clock=clock), name, role)
 
     def _trouble(self, name: str, error: AssayError) -> None:

@@ -155,7 +155,7 @@ class Till:
         found = {job: self.ledger.rounds.earned(job, self.address) for job in range(1, count + 1)}
         return {job: units for job, units in found.items() if units}
 
-    def claim(self, note: Callable[[int, int], None] = lambda job, units: None) -> tuple[int, int]:
+    def claim(self, note: Callable[[int, int], None] = lambda *_: None) -> tuple[int, int]:
         """Claims everything that was earned and withdraws what is free: (claimed, withdrawn)."""
         claimed = 0
         for job, units in self.earned().items():

@@ -20,7 +20,7 @@ TURNED_AWAY = 75
 
 
 def start(home: Home, arguments: list[str], say: Callable[[str], None]) -> None:
-    """Starts the process and returns when it is ready. Errors: those that it ends with, `Unavailable` when it is late."""
+    """Starts the process and returns when it is ready. Errors: those it ends with, `Unavailable` when it is late."""
     path = home.path / "network.log"
     if path.exists():
         os.replace(path, path.with_suffix(".log.1"))
@@ -49,17 +49,17 @@ def start(home: Home, arguments: list[str], say: Callable[[str], None]) -> None:
 
 def stop(home: Home) -> bool:
     """Ends the process and waits until it is gone; False where there was none. Errors: `Unavailable`."""
-    if not home.running:
+    if not home.is_running():
         return False
     try:
         number = int(home.lock.words)
         os.kill(number, signal.SIGTERM)
     except (ValueError, OSError) as error:
-        if not home.running:
+        if not home.is_running():
             return True
         raise Unavailable("the network's process cannot be told to stop", hint=f"{error!s:.100}") from None
     until_s = time.monotonic() + STOP_S
-    while home.running:
+    while home.is_running():
         if time.monotonic() > until_s:
             os.kill(number, getattr(signal, "SIGKILL", signal.SIGTERM))
             until_s += STOP_S
@@ -85,7 +85,7 @@ def read_log(home: Home) -> Iterator[dict[str, Any]]:
 
 def crew_of(home: Home) -> list[dict[str, str]]:
     """name, role and address of the local crew's members, while it is there."""
-    if not home.running:
+    if not home.is_running():
         return []
     seated = [line for line in read_log(home) if line.get("event") == "Seated"]
     return [{key: str(line.get(key)) for key in ("name", "role", "address")} for line in seated]

@@ -36,7 +36,7 @@ class Turns:
         clock: Callable[[], int],
         stop: threading.Event,
         *,
-        note: Callable[[str, AssayError], None] = lambda name, error: None,
+        note: Callable[[str, AssayError], None] = lambda *_: None,
         crashed: Callable[[str, Exception], None] | None = None,
         poll_s: float = POLL_S,
     ) -> None:

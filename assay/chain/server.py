@@ -29,7 +29,7 @@ not fill the disk with empty blocks."""
 
 
 class ChainServer:
-    """Serves a chain until `close`. Whoever knows `secret` is its operator. Errors: `BadInput` for a port that is taken."""
+    """Serves a chain until `close`; whoever knows `secret` is its operator. Raises `BadInput` for a taken port."""
 
     def __init__(self, chain: EmbeddedChain, secret: str, *, port: int = 0) -> None:
         self.chain, self._secret = chain, secret

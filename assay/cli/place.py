@@ -22,9 +22,7 @@ HomeOption = Annotated[
 AccountOption = Annotated[str, typer.Option("--account", metavar="NAME", help="Account whose key signs.")]
 PasswordOption = Annotated[
     Path | None,
-    typer.Option(
-        metavar="PATH", help="File with the account's password, that only you can read; asked for if left out."
-    ),
+    typer.Option(metavar="PATH", help="File with the account's password, readable by you only; else it is asked for."),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 YesOption = Annotated[bool, typer.Option("--yes", help="Do not ask.")]

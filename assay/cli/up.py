@@ -9,9 +9,7 @@ from assay.cli.place import HomeOption, JsonOption, home_path
 
 
 def run(
-    bare: Annotated[
-        bool, typer.Option(help="Without the local crew: bring your own providers and validators.")
-    ] = False,
+    bare: Annotated[bool, typer.Option(help="Without the local crew: bring your own parties.")] = False,
     port: Annotated[
         int | None, typer.Option(min=1, max=65535, help="Port of the chain on this machine; a free one if left out.")
     ] = None,
@@ -52,7 +50,7 @@ def run(
     elif key_file is not None:
         raise BadInput("a key file pays for gas on a node", hint="name the node with --rpc")
     place = Home.create(home_path(home))
-    fresh = not place.running
+    fresh = not place.is_running()
     if fresh:
         given: dict[str, object] = {"--port": port, "--rpc": rpc, "--key-file": key_file and key_file.absolute()}
         arguments = [f"{name}={value}" for name, value in given.items() if value] + ["--bare"] * bare

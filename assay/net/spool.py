@@ -109,8 +109,8 @@ def _read(row: tuple[Any, ...], domain: Domain) -> Message | None:
     try:
         kind, job, generation, index, sender, recipient, body, expires, nonce, signature = row
         numbers = [_number(text) for text in (job, generation, index, expires, nonce)]
-        parts = (str(kind), *numbers[:3], str(sender), str(recipient), bytes(body), *numbers[3:], bytes(signature))
-        message = Message(*parts)
+        place, end = (numbers[0], numbers[1], numbers[2]), (numbers[3], numbers[4])
+        message = Message(str(kind), *place, str(sender), str(recipient), bytes(body), *end, bytes(signature))
         if len(message.body) > BODY_BYTES_MAX:
             return None
         verify(domain, message)

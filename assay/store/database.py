@@ -21,8 +21,10 @@ class Database:
     """One file, readable by its owner only; each statement is a transaction. Safe to share between threads.
 
     A process that is killed loses nothing that `execute` has returned from. With `durable` the same holds when the
-    machine loses power. Errors: `BadInput` when the file cannot be made, `Malformed` when it is damaged or none of ours,
-    `LimitExceeded` beyond `size_max_bytes`, `Unavailable` when the disk is full or another process does not let go.
+    machine loses power.
+
+    Errors: `BadInput` when the file cannot be made, `Malformed` when it is damaged or none of ours, `LimitExceeded`
+    beyond `size_max_bytes`, `Unavailable` when the disk is full or another process does not let go.
     """
 
     def __init__(

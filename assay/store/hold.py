@@ -32,7 +32,6 @@ class Hold:
         self._handle = handle
         return True
 
-    @property
     def is_taken(self) -> bool:
         """Whether some process holds it now, this one or another."""
         if self._handle is not None:
