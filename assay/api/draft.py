@@ -29,14 +29,13 @@ from assay.store.manifest import describe
 from assay.store.port import Blobs, cid_of
 from assay.store.samples import Samples, split
 from assay.store.sources import load as load_source
-from assay.work.program import Bundle, Limits
+from assay.work.program import AGGREGATES, Bundle, Limits
 from assay.work.state import state_root
 
 GIVEN = "memory:given"
 """How a job names samples that came from a program and not from a source."""
-CONSUMER_GAS = {"approve and deposit": 130_000, "post": 700_000, "close": 330_000, "draw": 420_000, "start": 330_000}
-CONSUMER_GAS_END = {"end": 400_000, "mint": 330_000}
-"""Gas of a consumer's own transactions, of four providers and five validators, on the safe side."""
+GAS_BASE, GAS_PER_PROVIDER, GAS_PER_VALIDATOR = 2_000_000, 80_000, 235_000
+"""Of a consumer that takes every step from posting to registering itself, a little more than measured."""
 
 
 @dataclass(frozen=True)
@@ -114,7 +113,8 @@ class Draft:
     def to_json(self, compute: Compute, gas_price_wei: int | None = None) -> dict[str, Any]:
         """The quote as plain values; nothing is spent."""
         made = self.quote.to_json()
-        gas = sum(CONSUMER_GAS.values()) + sum(CONSUMER_GAS_END.values())
+        match = self.job.match
+        gas = GAS_BASE + GAS_PER_PROVIDER * match.providers + GAS_PER_VALIDATOR * match.validators
         return {
             "job": self.job.terms.name,
             "token": {"symbol": self.token.symbol, "decimals": self.token.decimals},
@@ -142,6 +142,12 @@ def make_draft(
     own = OwnModel(model) if isinstance(model, nn.Module) else model
     if own is not None:
         job = own.settle(job)
+    if job.match.providers > AGGREGATES:
+        raise BadInput(
+            f"an aggregate takes at most {AGGREGATES} updates",
+            hint=f"match.providers is {job.match.providers}: lower it",
+            key="match.providers",
+        )
     quoted = quote_job(job, token.decimals)
     if own is None and job.model.architecture.startswith("sha256:"):
         bundle = _captured(job, find)

@@ -17,7 +17,7 @@ from torch import nn
 
 from assay.api.client import Client
 from assay.api.draft import Draft, make_draft, read_samples
-from assay.api.inspect import Address, Audit, Auditor, Watcher, replay
+from assay.api.inspect import Address, Audit, Auditor, Wait, Watcher, replay
 from assay.api.job import Job
 from assay.api.model import Model, load_model
 from assay.api.own_model import OwnModel, load_architecture
@@ -136,7 +136,7 @@ class PostedJob:
         the job ends without a model.
         """
         client, told = self.net.client, 0
-        wait = ""
+        wait: Wait | None = None
         while True:
             wake = client.push(self.number)
             self._watcher.tick()
@@ -146,10 +146,9 @@ class PostedJob:
             if client.over(self.number):
                 break
             waiting = self._watcher.waiting()
-            text = waiting.words(client.world.clock()) if waiting else ""
-            if text and text != wait:
-                wait = text
-                yield JobEvent({"kind": "wait", "text": text})
+            if waiting is not None and waiting != wait:
+                yield JobEvent({"kind": "wait", "text": waiting.words(client.world.clock())})
+            wait = waiting
             client.pass_time(wake)
         yield JobEvent({"kind": "done", "text": f"job {self.number} is over"})
 

@@ -49,7 +49,7 @@ def quote_lines(quoted: Mapping[str, Any]) -> Table:
             f"about {duration_text(seconds['expected_s'])} on machines like this one"
             f" ({duration_text(seconds['train_s'])} of training), at most {duration_text(seconds['longest_s'])}",
         ),
-        ("gas", f"about {gas['consumer']:,}" + (f", {wei / 1e18:.6f} coin at today's price" if wei else "")),
+        ("gas", f"up to about {gas['consumer']:,}" + (f", {wei / 1e18:.6f} coin at today's price" if wei else "")),
         (
             "checked",
             f"{percent_text(checks['share'])} of the work is executed again ({checks['scheme']});"
