@@ -8,7 +8,7 @@ import difflib
 import os
 import sys
 from importlib import import_module
-from typing import Any
+from typing import Any, get_type_hints
 
 import click
 import typer
@@ -66,8 +66,10 @@ class Verbs(TyperGroup):
         if cmd_name not in VERBS:
             return None
         verb = typer.Typer(add_completion=False, rich_markup_mode="markdown")
-        verb.command(cmd_name)(import_module(f"assay.cli.{cmd_name.replace('-', '_')}").run)
+        run = import_module(f"assay.cli.{cmd_name.replace('-', '_')}").run
+        verb.command(cmd_name)(run)
         command = typer.main.get_command(verb)
+        _restore_help(command, run)
         command.name = cmd_name
         return command
 
@@ -81,6 +83,15 @@ class Verbs(TyperGroup):
             advice = f'did you mean "{near[0]}"?' if near else f"verbs are {', '.join(VERBS)}"
             ctx.fail(f'there is no verb "{name}"; {advice}')
         return super().resolve_command(ctx, args)
+
+
+def _restore_help(command: click.Command, run: Any) -> None:
+    """Arguments' sentences, which typer sets and click from 8.5 on sets back to nothing."""
+    hints = get_type_hints(run, include_extras=True)
+    for parameter in command.params:
+        if isinstance(parameter, click.Argument) and parameter.name in hints:
+            notes = getattr(hints[parameter.name], "__metadata__", ())
+            setattr(parameter, "help", next((note.help for note in notes if hasattr(note, "help")), None))  # noqa: B010
 
 
 def command() -> click.Command:

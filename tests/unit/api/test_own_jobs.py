@@ -146,7 +146,7 @@ def test_fetched_files_load_and_answer_alone(done: Done, tmp_path: Path) -> None
     assert torch.equal(predictor(x), job.trained().module()(x))
     job.fetch(tmp_path / "m")
     (tmp_path / "m" / "mine.txt").write_text("kept")
-    with pytest.raises(BadInput, match="mine.txt"):
+    with pytest.raises(BadInput, match="mine"):
         job.fetch(tmp_path / "m")
 
 
@@ -162,10 +162,7 @@ def test_fetched_files_that_were_damaged_are_refused(done: Done, tmp_path: Path,
         # The lineage's own words are not bound by a hash; its form is.
         (tmp_path / name).write_bytes({"cut": content[:-4], "changed": changed, "empty": b""}[harm])
     if (name, harm) == ("lineage.json", "changed"):
-        with pytest.raises(Malformed):
-            (tmp_path / name).write_bytes(content.replace(b'"state_root"', b'"state_rool"'))
-            read_folder(tmp_path)
-        return
+        (tmp_path / name).write_bytes(content.replace(b'"state_root"', b'"state_rool"'))
     with pytest.raises((Malformed, BadInput)) as refusal:
         read_folder(tmp_path)
     assert refusal.value.message
@@ -243,19 +240,18 @@ def test_a_purse_too_small_is_told_before_anything_is_published(done: Done) -> N
 )
 def test_what_the_network_does_not_admit_is_told_with_its_key(done: Done, old: str, new: str, key: str) -> None:
     budget = {'budget = "100"': 'budget = "900000"'}
+    job = tiny_job(**budget, **{old: new})
     with pytest.raises(AssayError) as refusal:
-        net, data = done[0], tiny_samples()
-        wide = np.concatenate([data.x] * 10), np.concatenate([data.y] * 10)
-        net.quote(tiny_job(**budget, **{old: new}), model=make_net(), data=wide)
+        done[0].quote(job, model=make_net(), data=tiny_samples())
     assert isinstance(refusal.value, BadInput)
     assert refusal.value.fields["key"] == key
     assert "admits" in refusal.value.hint
 
 
 def test_more_providers_than_an_aggregate_takes(done: Done) -> None:
+    job = tiny_job(**{'budget = "100"': 'budget = "900000"', "providers = 2": "providers = 300"})
     with pytest.raises(BadInput, match="at most 256") as refusal:
-        many = {'budget = "100"': 'budget = "900000"', "providers = 2": "providers = 300"}
-        done[0].quote(tiny_job(**many), model=make_net(), data=tiny_samples())
+        done[0].quote(job, model=make_net(), data=tiny_samples())
     assert refusal.value.fields["key"] == "match.providers"
 
 
