@@ -52,6 +52,9 @@ def prospects(world: World, price: int, limits: Limits | None = None) -> list[Pr
         if view.phase != JobPhase.BIDDING:
             continue
         order = clerk.order(job)
+        if view.consumer == world.address:
+            found.append(Prospect(job, refusal="it is your own job"))
+            continue
         try:
             assignment = fetch_assignment(world, order, job, limits or Limits())
             spent_s = round_s(assignment, world.compute)

@@ -9,7 +9,7 @@ from typing import Any
 from assay.api.home import Home, local_time
 from assay.api.money import Till
 from assay.api.turns import Turns
-from assay.chain.contracts.jobs import Drawn, Ended, Matched
+from assay.chain.contracts.jobs import BidCommitted, BidForfeited, BidRevealed, Drawn, Ended, Matched
 from assay.chain.contracts.rounds import Claimed, Disproved, Finalised, Late, Penalised, Voided
 from assay.chain.cursor import Cursor
 from assay.chain.rpc import Rpc
@@ -24,6 +24,8 @@ from assay.roles.world import World
 
 Say = Callable[[dict[str, Any]], None]
 KEPT_JOBS = 1_000
+TROUBLES = frozenset({"WrongOpening", "Insufficient", "NotEnoughStake"})
+"""Errors of the contracts that a person can do something about."""
 
 
 class Narrator:
@@ -52,8 +54,8 @@ class Narrator:
 
     def _tell_role(self) -> None:
         role = self.role
-        for job, (price, _) in getattr(role, "bids", {}).items():
-            self.tell("Bid", f"job {job}: bid {self.till.words(price)} for a slot's round", job, job=job)
+        for refusal in role.clerk.refusals:
+            self._tell_refusal(refusal)
         for job, reason in getattr(role, "declined", {}).items():
             self.tell("Declined", f"job {job}: left to others, {reason}", job, job=job, reason=reason)
         for (job, generation, index), piece in getattr(role, "pieces", {}).items():
@@ -66,6 +68,12 @@ class Narrator:
         for job, trouble in role.troubles.items():
             self.tell("Troubled", f"job {job}: {trouble}", job, trouble, job=job)
 
+    def _tell_refusal(self, refusal: AssayError) -> None:
+        """A contract said no. What somebody else was faster at, or what came too early, is nobody's trouble."""
+        name = refusal.fields.get("contract_error")
+        if name in TROUBLES:
+            self.tell("Refused", f"the contracts refused: {refusal.message}", refusal.message, contract_error=name)
+
     def _tell_chain(self) -> None:
         ledger = self.till.ledger
         for log in self._cursor.drain().added:
@@ -76,6 +84,15 @@ class Narrator:
     def _tell_event(self, event: Any, key: Any) -> None:
         me, words = self.address, self.till.words
         match event:
+            case BidCommitted() if event.bidder == me:
+                text = f"job {event.job}: bid, with a bond of {words(event.bond)}"
+                self.tell("Bid", text, key, job=event.job, bond=event.bond)
+            case BidRevealed() if event.bidder == me:
+                text = f"job {event.job}: opened the bid of {words(event.price)} for a slot's round"
+                self.tell("BidOpened", text, key, job=event.job, price=event.price)
+            case BidForfeited() if event.bidder == me:
+                text = f"job {event.job}: lost the bond of {words(event.bond)}, for the bid was not opened in time"
+                self.tell("BidForfeited", text, key, job=event.job, bond=event.bond)
             case Matched() if me in event.providers:
                 slot = event.providers.index(me)
                 self.tell(

@@ -1,6 +1,7 @@
 """A small SQLite file that several processes of one person share, with the errors of our own tree."""
 
 import os
+import shutil
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,6 +14,7 @@ from assay.protocol.errors import BadInput, LimitExceeded, Malformed, Unavailabl
 WAIT_S = 30.0
 """How long another process may hold the file before we give up."""
 PAGE_BYTES = 4096
+ROOM_BYTES = 16 << 20
 SIZE_MAX_BYTES = 1 << 30
 DAMAGE = ("not a database", "malformed", "disk image", "no such column", "no such table", "file is encrypted")
 
@@ -76,9 +78,9 @@ class Database:
     def _explain(self, words: str) -> Exception:
         name = self.path.name
         if "full" in words:
-            size_bytes = self.path.stat().st_size
-            if size_bytes + PAGE_BYTES > self._size_max_bytes:
-                limit = {"limit": self._size_max_bytes, "actual": size_bytes}
+            # SQLite has one word for both: with room on the disk it is the file's own limit that was reached.
+            if shutil.disk_usage(self.path.parent).free > ROOM_BYTES:
+                limit = {"limit": self._size_max_bytes, "actual": self.path.stat().st_size}
                 return LimitExceeded(f"{name} has reached its limit", hint="wait until old entries expire", **limit)
             return Unavailable(f"the disk is full: {name} cannot be written", hint="free some space")
         if any(sign in words for sign in DAMAGE):

@@ -25,13 +25,13 @@ def tiny_samples() -> Samples:
     return Samples(x, (x.sum(1) > 3).astype(np.int64))
 
 
-def tiny_job(rounds: int = 2, **windows: str) -> Job:
+def tiny_job(rounds: int = 2, providers: int = 3, **windows: str) -> Job:
     times = {"bid_s": "6s", "reveal_s": "4s", "enlist_s": "20s", "train_s": "30s"}
     times |= {"table_s": "30s", "open_s": "30s", "aggregate_s": "30s", **windows}
     return Job.from_tables(
         {
             "job": {"name": "tiny", "budget": "250"},
-            "match": {"providers": 3, "validators": 3},
+            "match": {"providers": providers, "validators": 3},
             "model": {"architecture": "assay.architectures:mlp", "init": "seed:1"},
             "data": {"source": "sklearn:digits"},
             "train": {"optimizer": OPTIMIZER, "rounds": rounds, "steps": 8, "segment_steps": 1, "batch_size": 4},
@@ -42,15 +42,16 @@ def tiny_job(rounds: int = 2, **windows: str) -> Job:
     )
 
 
-def post_tiny(world: World, token: str, rounds: int = 2, **windows: str) -> int:
+def post_tiny(world: World, token: str, rounds: int = 2, providers: int = 3, **windows: str) -> int:
     """Posts a tiny job with money from the token's own tap."""
     torch.set_num_threads(1)
     model = nn.Sequential(nn.Linear(6, 5), nn.ReLU(), nn.Linear(5, 2))
     x, y = torch.zeros(4, 6), torch.zeros(4, dtype=torch.int64)
-    bundle = capture(model, "cross_entropy", OPTIMIZER, x, y, counts=(1, 2, 3), init="seed:1")
+    bundle = capture(model, "cross_entropy", OPTIMIZER, x, y, counts=range(1, providers + 1), init="seed:1")
     samples, consumer = tiny_samples(), Consumer(world)
-    document, roots = consumer.publish(tiny_job(rounds, **windows), bundle, samples, samples)
-    order = chain_order(tiny_job(rounds, **windows), document, roots, token, DECIMALS)
+    job = tiny_job(rounds, providers, **windows)
+    document, roots = consumer.publish(job, bundle, samples, samples)
+    order = chain_order(job, document, roots, token, DECIMALS)
     cost = world.ledger.jobs.cost(order)
     TestStablecoin(world.ledger.web3, token, world.ledger.sender).mint(world.address, cost).send()
     return consumer.post(order)
