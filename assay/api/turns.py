@@ -4,7 +4,7 @@ import threading
 from collections.abc import Callable, Hashable, Mapping
 from typing import Any, Protocol
 
-from assay.protocol.errors import AssayError
+from assay.protocol.errors import AssayError, Unavailable
 from assay.roles.wake import IDLE, Wake
 
 POLL_S = 0.25
@@ -67,6 +67,11 @@ class Turns:
             wake: Wake = self.roles[name].tick()
         except AssayError as trouble:
             self._tell(name, trouble)
+            return IDLE
+        except OSError as trouble:
+            # A full disk, or one that is gone: what the role had in hand may be half done, its journal is whole.
+            self.roles.pop(name, None)
+            self._tell(name, Unavailable(f"the machine refuses: {trouble.strerror or type(trouble).__name__}"))
             return IDLE
         except Exception as bug:
             if self._crashed is None:

@@ -201,6 +201,14 @@ class TestTurns:
         assert told == ["the chain is away"] * 2
         assert turns.roles["role-0"].turns == 7
 
+    def test_a_full_disk_passes_and_the_role_begins_anew(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("assay.api.turns.PAUSE_S", 0.001)
+        told: list[str] = []
+        full: list[Wake | Exception] = [OSError(28, "No space left on device")] * (2 * CRASHES_MAX)
+        turns = self.play([*full, ACTED], note=lambda name, error: told.append(error.message), crashed=None)
+        assert told == ["the machine refuses: No space left on device"]
+        assert turns.roles["role-0"].turns == 2, "of the one that was made last"
+
     def test_a_bug_in_one_role_ends_that_role_only(self) -> None:
         told: list[str] = []
         bugs: list[Wake | Exception] = [ZeroDivisionError()] * (CRASHES_MAX + 1)
