@@ -54,7 +54,8 @@ class Client:
     """One account on one network.
 
     `open_world` gives the account's world, each time with an ear of its own that hears everything from the beginning.
-    `pass_time` is how this process waits; `prepare` is told of an order before it is posted.
+    `pass_time` is how this process waits; `prepare` is told of an order before it is posted. One that does not act
+    has no key of its own and only looks.
     """
 
     def __init__(
@@ -63,8 +64,11 @@ class Client:
         token: Token,
         pass_time: PassTime,
         prepare: Callable[[Order], None] = lambda _: None,
+        *,
+        acts: bool = True,
     ) -> None:
         self.open_world, self.token, self.pass_time, self.prepare = open_world, token, pass_time, prepare
+        self.acts = acts
         self.world = open_world()
         self.consumer = Consumer(self.world)
         self.reader = Reader(open_world())
@@ -98,6 +102,10 @@ class Client:
         """What a unit of gas costs now."""
         return int(str(self.world.ledger.rpc.request("eth_gasPrice")), 16)
 
+    def _check_acts(self) -> None:
+        if not self.acts:
+            raise BadInput("this connection only looks", hint="connect with password= or password_file=")
+
     def twin(self, draft: Draft) -> int | None:
         """A job of this account with the same document that has not ended."""
         for line in self.jobs():
@@ -112,6 +120,7 @@ class Client:
         Nothing is published or paid before the order, the balance and a post that came before have been looked at.
         Errors: `BadInput`, `Refused`, `Reverted`, `Unavailable`.
         """
+        self._check_acts()
         self.check(draft)
         twin = None if again else self.twin(draft)
         if twin is not None:
@@ -136,6 +145,7 @@ class Client:
         """Calls a job off: before the match everything comes back, after it no further round opens. Errors: `Refused`,
         `BadInput` where there is no such job."""
         view = self.view(job)
+        self._check_acts()
         if view.consumer != self.world.address:
             raise Refused(f"job {job} belongs to {view.consumer}", hint="only who posted a job cancels it")
         if view.ended or view.ending:
@@ -167,6 +177,8 @@ class Client:
 
     def push(self, job: int) -> Wake:
         """Takes the next step of a job's life if it is due and nobody has: anybody may, whoever watches does."""
+        if not self.acts:
+            return IDLE
         self.consumer.clerk.refresh()
         try:
             return self.consumer.see_through(job)

@@ -23,7 +23,8 @@ def open_client(home: Home, signer: KeySigner | None = None) -> Client:
         return home.onlooker() if signer is None else home.world(signer, journal=world.journal)
 
     coin = TestStablecoin(home.web3, home.token)
-    return Client(open_world, Token(home.token, coin.symbol(), coin.decimals()), pass_time)
+    token = Token(home.token, coin.symbol(), coin.decimals())
+    return Client(open_world, token, pass_time, acts=signer is not None)
 
 
 def pass_time(wake: Wake) -> None:

@@ -143,7 +143,7 @@ def write_model(client: Client, model: Model, folder: Path) -> list[Path]:
         return [_write(folder / name, content) for name, content in files.items()]
     except OSError as error:
         words = error.strerror or type(error).__name__
-        raise BadInput(f"cannot write to {folder}: {words}", hint="name a folder that you may write to") from error
+        raise BadInput(f"cannot write to {folder}: {words}", hint="name another folder with --out") from error
 
 
 def _write(path: Path, content: bytes) -> Path:

@@ -194,11 +194,11 @@ class PostedJob:
         self.check_complete()
         return load_model(self.net.client, self.number)
 
-    def model(self) -> nn.Module:
-        """The agreed weights: in the module that was posted, or that the job file names; else the committed program of
-        predictions as a module."""
+    def model(self, module: nn.Module | None = None) -> nn.Module:
+        """The agreed weights: in a copy of `module`, or of the one that was posted; else the committed program of
+        predictions as a module. Errors: `BadInput` for a module that is not what was trained."""
         trained = self.trained()
-        own = self.own or self._find_own(trained)
+        own = OwnModel(module) if module is not None else self.own or self._find_own(trained)
         return trained.module() if own is None else trained.fill(deepcopy(own.module))
 
     def _find_own(self, trained: Model) -> OwnModel | None:

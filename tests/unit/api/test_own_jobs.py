@@ -121,7 +121,9 @@ def test_the_model_comes_back_as_the_users_own_class(done: Done) -> None:
 
 def test_another_module_does_not_take_the_weights(done: Done) -> None:
     with pytest.raises(BadInput, match="differs"):
-        done[1].trained().fill(nn.Linear(6, 2))
+        done[0].job(1).model(nn.Linear(6, 2))
+    again = done[0].job(1).model(make_net())
+    assert torch.equal(again.first.weight, done[1].model().first.weight)
 
 
 def test_a_stranger_gets_the_programs_predictions(done: Done) -> None:
@@ -267,6 +269,18 @@ def test_only_the_consumer_cancels(done: Done) -> None:
         stranger.cancel(job.number)
     assert other.jobs.view_of(job.number).phase == 1
     job.cancel()
+
+
+def test_who_only_looks_posts_and_cancels_nothing(done: Done) -> None:
+    from assay.api.client import Client
+
+    client = done[0].client
+    looking = Network(Client(client.open_world, client.token, client.pass_time, acts=False))
+    assert [str(event) for event in looking.job(1).events()][-1] == "job 1 is over"
+    with pytest.raises(BadInput, match="only looks"):
+        looking.post(tiny_job(), model=make_net(), data=tiny_samples())
+    with pytest.raises(BadInput, match="only looks"):
+        looking.job(1).cancel()
 
 
 def test_there_is_no_such_job(done: Done) -> None:
