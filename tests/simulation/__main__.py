@@ -8,6 +8,7 @@ import gc
 import json
 import multiprocessing
 import os
+import resource
 import signal
 import sys
 import time
@@ -25,6 +26,9 @@ from tests.simulation.plan import draw
 
 LIMIT_S = 120
 """Longest that one seed may take: what takes longer hangs."""
+
+
+MEMORY_BYTES = 6 << 30
 
 
 class Hung(Exception):
@@ -68,6 +72,11 @@ def play(seed: int) -> Played:
     return played
 
 
+def _bound() -> None:
+    """What asks for more memory than any run needs is broken, not slow."""
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
+
+
 def _hang(number: int, frame: FrameType | None) -> None:
     raise Hung(f"longer than {LIMIT_S} s")
 
@@ -79,7 +88,7 @@ def play_all(seeds: range, processes: int) -> Iterator[Played]:
     if processes == 1:
         yield from map(play, seeds)
         return
-    with multiprocessing.get_context("fork").Pool(processes) as pool:
+    with multiprocessing.get_context("fork").Pool(processes, initializer=_bound) as pool:
         yield from pool.imap_unordered(play, seeds)
 
 

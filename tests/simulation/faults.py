@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Any
 
+from eth_hash.auto import keccak
 from requests.exceptions import ReadTimeout
 from web3.providers.base import BaseProvider
 from web3.types import RPCEndpoint, RPCResponse
@@ -54,6 +55,8 @@ class Faults:
     disk_full: tuple[Span, ...] = ()
     silent_node: float = 0.0
     """The node does not answer, or takes a transaction and does not say so."""
+    unsent: str = ""
+    """The node does not answer when this function (its signature in Solidity) is called for the first time."""
     garbled_node: float = 0.0
     """The node's answer is no answer."""
     lying_node: float = 0.0
@@ -61,6 +64,8 @@ class Faults:
     lag_blocks: int = 0
     crashes: tuple[int, ...] = ()
     """Crashes at these uses of a port, each counted from the start before it."""
+    crash_after: str = ""
+    """Crashes once when such an event has named it, or named nobody; or when a journal key that begins so is written."""
     down_s: int = 0
 
     @property
@@ -81,7 +86,11 @@ class Line:
     chance: random.Random
     uses: int = 0
     crashed: int = 0
+    withheld: bool = False
+    """Whether the call that is not sent at first has been tried."""
     armed: bool = False
+    marked: bool = False
+    """Whether what it crashes after has happened."""
 
     def use(self) -> None:
         """One more use of a port."""
@@ -191,6 +200,10 @@ class FaultyJournal:
         self.line.use()
         self.journal.put(key, value)
         self.line.use()
+        mark = self.line.faults.crash_after
+        if mark and key.startswith(mark) and not self.line.marked:
+            self.line.marked = True
+            raise Crash
 
 
 class FaultyProvider(BaseProvider):
@@ -206,6 +219,10 @@ class FaultyProvider(BaseProvider):
         line.use()
         if not line.armed:
             return self.node.make_request(method, params)
+        selector = "0x" + keccak(faults.unsent.encode())[:4].hex()
+        if method == "eth_estimateGas" and params[0].get("data", "").startswith(selector) and not line.withheld:
+            line.withheld = True
+            raise ReadTimeout("the node is busy")
         silent = faults.silent_node and line.chance.random() < faults.silent_node
         if silent and (method != "eth_sendRawTransaction" or line.chance.random() < 0.5):
             raise ReadTimeout("the node is busy")
@@ -254,9 +271,9 @@ def _cut(answer: Any) -> Any:
 
 
 def lie(answer: RPCResponse, chance: random.Random) -> Any:
-    """The same form, some digits changed."""
+    """The same form, some digits changed; never a leading zero, so that small numbers stay small."""
     text = json.dumps(answer.get("result"), default=str)
-    places = [at for at, digit in enumerate(text) if digit in "0123456789abcdef" and at > 3]
+    places = [at for at, digit in enumerate(text) if digit in "123456789abcdef" and at > 3]
     for at in chance.sample(places, min(len(places), chance.choice((1, 1, 2, 8)))):
         text = text[:at] + chance.choice("0123456789abcdef") + text[at + 1 :]
     try:
