@@ -15,7 +15,7 @@ from assay.roles.assignment import BUNDLE_MAX_BYTES, DOCUMENT_MAX_BYTES
 from assay.roles.book import RoundName, row_content
 from assay.roles.evidence import opening_json
 from assay.store.manifest import MANIFEST_MAX_BYTES, SIZE_MAX_BYTES, Manifest
-from assay.store.port import cid_of_hash
+from assay.store.port import Blobs, cid_of_hash
 
 OPENING = ("secret", "states", "losses", "update")
 VOTES = ("Root", "Result", "Aggregate", "Fault")
@@ -93,10 +93,10 @@ def _round(reader: Reader, name: RoundName, view: RoundView) -> RoundEvidence:
         on_chain = reader.clerk.notices.opening(name, slot, commitment.transcript_root)
         opening = opening_json(on_chain) if on_chain is not None else page.openings.get(slot)
         found.slots[slot] = SlotEvidence(commitment, signature, _kept(opening))
-    for validator in reader.clerk.validators(name[0]):
-        rows = page.rooted.get((validator, reader.clerk.table_root(name, validator)))
-        if rows is not None:
-            found.tables[validator] = row_content(rows)
+    # Also of those who have lost their seats since.
+    for validator, root in sorted(page.rooted):
+        if root == reader.clerk.table_root(name, validator):
+            found.tables[validator] = row_content(page.rooted[validator, root])
     for kind in VOTES:
         found.votes += [Vote(kind, signer, content) for signer, content in page.votes.get(kind, {}).items()]
     return found
@@ -112,28 +112,39 @@ def _standing(reader: Reader, name: RoundName, slot: int, leaves: dict[int, byte
     candidates = [page.commitments[slot]] if slot in page.commitments else []
     if slot in page.equivocations:
         candidates.append(page.equivocations[slot][2:])
-    fitting = [each for each in candidates if each[0].leaf(*reader.clerk.place) == leaves.get(slot)]
+    # What its provider entered itself stands before what the aggregator entered for it.
+    leaf = reader.clerk.notices.leaf(name, slot) or leaves.get(slot)
+    fitting = [each for each in candidates if each[0].leaf(*reader.clerk.place) == leaf]
     return next(iter(fitting), None)
 
 
 def blobs_of(reader: Reader, job: int, evidence: Evidence) -> Iterator[bytes]:
     """Bytes that re-execution needs, as far as they are served; the job's document first."""
-    blobs, assignment = reader.world.blobs, reader.assignment(job)
+    blobs = reader.world.blobs
+    yield from _served(blobs, [(cid_of_hash(evidence.order.document), DOCUMENT_MAX_BYTES)])
+    try:
+        assignment = reader.assignment(job)
+    except AssayError:
+        # A job that nobody could take on: what it consists of is not what its order says, or beyond all limits.
+        return
     document, signature = assignment.document, assignment.signature
-    wanted = [(cid_of_hash(assignment.order.document), DOCUMENT_MAX_BYTES), (document.programs, BUNDLE_MAX_BYTES)]
-    wanted.append((document.state, signature.encoded_bytes))
+    wanted = [(document.programs, BUNDLE_MAX_BYTES), (document.state, signature.encoded_bytes)]
     for cid in (document.train, document.test):
         wanted.append((cid, MANIFEST_MAX_BYTES))
         wanted += [(blob, SIZE_MAX_BYTES) for blob in Manifest.from_bytes(blobs.get(cid, MANIFEST_MAX_BYTES)).blobs]
     for each in evidence.rounds.values():
         for slot in each.slots.values():
             wanted.append((cid_of_hash(slot.commitment.sealed_hash), assignment.update_signature.encoded_bytes))
+    yield from _served(blobs, wanted)
+    if reader.world.ledger.rounds.complete(job):
+        state = reader.state(job, reader.world.ledger.rounds.final_root(job))
+        if state is not None:
+            yield signature.encode(state)
+
+
+def _served(blobs: Blobs, wanted: list[tuple[str, int]]) -> Iterator[bytes]:
     for cid, size_max_bytes in wanted:
         try:
             yield blobs.get(cid, size_max_bytes)
         except AssayError:
             continue
-    if reader.world.ledger.rounds.complete(job):
-        state = reader.state(job, reader.world.ledger.rounds.final_root(job))
-        if state is not None:
-            yield signature.encode(state)

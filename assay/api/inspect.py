@@ -269,13 +269,19 @@ class Audit:
 
     @property
     def honest(self) -> bool:
-        """Whether everything that was looked at is what it was committed to be."""
-        return all(each.verdict.honest for each in self.checked)
+        """Whether everything that was looked at is what it was committed to be. A fault of the job is nobody's lie."""
+        return not self._wrong
+
+    @property
+    def _wrong(self) -> list[Checked]:
+        return [each for each in self.checked if not each.verdict.honest and each.verdict.finding != Finding.FAULT]
 
     @property
     def words(self) -> str:
         """One sentence."""
-        wrong = [each for each in self.checked if not each.verdict.honest]
+        wrong, faults = self._wrong, [each for each in self.checked if each.verdict.finding == Finding.FAULT]
+        if not wrong and faults:
+            return f"as committed, and the job itself is at fault: {faults[0].address}: {faults[0].verdict.reason}"
         if not wrong:
             return f"executed again, equal bit for bit ({len(self.checked)} checked)"
         return f"{len(wrong)} of {len(self.checked)} not as committed: {wrong[0].address}: {wrong[0].verdict.words}"
@@ -296,7 +302,8 @@ class Auditor:
     def audit(self, address: Address) -> Iterator[Checked]:
         """Verdicts on all the work under an address, one after another. Errors: `BadInput` for what is not there."""
         for name, view in self.rounds(address):
-            included = bitmap_slots(view.included)
+            # Nothing is included in a round that a fault of the job has ended.
+            included = bitmap_slots(view.included) or bitmap_slots(view.present)
             if address.slot is not None and address.slot not in bitmap_slots(view.present):
                 raise BadInput(
                     f"slot {address.slot} committed nothing in round {name[2]}",
@@ -310,7 +317,7 @@ class Auditor:
     def rounds(self, address: Address) -> list[tuple[RoundName, RoundView]]:
         """The rounds under an address, each in its live generation."""
         ledger, job = self.party.world.ledger, address.job
-        count = ledger.rounds.progress(job).next if self.party.clerk.view(job).phase >= JobPhase.RUNNING else 0
+        count = self._count(job)
         if not count or (address.round is not None and address.round >= count):
             have = f"rounds 0 to {count - 1} were opened" if count else f"job {job} has opened no round"
             raise BadInput(f"there is no round {address.round or 0} of job {job}", hint=have)
@@ -320,6 +327,13 @@ class Auditor:
         chosen = range(count) if address.round is None else [address.round]
         names = [(job, ledger.rounds.generation_of(job, index), index) for index in chosen]
         return [(name, ledger.rounds.view_of(*name)) for name in names]
+
+    def _count(self, job: int) -> int:
+        """Rounds that were opened; those of a job at fault are no longer counted by its progress."""
+        rounds, index = self.party.world.ledger.rounds, 0
+        while any(rounds.view_of(job, rounds.generation_of(job, index), index).start_root):
+            index += 1
+        return index
 
     def slot(self, name: RoundName, view: RoundView, slot: int, step: int | None) -> Verdict:
         """A whole slot, or one step of it."""
@@ -372,6 +386,8 @@ def replay(reader: Reader, job: int, on_round: Callable[[dict[str, Any]], None] 
         if not reached.honest:
             return reached
         assignment.keep(root, state)
+    if state_root(state) == assignment.order.state_root:
+        raise BadInput(f"no round of job {job} came to an end", hint=f"see why: assay watch {job} --once")
     final = ledger.rounds.final_root(job) if ledger.rounds.complete(job) else state_root(state)
     found = compared(place, state_root(state), final, "the final state is another")
     return honest(place, state_root(state)) if found.honest else found

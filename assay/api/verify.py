@@ -8,6 +8,7 @@ import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import product
 from typing import Any, TypeVar
 
 from assay.api.account import Kind
@@ -44,6 +45,8 @@ from assay.store.port import cid_of_hash
 DOCUMENT_MAX_BYTES = 1 << 20
 HEADER_MAX_BYTES = 16 << 20
 SHOWN_MAX = 5
+CHOICES_MAX = 8
+"""Slots that were entered by their providers whose place in the root is searched for; each doubles the search."""
 E = TypeVar("E", bound=Event)
 
 
@@ -209,14 +212,23 @@ class Verifier:
                     named and owner and signed, f"slot {slot} of round {_words(name)} is not its provider's word"
                 )
                 leaves[slot] = leaf
-            if not set(bitmap_slots(committed.present)) <= set(leaves):
+            present = set(bitmap_slots(committed.present))
+            if not present <= set(leaves):
                 finding.missing.append(f"commitments of round {_words(name)}")
                 continue
-            there = {slot: leaf for slot, leaf in leaves.items() if (name, slot) not in direct}
-            roots = {commitment_root(leaves, len(self.providers)), commitment_root(there, len(self.providers))}
-            finding.check(
-                committed.commitment_root in roots, f"the commitments of round {_words(name)} do not give its root"
-            )
+            itself = [slot for slot in leaves if (name, slot) in direct]
+            holds = present <= set(itself) or self._gives(committed.commitment_root, leaves, itself)
+            finding.check(holds, f"the commitments of round {_words(name)} do not give its root")
+
+    def _gives(self, root: bytes, leaves: dict[int, bytes], itself: list[int]) -> bool:
+        """Whether leaves give a root. Those of providers that entered themselves stand without it: the aggregator may
+        have taken some of them in and left others out."""
+        free, rest = itself[:CHOICES_MAX], {slot: leaf for slot, leaf in leaves.items() if slot not in itself}
+        for chosen in product((True, False), repeat=len(free)):
+            taken = {slot for slot, there in zip(free, chosen, strict=True) if there} | set(itself[CHOICES_MAX:])
+            if commitment_root({**rest, **{slot: leaves[slot] for slot in taken}}, len(self.providers)) == root:
+                return True
+        return False
 
     def _signed(self, values: dict[str, object], signature: bytes, signer: str) -> bool:
         return self._signer("Commitment", values, signature) == signer
