@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from hashlib import sha256
 from typing import Any
 
+from assay.api.lasting import LastingProvider, LastingValidator
 from assay.chain.contracts.test_stablecoin import TestStablecoin
 from assay.chain.signer import KeySigner
 from assay.protocol.errors import AssayError
@@ -17,9 +18,7 @@ from assay.roles.assignment import Assignment
 from assay.roles.consumer import Consumer
 from assay.roles.network import AGGREGATOR, LOCK_MAX, VALIDATOR, WINDOW_MIN_S
 from assay.roles.pace import check_pace
-from assay.roles.provider import Provider
 from assay.roles.stage import DECIMALS
-from assay.roles.validator import Validator
 from assay.roles.wake import Wake
 from assay.roles.world import World
 
@@ -33,7 +32,7 @@ BID_SHARES = (0.80, 0.82, 0.84, 0.86)
 """Of the price that a job offers at most."""
 
 
-class CrewProvider(Provider):
+class CrewProvider(LastingProvider):
     """Bids a share of what a job offers, and promises no more than a machine that `shared_by` providers train on."""
 
     def __init__(self, world: World, share: float, shared_by: int) -> None:
@@ -80,7 +79,7 @@ def make_member(world: World, name: str, role: str, sizes: dict[str, int] = SIZE
     """The role that a member plays."""
     if role == "provider":
         return CrewProvider(world, BID_SHARES[int(name.rpartition("-")[2]) % len(BID_SHARES)], sizes[role])
-    kinds: dict[str, Callable[[World], Any]] = {"validator": Validator, "aggregator": Aggregator, KEEPER: Keeper}
+    kinds: dict[str, Callable[[World], Any]] = {"validator": LastingValidator, "aggregator": Aggregator, KEEPER: Keeper}
     return kinds[role](world)
 
 

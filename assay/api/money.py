@@ -1,12 +1,13 @@
 """A person's money on a network: what there is, test money, stakes and pools, what was earned."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from assay.chain.contracts.test_stablecoin import TestStablecoin
 from assay.chain.ledger import Ledger
 from assay.chain.rpc import Rpc
-from assay.protocol.errors import BadInput, Refused
+from assay.protocol.errors import BadInput, Refused, Reverted
 from assay.protocol.units import format_amount
 
 POOLS = {"validator": 0, "aggregator": 1}
@@ -150,19 +151,34 @@ class Till:
     # earnings
 
     def earned(self) -> dict[int, int]:
-        """What waits to be claimed, by job."""
-        count = self.ledger.jobs.job_count()
-        found = {job: self.ledger.rounds.earned(job, self.address) for job in range(1, count + 1)}
-        return {job: units for job, units in found.items() if units}
+        """What waits to be claimed, by job: of jobs that have ended, and not claimed yet."""
+        rounds, found = self.ledger.rounds, {}
+        for job in range(1, self.ledger.jobs.job_count() + 1):
+            # `earned` counts what was claimed too, so the contract is asked what a claim would give now.
+            if rounds.earned(job, self.address):
+                with _unless_over():
+                    found[job] = rounds.claim(job, self.address).ask(self.address)
+        return found
 
     def claim(self, note: Callable[[int, int], None] = lambda *_: None) -> tuple[int, int]:
         """Claims everything that was earned and withdraws what is free: (claimed, withdrawn)."""
         claimed = 0
         for job, units in self.earned().items():
-            self.ledger.rounds.claim(job, self.address).send()
-            note(job, units)
-            claimed += units
+            with _unless_over():
+                self.ledger.rounds.claim(job, self.address).send()
+                note(job, units)
+                claimed += units
         free = self.ledger.vault.free(self.token, self.address)
         if free:
             self.ledger.vault.withdraw(self.token, free).send()
         return claimed, free
+
+
+@contextmanager
+def _unless_over() -> Iterator[None]:
+    """Whoever was faster, perhaps this account in another process, has claimed; and pay vests only at a job's end."""
+    try:
+        yield
+    except Reverted as refusal:
+        if refusal.fields.get("contract_error") not in ("AlreadyDone", "TooEarly"):
+            raise

@@ -7,6 +7,7 @@ from contextlib import contextmanager, suppress
 from typing import Any
 
 from assay.api.home import Home, local_time
+from assay.api.lasting import LastingProvider, LastingValidator
 from assay.api.money import Till
 from assay.api.turns import Turns
 from assay.chain.contracts.jobs import BidCommitted, BidForfeited, BidRevealed, Drawn, Ended, Matched
@@ -17,8 +18,6 @@ from assay.chain.signer import KeySigner
 from assay.protocol.errors import AssayError, Refused
 from assay.protocol.phase import JobPhase
 from assay.roles.aggregator import Aggregator
-from assay.roles.provider import Provider
-from assay.roles.validator import Validator
 from assay.roles.wake import Wake
 from assay.roles.world import World
 
@@ -130,8 +129,8 @@ class Narrator:
 def make_role(world: World, role: str, price: int = 0, *, watch: bool = False) -> Any:
     """The honest role of this name."""
     if role == "provider":
-        return Provider(world, price)
-    return Validator(world, watch=watch) if role == "validator" else Aggregator(world)
+        return LastingProvider(world, price)
+    return LastingValidator(world, watch=watch) if role == "validator" else Aggregator(world)
 
 
 def ready_for(till: Till, role: str) -> str:

@@ -13,6 +13,10 @@ def run(
     port: Annotated[
         int | None, typer.Option(min=1, max=65535, help="Port of the chain on this machine; a free one if left out.")
     ] = None,
+    block_s: Annotated[
+        float | None,
+        typer.Option(min=0.2, max=60, help="Seconds between blocks while the chain is used; 2 if left out."),
+    ] = None,
     rpc: Annotated[
         str | None, typer.Option(metavar="URL", help="Somebody else's node instead of a chain of ours.")
     ] = None,
@@ -52,7 +56,12 @@ def run(
     place = Home.create(home_path(home))
     fresh = not place.is_running()
     if fresh:
-        given: dict[str, object] = {"--port": port, "--rpc": rpc, "--key-file": key_file and key_file.absolute()}
+        given: dict[str, object] = {
+            "--port": port,
+            "--block-s": block_s,
+            "--rpc": rpc,
+            "--key-file": key_file and key_file.absolute(),
+        }
         arguments = [f"{name}={value}" for name, value in given.items() if value] + ["--bare"] * bare
         console = err()
         start(place, arguments, lambda step: None if as_json else console.print(plain(f"· {step}", "dim")))

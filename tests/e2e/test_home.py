@@ -5,6 +5,7 @@ Real time passes: windows are a few seconds, and every wait ends as soon as what
 
 import json
 import os
+import re
 import signal
 import stat
 import subprocess
@@ -81,7 +82,7 @@ def until(done: Callable[[], Any], what: str) -> Any:
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
     place = Place(tmp_path_factory.mktemp("network"))
-    assert place.ask("up")["crew"] == {"provider": 4, "validator": 5, "aggregator": 2}
+    assert place.ask("up", "--block-s", "0.5")["crew"] == {"provider": 4, "validator": 5, "aggregator": 2}
     try:
         yield place
     finally:
@@ -125,31 +126,36 @@ def paid(place: Place, job: int) -> dict[str, int]:
         home.close()
 
 
-def test_a_job_ends_and_is_still_there_after_down_and_up(place: Place) -> None:
-    job = post(place)
-    finish(place, job)
-    before = until(lambda: found if len(found := paid(place, job)) >= 7 else None, "everybody has claimed")
-    assert place.ask("down")["stopped"]
-    assert not place.ask("status")["running"]
-    assert place.ask("down")["stopped"] is False
-    again = place.ask("up")
-    assert again["started"]
-    assert look(place, job).phase == JobPhase.DONE
-    assert paid(place, job) == before
-    assert place.ask("up")["started"] is False
-
-
-@pytest.mark.parametrize("phase", [JobPhase.ENLISTING, JobPhase.RUNNING])
-def test_a_job_goes_on_after_the_process_was_killed(place: Place, phase: JobPhase) -> None:
-    job = post(place, rounds=3)
+def survive(place: Place, job: int, phase: JobPhase) -> None:
+    """Kills the process in a phase of a job, starts it again, and sees the job to its end."""
     until(lambda: look(place, job).phase >= phase, f"job {job} is {phase.name}")
     place.kill()
     down = place.ask("status")
     assert down["running"] is False
     assert down["jobs"] == []
     time.sleep(3)  # the network's time stands still meanwhile
-    place.ask("up")
+    place.ask("up", "--block-s", "0.5")
     finish(place, job)
+
+
+def test_a_job_survives_a_kill_and_is_still_there_after_down_and_up(place: Place) -> None:
+    job = post(place)
+    survive(place, job, JobPhase.RUNNING)
+    before = until(lambda: found if len(found := paid(place, job)) >= 7 else None, "everybody has claimed")
+    assert place.ask("down")["stopped"]
+    assert not place.ask("status")["running"]
+    assert place.ask("down")["stopped"] is False
+    again = place.ask("up", "--block-s", "0.5")
+    assert again["started"]
+    assert look(place, job).phase == JobPhase.DONE
+    assert paid(place, job) == before
+    assert place.ask("up")["started"] is False
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("phase", [JobPhase.DRAWING, JobPhase.ENLISTING])
+def test_a_job_survives_a_kill_in_any_phase_after_bidding(place: Place, phase: JobPhase) -> None:
+    survive(place, post(place, rounds=3), phase)
 
 
 def test_a_person_provides_beside_the_crew_and_is_paid(place: Place) -> None:
@@ -170,6 +176,8 @@ def test_a_person_provides_beside_the_crew_and_is_paid(place: Place) -> None:
         looked = json.loads(provider.stdout.readline())
         (mine,) = [each for each in looked["jobs"] if each["job"] == job]
         assert mine["fits"]
+        words_of = {row["job"]: row.get("words", "") for row in place.ask("status")["jobs"]}
+        assert re.fullmatch(r"waiting for .+, until [\d:]{5,8}", words_of[job]), words_of
         assert mine["earns"] == 2 * int(float(ASKED) * 10**6)
         finish(place, job)
         twice = place.run("provide", *words, signs=True)
@@ -183,21 +191,11 @@ def test_a_person_provides_beside_the_crew_and_is_paid(place: Place) -> None:
     events = [json.loads(line)["event"] for line in said.splitlines()]
     for event in ("Bid", "BidOpened", "Matched", "Trained", "Finalised", "Claimed", "Stopped"):
         assert event in events, events
-    assert paid(place, job)[got["address"]] == 2 * int(float(ASKED) * 10**6)
+    assert paid(place, job)[got["address"]] == 2 * look(place, job).price
     claimed = place.ask("claim", "--account", "alice", signs=True)
     assert float(claimed["wallet"]) > 9_500
     begun = place.ask("unstake", "--account", "alice", signs=True)
     assert begun["begun"] == "500"
-
-
-def test_status_says_who_waits_for_what(place: Place) -> None:
-    job = post(place, rounds=1, bid_s="12s")
-    words = until(
-        lambda: next((row.get("words") for row in place.ask("status")["jobs"] if row["job"] == job), None), "a wait"
-    )
-    assert words.startswith("waiting for ")
-    assert ", until " in words
-    finish(place, job)
 
 
 def test_doctor_is_content(place: Place) -> None:
