@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 from assay.api.home import Home
@@ -51,20 +52,27 @@ def stop(home: Home) -> bool:
     """Ends the process and waits until it is gone; False where there was none. Errors: `Unavailable`."""
     if not home.is_running():
         return False
-    try:
-        number = int(home.lock.words)
-        os.kill(number, signal.SIGTERM)
-    except (ValueError, OSError) as error:
-        if not home.is_running():
-            return True
-        raise Unavailable("the network's process cannot be told to stop", hint=f"{error!s:.100}") from None
+    _send(home, signal.SIGTERM)
     until_s = time.monotonic() + STOP_S
     while home.is_running():
         if time.monotonic() > until_s:
-            os.kill(number, getattr(signal, "SIGKILL", signal.SIGTERM))
+            _send(home, getattr(signal, "SIGKILL", signal.SIGTERM))
             until_s += STOP_S
         time.sleep(POLL_S)
     return True
+
+
+def _send(home: Home, number: signal.Signals) -> None:
+    """A signal to the process that holds the home, if it is one of ours: numbers of processes are used again."""
+    try:
+        process = int(home.lock.words)
+        command = Path(f"/proc/{process}/cmdline")
+        if command.exists() and b"assay.api.host" not in command.read_bytes():
+            raise OSError(f"process {process} is another program")
+        os.kill(process, number)
+    except (ValueError, OSError) as error:
+        if home.is_running():
+            raise Unavailable("the network's process cannot be told to stop", hint=f"{error!s:.100}") from None
 
 
 def read_log(home: Home) -> Iterator[dict[str, Any]]:

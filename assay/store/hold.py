@@ -2,12 +2,14 @@
 
 import os
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
 from assay.protocol.errors import BadInput
 
 WORDS_LIMIT_BYTES = 200
+GLANCE_S = 0.2
 
 
 class Hold:
@@ -24,9 +26,13 @@ class Hold:
             handle = os.open(self.path, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o600)
         except OSError as error:
             raise BadInput(f"cannot open {self.path}: {error.strerror}", hint="name another --home") from None
-        if not _lock(handle):
-            os.close(handle)
-            return False
+        until_s = time.monotonic() + GLANCE_S
+        while not _lock(handle):
+            # Somebody who only looks holds it for a moment, so one no is not enough.
+            if time.monotonic() > until_s:
+                os.close(handle)
+                return False
+            time.sleep(GLANCE_S / 20)
         os.ftruncate(handle, 0)
         os.pwrite(handle, words.encode()[:WORDS_LIMIT_BYTES], 0)
         self._handle = handle
@@ -40,7 +46,7 @@ class Hold:
             return False
         handle = os.open(self.path, os.O_RDWR)
         try:
-            return not _lock(handle)
+            return not _lock(handle, shared=True)
         finally:
             os.close(handle)
 
@@ -56,12 +62,13 @@ class Hold:
     def release(self) -> None:
         """Lets go."""
         if self._handle is not None:
+            os.ftruncate(self._handle, 0)
             os.close(self._handle)
             self._handle = None
 
 
-def _lock(handle: int) -> bool:
-    """An exclusive lock that goes with the handle; False where somebody has one."""
+def _lock(handle: int, *, shared: bool = False) -> bool:
+    """A lock that goes with the handle; False where somebody has one. Those who only look share theirs."""
     try:
         if sys.platform == "win32":
             import msvcrt
@@ -72,7 +79,7 @@ def _lock(handle: int) -> bool:
         else:
             import fcntl
 
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(handle, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
     except OSError:
         return False
     return True

@@ -123,6 +123,43 @@ class TestHold:
         assert one.words == "second"
         other.release()
 
+    def test_who_only_looks_is_in_nobodys_way(self, tmp_path: Path) -> None:
+        """Neither in that of others who look, nor for long in that of who takes it."""
+        held, stop = Hold(tmp_path / "lock"), threading.Event()
+        assert held.take("x")
+        held.release()
+        assert held.words == "", "a number that is no longer ours must not be signalled"
+        seen: list[bool] = []
+
+        def look() -> None:
+            while not stop.is_set():
+                seen.append(Hold(tmp_path / "lock").is_taken())
+
+        lookers = [threading.Thread(target=look) for _ in range(3)]
+        for looker in lookers:
+            looker.start()
+        for _ in range(20):
+            assert held.take("x")
+            held.release()
+        before = len(seen)
+        while len(seen) < before + 200:
+            pass
+        stop.set()
+        for looker in lookers:
+            looker.join()
+        assert not any(seen[before + 10 :])
+
+    def test_nobody_elses_process_is_told_to_stop(self, tmp_path: Path) -> None:
+        home = Home.create(tmp_path)
+        program = "import time; time.sleep(60)"
+        with subprocess.Popen([sys.executable, "-c", program]) as stranger:
+            assert home.lock.take(str(stranger.pid))
+            with pytest.raises(Unavailable, match="cannot be told"):
+                stop(home)
+            assert stranger.poll() is None
+            stranger.kill()
+        home.lock.release()
+
     def test_a_killed_process_holds_nothing(self, tmp_path: Path) -> None:
         program = (
             "import sys, time; from pathlib import Path; from assay.store.hold import Hold\n"
