@@ -21,12 +21,14 @@ from home_job import PASSWORD, open_account, post_tiny, view
 
 from assay.api.home import Home
 from assay.api.money import Till
-from assay.chain.contracts.rounds import Claimed
+from assay.chain.contracts.jobs import BidCommitted, BidForfeited, Unenlisted
+from assay.chain.contracts.rounds import Claimed, Disproved, Late, Penalised, Voided
 from assay.protocol.phase import JobPhase
 
 pytestmark = pytest.mark.xdist_group("home")
 WAIT_S = 120.0
 ASKED = "9"
+LOSSES = (BidForfeited, Unenlisted, Disproved, Late, Penalised, Voided)
 QUICK = {"bid_s": "6s", "reveal_s": "4s", "open_s": "6s"}
 
 
@@ -47,9 +49,9 @@ class Place:
     def run(self, verb: str, *arguments: str, signs: bool = False) -> "subprocess.CompletedProcess[str]":
         pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
         with self.start(verb, *arguments, signs=signs, **pipes) as process:
-            said, troubled = process.communicate(timeout=WAIT_S)
+            told, troubled = process.communicate(timeout=WAIT_S)
         assert "Traceback" not in troubled, troubled
-        return subprocess.CompletedProcess(process.args, process.returncode, said, troubled)
+        return subprocess.CompletedProcess(process.args, process.returncode, told, troubled)
 
     def ask(self, verb: str, *arguments: str, signs: bool = False, code: int = 0) -> dict[str, Any]:
         done = self.run(verb, *arguments, "--json", signs=signs)
@@ -115,20 +117,27 @@ def finish(place: Place, job: int) -> None:
         home.close()
 
 
-def paid(place: Place, job: int) -> dict[str, int]:
+def said(place: Place, job: int, *kinds: type[Any]) -> list[Any]:
+    """What the contracts have said of a job."""
     home = place.home
     try:
         ledger = home.ledger()
         events = [ledger.decode(log) for log in ledger.open_cursor().drain().added]
-        claims = [each.event for each in events if each is not None and isinstance(each.event, Claimed)]
-        return {claim.account: claim.amount for claim in claims if claim.job == job}
+        found = [each.event for each in events if each is not None and isinstance(each.event, kinds)]
+        return [event for event in found if event.job == job]
     finally:
         home.close()
+
+
+def paid(place: Place, job: int) -> dict[str, int]:
+    return {claim.account: claim.amount for claim in said(place, job, Claimed)}
 
 
 def survive(place: Place, job: int, phase: JobPhase) -> None:
     """Kills the process in a phase of a job, starts it again, and sees the job to its end."""
     until(lambda: look(place, job).phase >= phase, f"job {job} is {phase.name}")
+    if phase == JobPhase.BIDDING:
+        until(lambda: len(said(place, job, BidCommitted)) == 4, "all bids are sealed")
     place.kill()
     down = place.ask("status")
     assert down["running"] is False
@@ -136,6 +145,7 @@ def survive(place: Place, job: int, phase: JobPhase) -> None:
     time.sleep(3)  # the network's time stands still meanwhile
     place.ask("up", "--block-s", "0.5")
     finish(place, job)
+    assert not said(place, job, *LOSSES), "everybody was honest, and is not blamed for a crash"
 
 
 def test_a_job_survives_a_kill_and_is_still_there_after_down_and_up(place: Place) -> None:
@@ -153,8 +163,8 @@ def test_a_job_survives_a_kill_and_is_still_there_after_down_and_up(place: Place
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("phase", [JobPhase.DRAWING, JobPhase.ENLISTING])
-def test_a_job_survives_a_kill_in_any_phase_after_bidding(place: Place, phase: JobPhase) -> None:
+@pytest.mark.parametrize("phase", [JobPhase.BIDDING, JobPhase.DRAWING, JobPhase.ENLISTING])
+def test_a_job_survives_a_kill_in_any_phase(place: Place, phase: JobPhase) -> None:
     survive(place, post(place, rounds=3), phase)
 
 
@@ -185,10 +195,10 @@ def test_a_person_provides_beside_the_crew_and_is_paid(place: Place) -> None:
         assert "another process" in twice.stdout
         until(lambda: got["address"] in paid(place, job), "alice has claimed")
         provider.send_signal(signal.SIGINT)
-        said, troubled = provider.communicate(timeout=WAIT_S)
+        told, troubled = provider.communicate(timeout=WAIT_S)
         limit.cancel()
     assert provider.returncode == 0, troubled
-    events = [json.loads(line)["event"] for line in said.splitlines()]
+    events = [json.loads(line)["event"] for line in told.splitlines()]
     for event in ("Bid", "BidOpened", "Matched", "Trained", "Finalised", "Claimed", "Stopped"):
         assert event in events, events
     assert paid(place, job)[got["address"]] == 2 * look(place, job).price
