@@ -11,7 +11,7 @@ from pathlib import Path
 
 import click
 
-from assay.cli.verbs import INTERRUPTED, UNREAD, VERBS, command
+from assay.cli.verbs import FOUND, INTERRUPTED, UNREAD, VERBS, command
 from assay.protocol.errors import AssayError
 
 FOLDER = Path("docs/reference")
@@ -79,11 +79,16 @@ def _cli() -> Iterator[str]:
         yield f"## assay {name}"
         yield cleandoc(verb.help or "").replace("`\n\n- `", "`\n- `")
         rows = [
+            (f"`{argument.metavar or argument.name}`", getattr(argument, "help", ""), "")
+            for argument in verb.params
+            if isinstance(argument, click.Argument)
+        ]
+        rows += [
             (f"`{', '.join(option.opts)}`{_metavar(option)}", option.help or "", _default(option))
             for option in verb.params
             if isinstance(option, click.Option)
         ]
-        yield _table(("option", "what it does", "default"), rows)
+        yield _table(("argument or option", "what it does", "default"), rows)
 
 
 def _metavar(option: click.Option) -> str:
@@ -110,6 +115,7 @@ def _errors() -> Iterator[str]:
     )
     rows = [("", "0", "Done."), ("", "1", "A bug: please report it with its traceback.")]
     rows += [(f"`{error.code}`", str(error.exit_code), getdoc(error) or "") for error in error_tree()]
+    rows.append(("", str(FOUND), "An audit, a replay or the check of a bundle found what is not as it was committed."))
     rows.append(("", str(INTERRUPTED), "Interrupted by Ctrl-C."))
     rows.append(("", str(UNREAD), "Whoever read the output has left, like `head`."))
     yield _table(("code", "exit code", "meaning"), rows)
@@ -128,8 +134,9 @@ def _job_file() -> Iterator[str]:
 
     yield "# The job file"
     yield (
-        "**No verb takes a job file yet**: the demo composes its own job. In Python, `assay.protocol.job.Job.parse`"
-        " reads the text of one and refuses what does not hold, and `assay.market.quote.quote` says what it costs."
+        "`assay init` writes one with a comment on every key, `assay quote` says what it costs, `assay post` posts it;"
+        " [your own model](../tutorials/your-model.md) shows how. In Python, `assay.Job.load` reads one and refuses"
+        " what does not hold."
     )
     yield (
         "A TOML file, one section per stage of a job. Keys without a default must be given. Amounts are decimal text in"

@@ -1,7 +1,7 @@
 """The table of verbs, and how running one ends: its exit code, or a message with a hint instead of a traceback.
 
-Exit codes: 0 done, 2 wrong usage, 3 to 7 a refusal (docs/reference/errors.md), 130 interrupted, 141 when whoever read
-the output has left. A bug crashes with 1.
+Exit codes: 0 done, 2 wrong usage, 3 to 7 a refusal (docs/reference/errors.md), 8 found to differ from what was
+committed, 130 interrupted, 141 when whoever read the output has left. A bug crashes with 1.
 """
 
 import difflib
@@ -9,13 +9,40 @@ import errno
 import os
 import sys
 from importlib import import_module
-from typing import Annotated, Any
+from typing import Annotated, Any, get_type_hints
 
 import click
 import typer
 from typer.core import TyperGroup
 
-VERBS = ("demo", "zoo", "version")
+VERBS = (
+    "demo",
+    "up",
+    "down",
+    "status",
+    "doctor",
+    "faucet",
+    "init",
+    "quote",
+    "post",
+    "watch",
+    "cancel",
+    "fetch",
+    "audit",
+    "replay",
+    "models",
+    "infer",
+    "export",
+    "verify-bundle",
+    "provide",
+    "validate",
+    "aggregate",
+    "stake",
+    "unstake",
+    "claim",
+    "zoo",
+    "version",
+)
 """In the order in which help lists them; each is the function `run` of the module of its name."""
 
 INTERRUPTED = 130
@@ -24,6 +51,8 @@ UNREAD = 141
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 """What a stream answers when what it writes to takes no more; errors about a file carry its name."""
 HELP = {"help_option_names": ["-h", "--help"]}
+FOUND = 8
+"""What was looked at is not as it was committed: the end of an audit, a replay or a bundle's check."""
 
 _ABOUT = """Train on strangers' machines and pay only for training that tests true.
 
@@ -43,8 +72,10 @@ class Verbs(TyperGroup):
         if cmd_name not in VERBS:
             return None
         verb = typer.Typer(add_completion=False, rich_markup_mode="markdown", context_settings=HELP)
-        verb.command(cmd_name)(import_module(f"assay.cli.{cmd_name}").run)
+        run = import_module(f"assay.cli.{cmd_name.replace('-', '_')}").run
+        verb.command(cmd_name)(run)
         command = typer.main.get_command(verb)
+        _restore_help(command, run)
         command.name = cmd_name
         return command
 
@@ -58,6 +89,15 @@ class Verbs(TyperGroup):
             advice = f'did you mean "{near[0]}"?' if near else f"verbs are {', '.join(VERBS)}"
             ctx.fail(f'there is no verb "{name}"; {advice}')
         return super().resolve_command(ctx, args)
+
+
+def _restore_help(command: click.Command, run: Any) -> None:
+    """Arguments' sentences, which typer sets and click from 8.5 on sets back to nothing."""
+    hints = get_type_hints(run, include_extras=True)
+    for parameter in command.params:
+        if isinstance(parameter, click.Argument) and parameter.name in hints:
+            notes = getattr(hints[parameter.name], "__metadata__", ())
+            setattr(parameter, "help", next((note.help for note in notes if hasattr(note, "help")), None))  # noqa: B010
 
 
 def command() -> click.Command:

@@ -97,6 +97,17 @@ def check_emit(
     return compared(place, emit_root(emit, start, end, plan), transcript.leaves[-1].update_root)
 
 
+def check_aggregate(
+    aggregate: Runs, start: Sequence[Tensor], updates: Sequence[Sequence[Tensor]], end_root: bytes
+) -> Verdict:
+    """Whether a round's end state is the aggregate of the included updates, in the order of their slots."""
+    place = Place(Part.AGGREGATE)
+    outputs = aggregate.run([*start, *(tensor for update in updates for tensor in update)])
+    if isinstance(outputs, Fault):
+        return _fault(place, fault_of(0, outputs), outputs)
+    return compared(place, state_root(outputs), end_root)
+
+
 def audit_slot(
     step: Runs, emit: Runs, start: Sequence[Tensor], feed: Feed, plan: Plan, transcript: Transcript
 ) -> list[Verdict]:

@@ -1,0 +1,53 @@
+"""A job file on disk: read with limits, and remembering its folder, from which the paths in it are meant."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from assay.protocol import job as protocol
+from assay.protocol.errors import BadInput, Refused
+
+FILE_MAX_BYTES = 1 << 20
+
+
+@dataclass(frozen=True)
+class Job(protocol.Job):
+    """A job file's content. `folder`: where relative paths and modules of it are looked for."""
+
+    folder: Path = Path()
+
+    @classmethod
+    def load(cls, path: Path | str) -> "Job":
+        """The job in a TOML file. Errors: `BadInput` with the field, what it may hold and a fix; `Refused`."""
+        path = Path(path)
+        try:
+            job = cls.parse(read_text(path))
+        except (BadInput, Refused) as error:
+            error.fields.setdefault("file", str(path))
+            raise
+        return replace(job, folder=path.parent)
+
+    @classmethod
+    def parse(cls, text: str) -> "Job":
+        """The job in the text of a TOML file; paths in it are meant from the working folder."""
+        job = super().parse(text)
+        assert isinstance(job, cls)
+        return job
+
+
+def read_text(path: Path) -> str:
+    """A small text file. Errors: `BadInput`."""
+    try:
+        if not path.is_file():
+            raise BadInput(f"there is no job file {path}", hint="write one with: assay init", file=str(path))
+        with path.open("rb") as file:
+            content = file.read(FILE_MAX_BYTES + 1)
+    except OSError as error:
+        raise BadInput(
+            f"cannot read {path}: {error.strerror}", hint="name a file that you may read", file=str(path)
+        ) from error
+    if len(content) > FILE_MAX_BYTES:
+        raise BadInput(f"{path} is larger than {FILE_MAX_BYTES} bytes", hint="is it a job file?", file=str(path))
+    try:
+        return content.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise BadInput(f"{path} is not text in UTF-8", hint="is it a job file?", file=str(path)) from error

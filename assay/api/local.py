@@ -1,0 +1,102 @@
+"""A network of one's own inside this process, for notebooks and tests: real contracts, honest parties, simulated time.
+
+It is gone when the process ends. Parties join as jobs are posted, with stakes to spare.
+"""
+
+import time
+from dataclasses import replace
+from secrets import token_bytes
+
+import torch
+
+from assay.api.client import Client
+from assay.api.draft import Token
+from assay.chain.contracts.containers import Order
+from assay.protocol.errors import Unavailable
+from assay.roles.aggregator import Aggregator
+from assay.roles.network import AGGREGATOR, PATIENT_BLOCKS, VALIDATOR, Network
+from assay.roles.provider import Provider
+from assay.roles.validator import Validator
+from assay.roles.wake import IDLE, Wake
+from assay.roles.world import World
+from assay.store.port import Blobs
+
+STUCK_MAX = 1_000
+WEALTH = 10**12
+"""Units of the test stablecoin that each party starts with: a million."""
+STAKE = 10**11
+STANDARD = {"provider": 4, "validator": 5, "aggregator": 2}
+
+
+class EagerProvider(Provider):
+    """Bids a tenth below whatever ceiling a job has."""
+
+    def bid(self, job: int) -> Wake:
+        """As a provider does, at its own price for this job."""
+        self.price = max(1, self.clerk.order(job).price_ceiling * 9 // 10)
+        return super().bid(job)
+
+
+class LocalNetwork:
+    """A network and its crew. The same `seed` gives the same keys; without one they are random."""
+
+    def __init__(self, seed: bytes | None = None, wealth: int = WEALTH) -> None:
+        # Tensors this small are slower on two threads than on one; the bits are the same.
+        torch.set_num_threads(1)
+        self.network = Network(seed or token_bytes(32), time.perf_counter)
+        self.token = Token(self.network.token.address, self.network.token.symbol(), self.network.token.decimals())
+        self.wealth = wealth
+        self._idle = self._stuck = 0
+        self._crew = dict.fromkeys(STANDARD, 0)
+        self.man(STANDARD)
+
+    @property
+    def blobs(self) -> Blobs:
+        """Where everybody's bytes are."""
+        return self.network.blobs
+
+    def man(self, wanted: dict[str, int]) -> None:
+        """Lets parties in until there are as many as wanted of each role."""
+        kinds = {"provider": EagerProvider, "validator": Validator, "aggregator": Aggregator}
+        pools = {"provider": None, "validator": VALIDATOR, "aggregator": AGGREGATOR}
+        for role, count in wanted.items():
+            while self._crew[role] < count:
+                self._crew[role] += 1
+                name = f"{role}-{self._crew[role]}"
+                world = self.network.world(name, WEALTH)
+                self.network.stake(world, STAKE, pools[role])
+                self.network.parties[name] = kinds[role](world, 1) if role == "provider" else kinds[role](world)
+
+    def man_for(self, order: Order) -> None:
+        """Enough parties for an order, and one validator to spare."""
+        self.man({"provider": order.providers, "validator": order.validators + 1})
+
+    def client(self, name: str = "consumer") -> Client:
+        """An account with money of its own."""
+        world = self.network.worlds.get(name) or self.network.world(name, self.wealth)
+
+        def open_world() -> World:
+            return replace(world, peers=self.network.board.peers(world.address))
+
+        return Client(open_world, self.token, self.pass_time, self.man_for)
+
+    def pass_time(self, wake: Wake = IDLE) -> None:
+        """A turn for everybody; when nobody acts a block, and at last the next deadline."""
+        ground = self.network.ground
+        for role in self.network.parties.values():
+            wake |= role.tick()
+        if wake.acted:
+            self._idle = self._stuck = 0
+            return
+        self._idle, self._stuck = self._idle + 1, self._stuck + 1
+        if self._stuck > STUCK_MAX:
+            raise Unavailable("the network has come to a standstill", hint="this is a bug: please report it")
+        if self._idle > PATIENT_BLOCKS and wake.at_s is not None and wake.at_s > ground.now_s():
+            ground.approach(wake.at_s)
+            self._idle = 0
+        else:
+            ground.pass_block()
+
+    def close(self) -> None:
+        """Ends it."""
+        self.network.ground.close()

@@ -1,0 +1,111 @@
+"""Starting and stopping a home's background process, and reading what it has said."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from assay.api.home import Home
+from assay.protocol.errors import AssayError, BadInput, Malformed, Refused, Unavailable
+from assay.protocol.plain import read_plain
+
+START_S, STOP_S = 300.0, 60.0
+POLL_S = 0.1
+LOG_LIMIT_BYTES, LINE_LIMIT_BYTES = 4 << 20, 1 << 16
+TURNED_AWAY = 75
+"""Exit code of a process that found another one at work in its home."""
+
+
+def start(home: Home, arguments: list[str], say: Callable[[str], None]) -> None:
+    """Starts the process and returns when it is ready. Errors: those it ends with, `Unavailable` when it is late."""
+    path = home.path / "network.log"
+    if path.exists():
+        os.replace(path, path.with_suffix(".log.1"))
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    command = [sys.executable, "-m", "assay.api.host", str(home.path), *arguments]
+    with open(handle, "wb") as log:
+        process = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True, close_fds=True
+        )
+    until_s, heard = time.monotonic() + START_S, 0
+    while time.monotonic() < until_s:
+        ended = process.poll()
+        lines = list(read_log(home))
+        for line in lines[heard:]:
+            if line.get("event") == "Entered":
+                say(str(line.get("step")))
+            if line.get("event") == "Ready":
+                return
+        heard = len(lines)
+        if ended is not None:
+            raise _failure(home, ended)
+        time.sleep(POLL_S)
+    process.terminate()
+    raise Unavailable(f"the network is not ready after {START_S:.0f} s", hint=f"see {path}")
+
+
+def stop(home: Home) -> bool:
+    """Ends the process and waits until it is gone; False where there was none. Errors: `Unavailable`."""
+    if not home.is_running():
+        return False
+    _send(home, signal.SIGTERM)
+    until_s = time.monotonic() + STOP_S
+    while home.is_running():
+        if time.monotonic() > until_s:
+            _send(home, getattr(signal, "SIGKILL", signal.SIGTERM))
+            until_s += STOP_S
+        time.sleep(POLL_S)
+    return True
+
+
+def _send(home: Home, number: signal.Signals) -> None:
+    """A signal to the process that holds the home, if it is one of ours: numbers of processes are used again."""
+    try:
+        process = int(home.lock.words)
+        command = Path(f"/proc/{process}/cmdline")
+        if command.exists() and b"assay.api.host" not in command.read_bytes():
+            raise OSError(f"process {process} is another program")
+        os.kill(process, number)
+    except (ValueError, OSError) as error:
+        if home.is_running():
+            raise Unavailable("the network's process cannot be told to stop", hint=f"{error!s:.100}") from None
+
+
+def read_log(home: Home) -> Iterator[dict[str, Any]]:
+    """Events of the background process since it was last started; lines that are none are left out."""
+    try:
+        with (home.path / "network.log").open("rb") as file:
+            lines = file.read(LOG_LIMIT_BYTES).splitlines()
+    except OSError:
+        return
+    for line in lines:
+        try:
+            event = read_plain(line, LINE_LIMIT_BYTES, 4)
+        except Malformed:
+            continue
+        if isinstance(event, dict):
+            yield event
+
+
+def crew_of(home: Home) -> list[dict[str, str]]:
+    """name, role and address of the local crew's members, while it is there."""
+    if not home.is_running():
+        return []
+    seated = [line for line in read_log(home) if line.get("event") == "Seated"]
+    return [{key: str(line.get(key)) for key in ("name", "role", "address")} for line in seated]
+
+
+def _failure(home: Home, code: int) -> AssayError:
+    hint = f"see {home.path / 'network.log'}"
+    if code == TURNED_AWAY:
+        return Unavailable("another process is bringing this network up", hint="assay status")
+    for line in read_log(home):
+        if line.get("event") == "Failed":
+            kinds = {kind.code: kind for kind in (BadInput, Malformed, Refused, Unavailable)}
+            kind = kinds.get(str(line.get("error")), Unavailable)
+            return kind(str(line.get("message")), hint=str(line.get("hint") or hint))
+    return Unavailable(f"the network's process ended with code {code}", hint=hint)

@@ -1,0 +1,236 @@
+"""A user's own model: found by its name, its loss and optimizer put into the words of a job file, captured.
+
+A job file names `module:function`; what stands there is called with the job's options and gives an `nn.Module`. It runs
+on the machine of whoever posts, and nowhere else: what is published is the captured program.
+"""
+
+import sys
+from dataclasses import dataclass, replace
+from importlib import import_module
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import torch
+import torch.nn.functional as functional
+from torch import Tensor, nn
+
+from assay.aggregate.rules import get_rule
+from assay.api.job import Job
+from assay.protocol import keys
+from assay.protocol.errors import AssayError, BadInput, Unsupported
+from assay.protocol.sections import Optimizer
+from assay.store.samples import Samples
+from assay.work.capture import capture as capture_programs
+from assay.work.program import Bundle
+
+LOSSES: dict[object, str] = {functional.cross_entropy: "cross_entropy", functional.mse_loss: "mse"}
+LOSS_KINDS: dict[type[nn.Module], tuple[str, dict[str, object]]] = {
+    nn.CrossEntropyLoss: (
+        "cross_entropy",
+        {"weight": None, "ignore_index": -100, "reduction": "mean", "label_smoothing": 0.0},
+    ),
+    nn.MSELoss: ("mse", {"reduction": "mean"}),
+}
+"""Losses that a job file can name, and the settings with which they are those."""
+
+
+@dataclass
+class OwnModel:
+    """A module and how it is trained: `loss` by name, `optimizer` as a job file has it; None where the job says."""
+
+    module: nn.Module
+    loss: str | None = None
+    optimizer: dict[str, Any] | None = None
+    name: str = ""
+
+    def settle(self, job: Job) -> Job:
+        """The job with this model's name, loss and optimizer in it."""
+        model, train = job.model, job.train
+        if self.name:
+            model = replace(model, architecture=self.name, options=())
+        if self.loss is not None:
+            model = replace(model, loss=self.loss)
+        if self.optimizer is not None:
+            optimizer = keys.read_section(Optimizer, self.optimizer, "train.optimizer")
+            train = replace(train, optimizer=optimizer)
+        return replace(job, model=model, train=train)
+
+    def capture(self, job: Job, samples: Samples) -> Bundle:
+        """The programs of a job, at its batch's shape. Errors: `Unsupported` with the operator and its source line;
+        `BadInput`."""
+        size = job.train.batch_size
+        x = torch.zeros((size, *samples.x.shape[1:]), dtype=torch.from_numpy(samples.x[:1]).dtype)
+        y = torch.zeros((size, *samples.y.shape[1:]), dtype=torch.from_numpy(samples.y[:1]).dtype)
+        optimizer = keys.write_section(job.train.optimizer)
+        rule = get_rule(job.aggregate.rule, job.aggregate.byzantine_max)
+        try:
+            return capture_programs(
+                self.module,
+                job.model.loss,
+                optimizer,
+                x,
+                y,
+                job.train.arithmetic,
+                counts=range(job.aggregate.reports_min, job.match.providers + 1),
+                init=job.model.init,
+                rule=rule,
+            )
+        except AssayError as error:
+            if "init=" in error.hint:
+                error.hint = 'set model.init = "given"'
+            raise
+        except (RuntimeError, TypeError, ValueError, IndexError) as error:
+            # The user's own code met a batch that it was not written for: their error, with their words.
+            words = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+            raise BadInput(
+                f"the model does not take this data: {words}",
+                hint=f"a batch has x {list(x.shape)} {_name(x)} and y {list(y.shape)} {_name(y)}",
+                key="model.architecture",
+            ) from error
+
+
+def capture(
+    model: nn.Module,
+    loss: object = None,
+    optimizer: object = None,
+    x: Tensor | None = None,
+    y: Tensor | None = None,
+) -> OwnModel:
+    """A module with the loss and optimizer that it is trained with, as PyTorch has them or as a job file names them.
+
+    `loss`: "cross_entropy", "mse", their functions or modules. `optimizer`: SGD, Adam or AdamW of `torch.optim`, or a
+    table like `{"name": "sgd", "lr": 0.1}`. What is left out the job file says. With a batch `x`, `y` the programs are
+    captured once here, so that an operator without an exact form is refused at once. Errors: `Unsupported`, `BadInput`.
+    """
+    if not isinstance(model, nn.Module):
+        raise BadInput(f"{type(model).__name__} is not an nn.Module", hint="give the model itself, not its class")
+    kind = type(model)
+    own = OwnModel(model, read_loss(loss), read_optimizer(optimizer), f"{_plain(kind.__module__)}:{kind.__name__}")
+    if x is not None and y is not None:
+        chosen = own.optimizer or {"name": "sgd", "lr": 0.1}
+        capture_programs(model, own.loss or "cross_entropy", chosen, x, y, counts=(1,))
+    return own
+
+
+def read_loss(loss: object) -> str | None:
+    """A loss's name in a job file. Errors: `Unsupported` for one that has none."""
+    if loss is None or (isinstance(loss, str) and loss in LOSSES.values()):
+        return loss if loss is None else str(loss)
+    if isinstance(loss, nn.Module) and type(loss) in LOSS_KINDS:
+        name, settings = LOSS_KINDS[type(loss)]
+        odd = [key for key, value in settings.items() if getattr(loss, key, value) != value]
+        if not odd:
+            return name
+        raise Unsupported(f"{type(loss).__name__} with {odd[0]} has no name in a job file", hint=f"leave out {odd[0]}")
+    if callable(loss) and loss in LOSSES:
+        return LOSSES[loss]
+    raise Unsupported(
+        f"the loss {getattr(loss, '__name__', type(loss).__name__)!r} has no name in a job file",
+        hint=f"use one of {', '.join(LOSSES.values())}",
+    )
+
+
+def read_optimizer(optimizer: object) -> dict[str, Any] | None:
+    """An optimizer as a job file's table. Errors: `Unsupported` for a kind or setting that it cannot say."""
+    if optimizer is None:
+        return None
+    if isinstance(optimizer, dict):
+        return dict(optimizer)
+    if not isinstance(optimizer, torch.optim.Optimizer):
+        raise BadInput(
+            f"{type(optimizer).__name__} is not an optimizer",
+            hint='give torch.optim.SGD, AdamW or {"name": "sgd", ...}',
+        )
+    if len(optimizer.param_groups) != 1:
+        raise Unsupported("an optimizer of several parameter groups", hint="train all parameters by one rule")
+    group, kind = optimizer.param_groups[0], type(optimizer)
+    if kind is torch.optim.SGD:
+        _refuse_settings(kind, group, {"dampening": 0, "maximize": False})
+        table = {"name": "sgd", "momentum": float(group["momentum"]), "nesterov": bool(group["nesterov"])}
+    elif kind is torch.optim.AdamW or (kind is torch.optim.Adam and not group["weight_decay"]):
+        _refuse_settings(kind, group, {"amsgrad": False, "maximize": False})
+        table = {"name": "adamw", "betas": [float(beta) for beta in group["betas"]], "eps": float(group["eps"])}
+    else:
+        raise Unsupported(f"the optimizer {kind.__name__}", hint="use torch.optim.SGD, or AdamW")
+    return {**table, "lr": float(group["lr"]), "weight_decay": float(group["weight_decay"])}
+
+
+def _refuse_settings(kind: type, group: dict[str, Any], plain: dict[str, object]) -> None:
+    for setting, value in plain.items():
+        if group.get(setting, value) != value:
+            raise Unsupported(f"{kind.__name__} with {setting} = {group[setting]}", hint=f"leave out {setting}")
+
+
+def load_architecture(job: Job) -> OwnModel:
+    """The model that a job file names, made by its function or class. Errors: `BadInput` with the user's own error."""
+    module_name, _, name = job.model.architecture.partition(":")
+    module = _import(module_name, job.folder)
+    factory = getattr(module, name, None)
+    if not callable(factory):
+        known = sorted(each for each, value in vars(module).items() if callable(value) and not each.startswith("_"))
+        raise BadInput(
+            f"{module_name} has no {name}", hint=keys.nearest(name, known or ["nothing"]), key="model.architecture"
+        )
+    try:
+        made = factory(**dict(job.model.options))
+    except Exception as error:
+        raise _theirs(error, f"{module_name}:{name} cannot be made", "model.options") from error
+    if not isinstance(made, nn.Module):
+        raise BadInput(
+            f"{module_name}:{name} gives {type(made).__name__}, not an nn.Module",
+            hint="name a class, or a function that returns a module",
+            key="model.architecture",
+        )
+    return OwnModel(made)
+
+
+def _import(name: str, folder: Path) -> ModuleType:
+    path = folder.joinpath(*name.split(".")).with_suffix(".py")
+    try:
+        if not path.is_file():
+            return import_module(name)
+        # Under a name of its own, so that a file called like an installed package hides nothing and is not hidden.
+        spec = spec_from_file_location(f"assay_own.{name}", path)
+        assert spec is not None
+        assert spec.loader is not None
+        module = module_from_spec(spec)
+        sys.modules[spec.name] = module
+        sys.path.insert(0, str(folder.absolute()))
+        try:
+            spec.loader.exec_module(module)
+        finally:
+            sys.path.remove(str(folder.absolute()))
+        return module
+    except ModuleNotFoundError as error:
+        if error.name is not None and name.split(".")[0] == error.name.split(".")[0]:
+            raise BadInput(
+                f"there is no module {name}, neither {path} nor installed",
+                hint="put the Python file beside the job file",
+                key="model.architecture",
+            ) from error
+        raise _theirs(error, f"{path.name} cannot be imported", "model.architecture") from error
+    except Exception as error:
+        raise _theirs(error, f"{path.name} cannot be imported", "model.architecture") from error
+
+
+def _theirs(error: Exception, what: str, key: str) -> BadInput:
+    """A user's own error: its words and the last line of theirs that it passed, no traceback."""
+    trace, place = error.__traceback__, ""
+    while trace is not None:
+        path = Path(trace.tb_frame.f_code.co_filename)
+        if "assay" not in path.parts and path.suffix == ".py" and "importlib" not in path.parts:
+            place = f" at {path.name}:{trace.tb_lineno}"
+        trace = trace.tb_next
+    words = f"{type(error).__name__}: {error}".splitlines()[0][:200]
+    return BadInput(f"{what}{place}: {words}", hint="mend it, or give other model.options", key=key)
+
+
+def _name(tensor: Tensor) -> str:
+    return str(tensor.dtype).removeprefix("torch.")
+
+
+def _plain(module: str) -> str:
+    name = module.removeprefix("assay_own.")
+    return name if name.replace(".", "_").isidentifier() and name != "__main__" else "main"

@@ -1,0 +1,475 @@
+"""Checking a bundle of evidence offline: does what was signed and opened fit what the chain said, and the money too?
+
+Nothing here needs torch or a network. What it takes on trust are the logs themselves, which any node of that chain can
+confirm (`compare_logs`). Re-execution is `assay.api.reexecute`.
+"""
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
+from itertools import product
+from typing import Any, TypeVar
+
+from assay.api.account import Kind
+from assay.api.bundle import BundleBlobs, Evidence, RoundEvidence, RoundName
+from assay.chain.contracts.jobs import AggregatorReplaced, Drawn, Ended, Matched, Posted, ValidatorReplaced
+from assay.chain.contracts.models import Minted
+from assay.chain.contracts.rounds import (
+    Aggregated,
+    Claimed,
+    Committed,
+    Disproved,
+    Finalised,
+    Included,
+    Penalised,
+    RoundOpened,
+    SlotCommitted,
+    TableRevealed,
+    Voided,
+)
+from assay.chain.contracts.vault import Moved
+from assay.chain.events import Event
+from assay.protocol.commitment import bitmap_slots, commitment_root
+from assay.protocol.errors import AssayError, Malformed
+from assay.protocol.job import Job
+from assay.protocol.merkle import roots_hash, tensor_root
+from assay.protocol.plain import read_plain
+from assay.protocol.table import Entry, segment_digest, table_root
+from assay.protocol.transcript import ZERO, SlotName, Transcript, secret_hash
+from assay.protocol.typed import Domain, bitmap_hash, recover, typed_digest
+from assay.protocol.words import domain
+from assay.store.manifest import MANIFEST_MAX_BYTES, SIZE_MAX_BYTES, Manifest
+from assay.store.port import cid_of_hash
+
+DOCUMENT_MAX_BYTES = 1 << 20
+HEADER_MAX_BYTES = 16 << 20
+SHOWN_MAX = 5
+CHOICES_MAX = 8
+"""Slots that were entered by their providers whose place in the root is searched for; each doubles the search."""
+E = TypeVar("E", bound=Event)
+
+
+NEEDED = ("order", "commitments", "openings", "quorums")
+"""Checks in which nothing may be missing."""
+
+
+@dataclass
+class Finding:
+    """What one check found: how many things held, which did not, which could not be looked at."""
+
+    name: str
+    held: int = 0
+    wrong: list[str] = field(default_factory=list)
+    missing: list[str] = field(default_factory=list)
+
+    def check(self, holds: bool, words: str) -> None:
+        """Counts one thing."""
+        if holds:
+            self.held += 1
+        else:
+            self.wrong.append(words)
+
+    @property
+    def holds(self) -> bool:
+        """Whether nothing is wrong, and nothing that has to be there is missing."""
+        return not self.wrong and not (self.missing and self.name in NEEDED)
+
+    @property
+    def words(self) -> str:
+        """One line."""
+        parts = [f"{self.held} held"]
+        if self.wrong:
+            parts.append(f"{len(self.wrong)} WRONG: " + "; ".join(self.wrong[:SHOWN_MAX]))
+        if self.missing:
+            parts.append(f"{len(self.missing)} not in the bundle: " + "; ".join(self.missing[:SHOWN_MAX]))
+        return ", ".join(parts)
+
+    def to_json(self) -> dict[str, Any]:
+        """As plain values."""
+        return {"check": self.name, "held": self.held, "wrong": self.wrong, "missing": self.missing}
+
+
+class Verifier:
+    """The checks of one bundle."""
+
+    def __init__(self, evidence: Evidence, blobs: BundleBlobs) -> None:
+        self.evidence, self.blobs = evidence, blobs
+        self.events = [event for _, event in evidence.events()]
+        self.domain = Domain(evidence.chain_id, self._address("Rounds"))
+
+    def _address(self, name: str) -> str:
+        if name not in self.evidence.contracts:
+            raise Malformed(f"the bundle does not say where {name} is")
+        return self.evidence.contracts[name]
+
+    def said(self, kind: type[E]) -> list[E]:
+        """The job's events of one kind, in order."""
+        found = [event for event in self.events if isinstance(event, kind)]
+        return [event for event in found if getattr(event, "job", self.evidence.job) == self.evidence.job]
+
+    def by_round(self, kind: type[E]) -> dict[RoundName, E]:
+        """The same by round; the last where there are several."""
+        return {(event.generation, event.round): event for event in self.said(kind)}  # type: ignore[attr-defined]
+
+    def run(self) -> Iterator[Finding]:
+        """All checks, in order."""
+        checks: tuple[tuple[str, Callable[[Finding], None]], ...] = (
+            ("order", self.check_order),
+            ("commitments", self.check_commitments),
+            ("openings", self.check_openings),
+            ("states", self.check_states),
+            ("tables", self.check_tables),
+            ("quorums", self.check_quorums),
+            ("money", self.check_money),
+            ("blobs", self.check_blobs),
+        )
+        for name, check in checks:
+            finding = Finding(name)
+            try:
+                check(finding)
+            except AssayError as error:
+                finding.wrong.append(error.message)
+            yield finding
+
+    # what was ordered
+
+    @cached_property
+    def document(self) -> dict[str, Any] | None:
+        """The job's document; nothing where it is not in the bundle."""
+        cid = cid_of_hash(self.evidence.order.document)
+        if not self.blobs.has(cid):
+            return None
+        document = read_plain(self.blobs.get(cid, DOCUMENT_MAX_BYTES), DOCUMENT_MAX_BYTES)
+        if not isinstance(document, dict) or not isinstance(document.get("job"), dict):
+            raise Malformed("the job's document holds no job")
+        return document
+
+    def check_order(self, finding: Finding) -> None:
+        """The order's document is the posted one, and says what the order says."""
+        posted, order = self.said(Posted), self.evidence.order
+        finding.check(len(posted) == 1, "there is not one posting")
+        for each in posted:
+            finding.check(each.document == order.document, "the order's document is not the posted one")
+            cost = (order.rounds + order.redo_rounds) * self._round_cost(order.price_ceiling) + order.fault_deposit
+            finding.check(each.deposited == cost, "the deposit is not what the order costs")
+        if self.document is None:
+            finding.missing.append("the job's document")
+            return
+        try:
+            job = Job.from_tables(self.document["job"])
+        except (AssayError, KeyError) as error:
+            finding.wrong.append(f"the document holds no job: {error}")
+            return
+        pairs = {
+            "rounds": (job.train.rounds, order.rounds),
+            "steps": (job.train.steps, order.steps_per_round),
+            "segment_steps": (job.train.segment_steps, order.steps_per_segment),
+            "providers": (job.match.providers, order.providers),
+            "validators": (job.match.validators, order.validators),
+            "quorum": (job.verify.quorum[0], order.quorum),
+            "samples": (job.verify.samples, order.samples_per_validator),
+            "seed": (job.seed, order.seed),
+            "arithmetic": (domain(job.train.arithmetic), order.profile),
+            "reports_min": (job.aggregate.reports_min, order.reports_min),
+        }
+        for name, (said, ordered) in pairs.items():
+            finding.check(said == ordered, f"the document and the order differ in {name}")
+
+    def _round_cost(self, price: int) -> int:
+        order = self.evidence.order
+        return order.providers * price + order.validators * order.validator_fee + order.aggregator_fee
+
+    # what was committed and opened
+
+    @cached_property
+    def providers(self) -> tuple[str, ...]:
+        """Who holds which slot."""
+        matched = self.said(Matched)
+        return matched[-1].providers if matched else ()
+
+    @cached_property
+    def validators(self) -> frozenset[str]:
+        """Everybody who ever held a seat."""
+        drawn = [validator for event in self.said(Drawn) for validator in event.validators]
+        return frozenset((*drawn, *(event.to for event in self.said(ValidatorReplaced))))
+
+    def check_commitments(self, finding: Finding) -> None:
+        """Each slot's commitment is signed by its provider, and together they give the root on chain."""
+        direct = {((e.generation, e.round), e.slot): e.leaf for e in self.said(SlotCommitted)}
+        for name, committed in self.by_round(Committed).items():
+            each = self.evidence.rounds.get(name, RoundEvidence())
+            leaves = {}
+            for slot, evidence in each.slots.items():
+                commitment = evidence.commitment
+                named = (commitment.job, commitment.generation, commitment.round) == (self.evidence.job, *name)
+                owner = slot < len(self.providers) and self.providers[slot] == commitment.provider
+                leaf = commitment.leaf(self.domain.chain_id, self.domain.rounds)
+                signed = direct.get((name, slot)) == leaf or self._signed(
+                    commitment.typed, evidence.signature, commitment.provider
+                )
+                finding.check(
+                    named and owner and signed, f"slot {slot} of round {_words(name)} is not its provider's word"
+                )
+                leaves[slot] = leaf
+            present = set(bitmap_slots(committed.present))
+            if not present <= set(leaves):
+                finding.missing.append(f"commitments of round {_words(name)}")
+                continue
+            itself = [slot for slot in leaves if (name, slot) in direct]
+            holds = present <= set(itself) or self._gives(committed.commitment_root, leaves, itself)
+            finding.check(holds, f"the commitments of round {_words(name)} do not give its root")
+
+    def _gives(self, root: bytes, leaves: dict[int, bytes], itself: list[int]) -> bool:
+        """Whether leaves give a root. Those of providers that entered themselves stand without it: the aggregator may
+        have taken some of them in and left others out."""
+        free, rest = itself[:CHOICES_MAX], {slot: leaf for slot, leaf in leaves.items() if slot not in itself}
+        for chosen in product((True, False), repeat=len(free)):
+            taken = {slot for slot, there in zip(free, chosen, strict=True) if there} | set(itself[CHOICES_MAX:])
+            if commitment_root({**rest, **{slot: leaves[slot] for slot in taken}}, len(self.providers)) == root:
+                return True
+        return False
+
+    def _signed(self, values: dict[str, object], signature: bytes, signer: str) -> bool:
+        return self._signer("Commitment", values, signature) == signer
+
+    def _signer(self, kind: str, values: dict[str, object], signature: bytes) -> str:
+        try:
+            return recover(typed_digest(self.domain, kind, values), signature)
+        except (Malformed, TypeError, ValueError, OverflowError):
+            return ""
+
+    def transcript(self, name: RoundName, slot: int) -> Transcript | None:
+        """A slot's opened leaves, if they give what it committed."""
+        evidence = self.evidence.rounds.get(name, RoundEvidence()).slots.get(slot)
+        if evidence is None or evidence.opening is None:
+            return None
+        commitment, order = evidence.commitment, self.evidence.order
+        work = SlotName(commitment.job, commitment.generation, commitment.round, commitment.slot, commitment.provider)
+        try:
+            count = order.steps_per_round // max(1, order.steps_per_segment)
+            transcript = Transcript.from_json(work, evidence.opening, count)
+        except Malformed:
+            return None
+        opens = secret_hash(transcript.secret) == commitment.secret_hash
+        return transcript if opens and transcript.root == commitment.transcript_root else None
+
+    def check_openings(self, finding: Finding) -> None:
+        """Each included slot opened all its leaves: they give the committed root, and begin where the round begins."""
+        opened = self.by_round(RoundOpened)
+        for name, included in self.by_round(Included).items():
+            for slot in bitmap_slots(included.included):
+                where = f"slot {slot} of round {_words(name)}"
+                evidence = self.evidence.rounds.get(name, RoundEvidence()).slots.get(slot)
+                if evidence is None or evidence.opening is None:
+                    finding.missing.append(where)
+                    continue
+                transcript = self.transcript(name, slot)
+                finding.check(transcript is not None, f"{where} does not open to its commitment")
+                if transcript is not None and name in opened:
+                    start = opened[name].start_root
+                    begins = transcript.leaves[0].state_root == start == evidence.commitment.start_root
+                    finding.check(begins, f"{where} began elsewhere")
+                    finding.check(transcript.leaves[-1].update_root != ZERO, f"{where} has no update")
+
+    def check_states(self, finding: Finding) -> None:
+        """From the initial state to the registered one, each final round begins where the one before it ended."""
+        opened, aggregated = self.by_round(RoundOpened), self.by_round(Aggregated)
+        state, index = self.evidence.order.state_root, 0
+        for final in self.said(Finalised):
+            name = (final.generation, final.round)
+            finding.check(final.round == index, f"round {final.round} became final out of order")
+            begins = name in opened and opened[name].start_root == state
+            finding.check(begins, f"round {_words(name)} does not begin where the one before it ended")
+            ends = name in aggregated and aggregated[name].end_root == final.end_root
+            finding.check(ends, f"round {_words(name)} became final with another end than its aggregate's")
+            state, index = final.end_root, index + 1
+        for minted in self.said(Minted):
+            finding.check(minted.state_root == state, "the registered model is not the last state")
+            finding.check(index == self.evidence.order.rounds, "a model was registered before the last round")
+
+    # who checked
+
+    def check_tables(self, finding: Finding) -> None:
+        """Validators' tables are those that they revealed, and what they found is what was committed."""
+        for event in self.said(TableRevealed):
+            name = (event.generation, event.round)
+            rows = self.evidence.rounds.get(name, RoundEvidence()).tables.get(event.validator)
+            who = f"{event.validator} in round {_words(name)}"
+            if rows is None:
+                finding.missing.append(f"the table of {who}")
+                continue
+            entries = _entries(rows)
+            finding.check(
+                entries is not None and table_root(entries) == event.table_root, f"the table of {who} is another"
+            )
+            for entry in entries or ():
+                transcript = self.transcript(name, entry.slot)
+                if transcript is None or entry.segment >= len(transcript.leaves) - 1:
+                    continue
+                leaf = transcript.leaves[entry.segment + 1]
+                agrees = entry.digest == segment_digest(leaf.state_root, leaf.loss_bits)
+                judged = self._judged(event.validator) or self._judged(transcript.name.provider)
+                finding.check(
+                    agrees or judged, f"{who} found slot {entry.slot} segment {entry.segment} to be otherwise"
+                )
+
+    def _judged(self, account: str) -> bool:
+        """Whether an account was found out in this job, so that a disagreement with it is settled."""
+        found = {event.provider for event in self.said(Disproved)} | {event.account for event in self.said(Penalised)}
+        return account in found
+
+    def check_quorums(self, finding: Finding) -> None:
+        """A quorum of drawn validators has signed what was accepted and what the aggregate came to."""
+        for name, included in self.by_round(Included).items():
+            values: dict[str, object] = {
+                **self._named(name),
+                "drawing": self.evidence.rounds.get(name, RoundEvidence()).drawing,
+                "accepted": bitmap_hash(list(included.accepted)),
+                "included": bitmap_hash(list(included.included)),
+                "served": included.served,
+                "resultRoot": included.result_root,
+            }
+            aggregate = self.by_round(Aggregated).get(name)
+            self._check_quorum(finding, name, "Result", values, optional=aggregate is not None and aggregate.optimistic)
+            if aggregate is not None:
+                values = {**self._named(name), "endRoot": aggregate.end_root}
+                self._check_quorum(finding, name, "Aggregate", values, optional=aggregate.optimistic)
+
+    def _check_quorum(
+        self, finding: Finding, name: RoundName, kind: str, values: dict[str, object], *, optional: bool
+    ) -> None:
+        signers = set()
+        for vote in self.evidence.rounds.get(name, RoundEvidence()).votes:
+            if vote.kind == kind and vote.signer in self.validators:
+                try:
+                    signature = bytes.fromhex(vote.content["signature"])
+                except (KeyError, TypeError, ValueError):
+                    continue
+                if self._signer(kind, values, signature) == vote.signer:
+                    signers.add(vote.signer)
+        quorum = self.evidence.order.quorum
+        if len(signers) >= quorum:
+            finding.held += 1
+        elif not optional:
+            finding.missing.append(
+                f"{quorum - len(signers)} signatures under the {kind.lower()} of round {_words(name)}"
+            )
+
+    def _named(self, name: RoundName) -> dict[str, object]:
+        return {"job": self.evidence.job, "generation": name[0], "round": name[1]}
+
+    # who was paid
+
+    def check_money(self, finding: Finding) -> None:
+        """Escrow and credit of the job are filled and emptied to the last unit, and paid for the work that counted."""
+        key, balance = self.evidence.job.to_bytes(32, "big"), {Kind.ESCROW: 0, Kind.CREDIT: 0}
+        claimed: dict[str, int] = {}
+        for move in [event for event in self.events if isinstance(event, Moved)]:
+            if move.token != self.evidence.order.token:
+                continue
+            if max(move.from_kind, move.to_kind) > max(Kind):
+                raise Malformed("money moved between buckets that there are none of")
+            source, target = Kind(move.from_kind), Kind(move.to_kind)
+            if source in balance and move.from_key == key:
+                balance[source] -= move.amount
+                finding.check(balance[source] >= 0, f"more left the {source.name.lower()} than was in it")
+            if target in balance and move.to_key == key:
+                balance[target] += move.amount
+            if (source, target) == (Kind.CREDIT, Kind.FREE) and move.from_key == key:
+                account = "0x" + move.to_key[12:].hex()
+                claimed[account] = claimed.get(account, 0) + move.amount
+        for event in self.said(Claimed):
+            finding.check(
+                claimed.get(event.account.lower(), 0) == event.amount, f"{event.account} was paid another amount"
+            )
+        self._check_pay(finding)
+        if self.said(Ended):
+            finding.check(balance[Kind.ESCROW] == 0, f"{balance[Kind.ESCROW]} units are left in escrow after the end")
+            if balance[Kind.CREDIT]:
+                finding.missing.append(f"claims of {balance[Kind.CREDIT]} units")
+
+    def _check_pay(self, finding: Finding) -> None:
+        """Each final round credits the price of every included slot, half of every other accepted one, and the fees."""
+        order, price, included = self.evidence.order, self.evidence.price, self.by_round(Included)
+        forfeits = bool(self.said(Disproved) or self.said(Penalised) or self.said(AggregatorReplaced))
+        for final in self.said(Finalised):
+            name = (final.generation, final.round)
+            fixed = included.get(name)
+            if fixed is None:
+                finding.wrong.append(f"round {_words(name)} was paid without an included set")
+                continue
+            full = len(bitmap_slots(fixed.included))
+            half = len(set(bitmap_slots(fixed.accepted)) - set(bitmap_slots(fixed.included)))
+            most = full * price + half * (price // 2) + fixed.served.bit_count() * order.validator_fee
+            exact = final.credited in (most, most + order.aggregator_fee)
+            bounded = forfeits and final.credited <= most + order.aggregator_fee
+            finding.check(exact or bounded, f"round {_words(name)} credits {final.credited} units and not {most}")
+        for void in self.said(Voided):
+            bound = self._round_cost(price)
+            finding.check(void.credited <= bound, f"a void round {void.round} credits more than a round costs")
+
+    # the bytes
+
+    def check_blobs(self, finding: Finding) -> None:
+        """Each blob is what its name says; samples and states are those that the order and the chain name."""
+        for cid in self.blobs:
+            try:
+                self.blobs.get(cid, SIZE_MAX_BYTES)
+                finding.held += 1
+            except AssayError as error:
+                finding.wrong.append(error.message)
+        if self.document is None or finding.wrong:
+            return
+        roots = {"train": self.evidence.order.data_root, "test": self.evidence.order.test_root}
+        for name, root in roots.items():
+            cid = str(self.document.get(name))
+            if self.blobs.has(cid):
+                manifest = Manifest.from_bytes(self.blobs.get(cid, MANIFEST_MAX_BYTES))
+                finding.check(manifest.root == root, f"the {name} samples are not the ordered ones")
+                finding.missing += [f"samples {each}" for each in manifest.blobs if not self.blobs.has(each)]
+            else:
+                finding.missing.append(f"the {name} samples")
+        cid = str(self.document.get("state"))
+        if self.blobs.has(cid):
+            root = encoded_state_root(self.blobs.get(cid, SIZE_MAX_BYTES))
+            finding.check(root == self.evidence.order.state_root, "the initial state is not the ordered one")
+        else:
+            finding.missing.append("the initial state")
+
+
+def encoded_state_root(content: bytes) -> bytes:
+    """Hash of an encoded state, without torch. Errors: `Malformed`."""
+    size = int.from_bytes(content[:8], "little")
+    if size > min(len(content) - 8, HEADER_MAX_BYTES):
+        raise Malformed("a state's header is longer than the state")
+    try:
+        entries = json.loads(content[8 : 8 + size])
+        body, roots, at = memoryview(content)[8 + size :], [], 0
+        for entry in entries.values():
+            begin, end = entry["data_offsets"]
+            if begin != at or not begin <= end <= len(body):
+                raise ValueError("tensors overlap or leave gaps")
+            roots.append(tensor_root(entry["dtype"], entry["shape"], body[begin:end]))
+            at = end
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError, RecursionError) as error:
+        raise Malformed(f"a state cannot be read: {error!r:.80}") from error
+    if at != len(body):
+        raise Malformed("a state has bytes behind its tensors")
+    return roots_hash(roots)
+
+
+def _entries(rows: list[Any]) -> list[Entry] | None:
+    """A table's rows; nothing where they cannot be rows."""
+    try:
+        entries = [Entry(slot, segment, bytes.fromhex(digest)) for slot, segment, digest in rows]
+    except (TypeError, ValueError):
+        return None
+    fits = all(
+        type(part) is int and 0 <= part < 1 << 32 for entry in entries for part in (entry.slot, entry.segment)
+    ) and all(len(entry.digest) == 32 for entry in entries)
+    return entries if fits else None
+
+
+def _words(name: RoundName) -> str:
+    return f"{name[1]}" + (f" (generation {name[0]})" if name[0] else "")

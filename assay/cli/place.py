@@ -1,0 +1,78 @@
+"""What verbs on a home share: its options, its accounts and their passwords, and how a person is asked."""
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from assay.api.home import Home
+    from assay.chain.signer import KeySigner
+
+DEFAULT_ACCOUNT = "me"
+
+HomeOption = Annotated[
+    Path | None,
+    typer.Option("--home", metavar="PATH", help="Folder of the network; ASSAY_HOME, or .assay in yours, if left out."),
+]
+AccountOption = Annotated[str, typer.Option("--account", metavar="NAME", help="Account whose key signs.")]
+PasswordOption = Annotated[
+    Path | None,
+    typer.Option(metavar="PATH", help="File with the account's password, readable by you only; else it is asked for."),
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
+YesOption = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
+
+
+def home_path(given: Path | None) -> Path:
+    """The home that is meant."""
+    return given or Path(os.environ.get("ASSAY_HOME") or Path.home() / ".assay")
+
+
+@contextmanager
+def open_home(given: Path | None) -> Iterator["Home"]:
+    """A home with a network. Errors: `BadInput`, `Malformed`."""
+    from assay.api.home import Home
+
+    home = Home.open(home_path(given))
+    try:
+        yield home
+    finally:
+        home.close()
+
+
+def unlock(home: "Home", account: str, password_file: Path | None, *, create: bool = False) -> "KeySigner":
+    """An account's key, made when there is none and `create`. Errors: `BadInput`, `Malformed`."""
+    known = home.has_account(account)
+    if not known and not create:
+        home.address_of(account)  # refuses, and says what there is
+    password = ask_password(account, password_file, confirm=not known)
+    return home.account(account, password) if known else home.new_account(account, password)
+
+
+def ask_password(account: str, password_file: Path | None, *, confirm: bool) -> str:
+    """A password from a file, or from whoever sits at the terminal. Errors: `BadInput` where nobody does."""
+    from assay.chain.keystore import read_password
+    from assay.protocol.errors import BadInput
+
+    if password_file is not None:
+        return read_password(password_file)
+    if not sys.stdin.isatty():
+        raise BadInput(f"account {account} has a password, and nobody is there to ask", hint="use --password-file PATH")
+    words = f"a new password for account {account}" if confirm else f"password of account {account}"
+    return str(typer.prompt(words, hide_input=True, confirmation_prompt=confirm, err=True))
+
+
+def confirm(question: str, *, yes: bool) -> None:
+    """Goes on when a person agrees. Errors: `BadInput` where nobody is there to ask; `click.Abort` for a no."""
+    from assay.protocol.errors import BadInput
+
+    if yes:
+        return
+    if not sys.stdin.isatty():
+        raise BadInput("this wants somebody's consent, and nobody is there to ask", hint="use --yes")
+    typer.confirm(question, abort=True, err=True)

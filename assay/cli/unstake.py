@@ -1,0 +1,60 @@
+"""`assay unstake`: take back what is at stake, after the time in which it can still be lost."""
+
+from typing import Annotated
+
+import typer
+
+from assay.cli.place import DEFAULT_ACCOUNT, AccountOption, HomeOption, JsonOption, PasswordOption
+
+
+def run(
+    amount: Annotated[
+        str | None, typer.Argument(metavar="[AMOUNT]", help="Whole tokens; all that no job has locked if left out.")
+    ] = None,
+    home: HomeOption = None,
+    account: AccountOption = DEFAULT_ACCOUNT,
+    password_file: PasswordOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Take stake back. It takes two calls: the first begins, the second, after the unbonding time, ends it.
+
+    The second is the same command without an amount. What is locked by a job stays until the job lets go of it.
+
+    Examples:
+
+    - `assay unstake`
+
+    - `assay unstake 200 --account alice`
+    """
+    from assay.api.home import local_time
+    from assay.api.money import Till
+    from assay.chain.rpc import Rpc
+    from assay.cli.place import open_home, unlock
+    from assay.cli.terminal import out, plain, print_json
+    from assay.protocol.units import format_amount, parse_amount
+
+    with open_home(home) as place:
+        signer = unlock(place, account, password_file)
+        till, rpc = Till(place.ledger(signer), place.token), Rpc(place.web3)
+        now_s = rpc.get_timestamp()
+        units = parse_amount(amount, till.decimals) if amount is not None else None
+        released = till.release(now_s)
+        held = till.look()
+        begun, ready_s = 0, held.ready_s if held.unbonding else 0
+        if units is not None or not (released or held.unbonding):
+            begun, ready_s = till.unstake(units)
+            held = till.look()
+        now_s = rpc.get_timestamp()
+        if as_json:
+            amounts = {"released": released, "begun": begun, "unbonding": held.unbonding, "staked": held.staked}
+            shown = {name: format_amount(value, till.decimals) for name, value in amounts.items()}
+            print_json({"address": signer.address, "ready_s": ready_s, "symbol": till.symbol, **shown})
+            return
+        console = out()
+        if released:
+            console.print(plain(f"{till.words(released)} came back to the wallet"))
+        if held.unbonding:
+            when = local_time(ready_s, now_s)
+            words = f"{till.words(held.unbonding)} on the way back, until {when}; then call this again"
+            console.print(plain(words))
+        console.print(plain(f"{till.words(held.staked - held.unbonding)} stay at stake", "dim"))

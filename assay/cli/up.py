@@ -1,0 +1,83 @@
+"""`assay up`: a network of your own on this machine, kept in a home folder, in the background."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from assay.cli.place import HomeOption, JsonOption, home_path
+
+
+def run(
+    bare: Annotated[bool, typer.Option(help="Without the local crew: bring your own parties.")] = False,
+    port: Annotated[
+        int | None, typer.Option(min=1, max=65535, help="Port of the chain on this machine; a free one if left out.")
+    ] = None,
+    block_s: Annotated[
+        float | None,
+        typer.Option(min=0.2, max=60, help="Seconds between blocks while the chain is used; 2 if left out."),
+    ] = None,
+    rpc: Annotated[
+        str | None, typer.Option(metavar="URL", help="Somebody else's node instead of a chain of ours.")
+    ] = None,
+    key_file: Annotated[
+        Path | None,
+        typer.Option(metavar="PATH", help="With --rpc: a private key in hex, readable by you only, that pays for gas."),
+    ] = None,
+    home: HomeOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Start a network on this machine, or go on with the one that was stopped.
+
+    A background process serves a chain on this machine and, unless told otherwise, plays a crew of 4 providers,
+    5 validators and 2 aggregators with test money. Everything is kept in the home folder: stop it, kill it, start it
+    again. The network's time stands still while it is down, so nobody misses a deadline meanwhile.
+
+    Examples:
+
+    - `assay up`
+
+    - `assay up --bare --port 8545`
+
+    - `assay up --home runs/network --json`
+
+    - `assay up --rpc http://127.0.0.1:8545 --home runs/anvil`
+    """
+    from assay.api.home import Home
+    from assay.api.operator import crew_of, start
+    from assay.chain.location import check_url, show_url
+    from assay.cli.terminal import err, out, own_name, plain, print_json
+    from assay.protocol.errors import BadInput
+
+    if rpc is not None:
+        check_url(rpc)
+    elif key_file is not None:
+        raise BadInput("a key file pays for gas on a node", hint="name the node with --rpc")
+    place = Home.create(home_path(home))
+    fresh = not place.is_running()
+    if fresh:
+        given: dict[str, object] = {
+            "--port": port,
+            "--block-s": block_s,
+            "--rpc": rpc,
+            "--key-file": key_file and key_file.absolute(),
+        }
+        arguments = [f"{name}={value}" for name, value in given.items() if value] + ["--bare"] * bare
+        console = err()
+        start(place, arguments, lambda step: None if as_json else console.print(plain(f"· {step}", "dim")))
+    place = Home.open(place.path)
+    record, crew = place.record, crew_of(place)
+    assert record is not None
+    counts = {role: sum(member["role"] == role for member in crew) for role in ("provider", "validator", "aggregator")}
+    if as_json:
+        state = {"home": str(place.path), "url": record.url, "chain_id": record.chain_id, "started": fresh}
+        print_json(state | {"token": record.token, "crew": counts})
+        return
+    shown = out()
+    who = ", ".join(f"{count} {role}s" for role, count in counts.items()) if crew else "no crew"
+    shown.print(plain("the network is up" if fresh else "the network is up already", "bold green"))
+    shown.print(plain("  chain  ", "dim") + plain(f"{record.chain_id} at {show_url(record.url)}"))
+    shown.print(plain("  crew   ", "dim") + plain(who))
+    shown.print(plain("  home   ", "dim") + plain(place.path))
+    name = own_name()
+    shown.print(plain(f"next: {name} faucet (an account with test money), {name} status, {name} down", "dim"))

@@ -1,0 +1,48 @@
+"""`assay validate`: check other people's work for a fee."""
+
+from typing import Annotated
+
+import typer
+
+from assay.cli.place import DEFAULT_ACCOUNT, AccountOption, HomeOption, JsonOption, PasswordOption, YesOption
+
+
+def run(
+    watch: Annotated[
+        bool, typer.Option("--watch", help="Re-execute whole rounds too, of every job, and challenge what is false.")
+    ] = False,
+    yes: YesOption = False,
+    home: HomeOption = None,
+    account: AccountOption = DEFAULT_ACCOUNT,
+    password_file: PasswordOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Check rounds of jobs that draw you, until you stop it: re-execute samples, judge, sign, dispute.
+
+    Stop it with Ctrl-C and start it again: it goes on from its journal. While you are in the pool you may be drawn, and
+    a validator that was drawn and is silent loses a round's cost; leave the pool with `assay unstake`.
+
+    Examples:
+
+    - `assay validate`
+
+    - `assay validate --watch --account alice --yes`
+    """
+    from assay.api.money import Till
+    from assay.cli.place import open_home, unlock
+    from assay.cli.shift import check_ready, play, use_one_thread
+    from assay.cli.terminal import err, plain
+
+    with open_home(home) as place:
+        signer = unlock(place, account, password_file)
+        use_one_thread()
+        till = Till(place.ledger(signer), place.token)
+        check_ready(till, "validator")
+        held = till.look()
+        words = (
+            f"at stake: {till.words(held.staked)};"
+            " silence once drawn, and a false word, lose up to a round's cost each time"
+        )
+        if not as_json:
+            err().print(plain(words, "dim"))
+        play(place, signer, "validator", "Validate with this stake?", yes=yes, as_json=as_json, watch=watch)

@@ -1,0 +1,339 @@
+"""Bundles of evidence: what was honest holds, each kind of tampering is found, no bytes from outside crash a check."""
+
+import io
+import json
+import subprocess
+import sys
+import zipfile
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from own_jobs import make_net, tiny_job, tiny_samples
+
+import assay
+from assay.api.bundle import EVIDENCE, Evidence, open_bundle, write_bundle
+from assay.api.export import export_job
+from assay.api.reexecute import reexecute
+from assay.api.verify import Finding, Verifier, encoded_state_root
+from assay.protocol.errors import AssayError, BadInput, LimitExceeded, Malformed
+from assay.protocol.plain import read_plain, write_plain
+from assay.roles.world import Compute
+
+Plain = dict[str, Any]
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a whole bundle, one without blobs, and one of a job that was cancelled."""
+    folder = tmp_path_factory.mktemp("bundles")
+    with assay.connect(local=True, seed=b"bundle".ljust(32)) as net:
+        net.post(tiny_job(), model=make_net(), data=tiny_samples()).wait()
+        export_job(net.client, 1, folder / "whole")
+        export_job(net.client, 1, folder / "again")
+        export_job(net.client, 1, folder / "light", light=True)
+        net.post(tiny_job(), model=make_net(), data=tiny_samples()).cancel()
+        export_job(net.client, 2, folder / "cancelled")
+    return folder
+
+
+def check(path: Path) -> dict[str, Finding]:
+    with open_bundle(path) as (evidence, blobs):
+        return {finding.name: finding for finding in Verifier(evidence, blobs).run()}
+
+
+def members(path: Path) -> dict[str, bytes]:
+    with zipfile.ZipFile(path) as archive:
+        return {name: archive.read(name) for name in archive.namelist()}
+
+
+def pack(path: Path, parts: dict[str, bytes]) -> Path:
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, content in parts.items():
+            archive.writestr(name, content)
+    return path
+
+
+def test_a_whole_bundle_holds(made: Path) -> None:
+    found = check(made / "whole")
+    assert list(found) == ["order", "commitments", "openings", "states", "tables", "quorums", "money", "blobs"]
+    for finding in found.values():
+        assert not finding.wrong, finding.words
+        assert not finding.missing, finding.words
+        assert finding.held, finding.name
+
+
+def test_the_same_evidence_is_the_same_file(made: Path) -> None:
+    assert (made / "whole").read_bytes() == (made / "again").read_bytes()
+
+
+def test_work_in_it_executes_again_to_the_last_state(made: Path) -> None:
+    with open_bundle(made / "whole") as (evidence, blobs):
+        found = list(reexecute(evidence, blobs, Compute(lambda: 0.0)))
+    assert [(finding.name, finding.held, finding.holds) for finding in found] == [
+        ("round 0", 3, True),
+        ("round 1", 3, True),
+    ]
+
+
+def test_without_blobs_it_is_checked_and_says_what_is_missing(made: Path) -> None:
+    found = check(made / "light")
+    assert all(finding.holds for finding in found.values())
+    assert found["blobs"].missing
+    with open_bundle(made / "light") as (evidence, blobs), pytest.raises(AssayError, match="not in the bundle"):
+        list(reexecute(evidence, blobs, Compute(lambda: 0.0)))
+
+
+def test_a_job_that_was_cancelled_holds_too(made: Path) -> None:
+    found = check(made / "cancelled")
+    assert all(finding.holds for finding in found.values()), [finding.words for finding in found.values()]
+    assert found["money"].held
+
+
+def first_round(plain: Plain) -> Plain:
+    inner: Plain = plain["rounds"][0][2]
+    return inner
+
+
+def flip(text: str) -> str:
+    return ("0" if text[0] != "0" else "1") + text[1:]
+
+
+def set_loss(plain: Plain) -> None:
+    first_round(plain)["slots"][0][2]["losses"][3] ^= 1
+
+
+def set_state(plain: Plain) -> None:
+    states = first_round(plain)["slots"][0][2]["states"]
+    states[2] = flip(states[2])
+
+
+def set_commitment(plain: Plain) -> None:
+    commitment = first_round(plain)["slots"][1][0]
+    commitment["sealed_hash"] = flip(commitment["sealed_hash"])
+
+
+def set_signature(plain: Plain) -> None:
+    first_round(plain)["slots"][1][1] = flip(first_round(plain)["slots"][1][1])
+
+
+def set_row(plain: Plain) -> None:
+    rows = next(iter(first_round(plain)["tables"].values()))
+    rows[0][2] = flip(rows[0][2])
+
+
+def drop_opening(plain: Plain) -> None:
+    first_round(plain)["slots"][0][2] = None
+
+
+def drop_votes(plain: Plain) -> None:
+    first_round(plain)["votes"] = []
+
+
+def drop_commitment(plain: Plain) -> None:
+    first_round(plain)["slots"].pop()
+
+
+def double_votes(plain: Plain) -> None:
+    """One validator's word, three times."""
+    votes = first_round(plain)["votes"]
+    votes[:] = [vote for vote in votes if vote[1] == votes[0][1]] * 3
+
+
+def set_price(plain: Plain) -> None:
+    plain["price"] += 1
+
+
+def set_order(plain: Plain) -> None:
+    plain["order"]["rounds"] += 1
+
+
+def set_state_root(plain: Plain) -> None:
+    plain["order"]["state_root"] = flip(plain["order"]["state_root"])
+
+
+def set_data_root(plain: Plain) -> None:
+    plain["order"]["data_root"] = flip(plain["order"]["data_root"])
+
+
+def set_chain(plain: Plain) -> None:
+    plain["chain_id"] += 1
+
+
+def drop_last_money(plain: Plain) -> None:
+    vault = plain["contracts"]["Vault"]
+    moves = [at for at, log in enumerate(plain["logs"]) if log[0] == vault]
+    del plain["logs"][moves[0]]
+
+
+TAMPERINGS: list[tuple[Callable[[Plain], None], str]] = [
+    (set_loss, "openings"),
+    (set_state, "openings"),
+    (set_commitment, "commitments"),
+    (set_signature, "commitments"),
+    (set_row, "tables"),
+    (drop_opening, "openings"),
+    (drop_votes, "quorums"),
+    (drop_commitment, "commitments"),
+    (double_votes, "quorums"),
+    (set_price, "money"),
+    (set_order, "order"),
+    (set_state_root, "states"),
+    (set_data_root, "blobs"),
+    (set_chain, "commitments"),
+    (drop_last_money, "money"),
+]
+
+
+@pytest.mark.parametrize(("tamper", "where"), TAMPERINGS, ids=[tamper.__name__ for tamper, _ in TAMPERINGS])
+def test_tampering_is_found(made: Path, tmp_path: Path, tamper: Callable[[Plain], None], where: str) -> None:
+    parts = members(made / "whole")
+    plain = json.loads(parts[EVIDENCE])
+    tamper(plain)
+    found = check(pack(tmp_path / "tampered", {**parts, EVIDENCE: write_plain(plain)}))
+    assert not found[where].holds, {name: finding.words for name, finding in found.items()}
+
+
+def test_a_blob_that_was_changed_is_found(made: Path, tmp_path: Path) -> None:
+    parts = members(made / "whole")
+    name = max((name for name in parts if name != EVIDENCE), key=lambda name: len(parts[name]))
+    parts[name] = parts[name][:-1] + bytes([parts[name][-1] ^ 1])
+    found = check(pack(tmp_path / "changed", parts))
+    assert not found["blobs"].holds
+
+
+def test_work_that_does_not_execute_to_what_was_opened_is_found(made: Path, tmp_path: Path) -> None:
+    """Other bits in the opened leaves: they no longer give the commitment, so the slot is not there to check."""
+    parts = members(made / "whole")
+    plain = json.loads(parts[EVIDENCE])
+    set_state(plain)
+    with open_bundle(pack(tmp_path / "t", {**parts, EVIDENCE: write_plain(plain)})) as (evidence, blobs):
+        found = list(reexecute(evidence, blobs, Compute(lambda: 0.0)))
+    assert len(found) == 1
+    assert found[0].missing
+
+
+def write_zip(path: Path, name: str, content: bytes, method: int) -> Path:
+    with zipfile.ZipFile(path, "w", method) as archive:
+        archive.writestr(EVIDENCE, b"{}", zipfile.ZIP_STORED)
+        archive.writestr(name, content)
+    return path
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["../outside", "/etc/passwd", "blobs/../x", "blobs/" + "g" * 64, "blobs/" + "a" * 64 + "/x", "C:\\x", "other"],
+)
+def test_no_other_names_are_in_a_bundle(tmp_path: Path, name: str) -> None:
+    with (
+        pytest.raises(Malformed, match="which no bundle does"),
+        open_bundle(write_zip(tmp_path / "b", name, b"x", zipfile.ZIP_STORED)),
+    ):
+        pass
+    assert [path.name for path in tmp_path.iterdir()] == ["b"]
+
+
+def test_a_decompression_bomb_is_refused_unread(tmp_path: Path) -> None:
+    path = write_zip(tmp_path / "b", "blobs/" + "a" * 64, bytes(10 << 20), zipfile.ZIP_DEFLATED)
+    assert path.stat().st_size < 100_000
+    with pytest.raises(Malformed, match="compressed"), open_bundle(path):
+        pass
+
+
+def test_members_that_share_their_bytes_are_refused(tmp_path: Path) -> None:
+    """Overlapping members (a zip quine's trick): each claims the same bytes of the file."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        archive.writestr(EVIDENCE, b"{}")
+        archive.writestr("blobs/" + "a" * 64, bytes(4096))
+        base = archive.infolist()[1]
+        for digit in "bcdef":
+            twin = zipfile.ZipInfo("blobs/" + digit * 64)
+            twin.file_size = twin.compress_size = base.file_size
+            twin.header_offset, twin.CRC = base.header_offset, base.CRC
+            archive.filelist.append(twin)
+    (tmp_path / "b").write_bytes(buffer.getvalue())
+    with pytest.raises(LimitExceeded), open_bundle(tmp_path / "b"):
+        pass
+
+
+def test_no_bundle_at_all(tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match="no bundle"), open_bundle(tmp_path / "none"):
+        pass
+    (tmp_path / "text").write_text("hello")
+    with pytest.raises(Malformed), open_bundle(tmp_path / "text"):
+        pass
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.binary(max_size=300), st.integers(0, 10**6))
+def test_damaged_archives_are_refused_and_do_not_crash(made: Path, tmp_path: Path, noise: bytes, at: int) -> None:
+    content = bytearray((made / "light").read_bytes())
+    at %= len(content)
+    content[at : at + len(noise)] = noise
+    (tmp_path / "b").write_bytes(content)
+    with suppress(AssayError):
+        check(tmp_path / "b")
+
+
+LEAVES = st.one_of(
+    st.none(), st.booleans(), st.integers(-(2**70), 2**300), st.text(max_size=5), st.just([]), st.just({})
+)
+
+
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.randoms(use_true_random=False), LEAVES)
+def test_evidence_with_any_value_anywhere_is_refused_or_found(
+    made: Path, tmp_path: Path, chance: Any, value: object
+) -> None:
+    """One value of the evidence is replaced, wherever it stands: no check crashes, and none hangs."""
+    plain = read_plain(members(made / "light")[EVIDENCE], 1 << 24)
+    place: Any = plain
+    while True:
+        keys = list(place) if isinstance(place, dict) else range(len(place))
+        key = chance.choice(list(keys))
+        inner = place[key]
+        if not isinstance(inner, dict | list) or not inner or chance.random() < 0.1:
+            place[key] = value
+            break
+        place = inner
+    parts = {**members(made / "light"), EVIDENCE: write_plain(plain)}
+    with suppress(AssayError):
+        check(pack(tmp_path / "b", parts))
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.binary(max_size=200))
+def test_states_of_any_bytes(content: bytes) -> None:
+    with suppress(Malformed):
+        encoded_state_root(content)
+
+
+def test_evidence_reads_as_it_was_written(made: Path) -> None:
+    content = members(made / "whole")[EVIDENCE]
+    assert Evidence.from_bytes(content).to_bytes() == content
+
+
+def test_a_bundle_that_cannot_be_written_leaves_nothing(made: Path, tmp_path: Path) -> None:
+    with open_bundle(made / "light") as (evidence, _), pytest.raises(BadInput, match="cannot write"):
+        write_bundle(tmp_path / "no" / "b", evidence, [])
+    with open_bundle(made / "light") as (evidence, _), pytest.raises(ZeroDivisionError):
+        write_bundle(tmp_path / "b", evidence, (1 // 0 for _ in "x"))  # type: ignore[misc]
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_checking_needs_no_torch(made: Path) -> None:
+    program = (
+        "import sys; from assay.cli import main; code = main(sys.argv[1:]);"
+        "sys.exit(99 if 'torch' in sys.modules else code)"
+    )
+    arguments = [sys.executable, "-c", program, "verify-bundle", str(made / "whole"), "--json"]
+    done = subprocess.run(arguments, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    report = json.loads(done.stdout)
+    assert report["holds"]
+    assert report["whole"]

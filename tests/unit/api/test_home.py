@@ -1,0 +1,319 @@
+"""A home folder: what is in it is the owner's, and what somebody else put there is refused with what to do."""
+
+import json
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from assay.api.doctor import Doctor, report
+from assay.api.home import Home, Record, local_time
+from assay.api.operator import crew_of, read_log, start, stop
+from assay.api.turns import CRASHES_MAX, Turns
+from assay.chain.deploy import Deployment
+from assay.protocol.errors import AssayError, BadInput, Malformed, Unavailable
+from assay.roles.wake import ACTED, IDLE, Wake, wake_at
+from assay.store.hold import Hold
+
+ADDRESS = "0x7BBE5C895F961C63657FD8739016aDE3bf3afF29"
+PLACED = Deployment(31_337, 1, {"Rounds": ADDRESS})
+RECORD = Record(31_337, "http://127.0.0.1:9", "http://127.0.0.1:9/secret", 5, 9, True, ADDRESS, PLACED)
+
+
+def put(home: Home, content: bytes) -> None:
+    path = home.path / "network.json"
+    path.write_bytes(content)
+    path.chmod(0o600)
+
+
+class TestRecord:
+    def test_it_is_read_as_it_was_kept(self, tmp_path: Path) -> None:
+        home = Home.create(tmp_path / "home")
+        assert home.record is None
+        home.keep(RECORD)
+        assert Home.open(tmp_path / "home").record == RECORD
+        assert home.update(pid=6) == replace(RECORD, pid=6) == home.record
+        assert [path.name for path in home.path.iterdir()] == ["network.json"]
+
+    @pytest.mark.parametrize(
+        "content",
+        [
+            b"",
+            b"[]",
+            b"null",
+            b"{}",
+            b"\xff",
+            b"[" * 5_000,
+            b"{" + b" " * (1 << 20) + b"}",
+            *(
+                json.dumps({**json.loads(RECORD.to_bytes()), **change}).encode()
+                for change in (
+                    {"format": "assay-network-2"},
+                    {"chain_id": "31337"},
+                    {"chain_id": True},
+                    {"url": "file:///etc/passwd"},
+                    {"url": 7},
+                    {"operator": "http://\n"},
+                    {"pid": None},
+                    {"token": "0x12"},
+                    {"deployment": {"chain_id": 1}},
+                    {"deployment": []},
+                    {"surprise": 1},
+                )
+            ),
+        ],
+    )
+    def test_anything_else_is_malformed(self, tmp_path: Path, content: bytes) -> None:
+        home = Home.create(tmp_path)
+        put(home, content)
+        with pytest.raises(Malformed):
+            Home.open(tmp_path)
+
+    def test_one_that_others_can_read_is_refused(self, tmp_path: Path) -> None:
+        home = Home.create(tmp_path)
+        home.keep(RECORD)
+        (tmp_path / "network.json").chmod(0o644)
+        with pytest.raises(BadInput, match="others than its owner"):
+            Home.open(tmp_path)
+
+    def test_a_home_without_a_network_says_how_to_start_one(self, tmp_path: Path) -> None:
+        for place in (tmp_path, tmp_path / "none"):
+            with pytest.raises(BadInput) as refusal:
+                Home.open(place)
+            assert "assay up" in refusal.value.hint
+        (tmp_path / "file").write_text("")
+        with pytest.raises(BadInput, match="cannot make the home"):
+            Home.create(tmp_path / "file")
+
+    def test_a_network_that_is_down_says_so_and_asks_nobody(self, tmp_path: Path) -> None:
+        home = Home.create(tmp_path)
+        home.keep(RECORD)
+        with pytest.raises(Unavailable, match="not running") as refusal:
+            _ = home.web3
+        assert "assay up" in refusal.value.hint
+        assert stop(home) is False
+        assert crew_of(home) == []
+
+    def test_one_of_somebody_elses_gives_no_operator(self, tmp_path: Path) -> None:
+        home = Home.create(tmp_path)
+        home.keep(replace(RECORD, operator="", served=False))
+        with pytest.raises(BadInput, match="somebody else"):
+            home.connect(operator=True)
+        with pytest.raises(Unavailable):
+            home.connect()
+
+
+class TestHold:
+    def test_one_at_a_time(self, tmp_path: Path) -> None:
+        one, other = Hold(tmp_path / "lock"), Hold(tmp_path / "lock")
+        assert not other.is_taken()
+        assert one.take("first")
+        assert not other.take("second")
+        assert other.is_taken()
+        assert other.words == "first"
+        one.release()
+        assert not other.is_taken()
+        assert other.take("second")
+        assert one.words == "second"
+        other.release()
+
+    def test_who_only_looks_is_in_nobodys_way(self, tmp_path: Path) -> None:
+        """Neither in that of others who look, nor for long in that of who takes it."""
+        held, stop = Hold(tmp_path / "lock"), threading.Event()
+        assert held.take("x")
+        held.release()
+        assert held.words == "", "a number that is no longer ours must not be signalled"
+        seen: list[bool] = []
+
+        def look() -> None:
+            while not stop.is_set():
+                seen.append(Hold(tmp_path / "lock").is_taken())
+
+        lookers = [threading.Thread(target=look) for _ in range(3)]
+        for looker in lookers:
+            looker.start()
+        for _ in range(20):
+            assert held.take("x")
+            held.release()
+        before = len(seen)
+        while len(seen) < before + 200:
+            pass
+        stop.set()
+        for looker in lookers:
+            looker.join()
+        assert not any(seen[before + 10 :])
+
+    def test_nobody_elses_process_is_told_to_stop(self, tmp_path: Path) -> None:
+        home = Home.create(tmp_path)
+        program = "import time; time.sleep(60)"
+        with subprocess.Popen([sys.executable, "-c", program]) as stranger:
+            assert home.lock.take(str(stranger.pid))
+            with pytest.raises(Unavailable, match="cannot be told"):
+                stop(home)
+            assert stranger.poll() is None
+            stranger.kill()
+        home.lock.release()
+
+    def test_a_killed_process_holds_nothing(self, tmp_path: Path) -> None:
+        program = (
+            "import sys, time; from pathlib import Path; from assay.store.hold import Hold\n"
+            "hold = Hold(Path(sys.argv[1])); print(hold.take('x'), flush=True); time.sleep(60)"
+        )
+        words = [sys.executable, "-c", program, str(tmp_path / "lock")]
+        with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as process:
+            assert process.stdout is not None
+            assert process.stdout.readline() == "True\n"
+            assert Hold(tmp_path / "lock").is_taken()
+            process.kill()
+            process.wait()
+        assert not Hold(tmp_path / "lock").is_taken()
+
+    def test_a_link_is_not_followed(self, tmp_path: Path) -> None:
+        (tmp_path / "lock").symlink_to(tmp_path / "elsewhere")
+        with pytest.raises(BadInput):
+            Hold(tmp_path / "lock").take("x")
+        assert not (tmp_path / "elsewhere").exists()
+
+
+class TestLog:
+    def test_lines_that_are_no_events_are_left_out(self, tmp_path: Path) -> None:
+        home = Home.create(tmp_path)
+        lines = [b"", b"a warning", b"[1]", b"\xff\xfe", b'{"event": "Ready"}', b'{"event": "Sea', b"[" * 70_000]
+        (tmp_path / "network.log").write_bytes(b"\n".join(lines))
+        assert list(read_log(home)) == [{"event": "Ready"}]
+
+    def test_a_process_that_fails_says_why(self, tmp_path: Path) -> None:
+        home = Home.create(tmp_path)
+        put(home, RECORD.to_bytes())
+        with pytest.raises(BadInput, match="is gone") as refusal:
+            start(home, ["--bare"], lambda _: None)
+        assert "another --home" in refusal.value.hint
+        (tmp_path / "chain.bin").write_text("no chain\n")
+        with pytest.raises(Malformed, match="corrupt"):
+            start(home, ["--bare"], lambda _: None)
+
+
+class Actor:
+    """A role whose turns are a script: a wake, or an exception to raise."""
+
+    def __init__(self, script: list[Wake | Exception], stop: threading.Event) -> None:
+        self.script, self.stop, self.turns = script, stop, 0
+
+    def tick(self) -> Wake:
+        self.turns += 1
+        if not self.script:
+            self.stop.set()
+            return IDLE
+        step = self.script.pop(0)
+        if isinstance(step, Exception):
+            raise step
+        return step
+
+
+class TestTurns:
+    def play(self, *scripts: list[Wake | Exception], now_s: Callable[[], int] = lambda: 10, **given: Any) -> Turns:
+        stop = threading.Event()
+        pulses = iter(range(1_000))
+        makers: dict[str, Any] = {}
+        for index, script in enumerate(scripts):
+            makers[f"role-{index}"] = lambda script=script: Actor(script, stop)
+        turns = Turns(makers, lambda: next(pulses), now_s, stop, poll_s=0.001, **given)
+        turns.run()
+        return turns
+
+    def test_who_acts_gets_another_turn_at_once(self) -> None:
+        assert self.play([ACTED, ACTED, IDLE, wake_at(5)]).roles["role-0"].turns == 5
+
+    def test_a_trouble_passes_and_is_told_once(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("assay.api.turns.PAUSE_S", 0.001)
+        told: list[str] = []
+        down = [Unavailable("the chain is away")] * 3
+        turns = self.play([*down, IDLE, *down[:1], IDLE], note=lambda name, error: told.append(error.message))
+        assert told == ["the chain is away"] * 2
+        assert turns.roles["role-0"].turns == 7
+
+    def test_a_full_disk_passes_and_the_role_begins_anew(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("assay.api.turns.PAUSE_S", 0.001)
+        told: list[str] = []
+        full: list[Wake | Exception] = [OSError(28, "No space left on device")] * (2 * CRASHES_MAX)
+        turns = self.play([*full, ACTED], note=lambda name, error: told.append(error.message), crashed=None)
+        assert told == ["the machine refuses: No space left on device"]
+        assert turns.roles["role-0"].turns == 2, "of the one that was made last"
+
+    def test_a_bug_in_one_role_ends_that_role_only(self) -> None:
+        told: list[str] = []
+        bugs: list[Wake | Exception] = [ZeroDivisionError()] * (CRASHES_MAX + 1)
+        turns = self.play(bugs, [ACTED] * 9, crashed=lambda name, bug: told.append(name))
+        assert told == ["role-0"] * (CRASHES_MAX + 1)
+        assert turns.roles["role-1"].turns == 10
+        assert "role-0" not in turns.roles
+
+    def test_a_bug_is_not_hidden_where_nobody_is_told(self) -> None:
+        with pytest.raises(ZeroDivisionError):
+            self.play([ZeroDivisionError()])
+
+
+class TestDoctor:
+    def examine(self, path: Path) -> dict[str, Any]:
+        return {check.name: check for check in Doctor(path).examine()}
+
+    def test_each_failure_comes_with_its_fix(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("assay.exact.selftest.check", lambda: wrong)
+        wrong = {"agrees": False, "operators": {"exp": False, "add": True}, "paths": {"float64": True}}
+        home = Home.create(tmp_path)
+        home.keep(RECORD)
+        (tmp_path / "board.sqlite").write_bytes(b"no database at all" * 99)
+        (tmp_path / "board.sqlite").chmod(0o600)
+        (tmp_path / "keys").mkdir()
+        (tmp_path / "keys" / "bob.json").write_text("{}")
+        (tmp_path / "keys" / "bob.json").chmod(0o600)
+        blob = tmp_path / "blobs" / "ab" / ("ab" * 32)
+        blob.parent.mkdir(parents=True)
+        blob.write_bytes(b"forged")
+        tmp_path.chmod(0o755)
+        found = self.examine(tmp_path)
+        for name in ("storage", "blobs", "arithmetic", "keys", "messages", "chain"):
+            assert found[name].state == "fail", found[name]
+            assert found[name].fix
+        assert "exp" in found["arithmetic"].words
+        assert "chmod 700" in found["storage"].fix
+        assert "assay up" in found["chain"].fix
+        assert report(list(found.values()))["well"] is False
+
+    def test_a_first_day_is_no_failure_of_the_machine(self, tmp_path: Path) -> None:
+        found = self.examine(tmp_path / "none")
+        assert found["storage"].state == found["keys"].state == "note"
+        assert found["arithmetic"].state == "ok"
+        assert found["network"].fix == "start one: assay up"
+        assert not (tmp_path / "none").exists()
+
+
+def test_times_are_shown_by_the_machines_clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The chain's own time may be days behind: what counts is how long there is left."""
+    import time
+
+    monkeypatch.setattr("time.localtime", time.gmtime)
+    noon_s = 1_790_000_000 // 86_400 * 86_400 + 12 * 3_600
+    assert local_time(1_000 + 2_400, 1_000, noon_s) == "12:40"
+    assert local_time(1_000 + 60, 1_000, noon_s) == "12:01:00"
+    assert local_time(1_000 - 60, 1_000, noon_s) == "11:59:00"
+    assert local_time(1_000 + 48 * 3_600, 1_000, noon_s).endswith("12:00")
+    assert len(local_time(1_000 + 48 * 3_600, 1_000, noon_s)) > 8
+
+
+def test_errors_of_a_home_are_refusals(tmp_path: Path) -> None:
+    home = Home.create(tmp_path)
+    for verb in (
+        lambda: home.address_of("nobody"),
+        lambda: home.account("../x", "y"),
+        lambda: home.new_account("crew", "y"),
+    ):
+        with pytest.raises(AssayError):
+            verb()
+    assert os.listdir(tmp_path) == []

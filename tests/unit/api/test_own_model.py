@@ -1,0 +1,278 @@
+"""A user's own model, loss, optimizer and job file: taken as they are, or refused with the field and a fix."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as functional
+from own_jobs import JOB, make_net, tiny_job, tiny_samples
+from torch import nn
+from torch.utils.data import DataLoader, Dataset, TensorDataset
+
+from assay.api.draft import make_draft, read_samples
+from assay.api.job import Job
+from assay.api.own_model import capture, load_architecture, read_loss, read_optimizer
+from assay.api.template import write_template
+from assay.protocol.errors import AssayError, BadInput, Malformed, Refused, Unsupported
+from assay.protocol.sections import SECTIONS
+from assay.store.samples import Samples
+
+NET = make_net()
+
+
+@pytest.mark.parametrize("loss", ["cross_entropy", functional.cross_entropy, nn.CrossEntropyLoss()])
+def test_the_same_loss_in_three_forms(loss: object) -> None:
+    assert read_loss(loss) == "cross_entropy"
+
+
+@pytest.mark.parametrize(
+    "loss", [nn.CrossEntropyLoss(label_smoothing=0.1), nn.CrossEntropyLoss(weight=torch.ones(2)), nn.L1Loss(), sum, 3]
+)
+def test_a_loss_that_no_job_file_can_name(loss: object) -> None:
+    with pytest.raises(Unsupported) as refusal:
+        read_loss(loss)
+    assert refusal.value.hint
+
+
+def test_optimizers_of_torch_become_tables() -> None:
+    sgd = read_optimizer(torch.optim.SGD(NET.parameters(), lr=0.5, momentum=0.9, weight_decay=0.25))
+    assert sgd == {"name": "sgd", "lr": 0.5, "momentum": 0.9, "nesterov": False, "weight_decay": 0.25}
+    adam = read_optimizer(torch.optim.Adam(NET.parameters(), lr=0.5))
+    assert adam is not None
+    assert (adam["name"], adam["betas"], adam["eps"]) == ("adamw", [0.9, 0.999], 1e-8)
+
+
+@pytest.mark.parametrize(
+    "optimizer",
+    [
+        torch.optim.RMSprop(NET.parameters(), lr=0.1),
+        torch.optim.Adam(NET.parameters(), lr=0.1, weight_decay=0.1),
+        torch.optim.AdamW(NET.parameters(), lr=0.1, amsgrad=True),
+        torch.optim.SGD(NET.parameters(), lr=0.1, momentum=0.9, dampening=0.5),
+        torch.optim.SGD([{"params": NET.first.parameters()}, {"params": NET.second.parameters(), "lr": 1}], lr=0.1),
+        "sgd",
+    ],
+)
+def test_an_optimizer_that_no_job_file_can_say(optimizer: object) -> None:
+    with pytest.raises((Unsupported, BadInput)) as refusal:
+        read_optimizer(optimizer)
+    assert refusal.value.hint
+
+
+def test_what_a_program_gives_stands_in_the_job_that_is_published() -> None:
+    own = capture(make_net(), "cross_entropy", torch.optim.SGD(NET.parameters(), lr=0.25))
+    draft = make_draft(tiny_job(), own, tiny_samples())
+    assert draft.document.job["train"]["optimizer"]["lr"] == 0.25
+    assert draft.document.job["model"]["architecture"] == "own_jobs:Net"
+    assert draft.document.job["data"]["source"] == "memory:given"
+
+
+def test_one_training_step_is_that_of_torch() -> None:
+    """The captured step moves the weights as the user's own loop would, up to the arithmetic's operand bits."""
+    net, data = make_net(), tiny_samples()
+    draft = make_draft(tiny_job(), capture(net, nn.CrossEntropyLoss()), data)
+    from assay.work.interpret import Runner
+
+    x, y = torch.from_numpy(draft.train.x[:4]), torch.from_numpy(draft.train.y[:4])
+    after = Runner(draft.bundle.step).run([*draft.bundle.state.values(), x, y])
+    assert isinstance(after, list)
+    optimizer = torch.optim.SGD(net.parameters(), lr=0.5, momentum=0.9)
+    functional.cross_entropy(net(x), y).backward()
+    optimizer.step()
+    for tensor, parameter in zip(after, net.parameters(), strict=False):
+        assert torch.allclose(tensor, parameter, atol=1e-3)
+
+
+class Pairs(Dataset):  # type: ignore[type-arg]
+    def __len__(self) -> int:
+        return 5
+
+    def __getitem__(self, index: int) -> tuple[torch.Tensor, int]:
+        return torch.full((3,), float(index)), index
+
+
+def test_data_in_every_form_a_program_has_it() -> None:
+    x, y = torch.arange(15.0).reshape(5, 3), torch.arange(5)
+    for given in ((x, y), (x.numpy(), y.numpy()), TensorDataset(x, y), DataLoader(TensorDataset(x, y)), Pairs()):
+        samples = read_samples(given)
+        assert isinstance(samples, Samples)
+        assert samples.x.shape == (5, 3)
+        assert samples.x.dtype == np.float32
+        assert samples.y.dtype == np.int64
+        assert list(samples.y) == [0, 1, 2, 3, 4]
+
+
+@pytest.mark.parametrize("given", [3, "x", (np.zeros(3),), (np.array(["a"]), np.zeros(1))])
+def test_data_in_no_form(given: object) -> None:
+    with pytest.raises((BadInput, Unsupported)) as refusal:
+        read_samples(given)
+    assert refusal.value.hint
+
+
+def test_data_that_is_not_finite_is_refused_before_anything() -> None:
+    samples = tiny_samples()
+    samples.x[3, 2] = np.nan
+    with pytest.raises(Malformed, match="finite"):
+        make_draft(tiny_job(), make_net(), samples)
+
+
+OWN = """
+from torch import nn
+import torch
+class Net(nn.Module):
+    def __init__(self, width=5):
+        super().__init__()
+        self.first, self.second = nn.Linear(64, width), nn.Linear(width, 10)
+    def forward(self, x):
+        return self.second(torch.relu(self.first(x.flatten(1))))
+class Fourier(Net):
+    def forward(self, x):
+        return torch.fft.fft(super().forward(x)).real
+class Dropping(Net):
+    def forward(self, x):
+        return nn.functional.dropout(super().forward(x), 0.5, self.training)
+class Narrow(Net):
+    def forward(self, x):
+        return self.first(x[:, :7])
+def number():
+    return 3
+def broken():
+    return undefined
+"""
+
+
+def job_in(folder: Path, **changes: str) -> Job:
+    text = JOB.replace("batch_size = 4", "batch_size = 8")
+    for old, new in changes.items():
+        assert old in text
+        text = text.replace(old, new)
+    (folder / "own.py").write_text(OWN)
+    (folder / "job.toml").write_text(text)
+    return Job.load(folder / "job.toml")
+
+
+def test_a_model_in_a_file_beside_the_job(tmp_path: Path) -> None:
+    job = job_in(tmp_path, **{'"own:Net"': '"own:Net"\noptions = { width = 7 }'})
+    draft = make_draft(job)
+    assert draft.bundle.state["first.weight"].shape == (7, 64)
+    assert draft.document.job["model"]["options"] == {"width": 7}
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "words"),
+    [
+        ("Fourier", Unsupported, "_fft_r2c"),
+        ("Dropping", Unsupported, "random"),
+        ("Narrow", BadInput, "does not take this data"),
+        ("number", BadInput, "not an nn.Module"),
+        ("broken", BadInput, r"own\.py:\d+: NameError"),
+        ("Nett", BadInput, "has no Nett"),
+    ],
+)
+def test_a_model_that_cannot_be_is_refused_with_its_own_words(
+    tmp_path: Path, name: str, kind: type[AssayError], words: str
+) -> None:
+    with pytest.raises(kind, match=words) as refusal:
+        make_draft(job_in(tmp_path, **{'"own:Net"': f'"own:{name}"'}))
+    assert refusal.value.hint
+
+
+def test_a_file_that_does_not_import_names_its_line(tmp_path: Path) -> None:
+    job = job_in(tmp_path)
+    (tmp_path / "own.py").write_text("import torch\nx = (\n")
+    with pytest.raises(BadInput, match="SyntaxError"):
+        load_architecture(job)
+    (tmp_path / "own.py").write_text("import not_there_at_all\n")
+    with pytest.raises(BadInput, match=r"own\.py:1: ModuleNotFoundError"):
+        load_architecture(job)
+    (tmp_path / "own.py").unlink()
+    with pytest.raises(BadInput, match="no module own") as refusal:
+        load_architecture(job)
+    assert refusal.value.fields["key"] == "model.architecture"
+
+
+def test_a_file_called_like_a_package_is_the_users_own(tmp_path: Path) -> None:
+    job = job_in(tmp_path, **{'"own:Net"': '"json:Net"'})
+    (tmp_path / "json.py").write_text(OWN)
+    assert type(load_architecture(job).module).__name__ == "Net"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "key"),
+    [
+        ("rounds = 2", 'rounds = "two"', "train.rounds"),
+        ("rounds = 2", "rouns = 2", "train.rouns"),
+        ("rounds = 2", "rounds = 2\nsegment_step = 1", "train.segment_step"),
+        ("reports_min = 1", 'reports_min = 1\nrule = "krum"\nbyzantine_max = 1', "match.providers"),
+        ('budget = "100"', 'budget = "0.000001"', "job.budget"),
+        ('budget = "100"', "budget = 100", "job.budget"),
+        ('"sklearn:digits"', '"sklearn:digit"', "data.source"),
+        ('"sklearn:digits"', '"folder:nowhere"', "data.source"),
+        ("samples = 2", 'samples = 2\nquorum = "1 of 3"', "verify.quorum"),
+        ("samples = 2", "samples = 200", "verify.samples"),
+    ],
+)
+def test_a_wrong_job_file_names_the_field_and_a_fix(tmp_path: Path, old: str, new: str, key: str) -> None:
+    with pytest.raises(BadInput) as refusal:
+        make_draft(job_in(tmp_path, **{old: new}))
+    assert refusal.value.fields["key"] == key
+    assert refusal.value.hint
+    assert refusal.value.exit_code == 2
+
+
+def test_private_data_is_refused_with_the_reason(tmp_path: Path) -> None:
+    with pytest.raises(Refused, match="private"):
+        job_in(tmp_path, **{'source = "sklearn:digits"': 'source = "sklearn:digits"\nmode = "private"'})
+
+
+def test_files_that_are_no_job_files(tmp_path: Path) -> None:
+    (tmp_path / "binary").write_bytes(b"\xff\xfe\x00")
+    (tmp_path / "long").write_bytes(b"#" * (2 << 20))
+    (tmp_path / "toml").write_text("[job\n")
+    for name, words in (
+        ("binary", "UTF-8"),
+        ("long", "larger"),
+        ("toml", "TOML"),
+        ("none", "no job file"),
+        (".", "no job"),
+    ):
+        with pytest.raises(BadInput, match=words) as refusal:
+            Job.load(tmp_path / name)
+        assert refusal.value.hint
+
+
+def test_a_folder_of_data_is_published_by_name_and_not_by_path(tmp_path: Path) -> None:
+    data = tmp_path / "mine" / "secret-name"
+    data.mkdir(parents=True)
+    draw = np.random.default_rng(0)
+    np.savez(data / "a.npz", x=draw.random((40, 64), dtype=np.float32), y=draw.integers(0, 10, 40))
+    draft = make_draft(job_in(tmp_path, **{"sklearn:digits": "folder:mine/secret-name"}))
+    assert draft.document.job["data"]["source"] == "folder:secret-name"
+    assert b"mine" not in draft.document.to_bytes()
+    assert str(tmp_path).encode() not in b"".join(draft.contents)
+
+
+def test_the_template_is_a_job_with_every_key_in_it() -> None:
+    settings = {
+        "job": {"name": "mine", "budget": "10"},
+        "model": {"architecture": "own:Net"},
+        "data": {"source": 'folder:a "quoted" \\ path'},
+        "train": {"optimizer": {"name": "sgd", "lr": 0.5}},
+    }
+    text = write_template("job.toml", settings)
+    job = Job.parse(text)
+    assert job.data.source == settings["data"]["source"]
+    plain = Job.from_tables(settings)
+    assert job == plain, "what is commented out is the default"
+    uncommented = "\n".join(
+        line.removeprefix("# ")
+        if line.startswith("# ") and " = " in line and "..." not in line and "metric" not in line
+        else line
+        for line in text.splitlines()
+    )
+    assert Job.parse(uncommented) == plain, "and shows the default's value"
+    for section, (_, kind) in SECTIONS.items():
+        assert f"[{section}]" in text
+        for field in kind.__dataclass_fields__:
+            assert f"{field.removesuffix('_s')} = " in text
