@@ -84,6 +84,10 @@ def test_gradients_agree_with_pytorch(name: str) -> None:
     torch.manual_seed(2)
     layers, width = NETS[name]
     model = Net(copy.deepcopy(layers), width)
+    for layer in model.modules():
+        # Drawn here and not at import: where two pooled values nearly tie, a rounding decides whose gradient it is.
+        if hasattr(layer, "reset_parameters"):
+            layer.reset_parameters()
     compare_with_native(model, torch.randn(6, 2, 8, 8), torch.arange(6) % 5)
 
 
