@@ -21,7 +21,7 @@ from assay.market.quote import quote as quote_job
 from assay.protocol.errors import BadInput, Malformed, Refused, Unsupported
 from assay.protocol.order import Roots
 from assay.protocol.units import format_amount
-from assay.roles.assignment import Assignment, Document, admit, signature_of
+from assay.roles.assignment import Assignment, Document, admit, check_stop, signature_of
 from assay.roles.consumer import chain_order
 from assay.roles.pace import round_s
 from assay.roles.world import Compute
@@ -94,7 +94,8 @@ class Draft:
         """The job as a provider would have it."""
         state = list(self.bundle.state.values())
         size = self.job.train.batch_size
-        return Assignment(0, self.order, self.document, self.bundle, state, self.train, self.test, size)
+        metric = check_stop(self.job, self.bundle)
+        return Assignment(0, self.order, self.document, self.bundle, state, self.train, self.test, size, metric)
 
     def seconds(self, compute: Compute) -> dict[str, float]:
         """How long it takes on machines like this one, measured by two steps."""
@@ -202,6 +203,7 @@ def _assemble(job: Job, own: OwnModel | None, bundle: Bundle, samples: Samples, 
     # As every provider will read it.
     Bundle.from_bytes(programs, Limits())
     try:
+        check_stop(job, bundle)
         admit(order, bundle, train, test)
     except Refused as error:
         raise BadInput(f"no provider would take this job: {error.message}", hint=error.hint or _fit(bundle)) from error

@@ -137,7 +137,7 @@ def blobs_of(reader: Reader, job: int, evidence: Evidence) -> Iterator[bytes]:
             wanted.append((cid_of_hash(slot.commitment.sealed_hash), assignment.update_signature.encoded_bytes))
     yield from _served(blobs, wanted)
     if reader.world.ledger.rounds.complete(job):
-        state = reader.state(job, reader.world.ledger.rounds.final_root(job))
+        state = reader.state(job, reader.world.ledger.rounds.final_state(job).root)
         if state is not None:
             yield signature.encode(state)
 

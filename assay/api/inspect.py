@@ -34,10 +34,12 @@ from assay.proof.verdict import Finding, Part, Place, Verdict, compared, honest
 from assay.protocol.commitment import bitmap_slots
 from assay.protocol.errors import BadInput, Unavailable
 from assay.protocol.phase import JobPhase, RoundPhase
+from assay.protocol.score import UNSCORED, score_plain
 from assay.roles.assignment import State
 from assay.roles.audit import audit_step
 from assay.roles.book import RoundName
 from assay.roles.evidence import Evidence
+from assay.roles.exam import score
 from assay.roles.party import Party
 from assay.roles.world import World
 from assay.work.segment import Plan
@@ -208,6 +210,7 @@ class Watcher(Observer):
             "consumer": view.consumer,
             "complete": complete,
             "ended": view.ended,
+            "score": self.score(),
             "rounds": {"ordered": order.rounds, "done": sum(story.accepted > 0 for story in final)},
             "accuracy": mark.accuracy if mark else None,
             "loss": next((story.loss for story in reversed(final) if story.loss is not None), None),
@@ -219,6 +222,11 @@ class Watcher(Observer):
             "found_out": {self.name(account): self.evidence(account) for account in self.found},
             "waiting_for": wait.words(self.world.clock()) if wait else None,
         }
+
+    def score(self) -> dict[str, object] | None:
+        """What the last final round was signed to be worth."""
+        found = self.world.ledger.rounds.final_state(self.job).score
+        return None if found == UNSCORED else score_plain(self.assignment(self.job).metric, found)
 
 
 def _more(done: int, wanted: int, what: str) -> str:
@@ -356,8 +364,15 @@ class Auditor:
         updates = [each.update for each in opened if each is not None and each.update is not None]
         if start is None or len(updates) < len(opened):
             return Verdict(Finding.NOT_SERVED, place, reason="an update or the start is not here")
-        program = self.party.world.compute.runner(assignment.bundle.aggregate[len(updates)])
-        return check_aggregate(program, start, updates, view.end_root)
+        compute = self.party.world.compute
+        program = compute.runner(assignment.bundle.aggregate[len(updates)])
+        verdict = check_aggregate(program, start, updates, view.end_root)
+        end = self.party.state(name[0], view.end_root) if verdict.honest else None
+        if end is None or view.score == UNSCORED:
+            return verdict
+        found = score(compute, assignment, end)
+        words = f"the end state scores {found}, not {view.score}"
+        return verdict if found == view.score else Verdict(Finding.DIFFERS, place, reason=words)
 
 
 def replay(reader: Reader, job: int, on_round: Callable[[dict[str, Any]], None] = lambda _: None) -> Verdict:
@@ -388,6 +403,6 @@ def replay(reader: Reader, job: int, on_round: Callable[[dict[str, Any]], None] 
         assignment.keep(root, state)
     if state_root(state) == assignment.order.state_root:
         raise BadInput(f"no round of job {job} came to an end", hint=f"see why: assay watch {job} --once")
-    final = ledger.rounds.final_root(job) if ledger.rounds.complete(job) else state_root(state)
+    final = ledger.rounds.final_state(job).root if ledger.rounds.complete(job) else state_root(state)
     found = compared(place, state_root(state), final, "the final state is another")
     return honest(place, state_root(state)) if found.honest else found

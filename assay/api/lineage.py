@@ -23,6 +23,7 @@ from assay.protocol.commitment import bitmap_slots
 from assay.protocol.errors import AssayError, BadInput, LimitExceeded, Malformed, Refused
 from assay.protocol.job import Job
 from assay.protocol.plain import read_plain
+from assay.protocol.score import UNSCORED, score_plain
 from assay.roles.assignment import BUNDLE_MAX_BYTES, DOCUMENT_MAX_BYTES, Document, signature_of
 from assay.store.port import cid_of_hash
 from assay.work.program import Bundle, Limits
@@ -43,7 +44,7 @@ def describe(client: Client, model: Model) -> dict[str, Any]:
     view, mark = ledger.jobs.view_of(model.job), model.mark(client.world.compute)
     token = ledger.open(Models).token_of(model.job)
     rounds = []
-    for index in range(assignment.order.rounds):
+    for index in range(ledger.rounds.progress(model.job).first_open):
         name = (model.job, ledger.rounds.generation_of(model.job, index), index)
         each = ledger.rounds.view_of(*name)
         rounds.append(
@@ -75,6 +76,7 @@ def describe(client: Client, model: Model) -> dict[str, Any]:
         "providers": list(ledger.jobs.providers_of(model.job)),
         "validators": list(ledger.jobs.validators_of(model.job)),
         "samples": {"trained_on": assignment.train.count, "held_out": assignment.test.count},
+        "score": score_plain(assignment.metric, ledger.rounds.final_state(model.job).score),
         "accuracy": mark.accuracy,
         "loss": mark.loss,
         "rounds": rounds,
@@ -98,8 +100,9 @@ and could be re-executed by anybody, bit for bit; `lineage.json` has the roots.
 | loss | {lineage["loss"]:.4f} on the same |
 | trained on | `{job["data"]["source"]}`, {lineage["samples"]["trained_on"]:,} samples |
 | architecture | `{job["model"]["architecture"]}`, {count:,} numbers |
-| training | {train["rounds"]} rounds of {train["steps"]} steps, batches of {train["batch_size"]}, \
-{train["optimizer"]["name"]}, {job["match"]["providers"]} providers |
+| signed by a quorum | {_score_words(lineage["score"])} |
+| training | {len(lineage["rounds"])} of {train["rounds"]} rounds of {train["steps"]} steps, \
+batches of {train["batch_size"]}, {train["optimizer"]["name"]}, {job["match"]["providers"]} providers |
 | arithmetic | {lineage["arithmetic"]}: the same bits on every machine |
 | state | `{lineage["state_root"]}` |
 
@@ -121,6 +124,10 @@ weights = load_file("model.safetensors")
 |---|---|---|
 {rows}
 """
+
+
+def _score_words(score: dict[str, Any] | None) -> str:
+    return "nothing of it" if score is None else f"{score['metric']} {score['value']:.6g} on the held-out samples"
 
 
 def write_model(client: Client, model: Model, folder: Path) -> list[Path]:
@@ -221,6 +228,7 @@ def list_models(client: Client) -> list[dict[str, Any]]:
                 "name": _job_name(client, lineage.document),
                 "owner": models.owner_of(token),
                 "rounds": lineage.rounds,
+                "score": None if lineage.score == UNSCORED else lineage.score,
                 "arithmetic": lineage.profile.rstrip(b"\0").decode("ascii", "replace"),
                 "state_root": lineage.state_root.hex(),
                 "minted_at": lineage.minted_at,

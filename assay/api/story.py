@@ -9,6 +9,7 @@ from assay.chain.contracts.containers import Order
 from assay.chain.contracts.models import Models
 from assay.market.detection import mixed_job_detection, round_detection
 from assay.protocol.commitment import bitmap_slots
+from assay.protocol.score import score_plain
 from assay.protocol.units import format_amount
 from assay.roles.audit import audit_step
 from assay.roles.book import RoundName
@@ -30,7 +31,8 @@ class Story:
     def report(self) -> dict[str, Any]:
         """The report, but for `seconds.total` and `ratio.overhead`, which only the caller knows."""
         assignment = self.observer.assignment(self.job)
-        final = self.ledger.rounds.final_root(self.job)
+        ended = self.ledger.rounds.final_state(self.job)
+        final = ended.root
         state = self.observer.state(self.job, final)
         assert state is not None
         seconds = self.seconds()
@@ -55,6 +57,7 @@ class Story:
             "model": {
                 "token_id": self.ledger.open(Models).token_of(self.job),
                 "state_root": final.hex(),
+                "score": score_plain(assignment.metric, ended.score),
                 "program_root": assignment.bundle.root.hex(),
             },
             "answer": {

@@ -3,8 +3,9 @@
 from dataclasses import dataclass, fields
 from typing import Any
 
-from assay.protocol.errors import BadInput, Refused
+from assay.protocol.errors import BadInput
 from assay.protocol.job import Job
+from assay.protocol.score import NEVER, score_at
 from assay.protocol.units import format_amount, parse_amount
 from assay.protocol.words import domain
 
@@ -61,6 +62,7 @@ class Order:
     validator_stake: int
     aggregator_stake: int
     fault_deposit: int
+    stop_score: int
     windows: OrderWindows
 
     def to_abi(self) -> dict[str, Any]:
@@ -163,15 +165,8 @@ def prices_of(job: Job, decimals: int) -> Prices:
 def order_of(job: Job, roots: Roots, *, token: str, decimals: int) -> Order:
     """The order of a job. `token` is the address that the network pays in (the zero address for the native coin).
 
-    Errors: `BadInput` when the budget does not cover the prices or a stake does not cover what a slash can take,
-    `Refused` for an early stop, which the contracts do not know yet.
+    Errors: `BadInput` when the budget does not cover the prices or a stake does not cover what a slash can take.
     """
-    if job.train.stop is not None:
-        raise Refused(
-            "a job cannot end early by a rule yet",
-            hint="leave out train.stop and choose train.rounds",
-            key="train.stop",
-        )
     prices = prices_of(job, decimals)
     windows = job.windows
     order = Order(
@@ -201,6 +196,7 @@ def order_of(job: Job, roots: Roots, *, token: str, decimals: int) -> Order:
         validator_stake=prices.validator_stake,
         aggregator_stake=prices.aggregator_stake,
         fault_deposit=prices.fault_deposit,
+        stop_score=stop_score(job),
         windows=OrderWindows(
             bid=windows.bid_s,
             reveal=windows.reveal_s,
@@ -225,6 +221,12 @@ def order_of(job: Job, roots: Roots, *, token: str, decimals: int) -> Order:
                 key=f"match.{key}",
             )
     return order
+
+
+def stop_score(job: Job) -> int:
+    """The score with which a job is over."""
+    stop = job.train.stop
+    return NEVER if stop is None else score_at(stop.metric, stop.at)
 
 
 def _camel(name: str) -> str:

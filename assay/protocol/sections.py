@@ -133,7 +133,7 @@ class Train:
     )
     stop: Stop | None = key(
         keys.table(Stop),
-        "End before the last round; until the contracts can, such a job is refused when it is ordered.",
+        "End with the first round that is good enough; what is not used is refunded.",
         None,
     )
 

@@ -11,6 +11,7 @@ from assay.protocol.commitment import bitmap, bitmap_slots, commitment_root
 from assay.protocol.phase import JobPhase, RoundPhase
 from assay.roles.book import RoundBook, RoundName, commitment_content, drop
 from assay.roles.evidence import Evidence
+from assay.roles.pace import check_measuring
 from assay.roles.party import Party
 from assay.roles.settle import settle
 from assay.roles.vote import aggregate_values, fault_values, faults, gather, proposals, result_root, root_values
@@ -42,6 +43,8 @@ class Aggregator(Party):
     def turn(self, job: int) -> Wake:
         """What this phase of a job asks for."""
         match self.clerk.view(job).phase:
+            case JobPhase.BIDDING:
+                return self.consider(job, check_measuring)
             case JobPhase.RUNNING:
                 return self.serve(job)
             case JobPhase.DONE | JobPhase.CANCELLED | JobPhase.FAULTED:
@@ -148,12 +151,12 @@ class Aggregator(Party):
         if name not in self._announced:
             self._announced.add(name)
             self.world.say("aggregate", name, {"root": end.root.hex(), "cid": end.cid})
-        order, values = self.clerk.order(name[0]), aggregate_values(name, end.root)
+        order, values = self.clerk.order(name[0]), aggregate_values(name, end.root, end.score)
         signatures = gather(self.world.domain, page, "Aggregate", values, self.validators(name[0]), order.quorum)
         alone_s = view.deadline - order.windows.aggregate // 2
         if signatures is None and not view.optimistic and self.world.clock() < alone_s:
             return wake_at(alone_s)
-        return self.clerk.attempt(self.world.ledger.rounds.aggregate(*name, end.root, signatures or []))
+        return self.clerk.attempt(self.world.ledger.rounds.aggregate(*name, end.root, end.score, signatures or []))
 
     def fault(self, name: RoundName, page: RoundBook) -> Wake:
         """Carries a quorum's finding that the job itself is at fault."""

@@ -243,7 +243,7 @@ class Challenges:
                 end = self.judge.evidence.aggregate(name, round_view)
                 if end is None:
                     return None
-                return aggregate_digest(end.root) if end.fault is None else FAULT
+                return aggregate_digest(end.root, end.score) if end.fault is None else FAULT
 
     def segment_truth(self, name: RoundName, round_view: RoundView, dispute: int, view: DisputeView) -> bytes | None:
         """What a segment comes to from the state in its leaf, where that was served; else from the round's start.

@@ -13,9 +13,11 @@ from assay.proof.served import LeafOpening, read_start
 from assay.proof.verdict import Verdict
 from assay.protocol.commitment import bitmap_slots
 from assay.protocol.errors import AssayError, Malformed, Unavailable
+from assay.protocol.score import UNSCORED, is_due
 from assay.protocol.transcript import ZERO, Leaf, Transcript, secret_hash
 from assay.roles.assignment import State
 from assay.roles.book import RoundName, drop
+from assay.roles.exam import score
 from assay.roles.party import Party
 from assay.store.port import cid_of_hash
 from assay.work.interpret import Fault
@@ -53,6 +55,7 @@ class Aggregated:
 
     root: bytes
     cid: str
+    score: int = UNSCORED
     fault: bytes | None = None
 
 
@@ -233,7 +236,8 @@ class Evidence:
             return Emitted(update_root(update))
 
     def aggregate(self, name: RoundName, view: RoundView) -> Aggregated | None:
-        """The round's end state by the job's program over the included updates; nothing while one is missing."""
+        """The round's end state by the job's program over the included updates, and its score where one is due; nothing
+        while an update is missing."""
         key = (name, tuple(view.included))
         if key not in self._aggregates:
             assignment = self.party.assignment(name[0])
@@ -247,11 +251,13 @@ class Evidence:
                 inputs = [*start, *(tensor for update in updates for tensor in update)]
                 end = self.world.compute.runner(program).run(inputs)
                 if isinstance(end, Fault):
-                    self._aggregates[key] = Aggregated(ZERO, "", fault_of(0, end))
+                    self._aggregates[key] = Aggregated(ZERO, "", fault=fault_of(0, end))
                     return self._aggregates[key]
-                root = state_root(end)
+                root, order = state_root(end), assignment.order
+                due = is_due(order.stop_score, name[2], order.rounds)
+                worth = score(self.world.compute, assignment, end) if due else UNSCORED
             assignment.keep(root, end)
-            self._aggregates[key] = Aggregated(root, self.world.blobs.put(assignment.signature.encode(end)))
+            self._aggregates[key] = Aggregated(root, self.world.blobs.put(assignment.signature.encode(end)), worth)
         return self._aggregates[key]
 
 

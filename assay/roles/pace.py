@@ -3,6 +3,7 @@
 import numpy as np
 import torch
 
+from assay.exact.values import TORCH_DTYPES
 from assay.protocol.errors import Refused
 from assay.roles.assignment import Assignment
 from assay.roles.world import Compute
@@ -32,6 +33,26 @@ def check_pace(assignment: Assignment, compute: Compute, window_s: int, rounds: 
         raise Refused(f"this machine would want {needed_s:.0f} s for what the job leaves {window_s} s for")
 
 
-def sample_rounds(assignment: Assignment) -> float:
-    """A validator's sample of a round, with one replay of a slot whose states are hidden, in slots' rounds of work."""
-    return 1 + assignment.order.samples_per_validator / assignment.segment_count
+def measure_s(assignment: Assignment, compute: Compute) -> float:
+    """Seconds that measuring one state takes here: one batch of zeros, times the batches of the held-out samples."""
+    program = assignment.bundle.evaluate
+    batches = -(-assignment.test.count // assignment.batch_size)
+    batch = [torch.zeros(value.shape, dtype=TORCH_DTYPES[value.dtype]) for value in program.inputs[-2:]]
+    started_s = compute.timer()
+    compute.runner(program).run([*assignment.initial, *batch])
+    return (compute.timer() - started_s) * batches
+
+
+def check_measuring(assignment: Assignment, compute: Compute) -> None:
+    """Whether this machine measures a round's state well within its window. Errors: `Refused`."""
+    needed_s, window_s = MARGIN * measure_s(assignment, compute), assignment.order.windows.aggregate // 2
+    if needed_s > window_s:
+        raise Refused(f"this machine would want {needed_s:.0f} s to measure what the job leaves {window_s} s for")
+
+
+def check_sampling(assignment: Assignment, compute: Compute) -> None:
+    """Whether this machine re-executes a validator's sample and one hidden slot in time. Errors: `Refused`."""
+    windows = assignment.order.windows
+    # Half of the table window is for waiting, before a hidden state is replayed.
+    window_s = min(windows.table // 2, windows.open)
+    check_pace(assignment, compute, window_s, 1 + assignment.order.samples_per_validator / assignment.segment_count)

@@ -11,7 +11,7 @@ from eth_hash.auto import keccak
 from assay.chain.contracts.containers import Claim
 from assay.chain.contracts.containers import Commitment as ChainCommitment
 from assay.protocol.commitment import commitment_proof
-from assay.protocol.errors import AssayError, Unavailable
+from assay.protocol.errors import AssayError, Refused, Unavailable
 from assay.protocol.message import Message
 from assay.protocol.phase import JobPhase
 from assay.roles.assignment import Assignment, State, fetch_assignment
@@ -19,7 +19,7 @@ from assay.roles.book import Book, RoundName, drop
 from assay.roles.clerk import Clerk, on_chain
 from assay.roles.rooted import find_leaves
 from assay.roles.wake import IDLE, Wake, wake_at
-from assay.roles.world import World
+from assay.roles.world import Compute, World
 from assay.work.program import Limits
 from assay.work.state import state_root
 
@@ -50,6 +50,7 @@ class Party:
         """By job, why a turn in it could not be taken."""
         self._unread: deque[Message] = deque()
         self._forgotten: dict[int, int] = {}
+        self._considered: set[int] = set()
         self._exposed: set[tuple[RoundName, int]] = set()
         self._leaves: dict[RoundName, tuple[Any, dict[int, bytes] | None]] = {}
 
@@ -84,6 +85,22 @@ class Party:
             except AssayError as trouble:
                 self.troubles[job] = trouble.message
         return wake
+
+    def consider(self, job: int, *checks: Callable[[Assignment, Compute], None]) -> Wake:
+        """Stays out of the draw of a job whose windows are too short for this machine.
+
+        What is wrong with a job otherwise is attested once it runs.
+        """
+        if job in self._considered:
+            return IDLE
+        assignment = self.assignment(job)
+        self._considered.add(job)
+        try:
+            for check in checks:
+                check(assignment, self.world.compute)
+        except Refused:
+            return self.clerk.attempt(self.world.ledger.jobs.abstain(job))
+        return IDLE
 
     def forget(self, job: int, below: int) -> None:
         """Drops what concerns rounds of a job that are final."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from assay.chain.contracts.containers import RoundView
 from assay.protocol.commitment import bitmap, bitmap_slots
-from assay.protocol.errors import AssayError, Refused, Unavailable
+from assay.protocol.errors import AssayError, Unavailable
 from assay.protocol.phase import JobPhase, RoundPhase, Target
 from assay.protocol.schedule import sample_segments, sample_share, sample_total
 from assay.protocol.table import Entry, Table
@@ -16,7 +16,7 @@ from assay.roles.book import RoundName, drop, row_content
 from assay.roles.challenge import Challenges
 from assay.roles.judge import Disagreement, Finding, Judge
 from assay.roles.nonces import Nonces
-from assay.roles.pace import check_pace, sample_rounds
+from assay.roles.pace import check_measuring, check_sampling
 from assay.roles.party import Party, sealed
 from assay.roles.settle import settle
 from assay.roles.tower import Tower
@@ -67,7 +67,6 @@ class Validator(Party):
         self.auditor = Tower(self, self.judge)
         self.tower = self.auditor if watch else None
         self._flaws: set[int] = set()
-        self._considered: set[int] = set()
 
     def forget(self, job: int, below: int) -> None:
         """Drops what concerns rounds of a job that are final."""
@@ -87,30 +86,13 @@ class Validator(Party):
         """What this phase of a job asks for."""
         match self.clerk.view(job).phase:
             case JobPhase.BIDDING:
-                return self.consider(job)
+                return self.consider(job, check_sampling, check_measuring)
             case JobPhase.ENLISTING:
                 return self.enlist(job)
             case JobPhase.RUNNING:
                 return self.enlist(job) | self.work(job)
             case JobPhase.DONE | JobPhase.CANCELLED | JobPhase.FAULTED:
                 return settle(self.world, self.clerk, job)
-        return IDLE
-
-    def consider(self, job: int) -> Wake:
-        """Stays out of the draw of a job whose windows are too short for this machine.
-
-        What is wrong with a job otherwise is attested once it runs.
-        """
-        if job in self._considered:
-            return IDLE
-        assignment, windows = self.assignment(job), self.clerk.order(job).windows
-        self._considered.add(job)
-        try:
-            # Half of the table window is for waiting, before a hidden state is replayed.
-            window_s = min(windows.table // 2, windows.open)
-            check_pace(assignment, self.world.compute, window_s, sample_rounds(assignment))
-        except Refused:
-            return self.clerk.attempt(self.world.ledger.jobs.abstain(job))
         return IDLE
 
     def enlist(self, job: int) -> Wake:
@@ -341,13 +323,13 @@ class Validator(Party):
         sheet.signed.add("Aggregate")
         # Whoever has not heard the aggregator learns here where the new state is.
         self.world.say("aggregate", name, {"root": end.root.hex(), "cid": end.cid})
-        cast(self.world, name, "Aggregate", aggregate_values(name, end.root), {"root": end.root.hex()})
+        cast(self.world, name, "Aggregate", aggregate_values(name, end.root, end.score), {"root": end.root.hex()})
         return ACTED
 
     def compare_aggregate(self, name: RoundName, view: RoundView) -> Wake:
-        """Challenges an aggregate that is not what the program makes of the included updates."""
+        """Challenges an aggregate that is not what the programs make of the included updates, or scores otherwise."""
         end = self.judge.evidence.aggregate(name, view)
-        if end is None or (end.fault is None and end.root == view.end_root):
+        if end is None or (end.fault is None and (end.root, end.score) == (view.end_root, view.score)):
             return IDLE
         aggregator = self.world.ledger.rounds.aggregator_of(*name)
         disagreement = Disagreement(Target.AGGREGATE, 0, 0, aggregator, end.root)

@@ -73,9 +73,9 @@ def unserved_values(name: RoundName, slot: int) -> dict[str, object]:
     return {**_round(name), "slot": slot}
 
 
-def aggregate_values(name: RoundName, end_root: bytes) -> dict[str, object]:
+def aggregate_values(name: RoundName, end_root: bytes, score: int) -> dict[str, object]:
     """The typed value `Aggregate`."""
-    return {**_round(name), "endRoot": end_root}
+    return {**_round(name), "endRoot": end_root, "score": score}
 
 
 def fault_values(name: RoundName, digest: bytes) -> dict[str, object]:

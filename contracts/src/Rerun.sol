@@ -242,7 +242,7 @@ contract Rerun is IDisputes {
         RoundView memory r = ROUNDS.viewOf(c.job, c.generation, c.round);
         if (claim.target == Target.Aggregate) {
             if (r.endRoot == 0 || c.slot != 0) revert WrongClaim("aggregate");
-            return (ROUNDS.aggregatorOf(c.job, c.generation, c.round), 0, Hashing.aggregateDigest(r.endRoot), 0);
+            return (ROUNDS.aggregatorOf(c.job, c.generation, c.round), 0, Hashing.aggregateDigest(r.endRoot, r.score), 0);
         }
         if (!ROUNDS.standing(c, claim.commitmentProof, claim.signature)) revert WrongClaim("commitment");
         uint32 last = ROUNDS.termsOf(c.job).segments;

@@ -2,7 +2,7 @@
 pragma solidity ^0.8.28;
 
 import {Hashing} from "../src/Hashing.sol";
-import {Commitment, Entry, JobPhase, Leaf, RoundPhase, Target} from "../src/Types.sol";
+import {Commitment, Entry, JobPhase, Leaf, RoundPhase, Target, UNSCORED} from "../src/Types.sol";
 import {IDisputes} from "../src/interfaces/IDisputes.sol";
 import {IRounds} from "../src/interfaces/IRounds.sol";
 import {IVault} from "../src/interfaces/IVault.sol";
@@ -446,7 +446,7 @@ contract RerunTest is Network {
         playTo(RoundPhase.Challenging, job, 0, 0, 0xf);
         address liar = jobs.aggregatorOf(job);
         uint256 dispute = _challenge(_aggregate(), stranger);
-        equal(rerun.viewOf(dispute).claimed, Hashing.aggregateDigest(endRootOf(0, 0)), "claimed");
+        equal(rerun.viewOf(dispute).claimed, Hashing.aggregateDigest(endRootOf(0, 0), UNSCORED), "claimed");
         _decide(dispute, TRUTH);
         equal(stakes.staked(token, liar), FUNDS / 2 - COST, "slashed");
         yes(jobs.aggregatorOf(job) != liar && jobs.aggregatorOf(job) != address(0), "replaced");
