@@ -6,7 +6,7 @@ always bring the job to its end, and whether it ends by itself once they do what
 """
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from tests.model.machine import Machine, Name, No, Phase, Round, Size
@@ -25,7 +25,7 @@ def key(machine: Machine) -> object:
     rounds = [machine.rounds[name] for name in names]
     job = (machine.generation, machine.first, machine.next, machine.ending, machine.faulted, machine.ended)
     lead = (machine.aggregator, machine.standby, max(machine.settled_s - now_s, 0))
-    purse = tuple(machine.purse.get(each, 0) for each in ("escrow", "credit", "burned", ("lock", "drawn"), ("lock", "standby")))
+    purse = tuple(machine.purse[each] for each in ("escrow", "credit", "burned", ("lock", "drawn"), ("lock", "standby")))
     leads = tuple(party in machine.forfeited for party in ("drawn", "standby"))
     slots = sorted(_slot(machine, rounds, slot) for slot in range(size.slots))
     seats = sorted(_seat(machine, rounds, seat) for seat in range(size.seats))
@@ -65,19 +65,12 @@ def _seat(machine: Machine, rounds: list[Round], seat: int) -> tuple[object, ...
 # ---------------------------------------------------------------- what holds
 
 
-def parties(size: Size) -> Iterator[str]:
-    """All accounts that could earn."""
-    yield from (f"slot {slot}" for slot in range(size.slots))
-    yield from (f"seat {seat}" for seat in range(size.seats))
-    yield from ("drawn", "standby")
-
-
 def check_state(machine: Machine) -> None:
     """What holds in every state."""
     size, purse = machine.size, machine.purse
     whole = (size.rounds + size.redos) * size.cost + size.deposit + 2 * size.slots * size.price
     assert sum(purse.values()) == whole + (size.slots + size.seats + 1) * size.stake, "money is conserved"
-    assert purse["credit"] == sum(map(machine.earned, parties(size))), "what is credited is what was earned"
+    assert purse["credit"] == sum(map(machine.earned, machine.parties())), "what is credited is what was earned"
     unpaid = machine.next - machine.first + len(machine.orphans)
     assert machine.ended or purse["escrow"] >= unpaid * size.cost, "the escrow covers every open round and orphan"
     assert machine.first <= machine.next <= machine.first + size.lookahead + 1, "rounds run ahead too far"
@@ -201,9 +194,9 @@ AFTER = ("equivocate", "penalise_silent", "dispute", "reveal_secret")
 """What may still be done to a round that is closed."""
 
 
-def _check(holds: object, ways: list[tuple[int, str]], state: int) -> None:
+def _check(holds: Callable[[], None], ways: list[tuple[int, str]], state: int) -> None:
     try:
-        holds()  # type: ignore[operator]
+        holds()
     except AssertionError as wrong:
         raise AssertionError(f"{wrong}: {' > '.join(_way(ways, state))}") from wrong
 

@@ -86,7 +86,12 @@ class Money:
         self.purse = {"escrow": (size.rounds + size.redos) * size.cost, "deposit": size.deposit}
         self.purse |= {"credit": 0, "burned": 0, "free": 0}
         self.purse |= {("bond", slot): 2 * size.price for slot in slots}
-        self.purse |= {("lock", party): size.stake for party in parties}
+        self.purse |= {("lock", party): size.stake if party in parties else 0 for party in self.parties()}
+
+    def parties(self) -> list[str]:
+        """All accounts that could earn."""
+        slots, seats = range(self.size.slots), range(self.size.seats)
+        return [*map(slot_of, slots), *map(seat_of, seats), "drawn", "standby"]
 
     def move(self, source: Key, target: Key, amount: int) -> None:
         """The only way that money goes."""
@@ -125,8 +130,8 @@ class Money:
         self.move("escrow", "credit", amount)
 
     def earned(self, party: str) -> int:
-        """What is credited to a party and not claimed."""
-        return 0 if party in self.claimed else sum(self.shares(r).get(party, 0) for r in self.rounds.values())
+        """What closed rounds were worth to a party."""
+        return sum(self.shares(r).get(party, 0) for r in self.rounds.values())
 
     def forfeit(self, party: str) -> None:
         """Takes back what a party has earned, and all that it would."""

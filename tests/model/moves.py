@@ -78,6 +78,8 @@ def all_moves(machine: Machine) -> Iterator[Move]:
     for name, r in machine.rounds.items():
         yield from round_moves(machine.size, name, r)
     yield from (Move(kind) for kind in ("proceed", "cancel", "end"))
+    if machine.ended:
+        yield from (Move("claim", None, (party,)) for party in machine.parties())
 
 
 def is_exit(machine: Machine, move: Move) -> bool:
