@@ -137,6 +137,11 @@ library Store {
         if (ended) revert IRounds.TooLate(r.deadline);
     }
 
+    /// When every window is over in which somebody could still act in a round that is challenged.
+    function readyAt(Round storage r) internal view returns (uint256) {
+        return r.deadline > r.openDeadline ? r.deadline : r.openDeadline;
+    }
+
     /// Seed of a replacement, out of hashes that nobody could choose: the draw's and, once there is one, the round's.
     function seed(State storage s, uint256 job, Round storage r, bytes32 purpose) internal view returns (bytes32) {
         (bytes32 value,) = s.beacon.read(r.beaconBlock);
