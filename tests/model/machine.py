@@ -18,9 +18,9 @@ Left out: bids and draws (a job starts here), proofs and signatures, how a dispu
 fall), and whoever could be drawn for an empty seat: the pools are empty, and one other could aggregate.
 """
 
-from copy import copy
 from dataclasses import dataclass, field
 from enum import IntEnum
+from typing import TypeVar
 
 from tests.model.money import Money, No, Size, Slots, must, seat_of, slot_of
 
@@ -34,6 +34,15 @@ ALONE, LONGER = 2, 4
 """An aggregator goes on alone after half a window, and is then challenged for four."""
 REDRAWS, REPLACEMENTS = 2, 3
 NONE: Slots = frozenset()
+
+
+T = TypeVar("T")
+
+
+def _shallow(value: T) -> T:
+    twin = object.__new__(type(value))
+    twin.__dict__.update(value.__dict__)
+    return twin
 
 
 class Phase(IntEnum):
@@ -85,9 +94,14 @@ class Round:
 
     def copy(self) -> "Round":
         """Another round in the same state."""
-        twin = copy(self)
+        twin = _shallow(self)
         twin.due_s, twin.slashed = dict(self.due_s), dict(self.slashed)
         return twin
+
+    @property
+    def ready_s(self) -> int:
+        """When every window is over in which somebody could still act in a round that is challenged."""
+        return max(self.deadline_s, self.open_until_s)
 
     @property
     def open_disputes(self) -> int:
@@ -124,7 +138,7 @@ class Machine(Money):
 
     def copy(self) -> "Machine":
         """Another machine in the same state."""
-        twin = copy(self)
+        twin = _shallow(self)
         twin.generation_of, twin.purse = dict(self.generation_of), dict(self.purse)
         twin.rounds = {name: r.copy() for name, r in self.rounds.items()}
         return twin
@@ -286,7 +300,7 @@ class Machine(Money):
     def finalise(self, name: Name) -> None:
         """What nobody disproved in time stands."""
         r = self.live(name, Phase.CHALLENGING)
-        must(self.first == name[1] and self.now_s >= max(r.deadline_s, r.open_until_s) and not r.open_disputes)
+        must(self.first == name[1] and self.now_s >= r.ready_s and not r.open_disputes)
         self._finalise(name)
         self._proceed()
 
@@ -493,7 +507,7 @@ class Machine(Money):
         for place in range(self.first, self.next):
             each = (self.generation_of[place], place)
             r = self.rounds[each]
-            over = r.phase == Phase.CHALLENGING and self.now_s >= r.deadline_s and not r.open_disputes
+            over = r.phase == Phase.CHALLENGING and self.now_s >= r.ready_s and not r.open_disputes
             if place < name[1] and place == self.first and over:
                 self._finalise(each)
             elif place < name[1] and r.phase >= Phase.AGGREGATING:

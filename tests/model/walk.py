@@ -2,9 +2,10 @@
 
 from collections.abc import Iterator
 from functools import cache
+from random import Random
 
 import hypothesis.strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
 from assay.protocol.phase import JobPhase, RoundPhase
 from tests.model.contracts import JOB, Contracts, seats_of, slots_of
@@ -18,12 +19,12 @@ SIZES = (
     Size(rounds=2, lookahead=0, slots=1, seats=1, quorum=1, train_s=2, table_s=3, open_s=5, challenge_s=2, lock_costs=1),
 )
 WEIGHTS = {
-    "commit": 10, "commit_table": 20, "reveal_table": 20, "include": 10, "aggregate": 10, "finalise": 6, "advance": 4,
-    "commit_slot": 3, "demand_secret": 2, "reveal_secret": 2, "default_secret": 3, "equivocate": 1, "bill_unserved": 1,
-    "penalise_silent": 1, "dispute": 2, "decide": 3, "attest_fault": 1, "proceed": 1, "cancel": 1, "end": 3, "claim": 2,
+    "commit": 60, "commit_table": 99, "reveal_table": 99, "include": 60, "aggregate": 60, "finalise": 60, "advance": 6,
+    "commit_slot": 8, "demand_secret": 2, "reveal_secret": 2, "default_secret": 8, "equivocate": 0.2, "bill_unserved": 0.5,
+    "penalise_silent": 4, "dispute": 0.5, "decide": 6, "attest_fault": 0.1, "proceed": 1, "cancel": 0.05, "end": 20,
+    "claim": 99, "block": 16, "second": 4, "deadline": 4, "dare": 16,
 }  # fmt: skip
-"""How often each kind of move is tried: what leads on more often than what ends all."""
-KINDS = [kind for kind, weight in WEIGHTS.items() for _ in range(weight)]
+"""How often each kind of move is made where there is one: what leads on more often than what ends all."""
 
 
 @cache
@@ -40,37 +41,40 @@ class Walk(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.real: Contracts | None = None
+        self.steps = 0
 
-    @initialize(size=st.sampled_from(SIZES))
-    def start(self, size: Size) -> None:
+    @initialize(at=st.integers(0, len(SIZES) - 1))
+    def start(self, at: int) -> None:
         """A job has just started."""
-        self.real = contracts(size)
+        self.jobs = at
+        self.real = contracts(SIZES[at % len(SIZES)])
         self.snapshot, self.began_s = self.real.chain.snapshot(), self.real.ground.now_s()
-        self.machine = self.model(size, now_s=self.real.view((0, 0)).opened_at).start()
+        self.machine = self.model(self.real.size, now_s=self.real.view((0, 0)).opened_at).start()
         self.compare()
 
-    @rule(kind=st.sampled_from(KINDS), pick=st.integers(0, 1 << 16))
-    def allowed(self, kind: str, pick: int) -> None:
-        """A move that the model allows, if it allows one of the kind."""
-        moves = [move for move in self.moves(kind) if self.allows(move)]
-        if moves:
-            self.make(moves[pick % len(moves)])
+    @rule(draw=st.integers(0, 1 << 32))
+    def step(self, draw: int) -> None:
+        """A move that the model allows and that changes something; time passes; or another move, which is refused or changes nothing."""
+        self.steps += 1
+        chance, moves = Random(f"{draw} {self.steps}"), list(self.moves())
+        useful = [move for move in moves if self.changes(move)]
+        if self.machine.ended and not useful:
+            return self.another()
+        kinds = sorted({move.kind for move in useful} | {"dare", "block", "second", "deadline"})
+        kind = chance.choices(kinds, [WEIGHTS[kind] for kind in kinds])[0]
+        if kind in ("block", "second", "deadline"):
+            return self.wait(kind)
+        if kind == "dare":
+            useful = [move for move in moves if move not in useful]
+            kind = chance.choice(sorted({move.kind for move in useful}))
+        of_kind = [move for move in useful if move.kind == kind]
+        # Those that leave out fewer slots come later, and more often.
+        return self.make(of_kind[int(len(of_kind) * chance.random() ** 0.5)])
 
-    @rule(kind=st.sampled_from(sorted(WEIGHTS)), pick=st.integers(0, 1 << 16))
-    def any(self, kind: str, pick: int) -> None:
-        """A move, allowed or not."""
-        moves = list(self.moves(kind))
-        if moves:
-            self.make(moves[pick % len(moves)])
-
-    @precondition(lambda self: self.real is not None and not self.machine.ended)
-    @rule(far=st.booleans(), seconds=st.integers(1, 3))
-    def wait(self, far: bool, seconds: int) -> None:
-        """A second or three pass, or as many as until something is due; and a block."""
-        assert self.real is not None
-        due_s = min((r.deadline_s for r in self.machine.rounds.values() if r.phase < Phase.FINAL), default=0)
-        ahead_s = due_s - self.real.chain.now()
-        self.real.wait(ahead_s if far and ahead_s > 0 else seconds)
+    def another(self) -> None:
+        """The job has ended and everybody has its pay: the next size's job starts."""
+        self.teardown()
+        self.start(self.jobs + 1)
 
     def teardown(self) -> None:
         """Back to the job's start."""
@@ -80,19 +84,27 @@ class Walk(RuleBasedStateMachine):
 
     # ------------------------------------------------------------
 
-    def moves(self, kind: str) -> Iterator[Move]:
-        """The moves of a kind that there are, at the time of the next transaction."""
+    def wait(self, kind: str) -> None:
+        """A block is made: at once, a second later, or when something is due."""
+        assert self.real is not None
+        due_s = [r.deadline_s for r in self.machine.rounds.values() if r.phase < Phase.FINAL]
+        ahead_s = min([*due_s, *[self.machine.settled_s] * self.machine.faulted], default=0) - self.real.chain.now()
+        self.real.wait({"block": 0, "second": 1, "deadline": max(1, ahead_s)}[kind])
+
+    def moves(self) -> Iterator[Move]:
+        """Whatever there is to try, at the time of the next transaction."""
         assert self.real is not None
         self.machine.now_s, self.machine.block = self.real.chain.now(), self.real.chain.head.header.number + 1
-        return (move for move in all_moves(self.machine) if move.kind == kind)
+        return all_moves(self.machine)
 
-    def allows(self, move: Move) -> bool:
-        """Whether the model allows it."""
+    def changes(self, move: Move) -> bool:
+        """Whether the model allows it, and is another afterwards."""
+        after = self.machine.copy()
         try:
-            move.make(self.machine.copy())
+            move.make(after)
         except No:
             return False
-        return True
+        return after != self.machine
 
     def make(self, move: Move) -> None:
         """Makes a move on both sides; both refuse it or neither."""
