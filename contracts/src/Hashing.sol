@@ -106,6 +106,11 @@ library Hashing {
         return sha256(abi.encode(DIGEST_EMIT, updateRoot));
     }
 
+    /// A voter's word that it cannot tell.
+    function abstainDigest() internal pure returns (bytes32) {
+        return sha256(abi.encode(bytes32("assay.vote.abstain.1")));
+    }
+
     function aggregateDigest(bytes32 endRoot, int64 score) internal pure returns (bytes32) {
         return sha256(abi.encode(DIGEST_AGGREGATE, endRoot, score));
     }

@@ -201,7 +201,7 @@ contract Rounds is IRounds, Wired, EIP712 {
         Round storage r = _s.live(job, generation, round);
         r.expect(RoundPhase.Challenging);
         if (_s.progress[job].firstOpen != round) revert WrongRound(job, generation, round);
-        uint256 readyAt = r.deadline > r.openDeadline ? r.deadline : r.openDeadline;
+        uint256 readyAt = r.readyAt();
         // INVARIANT: no round is final before its windows are over, or with a dispute open; none is blocked by later ones.
         if (block.timestamp < readyAt) revert TooEarly(readyAt);
         if (r.disputesOpen != 0) revert DisputeOpen(r.disputesOpen);

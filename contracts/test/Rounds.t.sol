@@ -891,6 +891,20 @@ contract RoundsTest is Network {
         equal(root, endRootOf(0, 0), "and the model is what it says");
     }
 
+    /// A validator that may still open its table is not cut off by somebody else's fault.
+    function test_attestFault_whileTablesMayBeOpened_nothingIsFinal_succeeds() external {
+        order.windows.open = 4 * order.windows.challenge;
+        job = running(5);
+        playTo(RoundPhase.Challenging, job, 0, 0, 0xf);
+        commitRound(job, 0, 1, 0xf);
+        skip(order.windows.challenge);
+        vm.expectPartialRevert(IRounds.TooEarly.selector);
+        rounds.finalise(job, 0, 0);
+        bytes32 structHash = keccak256(abi.encode(Hashing.FAULT_TYPE, job, uint32(0), uint32(1), bytes32("fault")));
+        rounds.attestFault(job, 0, 1, "fault", sign(job, structHash, 3));
+        yes(_phase(0, 0) == RoundPhase.Void, "no window of it was over");
+    }
+
     /// At a price of nearly nothing bonds last for thousands of rounds that nobody accepts: the job ends all the same.
     function test_rewinds_areBounded_succeeds() external {
         (order.validatorFee, order.aggregatorFee) = (0, 0);

@@ -133,7 +133,7 @@ interface IRounds {
     function claim(uint256 job, address account) external returns (uint256 amount);
 
     /// @dev For the disputes contract. A round takes disputes from its beacon block until its challenge window is over;
-    ///      a void round until the job has ended.
+    ///      a void round until the round in its place is final, or the job has ended.
     function disputeOpened(uint256 job, uint32 generation, uint32 round) external;
     function disputeClosed(uint256 job, uint32 generation, uint32 round) external;
     /// @dev Each takes min(lock, roundCost) and sets up to `fees` of the job's share aside in the Vault's bond bucket `purse`,

@@ -137,12 +137,20 @@ library Store {
         r = s.rounds[job][generation][round];
         RoundPhase phase = r.phase;
         if (phase == RoundPhase.None) revert IRounds.WrongRound(job, generation, round);
-        if (phase == RoundPhase.Final) revert IRounds.TooLate(r.deadline);
+        // INVARIANT: a void round is disputed until the one in its place is final: nobody has to remember it for longer.
+        if (phase == RoundPhase.Final || (phase == RoundPhase.Void && round < s.progress[job].firstOpen)) {
+            revert IRounds.TooLate(r.deadline);
+        }
         if (r.beaconBlock == 0 || block.number <= r.beaconBlock) revert IRounds.TooEarly(r.beaconBlock);
         // INVARIANT: what was not disputed by the end of its window stands.
         if (phase == RoundPhase.Challenging && block.timestamp >= r.deadline) revert IRounds.TooLate(r.deadline);
         (,, bool ended) = s.jobs.phaseOf(job);
         if (ended) revert IRounds.TooLate(r.deadline);
+    }
+
+    /// When every window is over in which somebody could still act in a round that is challenged.
+    function readyAt(Round storage r) internal view returns (uint256) {
+        return r.deadline > r.openDeadline ? r.deadline : r.openDeadline;
     }
 
     /// Seed of a replacement, out of hashes that nobody could choose: the draw's and, once there is one, the round's.

@@ -248,7 +248,7 @@ library Verdicts {
         for (uint32 place = p.firstOpen; place < p.next; place++) {
             Round storage r = s.rounds[job][s.generationOf[job][place]][place];
             RoundPhase phase = r.phase;
-            bool over = phase == RoundPhase.Challenging && block.timestamp >= r.deadline && r.disputesOpen == 0;
+            bool over = phase == RoundPhase.Challenging && block.timestamp >= Store.readyAt(r) && r.disputesOpen == 0;
             // INVARIANT: a fault makes nothing final before its window is over.
             if (place < round && place == p.firstOpen && over) {
                 finalise(s, job, place);

@@ -1,0 +1,99 @@
+"""Machines with one rule broken each: what the walks and the exploration have to notice."""
+
+from tests.model.machine import Machine, Name, Phase, Round, Slots
+from tests.model.money import must
+
+
+class EarlyFinal(Machine):
+    """A round is final a second too soon."""
+
+    def finalise(self, name: Name) -> None:
+        self.now_s += 1
+        try:
+            super().finalise(name)
+        finally:
+            self.now_s -= 1
+
+
+class LostOrphan(Machine):
+    """A rewind forgets what was committed and not judged."""
+
+    def _rewind(self, first: int) -> None:
+        for place in range(first, self.next):
+            r = self.rounds[self.generation_of[place], place]
+            if r.phase in (Phase.SAMPLING, Phase.OPENING):
+                r.present = frozenset()
+        super()._rewind(first)
+
+
+class SameGeneration(Machine):
+    """A rewind reopens the rounds in the generation that was void."""
+
+    def _rewind(self, first: int) -> None:
+        super()._rewind(first)
+        self.generation -= 1
+
+
+class FreeSilence(Machine):
+    """Who was silent when a sample is drawn anew keeps its lock."""
+
+    def _redraw(self, r: Round, heard: Slots) -> None:
+        r.penalised |= self.seats
+        super()._redraw(r, heard)
+
+
+class PaidTwice(Machine):
+    """What a round is worth is credited to the aggregator twice."""
+
+    def pay(self, r: Round, kind: str, *, lead: bool) -> None:
+        super().pay(r, kind, lead=lead)
+        if r.lead_paid:
+            self.move("escrow", "credit", self.size.lead_fee)
+
+
+class KeptCredit(Machine):
+    """A liar keeps what it had earned before."""
+
+    def forfeit(self, party: str) -> None:
+        self.forfeited |= {party}
+
+
+class NoWayOut(Machine):
+    """Nobody ends a training window whose aggregator is silent."""
+
+    def advance(self, name: Name, by: str) -> None:
+        must(self.judged(name).phase != Phase.TRAINING)
+        super().advance(name, by)
+
+
+class HeldLock(Machine):
+    """The end forgets the locks of seats."""
+
+    def release_all(self) -> None:
+        kept = {key: amount for key, amount in self.purse.items() if key[0] == "lock" and "seat" in str(key[1])}
+        super().release_all()
+        for key, amount in kept.items():
+            self.move("free", key, amount)
+
+
+class LeftOut(Machine):
+    """An aggregator may leave slots out before they could enter by themselves."""
+
+    def commit(self, name: Name, by: str, present: Slots, *, vouched: bool) -> None:
+        r = self.live(name, Phase.TRAINING)
+        enter_s, r.enter_s = r.enter_s, 0
+        try:
+            super().commit(name, by, present, vouched=vouched)
+        finally:
+            r.enter_s = enter_s
+
+
+class EndlessDispute(Machine):
+    """What was decided may be disputed again for ever."""
+
+    def decide(self, name: Name, verdict: str, who: int = 0) -> None:
+        super().decide(name, verdict, who)
+        self.rounds[name].disputed -= 1
+
+
+ALL = (EarlyFinal, LostOrphan, SameGeneration, FreeSilence, PaidTwice, KeptCredit, NoWayOut, HeldLock, LeftOut)
