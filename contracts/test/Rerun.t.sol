@@ -256,7 +256,7 @@ contract RerunTest is Network {
     /// No sample has such a row, and nobody can say what should be in it.
     function test_openChallenge_rowBeyondTheLastSegment_reverts() external {
         playTo(RoundPhase.Opening, job, 0, 0, 0xf);
-        IDisputes.Claim memory claim = _table(1);
+        IDisputes.Claim memory claim = _table(1, jobs.validatorsOf(job)[0]);
         claim.entry.segment = SEGMENTS;
         _seal(claim, stranger);
         mine(1);
