@@ -11,10 +11,11 @@ from assay.chain.contracts.containers import Entry as ChainEntry
 from assay.chain.contracts.containers import Leaf as ChainLeaf
 from assay.chain.contracts.rerun import Rerun
 from assay.protocol.commitment import Commitment
+from assay.protocol.errors import AssayError, Unavailable
 from assay.protocol.phase import Outcome, RoundPhase, Target
 from assay.protocol.table import Table, aggregate_digest, segment_digest
 from assay.protocol.transcript import ZERO, Leaf
-from assay.protocol.words import domain
+from assay.protocol.words import domain, words_hash
 from assay.roles.book import RoundName, drop
 from assay.roles.clerk import on_chain, phase_began_s
 from assay.roles.judge import UNSERVED, Disagreement, Judge
@@ -26,6 +27,8 @@ STALE_TURNS = 4
 NOBODY = "0x" + "00" * 20
 FAULT = domain("assay.digest.fault.1")
 """What a voter reveals where the job itself is at fault."""
+ABSTAIN = words_hash("assay.vote.abstain.1")
+"""What a voter reveals that cannot tell: it counts for nothing, and whoever is silent is penalised."""
 NO_ENTRY = ChainEntry(0, 0, ZERO)
 
 
@@ -198,11 +201,9 @@ class Challenges:
         may_vote = self.world.address in voters and now_s < view.commit_deadline
         self.show(view)
         if ballot is None and may_vote:
-            digest = self.truth(dispute, view)
+            digest = self.answer(dispute, view)
             if digest is None:
-                return (
-                    wake_at(self.patience_s(view)) if now_s < self.patience_s(view) else wake_at(view.commit_deadline)
-                )
+                return wake_at(self.patience_s(view) if now_s < self.patience_s(view) else self.silence_s(view))
             ballot = self._ballots[dispute] = Ballot(digest, self.world.entropy.draw(32))
         if ballot is not None and not ballot.sent and may_vote:
             sealed = sealed_vote(dispute, self.world.address, ballot.digest, ballot.salt)
@@ -223,10 +224,28 @@ class Challenges:
         windows = self.party.clerk.order(view.job).windows
         return view.commit_deadline - windows.table // 2
 
+    def silence_s(self, view: DisputeView) -> int:
+        """When a truth that was not found is waited for no longer: a quarter of the time for votes before its end."""
+        return view.commit_deadline - max(1, self.party.clerk.order(view.job).windows.table // 4)
+
     def show(self, view: DisputeView) -> None:
         """Passes on what the disputed segment begins from: the same bytes for all who vote, and for who is accused."""
         if view.target in (Target.SEGMENT, Target.TABLE):
             self.judge.evidence.relay((view.job, view.generation, view.round), view.slot, view.segment)
+
+    def answer(self, dispute: int, view: DisputeView) -> bytes | None:
+        """What to vote: the truth; where none is to be had in time, that there is none; nothing while it is awaited."""
+        late = self.world.clock() >= self.silence_s(view)
+        try:
+            found = self.truth(dispute, view)
+        except Unavailable:
+            if not late:
+                raise
+            found = None
+        except AssayError as trouble:
+            self.party.troubles[view.job] = trouble.message
+            return ABSTAIN
+        return ABSTAIN if found is None and late else found
 
     def truth(self, dispute: int, view: DisputeView) -> bytes | None:
         """The digest of what is disputed, by re-execution; nothing while something is awaited for it."""
@@ -238,7 +257,10 @@ class Challenges:
             case Target.TABLE:
                 return self.row_truth(name, round_view, view)
             case Target.EMIT:
-                return self.judge.emit(name, round_view, view.slot)
+                shown = self.judge.emit(name, round_view, view.slot)
+                if shown is None and self.world.clock() >= self.patience_s(view):
+                    return self.judge.derive_emit(name, round_view, view.slot, view.claimed)
+                return shown
             case _:
                 end = self.judge.evidence.aggregate(name, round_view)
                 if end is None:

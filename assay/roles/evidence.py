@@ -1,7 +1,7 @@
 """What a party can establish by itself about a round: opened slots, states that were served, re-executed segments."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
@@ -49,6 +49,19 @@ class Emitted:
     """The first segment that does not end as its leaf says, where an end state that was not served was derived."""
 
 
+@dataclass
+class Trail:
+    """Where each segment of a slot ends that was derived from the round's start; only the last keeps its state."""
+
+    spans: list[Span] = field(default_factory=list)
+
+    def add(self, span: Span) -> None:
+        """Goes one segment further."""
+        if self.spans:
+            self.spans[-1] = replace(self.spans[-1], state=None)
+        self.spans.append(span)
+
+
 @dataclass(frozen=True)
 class Aggregated:
     """A round's end state; or the digest of the fault that the job's program met instead."""
@@ -67,12 +80,13 @@ class Evidence:
         self.world = party.world
         self._opened: dict[tuple[RoundName, int], Opened] = {}
         self._aggregates: dict[tuple[RoundName, tuple[int, ...]], Aggregated] = {}
+        self._trails: dict[tuple[RoundName, int, bytes], Trail] = {}
         self._asked: set[tuple[RoundName, int, int]] = set()
         self._relayed: set[tuple[RoundName, int, int]] = set()
 
     def forget(self, job: int, below: int) -> None:
         """Drops what concerns rounds of a job that are final."""
-        for known in (self._opened, self._aggregates, self._asked, self._relayed):
+        for known in (self._opened, self._aggregates, self._trails, self._asked, self._relayed):
             drop(known, job, below)
 
     def opened(self, name: RoundName, view: RoundView, slot: int, *, final: bool = False) -> Opened | None:
@@ -132,7 +146,10 @@ class Evidence:
         return ([] if said is None else [said]) + on_chain
 
     def start_state(self, name: RoundName, view: RoundView, slot: int, segment: int) -> State | None:
-        """The committed state before a segment: served by the provider, opened against its commitment and re-hashed."""
+        """The committed state before a segment: served by the provider, opened against its commitment and re-hashed;
+        nothing of a segment that the round does not have."""
+        if not 0 <= segment < self.party.clerk.segments(name[0]):
+            return None
         if segment == 0:
             return self.party.state(name[0], view.start_root)
         page = self.party.book.round(name)
@@ -192,22 +209,24 @@ class Evidence:
         """Re-executes from the round's start through a segment: dear, and open to all who hold the start state.
 
         Returns where it ended and in which segment: with `leaves`, at the first that does not end as its leaf says,
-        because what comes after it begins from another state than the one derived here.
+        because what comes after it begins from another state than the one derived here. Nothing while the start is not
+        here, nor of a segment that the round does not have. What was derived is remembered.
         """
         state = self.party.state(name[0], view.start_root)
-        if state is None:
+        if state is None or not 0 <= segment < self.party.clerk.segments(name[0]):
             return None
+        trail = self._trails.setdefault((name, slot, view.start_root), Trail())
         for index in range(segment + 1):
-            span = self.rerun(name, slot, index, state)
-            astray = bool(leaves) and (span.state_root, span.loss_bits) != (
+            if index == len(trail.spans):
+                trail.add(self.rerun(name, slot, index, state if index == 0 else trail.spans[-1].state or []))
+            span = trail.spans[index]
+            if leaves and (span.state_root, span.loss_bits) != (
                 leaves[index + 1].state_root,
                 leaves[index + 1].loss_bits,
-            )
-            if astray:
+            ):
                 return span, index
-            if span.state is None or index == segment:
+            if span.fault is not None or index == segment:
                 return span, segment
-            state = span.state
         return None
 
     def end_state(self, name: RoundName, opened: Opened) -> State | None:

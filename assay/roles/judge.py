@@ -188,7 +188,21 @@ class Judge:
     def emit(self, name: RoundName, view: RoundView, slot: int) -> bytes | None:
         """What a slot's update comes to from its end state; nothing while that is awaited."""
         emitted = self._emit(name, view, slot)
-        return emit_digest(emitted.root) if emitted else None
+        if emitted is None:
+            return None
+        return UNSERVED if emitted.astray is not None else emit_digest(emitted.root)
+
+    def derive_emit(self, name: RoundName, view: RoundView, slot: int, claimed: bytes) -> bytes | None:
+        """The same from the round's start, where the slot has shown no end state: its provider may dispute an update
+        before it opens it. Where the start does not lead to what is claimed, nobody can say what does."""
+        last = self.party.clerk.segments(name[0]) - 1
+        replayed = self.evidence.replay(name, view, slot, last)
+        if replayed is None:
+            return None
+        end, _ = replayed
+        emitted = self.evidence.emit(name, view, end.state, None) if end.state is not None else None
+        found = emit_digest(emitted.root if emitted else ZERO)
+        return found if found == claimed else UNSERVED
 
     def _emit(self, name: RoundName, view: RoundView, slot: int) -> Emitted | None:
         """An end state that was not served in time is re-derived; where the job faults before it there is no update."""
