@@ -138,6 +138,11 @@ class Challenges:
                 return True
         return False
 
+    def open_rounds(self, job: int) -> list[int]:
+        """Indexes of the rounds of a job, of any generation, of which something is disputed."""
+        views = [self.disputes.view_of(dispute) for dispute in self.all() if dispute not in self._over]
+        return [view.round for view in views if view.job == job and view.outcome == Outcome.OPEN]
+
     def all(self) -> range:
         """Numbers of all disputes so far."""
         return range(1, self.party.clerk.dispute_count() + 1)

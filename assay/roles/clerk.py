@@ -159,10 +159,15 @@ class Clerk:
                 known = self._generations[job, index] = (present, self.ledger.rounds.generation_of(job, index))
             name = (job, known[1], index)
             yield name, self.round(name)
-        for packed in self.ledger.rounds.orphans_of(job) if present else ():
-            # Committed before an earlier round was disproved: judged and paid, and nothing follows from it.
-            name = (job, packed >> 32, packed & 0xFFFFFFFF)
+        for name in self.orphans(job):
             yield name, self.round(name)
+
+    def orphans(self, job: int) -> list[RoundName]:
+        """Rounds committed before an earlier one was disproved: judged and paid, and nothing follows from them."""
+        if not self.progress(job)[0]:
+            return []
+        packed = self._once(("orphans", job), lambda: self.ledger.rounds.orphans_of(job))
+        return [(job, each >> 32, each & 0xFFFFFFFF) for each in packed]
 
     def round(self, name: RoundName) -> RoundView:
         """Where a round stands."""

@@ -68,11 +68,16 @@ class Party:
                 self.forget(job, ROUNDS_END)
                 self._assignments.pop(job, None)
                 continue
-            _, below, _ = self.clerk.progress(job)
+            below = self.held_from(job)
             if below > self._forgotten.get(job, 0):
                 self._forgotten[job] = below
                 self.book.forget(job, below)
                 self.forget(job, below)
+
+    def held_from(self, job: int) -> int:
+        """Index of the first round that something may yet be said of: not final, or of an earlier generation and still
+        judged."""
+        return min(name[2] for name in [(job, 0, self.clerk.progress(job)[1]), *self.clerk.orphans(job)])
 
     def each_job(self, turn: Callable[[int], Wake]) -> Wake:
         """A turn in every job. What is wrong with one job, or not to be had, does not keep a party from the others."""

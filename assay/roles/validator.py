@@ -17,7 +17,7 @@ from assay.roles.challenge import Challenges
 from assay.roles.judge import Disagreement, Finding, Judge
 from assay.roles.nonces import Nonces
 from assay.roles.pace import check_measuring, check_sampling
-from assay.roles.party import Party, sealed
+from assay.roles.party import ROUNDS_END, Party, sealed
 from assay.roles.settle import settle
 from assay.roles.tower import Tower
 from assay.roles.vote import Result, aggregate_values, cast, fault_values, result_root
@@ -92,8 +92,14 @@ class Validator(Party):
             case JobPhase.RUNNING:
                 return self.enlist(job) | self.work(job)
             case JobPhase.DONE | JobPhase.CANCELLED | JobPhase.FAULTED:
-                return settle(self.world, self.clerk, job)
+                # After a fault too what was disputed is counted, with everybody who is silent.
+                wake = self.challenges.tick(job)
+                return wake if wake.acted else wake | settle(self.world, self.clerk, job)
         return IDLE
+
+    def held_from(self, job: int) -> int:
+        """The same; what an open dispute is about is needed until it is counted."""
+        return min(super().held_from(job), *self.challenges.open_rounds(job), ROUNDS_END)
 
     def enlist(self, job: int) -> Wake:
         """Commits the tip of a chain of nonces for a job that drew this validator."""
@@ -109,9 +115,11 @@ class Validator(Party):
 
     def work(self, job: int) -> Wake:
         """Serves every open round, and every open dispute."""
+        # Who has lost its seat since a dispute was opened votes in it all the same: who votes was fixed then.
+        wake = self.challenges.tick(job)
         if self.seat(job) is None and self.tower is None:
-            return IDLE
-        wake = self.expose(job) | self.challenges.tick(job)
+            return wake
+        wake |= self.expose(job)
         for name, view in self.clerk.rounds(job):
             if self.seat(job) is not None:
                 flaw = self.flaw(name, view)
