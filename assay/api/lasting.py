@@ -46,8 +46,8 @@ class KeptBids(dict[int, tuple[int, bytes]]):
 class LastingProvider(Provider):
     """A provider that may be killed at any moment."""
 
-    def __init__(self, world: World, price: int) -> None:
-        super().__init__(world, price)
+    def __init__(self, world: World, price: int, *, token: str | None = None) -> None:
+        super().__init__(world, price, token=token)
         self.bids: KeptBids = KeptBids(world.journal)
 
     def bid(self, job: int) -> Wake:

@@ -126,10 +126,10 @@ class Narrator:
         )
 
 
-def make_role(world: World, role: str, price: int = 0, *, watch: bool = False) -> Any:
-    """The honest role of this name."""
+def make_role(world: World, role: str, price: int = 0, *, token: str | None = None, watch: bool = False) -> Any:
+    """The honest role of this name; `token` is what `price` is in."""
     if role == "provider":
-        return LastingProvider(world, price)
+        return LastingProvider(world, price, token=token)
     return LastingValidator(world, watch=watch) if role == "validator" else Aggregator(world)
 
 
@@ -174,7 +174,7 @@ def work(
             say({"event": "Waited", "text": f"waiting: {trouble.message}", "error": trouble.code})
 
         def make() -> Narrator:
-            return Narrator(make_role(world, role, price, watch=watch), till, say)
+            return Narrator(make_role(world, role, price, token=home.token, watch=watch), till, say)
 
         turns = Turns({role: make}, pulse, world.clock, stop or threading.Event(), note=note)
         with _interruptible(turns.stop):

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from assay.chain.contracts.containers import RoundView
 from assay.proof.served import LeafOpening
 from assay.protocol.commitment import Commitment, bitmap_slots
-from assay.protocol.errors import AssayError, Unavailable
+from assay.protocol.errors import AssayError, Refused, Unavailable
 from assay.protocol.phase import JobPhase, RoundPhase
 from assay.protocol.transcript import SlotName, Transcript, secret_hash
 from assay.protocol.typed import typed_digest
@@ -44,11 +44,16 @@ class Piece:
 
 
 class Provider(Party):
-    """Trains for pay. `price` is per slot and round, in the token's smallest unit."""
+    """Trains for pay. `price` is per slot and round, in the token's smallest unit.
 
-    def __init__(self, world: World, price: int) -> None:
+    `token`: the only one that it works for; without it any that it has a stake in, but never the chain's own coin, which
+    is its money for gas.
+    """
+
+    def __init__(self, world: World, price: int, *, token: str | None = None) -> None:
         super().__init__(world)
         self.price = price
+        self.token = token
         self.bids: dict[int, tuple[int, bytes]] = {}
         self.sealed_bids: set[int] = set()
         self.opened_bids: set[int] = set()
@@ -93,6 +98,7 @@ class Provider(Party):
         if now_s >= closes_s:
             return self.decline(job, "bids are closed")
         try:
+            self.check_stake(job)
             self.admit(self.assignment(job))
         except Unavailable:
             return wake_at(now_s + 1)
@@ -113,6 +119,23 @@ class Provider(Party):
         wake = self.clerk.attempt(self.world.ledger.jobs.commit_bid(job, sealed))
         self.sealed_bids.add(job)
         return wake
+
+    def check_stake(self, job: int) -> None:
+        """A bid that could not be opened would cost its bond: what is at stake covers it beside all other bids that are
+        yet to be opened. Errors: `Refused`."""
+        order = self.clerk.order(job)
+        chosen = order.token == self.token if self.token else bool(int(order.token, 16))
+        if not chosen:
+            raise Refused("the job pays in another token than this provider works for")
+        promised = [other for other in self.unopened() if self.clerk.order(other).token == order.token]
+        needed = order.provider_stake + sum(self.clerk.order(other).provider_stake for other in promised)
+        if self.world.ledger.stakes.available(order.token, self.world.address) < needed:
+            raise Refused("what is at stake does not cover the job beside other bids", hint="stake more")
+
+    def unopened(self) -> list[int]:
+        """Jobs with a bid of this party that is yet to be opened."""
+        sealed = [job for job in self.clerk.jobs() if job in self.bids and job not in self.opened_bids]
+        return [job for job in sealed if self.clerk.view(job).phase == JobPhase.BIDDING]
 
     def admit(self, assignment: Assignment) -> None:
         """Whether this machine takes the job. Its programs have been read and checked against the limits by now."""
