@@ -19,7 +19,6 @@ from requests.exceptions import RequestException
 from torch import nn
 from web3 import Web3
 
-from assay.api.lasting import LastingProvider, LastingValidator
 from assay.chain.events import Emitted
 from assay.chain.ledger import Ledger
 from assay.protocol.errors import AssayError, Reverted
@@ -28,7 +27,9 @@ from assay.protocol.words import words_hash
 from assay.roles.aggregator import Aggregator
 from assay.roles.consumer import Consumer, chain_order
 from assay.roles.network import Network
+from assay.roles.provider import Provider
 from assay.roles.stage import DECIMALS, POOLS
+from assay.roles.validator import Validator
 from assay.roles.wake import IDLE, Wake, wake_at
 from assay.roles.world import SeededEntropy, World
 from assay.roles.zoo import CHEATS
@@ -51,8 +52,8 @@ PAUSE_S = 1
 BUCKETS = 6
 """Of the vault: free, staked, bond, escrow, credit, burned."""
 HONEST: dict[str, Callable[..., Any]] = {
-    "provider": LastingProvider,
-    "validator": LastingValidator,
+    "provider": Provider,
+    "validator": Validator,
     "aggregator": Aggregator,
 }
 PAID_ALL_THE_SAME = frozenset({"hidden-states", "late", "stale-start"})
@@ -153,7 +154,7 @@ class Storm:
         leads = plan.played("aggregator") or ["aggregator"]
         self._enter_all("aggregator", [*leads, "aggregator"], enrolled=len(leads))
         if plan.watched:
-            self._enter("watcher", lambda world: LastingValidator(world, watch=True), 0)
+            self._enter("watcher", lambda world: Validator(world, watch=True), 0)
             self.network.mint(self.actors["watcher"].world, plan.jobs * self.network.challenge_bonds(self.order))
         self.jobs = [client.post(order) for order in self.orders]
         self._first_block = self.chain.head.header.number
@@ -186,6 +187,7 @@ class Storm:
             blobs=FaultyBlobs(world.blobs, line),
             journal=FaultyJournal(world.journal, line),
             clock=lambda: self.ground.now_s() + (faults.skew_s if line.armed else 0),
+            depth_blocks=plans.DEPTH_MAX if self.plan.reorgs else 0,
         )
         actor = self.actors[name] = Actor(name, make, world, line)
         self._start(actor)
@@ -197,8 +199,6 @@ class Storm:
         seed = words_hash("assay.storm.entropy", self.network.seed, sha256(name + bytes([actor.restarts])).digest())
         actor.world = replace(world, peers=ends, entropy=SeededEntropy(seed), message_count=0)
         actor.role, actor.back_s = actor.make(actor.world), None
-        if actor.name == "consumer":
-            actor.role.posted = list(self.jobs)
 
     def _is_sound(self, name: str) -> bool:
         return self.actors[name].role.behaviour == "honest" and name not in self.plan.unsound
