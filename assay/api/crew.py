@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator
 from hashlib import sha256
 from typing import Any
 
-from assay.api.lasting import LastingProvider, LastingValidator
 from assay.chain.contracts.test_stablecoin import TestStablecoin
 from assay.chain.signer import KeySigner
 from assay.protocol.errors import AssayError
@@ -18,7 +17,9 @@ from assay.roles.assignment import Assignment
 from assay.roles.consumer import Consumer
 from assay.roles.network import AGGREGATOR, LOCK_MAX, VALIDATOR, WINDOW_MIN_S
 from assay.roles.pace import check_pace
+from assay.roles.provider import Provider
 from assay.roles.stage import DECIMALS
+from assay.roles.validator import Validator
 from assay.roles.wake import Wake
 from assay.roles.world import World
 
@@ -32,7 +33,7 @@ BID_SHARES = (0.80, 0.82, 0.84, 0.86)
 """Of the price that a job offers at most."""
 
 
-class CrewProvider(LastingProvider):
+class CrewProvider(Provider):
     """Bids a share of what a job offers, and promises no more than a machine that `shared_by` providers train on."""
 
     def __init__(self, world: World, share: float, shared_by: int) -> None:
@@ -54,10 +55,9 @@ class Keeper(Consumer):
 
     behaviour = "keeper"
 
-    def tick(self) -> Wake:
-        """One turn."""
-        self.posted = self.clerk.jobs()
-        return super().tick()
+    def minds(self, job: int) -> bool:  # noqa: ARG002 - any
+        """Every job."""
+        return True
 
 
 def members(sizes: dict[str, int] = SIZES) -> Iterator[tuple[str, str]]:
@@ -79,7 +79,7 @@ def make_member(world: World, name: str, role: str, sizes: dict[str, int] = SIZE
     """The role that a member plays."""
     if role == "provider":
         return CrewProvider(world, BID_SHARES[int(name.rpartition("-")[2]) % len(BID_SHARES)], sizes[role])
-    kinds: dict[str, Callable[[World], Any]] = {"validator": LastingValidator, "aggregator": Aggregator, KEEPER: Keeper}
+    kinds: dict[str, Callable[[World], Any]] = {"validator": Validator, "aggregator": Aggregator, KEEPER: Keeper}
     return kinds[role](world)
 
 

@@ -25,14 +25,12 @@ class Aggregator(Party):
     def __init__(self, world: World) -> None:
         super().__init__(world)
         self.evidence = Evidence(self)
-        self._announced: set[RoundName] = set()
         self._proposed: dict[RoundName, bytes] = {}
 
     def forget(self, job: int, below: int) -> None:
         """Drops what concerns rounds of a job that are final."""
         super().forget(job, below)
         self.evidence.forget(job, below)
-        drop(self._announced, job, below)
         drop(self._proposed, job, below)
 
     def tick(self) -> Wake:
@@ -102,8 +100,8 @@ class Aggregator(Party):
         if self._proposed.get(name) != root:
             self._proposed[name] = root
             commitments = [commitment_content(*signed) for signed in heard.values()]
-            self.world.say("commitments", name, {"commitments": commitments, "root": root.hex(), "present": present})
-            return ACTED
+            content: dict[str, object] = {"commitments": commitments, "root": root.hex(), "present": present}
+            return self.voice.say(name, "commitments", content) | ACTED
         values = root_values(name, root, present)
         signatures = gather(self.world.domain, page, "Root", values, self.validators(name[0]), order.quorum)
         alone_s = closes_s + order.windows.aggregate // 2
@@ -148,9 +146,7 @@ class Aggregator(Party):
         end = self.evidence.aggregate(name, view)
         if end is None or end.fault is not None:
             return IDLE
-        if name not in self._announced:
-            self._announced.add(name)
-            self.world.say("aggregate", name, {"root": end.root.hex(), "cid": end.cid})
+        self.voice.say(name, "aggregate", {"root": end.root.hex(), "cid": end.cid})
         order, values = self.clerk.order(name[0]), aggregate_values(name, end.root, end.score)
         signatures = gather(self.world.domain, page, "Aggregate", values, self.validators(name[0]), order.quorum)
         alone_s = view.deadline - order.windows.aggregate // 2

@@ -33,7 +33,6 @@ class Consumer:
     def __init__(self, world: World) -> None:
         self.world = world
         self.clerk = Clerk(world)
-        self.posted: list[int] = []
 
     def publish(self, job: Job, bundle: Bundle, train: Samples, test: Samples) -> tuple[Document, Roots]:
         """Puts programs, initial state and samples where strangers can fetch them. From here on they are public.
@@ -60,17 +59,19 @@ class Consumer:
         if not self.clerk.fund(order.token, cost):
             raise Refused(f"the wallet does not hold the {cost} units that the job may cost", hint="fund it first")
         sent = jobs.post(order).send()
-        job = jobs.find(sent, Posted)[0].event.job
-        self.posted.append(job)
-        return job
+        return jobs.find(sent, Posted)[0].event.job
 
     def tick(self) -> Wake:
         """One turn."""
         self.clerk.refresh()
         wake = IDLE
-        for job in [job for job in self.clerk.jobs() if job in self.posted]:
-            wake |= self.see_through(job)
+        for job in self.clerk.jobs():
+            wake |= self.see_through(job) if self.minds(job) else self.clerk.close(job, unseen=True)
         return wake
+
+    def minds(self, job: int) -> bool:
+        """Whether a job is this consumer's: the chain says who posted it."""
+        return self.clerk.view(job).consumer == self.world.address
 
     def see_through(self, job: int) -> Wake:
         """Takes the next step of a job's life as soon as its time has come."""

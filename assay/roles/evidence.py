@@ -81,12 +81,11 @@ class Evidence:
         self._opened: dict[tuple[RoundName, int], Opened] = {}
         self._aggregates: dict[tuple[RoundName, tuple[int, ...]], Aggregated] = {}
         self._trails: dict[tuple[RoundName, int, bytes], Trail] = {}
-        self._asked: set[tuple[RoundName, int, int]] = set()
         self._relayed: set[tuple[RoundName, int, int]] = set()
 
     def forget(self, job: int, below: int) -> None:
         """Drops what concerns rounds of a job that are final."""
-        for known in (self._opened, self._aggregates, self._trails, self._asked, self._relayed):
+        for known in (self._opened, self._aggregates, self._trails, self._relayed):
             drop(known, job, below)
 
     def opened(self, name: RoundName, view: RoundView, slot: int, *, final: bool = False) -> Opened | None:
@@ -157,6 +156,7 @@ class Evidence:
             for served in page.served.get((slot, segment), {}).values():
                 state = self._served(name, slot, segment, served)
                 if state is not None:
+                    self.party.voice.hush(name, "request", self.party.clerk.providers(name[0])[slot], (slot, segment))
                     return state
         self.ask(name, slot, segment)
         return None
@@ -182,14 +182,12 @@ class Evidence:
                 self._relayed.add(key)
                 leaf = LeafOpening.from_json(served["leaf"], count).to_json()
                 content = {"slot": slot, "segment": segment, "cid": str(served["cid"]), "leaf": leaf}
-                self.world.say("state", name, content)
+                self.party.voice.say(name, "state", content, topic=(slot, segment))
 
     def ask(self, name: RoundName, slot: int, segment: int) -> None:
-        """Asks a slot's provider for a start state, once."""
-        if (name, slot, segment) not in self._asked:
-            self._asked.add((name, slot, segment))
-            provider = self.party.clerk.providers(name[0])[slot]
-            self.world.say("request", name, {"slot": slot, "segment": segment}, provider)
+        """Asks a slot's provider for a start state."""
+        provider = self.party.clerk.providers(name[0])[slot]
+        self.party.voice.say(name, "request", {"slot": slot, "segment": segment}, provider, (slot, segment))
 
     def rerun(self, name: RoundName, slot: int, segment: int, start: State) -> Span:
         """Re-executes one segment from a start state."""

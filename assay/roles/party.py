@@ -1,7 +1,7 @@
 """What provider, validator and aggregator have in common: a place in a job, what they heard, what they checked."""
 
 import functools
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Callable
 from typing import Any
 
@@ -17,7 +17,9 @@ from assay.protocol.phase import JobPhase
 from assay.roles.assignment import Assignment, State, fetch_assignment
 from assay.roles.book import Book, RoundName, drop
 from assay.roles.clerk import Clerk, on_chain
+from assay.roles.notices import ROUNDS_END
 from assay.roles.rooted import find_leaves
+from assay.roles.voice import Voice
 from assay.roles.wake import IDLE, Wake, wake_at
 from assay.roles.world import Compute, World
 from assay.work.program import Limits
@@ -25,8 +27,6 @@ from assay.work.state import state_root
 
 Standing = tuple[ChainCommitment, list[bytes], bytes]
 """A commitment, its place in the round's root, its signature: as contracts ask for them."""
-ROUNDS_END = 1 << 32
-"""Above every round's index."""
 CLAIM_TYPE = (
     "(uint8,(uint256,uint32,uint32,uint16,address,bytes32,bytes32,bytes32,bytes32),bytes32[],bytes,bytes32,"
     "(uint32,bytes32,uint32,bytes32),bytes32[],(uint32,bytes32,uint32,bytes32),bytes32[],address,"
@@ -44,35 +44,52 @@ class Party:
         self.world = world
         self.clerk = Clerk(world)
         self.book = Book(world.domain, self.clerk)
+        self.voice = Voice(world, self.clerk)
         self.limits = limits or Limits()
         self._assignments: dict[int, Assignment] = {}
         self.troubles: dict[int, str] = {}
         """By job, why a turn in it could not be taken."""
         self._unread: deque[Message] = deque()
-        self._forgotten: dict[int, int] = {}
         self._considered: set[int] = set()
-        self._exposed: set[tuple[RoundName, int]] = set()
+        self._final: defaultdict[int, deque[tuple[int, int]]] = defaultdict(deque)
+        """By job: up to which round it was final, and the block in which that was seen."""
         self._leaves: dict[RoundName, tuple[Any, dict[int, bytes] | None]] = {}
 
     def listen(self) -> None:
         """Begins a turn: looks at the chain anew, enters what was said, and lets go of what is final."""
         self.clerk.refresh()
+        for job in self.clerk.rewritten():
+            # What was concluded from what never happened is concluded anew; what was heard was heard all the same.
+            self.forget(job, ROUNDS_END)
         # One by one: what the node keeps from being entered now is entered the next time.
         self._unread.extend(self.world.peers.poll())
         while self._unread:
             self.book.note([self._unread[0]])
             self._unread.popleft()
         for job in self.book.jobs() | set(self._assignments):
-            if self.clerk.closed(job):
+            if self.clerk.put_away(job):
                 self.book.close(job)
                 self.forget(job, ROUNDS_END)
                 self._assignments.pop(job, None)
-                continue
-            below = self.held_from(job)
-            if below > self._forgotten.get(job, 0):
-                self._forgotten[job] = below
-                self.book.forget(job, below)
-                self.forget(job, below)
+                self._final.pop(job, None)
+            else:
+                self.let_go(job)
+
+    def let_go(self, job: int) -> None:
+        """Forgets the rounds of a job that are final for good."""
+        below, seen = self.held_from(job), self._final[job]
+        while seen and seen[-1][0] > below:
+            seen.pop()
+        if below and (not seen or seen[-1][0] < below):
+            seen.append((below, self.clerk.head if self.world.depth_blocks else 0))
+        while seen and self.clerk.settled(seen[0][1]):
+            settled, _ = seen[0]
+            if settled > self.book.below(job):
+                self.book.forget(job, settled)
+                self.forget(job, settled)
+            if len(seen) == 1:
+                break  # stays, as the latest that was seen
+            seen.popleft()
 
     def held_from(self, job: int) -> int:
         """Index of the first round that something may yet be said of: not final, or of an earlier generation and still
@@ -84,7 +101,8 @@ class Party:
         wake = IDLE
         for job in self.clerk.jobs():
             try:
-                wake |= turn(job)
+                wake |= turn(job) | self.voice.repeat(job)
+                self.tell_states(job)
             except Unavailable:
                 wake |= wake_at(self.world.clock() + 1)
             except AssayError as trouble:
@@ -110,30 +128,32 @@ class Party:
     def forget(self, job: int, below: int) -> None:
         """Drops what concerns rounds of a job that are final."""
         self.clerk.forget(job, below)
-        drop(self._exposed, job, below)
+        self.voice.forget(job, below)
         drop(self._leaves, job, below)
 
     def expose(self, job: int) -> Wake:
         """Shows two commitments that were signed for one slot to the chain, while there is a lock to lose."""
         wake = IDLE
         ledger = self.world.ledger
-        for name, page in [(name, page) for name, page in self.book.rounds.items() if name[0] == job]:
+        for page in [page for name, page in self.book.rounds.items() if name[0] == job]:
             for slot, (one, one_signature, other, other_signature) in page.equivocations.items():
-                if (name, slot) in self._exposed:
-                    continue
-                self._exposed.add((name, slot))
-                if ledger.stakes.lock_of(ledger.jobs.obligation(job, one.provider)).amount:
+                if slot in self.clerk.open_slots(job) and self._at_stake(job, one.provider):
                     wake |= self.clerk.attempt(
                         ledger.rounds.equivocate(on_chain(one), one_signature, on_chain(other), other_signature)
                     )
         return wake
 
+    def _at_stake(self, job: int, account: str) -> int:
+        ledger = self.world.ledger
+        return ledger.stakes.lock_of(ledger.jobs.obligation(job, account)).amount
+
     def assignment(self, job: int) -> Assignment:
         """The job's programs, state and samples, checked once. Errors: `Malformed`, `Refused`, `Unavailable`."""
-        if job not in self._assignments:
-            self._assignments[job] = fetch_assignment(self.world, self.clerk.order(job), job, self.limits)
+        order = self.clerk.order(job)
+        if job not in self._assignments or self._assignments[job].order is not order:
+            self._assignments[job] = fetch_assignment(self.world, order, job, self.limits)
         assignment = self._assignments[job]
-        if not any(assignment.beacon) and self.clerk.view(job).phase >= JobPhase.ENLISTING:
+        if self.clerk.view(job).phase >= JobPhase.ENLISTING:
             assignment.beacon = self.clerk.view(job).beacon
         return assignment
 
@@ -178,7 +198,18 @@ class Party:
             if state_root(state) == root:
                 assignment.keep(root, state)
                 return state
+        generation, first_open, _ = self.clerk.progress(job)
+        self.voice.say((job, generation, first_open), "seek", {"root": root.hex()}, topic=root)
         return None
+
+    def tell_states(self, job: int) -> None:
+        """Says where a state is to whoever looks for it and this party holds it."""
+        for name, page in [item for item in self.book.rounds.items() if item[0][0] == job and item[1].sought]:
+            states = self._assignments[job].states if job in self._assignments else {}
+            for asker, root in [item for item in page.sought if item[1] in states]:
+                del page.sought[asker, root]
+                cid = self.world.blobs.put(self.assignment(job).signature.encode(states[root]))
+                self.voice.answer(name, "aggregate", {"root": root.hex(), "cid": cid}, asker, root)
 
 
 def sealed(root: bytes, nonce: bytes, salt: bytes) -> bytes:

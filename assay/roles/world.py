@@ -115,6 +115,8 @@ class World:
     compute: Compute
     domain: Domain
     message_count: int = 0
+    depth_blocks: int = 0
+    """How many of the newest blocks may yet be replaced by others: none on a chain that only one machine writes."""
 
     @property
     def address(self) -> str:

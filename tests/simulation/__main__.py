@@ -1,8 +1,9 @@
-# ruff: noqa: T201
 """Plays seeds: `python -m tests.simulation --seeds N [--first K]`. Ends with 1 if anything did not hold.
 
 A failing seed is printed with its plan and the end of its story; `--first SEED --seeds 1 --story` plays it again.
 """
+
+# ruff: noqa: T201
 
 import argparse
 import gc
@@ -118,7 +119,8 @@ def main() -> int:
             if asked.story:
                 print("  " + "\n  ".join(played.story), flush=True)
     elapsed_s = time.perf_counter() - started_s
-    print(f"{len(seeds) - len(failed)} of {len(seeds)} seeds hold, {elapsed_s:.0f} s, slowest {slowest:.1f} s")
+    print(f"{len(seeds) - len(failed)} of {len(seeds)} seeds hold, {elapsed_s:.0f} s")
+    print(f"slowest: {slowest:.1f} s of processor time")
     print("events: " + ", ".join(f"{name} {count}" for name, count in sorted(events.items()) if name != "Moved"))
     if failed:
         print(f"failed: {' '.join(map(str, sorted(failed)))}")

@@ -65,7 +65,7 @@ class Faults:
     crashes: tuple[int, ...] = ()
     """Crashes at these uses of a port, each counted from the start before it."""
     crash_after: str = ""
-    """Crashes once when such an event has named it, or named nobody; or as a journal key is written."""
+    """Crashes once when such an event has named it, or nobody; or when a journal key that begins so is written."""
     down_s: int = 0
 
     @property
