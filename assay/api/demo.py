@@ -22,7 +22,7 @@ from assay.chain.ground import Ground, SimulatedGround
 from assay.chain.keyfile import read_key
 from assay.chain.node import NodeGround
 from assay.market.quote import Quote, quote
-from assay.protocol.errors import BadInput, Unavailable, Unsupported
+from assay.protocol.errors import AtFault, BadInput, Unavailable
 from assay.protocol.job import Job
 from assay.protocol.phase import JobPhase
 from assay.roles.aggregator import Aggregator
@@ -49,6 +49,8 @@ INIT = "seed:7"
 SGD = {"name": "sgd", "lr": 0.05, "momentum": 0.9}
 BID_TRANSACTIONS = 3
 """Of each provider while bids are taken, one after another: the window that a slow chain fills first."""
+DEADLINE_MAX_S = 366 * 86400
+"""Most that a job file admits."""
 BID_SHARE = 0.5
 """How much of that window they may take."""
 
@@ -134,7 +136,7 @@ def play(
     stage.play(turns_max=TURNS_MAX)
     phase = network.ledger.jobs.view_of(stage.job).phase
     if phase == JobPhase.FAULTED:
-        raise Unsupported("training gave numbers that are not finite: the job itself is at fault", hint=SCALE)
+        raise AtFault("training gave numbers that are not finite: the job itself is at fault", hint=SCALE)
     if phase == JobPhase.CANCELLED:
         raise Unavailable(
             "the job was cancelled: its places were not taken in time",
@@ -153,7 +155,8 @@ def stretch(job: Job, transaction_s: float) -> Job:
     factor = max(1, ceil(bids_s / (BID_SHARE * job.windows.bid_s)))
     windows = {window.name: factor * getattr(job.windows, window.name) for window in fields(job.windows)}
     verify = replace(job.verify, challenge_s=factor * job.verify.challenge_s)
-    return replace(job, windows=replace(job.windows, **windows), verify=verify)
+    terms = replace(job.terms, deadline_s=min(factor * job.terms.deadline_s, DEADLINE_MAX_S))
+    return replace(job, terms=terms, windows=replace(job.windows, **windows), verify=verify)
 
 
 def compose(options: DemoOptions, provider_count: int, samples: Samples) -> tuple[Job, Bundle]:

@@ -18,7 +18,7 @@ from assay.api.own_model import OwnModel, load_architecture
 from assay.chain.contracts.containers import Order
 from assay.market.quote import Quote
 from assay.market.quote import quote as quote_job
-from assay.protocol.errors import BadInput, Malformed, Refused, Unsupported
+from assay.protocol.errors import BadInput, BadKey, NotFinite, Refused, Unsupported
 from assay.protocol.order import Roots
 from assay.protocol.units import format_amount
 from assay.roles.assignment import Assignment, Document, admit, signature_of
@@ -143,7 +143,7 @@ def make_draft(
     if own is not None:
         job = own.settle(job)
     if job.match.providers > AGGREGATES:
-        raise BadInput(
+        raise BadKey(
             f"an aggregate takes at most {AGGREGATES} updates",
             hint=f"match.providers is {job.match.providers}: lower it",
             key="match.providers",
@@ -165,7 +165,7 @@ def _with_samples(job: Job, samples: Samples | None) -> tuple[Job, Samples]:
     try:
         found = _finite(load_source(source))
     except BadInput as error:
-        raise BadInput(error.message, hint=error.hint, key="data.source", **error.fields) from error
+        raise BadKey(error.message, hint=error.hint, key="data.source", **error.fields) from error
     # Strangers are told the folder's name and not where it lies.
     shown = f"folder:{Path(rest).name or 'data'}" if kind == "folder" else job.data.source
     return replace(job, data=replace(job.data, source=shown)), found
@@ -173,13 +173,13 @@ def _with_samples(job: Job, samples: Samples | None) -> tuple[Job, Samples]:
 
 def _finite(samples: Samples) -> Samples:
     if not samples.finite:
-        raise Malformed("the data has numbers that are not finite", hint="replace NaN and infinities before training")
+        raise NotFinite("the data has numbers that are not finite", hint="replace NaN and infinities before training")
     return samples
 
 
 def _captured(job: Job, find: Callable[[str], bytes] | None) -> Bundle:
     if find is None:
-        raise BadInput("captured programs lie on a network", hint="connect to one first", key="model.architecture")
+        raise BadKey("captured programs lie on a network", hint="connect to one first", key="model.architecture")
     return Bundle.from_bytes(find(job.model.architecture), Limits())
 
 

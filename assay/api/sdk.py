@@ -22,8 +22,9 @@ from assay.api.job import Job
 from assay.api.model import Model, load_model
 from assay.api.own_model import OwnModel, load_architecture
 from assay.proof.verdict import Verdict
-from assay.protocol.errors import AssayError, BadInput, Refused, Unavailable
+from assay.protocol.errors import AssayError, AtFault, BadInput, Unavailable
 from assay.protocol.phase import JobPhase
+from assay.roles.exam import SCALE
 
 BLOB_MAX_BYTES = 64 << 20
 HOME, ACCOUNT = ".assay", "me"
@@ -160,7 +161,7 @@ class PostedJob:
         return self
 
     def check_complete(self) -> None:
-        """Errors: `Unavailable` while it runs or when it was cancelled; `Refused` when it was itself at fault."""
+        """Errors: `Unavailable` while it runs or when it was cancelled; `AtFault` when it was itself at fault."""
         view = self.net.client.view(self.number)
         watch = f"watch it with: assay watch {self.number}"
         if view.phase == JobPhase.CANCELLED:
@@ -168,8 +169,10 @@ class PostedJob:
                 f"job {self.number} was cancelled", hint="its places were not taken, or you called it off"
             )
         if view.phase == JobPhase.FAULTED:
-            raise Refused(
-                f"job {self.number} was itself at fault", hint=f"see which operator: assay audit {self.number}"
+            raise AtFault(
+                f"job {self.number} was itself at fault: training gave numbers that are not finite",
+                hint=f"{SCALE}; see which operator: assay audit {self.number}",
+                job=self.number,
             )
         if not self.net.client.world.ledger.rounds.complete(self.number):
             ended = "ended before its last round" if view.ended else "has not ended yet"

@@ -188,8 +188,12 @@ def _report(as_json: bool, failure: dict[str, Any], exit_code: int) -> int:
         return exit_code
     console = err()
     console.print(plain("assay: ", "bold red") + plain(failure["message"], "bold"))
+    if "allowed" in failure:
+        value = f" = {failure['value']}" if "value" in failure else ""
+        console.print(plain(f"  field: {failure['key']}{value}; allowed: {failure['allowed']}", "dim"))
     if failure["hint"]:
         console.print(plain("  hint: ", "cyan") + plain(failure["hint"]))
+    console.print(plain(f"  code: {failure['error']}", "dim"))
     return exit_code
 
 

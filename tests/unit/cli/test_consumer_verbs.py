@@ -137,7 +137,7 @@ def test_init_refuses_with_a_fix_and_writes_nothing(run: Run, folder: Path, mode
 @pytest.mark.parametrize(
     ("old", "new", "words"),
     [
-        ("rounds = 1", "rounds = 0", "train.rounds"),
+        ("rounds = 1", "rounds = 0", "train.rounds = 0"),
         ("rounds = 1", "rouns = 1", 'did you mean "rounds"?'),
         ("[verify]", "[verifi]", 'did you mean "verify"?'),
         ('budget = "250"', 'budget = "0.00001"', "raise job.budget"),
@@ -158,7 +158,8 @@ def test_a_wrong_job_file_is_two_and_posts_nothing(
         assert words in err
         assert "Traceback" not in err
     failure = as_json(run("post", "job.toml", "--yes", "--json"))
-    assert failure["error"] == "bad-input"
+    assert failure["key"]
+    assert failure["allowed"]
     assert network.network.ledger.jobs.job_count() == before
 
 
