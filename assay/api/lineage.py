@@ -10,6 +10,7 @@ README.md           the model card
 import json
 import os
 import zipfile
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,7 @@ from assay.protocol.errors import (
     Malformed,
     NotFinite,
     Refused,
+    Truncated,
     UnreadableData,
 )
 from assay.protocol.job import Job
@@ -213,7 +215,16 @@ def read_input(path: Path) -> np.ndarray[Any, Any]:
     try:
         check_no_pickle(path)
         with path.open("rb") as file:
-            read_header(file, path.name)
+            shape, dtype = read_header(file, path.name)
+            claimed_bytes = file.tell() + prod(shape) * dtype.itemsize
+        if claimed_bytes != size_bytes:
+            # numpy would reckon in 64 bits, and with an overflow map something else.
+            raise Truncated(
+                f"{path.name} says that it has {claimed_bytes} bytes and has {size_bytes}",
+                hint="write it with numpy.save",
+                expected=claimed_bytes,
+                actual=size_bytes,
+            )
         array: np.ndarray[Any, Any] = np.load(path, mmap_mode="r", allow_pickle=False)
         if not isinstance(array, np.ndarray) or array.dtype.kind not in "fiub" or array.ndim < 1:
             raise ValueError("it is not an array of numbers")

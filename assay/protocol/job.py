@@ -33,7 +33,7 @@ from assay.protocol.words import words_hash
 DOCUMENT_MAX_BYTES = 1 << 20
 TEXT_MAX = 1 << 20
 """Characters of a job file."""
-NESTING_MAX, PARTS_MAX = 64, 128
+NESTING_MAX, PARTS_MAX = 64, 32
 """Brackets that are open at once, and parts of a dotted key: tomllib recurses in the first and takes the square of the
 second."""
 _BRACKET, _STEPS = re.compile(r"[\[\]{}]"), {"[": 1, "{": 1, "]": -1, "}": -1}

@@ -5,6 +5,7 @@ import zipfile
 import zlib
 from math import prod
 from pathlib import Path
+from tokenize import TokenError
 from typing import IO, Any
 
 import numpy as np
@@ -136,6 +137,8 @@ def read_npz(file: Path, size_max_bytes: int) -> tuple[Array, Array]:
         ) from error
 
 
+_NO_HEADER = (ValueError, SyntaxError, TokenError, TypeError, OverflowError, RecursionError, MemoryError)
+"""What numpy raises for headers: it parses them as Python, and where that fails tokenizes them as an older Python's."""
 _UNREADABLE = (
     zipfile.BadZipFile,
     zlib.error,
@@ -161,12 +164,17 @@ def _read_npy(archive: zipfile.ZipFile, member: zipfile.ZipInfo, name: str) -> A
 
 def read_header(stream: IO[bytes], name: str) -> tuple[tuple[int, ...], np.dtype[Any]]:
     """Shape and type of the .npy array in a stream, which is left behind its header. Errors: `Pickled` for an array of
-    Python objects, `UnreadableData`; and what numpy raises."""
-    version = npy.read_magic(stream)
-    if version not in ((1, 0), (2, 0)):
-        raise UnreadableData(f"{name} is in .npy format {version}", hint="write it with numpy.save or numpy.savez")
-    read = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
-    shape, _, dtype = read(stream)
+    Python objects, `UnreadableData`."""
+    hint = "write it with numpy.save or numpy.savez"
+    try:
+        version = npy.read_magic(stream)
+        if version not in ((1, 0), (2, 0)):
+            raise UnreadableData(f"{name} is in .npy format {version}", hint=hint)
+        read = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
+        shape, _, dtype = read(stream)
+    except _NO_HEADER as error:
+        words = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
+        raise UnreadableData(f"{name} has no .npy header: {words}", hint=hint) from error
     if dtype.hasobject:
         raise Pickled(
             f"{name} holds Python objects ({dtype}), not numbers",
