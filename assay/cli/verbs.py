@@ -24,6 +24,7 @@ VERBS = (
     "faucet",
     "init",
     "quote",
+    "simulate",
     "post",
     "watch",
     "cancel",

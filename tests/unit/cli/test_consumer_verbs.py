@@ -312,3 +312,35 @@ def test_names_from_strangers_cannot_drive_the_terminal(run: Run, posted: int, m
     out = run("models")[1]
     assert "\x1b[2J" not in out
     assert "[red]x" in out
+
+
+def test_simulate_plays_the_jobs_own_order_and_spends_nothing(run: Run, job_file: Path, network: LocalNetwork) -> None:
+    before = network.network.ledger.jobs.job_count()
+    code, out, err = run("simulate", "job.toml", "--cheaters", "skipper,rubber-stamp", "--providers", "3")
+    assert (code, err) == (0, "")
+    for words in ("what if: job.toml", "the job would be complete", "provider-3     skipper", "escrow", "gas"):
+        assert words in out
+    report = as_json(run("simulate", "job.toml", "--rounds", "2", "--providers", "2", "--json"))
+    assert report["complete"]
+    assert report["changed"] == {"match.providers": 2, "train.rounds": 2}
+    assert len(report["rounds"]) == 2
+    assert [party["behaviour"] for party in report["providers"]] == ["honest"] * 2
+    assert float(report["escrow"]["paid"]) + float(report["escrow"]["refunded"]) == float(report["escrow"]["deposited"])
+    assert network.network.ledger.jobs.job_count() == before
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--cheaters", "nobody"], "assay zoo"),
+        (["--cheaters", "skipper", "--providers", "1"], "an honest provider"),
+        (["--cheaters", "rubber-stamp,silent-validator,rubber-stamp"], "majority"),
+        (["--providers", "0"], "--providers"),
+    ],
+)
+def test_a_simulation_that_cannot_be_is_refused_at_once(
+    run: Run, job_file: Path, arguments: list[str], words: str
+) -> None:
+    code, out, err = run("simulate", "job.toml", *arguments)
+    assert (code, out) == (2, "")
+    assert words in err
