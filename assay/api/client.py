@@ -56,7 +56,7 @@ class Client:
 
     `open_world` gives the account's world, each time with an ear of its own that hears everything from the beginning.
     `pass_time` is how this process waits; `prepare` is told of an order before it is posted. One that does not act
-    has no key of its own and only looks.
+    has no key of its own and only looks; on one that is not live, time is simulated.
     """
 
     def __init__(
@@ -67,9 +67,10 @@ class Client:
         prepare: Callable[[Order], None] = lambda _: None,
         *,
         acts: bool = True,
+        is_live: bool = True,
     ) -> None:
         self.open_world, self.token, self.pass_time, self.prepare = open_world, token, pass_time, prepare
-        self.acts = acts
+        self.acts, self.is_live = acts, is_live
         self.world = open_world()
         self.consumer = Consumer(self.world)
         self.reader = Reader(open_world())

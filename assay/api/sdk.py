@@ -115,7 +115,7 @@ class PostedJob:
         self.net, self.number, self.own = net, number, own
         self._notes: list[dict[str, Any]] = []
         client = net.client
-        self._watcher = Watcher(client.open_world(), client.token, number, self._notes.append)
+        self._watcher = Watcher(client.open_world(), client.token, number, self._notes.append, is_live=client.is_live)
 
     def __repr__(self) -> str:
         return f"<job {self.number}: {self.status()['phase']}>"
@@ -148,7 +148,7 @@ class PostedJob:
                 break
             waiting = self._watcher.waiting()
             if waiting is not None and waiting != wait:
-                yield JobEvent({"kind": "wait", "text": waiting.words(client.world.clock())})
+                yield JobEvent({"kind": "wait", "text": waiting.words(client.world.clock(), is_live=client.is_live)})
             wait = waiting
             client.pass_time(wake)
         yield JobEvent({"kind": "done", "text": f"job {self.number} is over"})

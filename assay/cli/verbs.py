@@ -13,6 +13,7 @@ from typing import Annotated, Any, get_type_hints
 
 import click
 import typer
+from typer.completion import completion_init  # type: ignore[attr-defined]
 from typer.core import TyperGroup
 
 VERBS = (
@@ -42,6 +43,7 @@ VERBS = (
     "unstake",
     "claim",
     "zoo",
+    "completion",
     "version",
 )
 """In the order in which help lists them; each is the function `run` of the module of its name."""
@@ -103,6 +105,7 @@ def _restore_help(command: click.Command, run: Any) -> None:
 
 def command() -> click.Command:
     """The whole command line as click sees it."""
+    completion_init()
     app = typer.Typer(
         cls=Verbs,
         add_completion=False,
