@@ -16,11 +16,12 @@ from torch import nn
 from assay.api.job import Job
 from assay.api.own_model import OwnModel, load_architecture
 from assay.chain.contracts.containers import Order
+from assay.market.fraud import propose
 from assay.market.quote import Quote
 from assay.market.quote import quote as quote_job
 from assay.protocol.errors import BadInput, BadKey, NotFinite, Refused, Unsupported
 from assay.protocol.order import Roots
-from assay.protocol.units import format_amount
+from assay.protocol.units import format_amount, parse_amount
 from assay.roles.assignment import Assignment, Document, admit, signature_of
 from assay.roles.consumer import chain_order
 from assay.roles.pace import round_s
@@ -110,9 +111,15 @@ class Draft:
             "deadline_s": float(self.quote.deadline_s),
         }
 
-    def to_json(self, compute: Compute, gas_price_wei: int | None = None) -> dict[str, Any]:
-        """The quote as plain values; nothing is spent."""
+    def to_json(self, compute: Compute, gas_price_wei: int | None = None, at_risk: str | None = None) -> dict[str, Any]:
+        """The quote as plain values; nothing is spent. `at_risk`: what a fraud would be worth, in whole tokens.
+
+        Errors: `BadInput` for what is no amount.
+        """
         made = self.quote.to_json()
+        if at_risk is not None:
+            gain, job = parse_amount(at_risk, self.token.decimals), self.job
+            made["fraud"] = propose(self.quote, gain, job.match.validators, job.samples_max).to_json()
         match = self.job.match
         gas = GAS_BASE + GAS_PER_PROVIDER * match.providers + GAS_PER_VALIDATOR * match.validators
         return {

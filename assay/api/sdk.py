@@ -79,11 +79,21 @@ class Network:
 
         return make_draft(job, model, read_samples(data), token=self.client.token, find=find)
 
-    def quote(self, job: Job, model: OwnModel | nn.Module | None = None, data: object = None) -> dict[str, Any]:
-        """Price, seconds, gas, cost of verification, detection, stakes. Nothing is spent."""
+    def quote(
+        self,
+        job: Job,
+        model: OwnModel | nn.Module | None = None,
+        data: object = None,
+        *,
+        at_risk: str | None = None,
+    ) -> dict[str, Any]:
+        """Price, seconds, gas, cost of verification, detection, stakes. Nothing is spent.
+
+        With `at_risk`, what a fraud would be worth in whole tokens, also the scheme that makes it not pay.
+        """
         draft = self.draft(job, model, data)
         self.client.check(draft)
-        return draft.to_json(self.client.world.compute, self.client.gas_price_wei())
+        return draft.to_json(self.client.world.compute, self.client.gas_price_wei(), at_risk)
 
     def post(
         self, job: Job, model: OwnModel | nn.Module | None = None, data: object = None, *, again: bool = False

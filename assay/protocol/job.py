@@ -109,6 +109,12 @@ class Job:
         return self.match.providers * self.segment_count
 
     @property
+    def samples_max(self) -> int:
+        """Most segments that a validator may be told to re-execute in a round: however the draw falls, a third of each
+        slot's can be taken without two neighbours."""
+        return self.match.providers * ((self.segment_count + 2) // 3)
+
+    @property
     def windows_s(self) -> int:
         """Seconds of all windows together: matching, one round, and the time in which it may be challenged."""
         return sum(int(each) for each in vars(self.windows).values()) + self.verify.challenge_s
@@ -229,7 +235,7 @@ def _require(holds: bool, message: str, hint: str, key: str, value: object, allo
 
 
 def _check_verify(job: Job) -> None:
-    match, train, verify = job.match, job.train, job.verify
+    match, verify = job.match, job.verify
     threshold, size = verify.quorum
     words = f"{threshold} of {size}"
     majority = match.validators // 2 + 1
@@ -249,8 +255,7 @@ def _check_verify(job: Job) -> None:
         words,
         f"{majority} to {size} of {size}",
     )
-    # However the draw falls, a third of each slot's segments can be taken without two neighbours.
-    most = match.providers * ((train.steps // train.segment_steps + 2) // 3)
+    most = job.samples_max
     _require(
         verify.samples <= most,
         f"verify.samples is {verify.samples}, a round admits {most}",

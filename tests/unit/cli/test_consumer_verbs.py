@@ -344,3 +344,19 @@ def test_a_simulation_that_cannot_be_is_refused_at_once(
     code, out, err = run("simulate", "job.toml", *arguments)
     assert (code, out) == (2, "")
     assert words in err
+
+
+def test_quote_proposes_a_scheme_for_what_is_at_risk(run: Run, job_file: Path) -> None:
+    quoted = as_json(run("quote", "job.toml", "--offline", "--at-risk", "100", "--json"))
+    fraud = quoted["fraud"]
+    assert fraud["value_at_risk"] == "100"
+    assert float(fraud["expected_profit_of_cheating"]) > 0
+    assert 0 < fraud["chance_to_be_caught"] < 1
+    text = job_file.read_text()
+    if fraud["samples_needed"] is not None:
+        job_file.write_text(text.replace("samples = 2", f"samples = {fraud['samples_needed']}"))
+        better = as_json(run("quote", "job.toml", "--offline", "--at-risk", "100", "--json"))["fraud"]
+        assert better["deterred"]
+    assert "PAYS" in run("quote", "job.toml", "--offline", "--at-risk", "1000000")[1]
+    assert run("quote", "job.toml", "--offline", "--at-risk", "much")[0] == 2
+    assert "fraud" not in as_json(run("quote", "job.toml", "--offline", "--json"))
