@@ -36,7 +36,7 @@ BID_SHARES = (0.80, 0.82, 0.84, 0.86)
 class CrewProvider(Provider):
     """Bids a share of what a job offers, and promises no more than a machine that `shared_by` providers train on."""
 
-    def __init__(self, world: World, share: float, shared_by: int) -> None:
+    def __init__(self, world: World, share: float, shared_by: int = 1) -> None:
         super().__init__(world, 0)
         self.share, self.shared_by = share, shared_by
 

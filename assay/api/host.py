@@ -18,7 +18,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from assay.api.home import CREW, GLANCE_S, ChainClock, Home, Record
+from assay.api.home import CREW, GLANCE_S, ChainClock, Home, Record, wrong_chain
 from assay.api.operator import TURNED_AWAY
 from assay.chain.connect import connect, disconnect
 from assay.chain.deploy import DEMO_LIMITS, Deployment, deploy, plan_system
@@ -148,7 +148,7 @@ class Host:
         rpc = Rpc(web3)
         chain_id = rpc.get_chain_id()
         if record and record.chain_id != chain_id:
-            raise BadInput(f"the node is on chain {chain_id}, this home on {record.chain_id}", hint="check the URL")
+            raise wrong_chain(chain_id, record.chain_id)
         placed = record.deployment if record else None
         token = record.token if record else ""
         self.home.keep(Record(chain_id, url, "", os.getpid(), served=False, token=token, deployment=placed))

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from assay.aggregate.rules import get_rule
 from assay.api.job import Job
 from assay.protocol import keys
-from assay.protocol.errors import AssayError, BadInput, Unsupported
+from assay.protocol.errors import AssayError, BadInput, BadKey, Unsupported
 from assay.protocol.sections import Optimizer
 from assay.store.samples import Samples
 from assay.work.capture import capture as capture_programs
@@ -84,7 +84,7 @@ class OwnModel:
         except (RuntimeError, TypeError, ValueError, IndexError) as error:
             # The user's own code met a batch that it was not written for: their error, with their words.
             words = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-            raise BadInput(
+            raise BadKey(
                 f"the model does not take this data: {words}",
                 hint=f"a batch has x {list(x.shape)} {_name(x)} and y {list(y.shape)} {_name(y)}",
                 key="model.architecture",
@@ -170,7 +170,7 @@ def load_architecture(job: Job) -> OwnModel:
     factory = getattr(module, name, None)
     if not callable(factory):
         known = sorted(each for each, value in vars(module).items() if callable(value) and not each.startswith("_"))
-        raise BadInput(
+        raise BadKey(
             f"{module_name} has no {name}", hint=keys.nearest(name, known or ["nothing"]), key="model.architecture"
         )
     try:
@@ -178,7 +178,7 @@ def load_architecture(job: Job) -> OwnModel:
     except Exception as error:
         raise _theirs(error, f"{module_name}:{name} cannot be made", "model.options") from error
     if not isinstance(made, nn.Module):
-        raise BadInput(
+        raise BadKey(
             f"{module_name}:{name} gives {type(made).__name__}, not an nn.Module",
             hint="name a class, or a function that returns a module",
             key="model.architecture",
@@ -205,7 +205,7 @@ def _import(name: str, folder: Path) -> ModuleType:
         return module
     except ModuleNotFoundError as error:
         if error.name is not None and name.split(".")[0] == error.name.split(".")[0]:
-            raise BadInput(
+            raise BadKey(
                 f"there is no module {name}, neither {path} nor installed",
                 hint="put the Python file beside the job file",
                 key="model.architecture",
@@ -224,7 +224,7 @@ def _theirs(error: Exception, what: str, key: str) -> BadInput:
             place = f" at {path.name}:{trace.tb_lineno}"
         trace = trace.tb_next
     words = f"{type(error).__name__}: {error}".splitlines()[0][:200]
-    return BadInput(f"{what}{place}: {words}", hint="mend it, or give other model.options", key=key)
+    return BadKey(f"{what}{place}: {words}", hint="mend it, or give other model.options", key=key)
 
 
 def _name(tensor: Tensor) -> str:

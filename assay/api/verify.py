@@ -1,7 +1,7 @@
 """Checking a bundle of evidence offline: does what was signed and opened fit what the chain said, and the money too?
 
 Nothing here needs torch or a network. What it takes on trust are the logs themselves, which any node of that chain can
-confirm (`compare_logs`). Re-execution is `assay.api.reexecute`.
+confirm (`assay.api.anchors`). Re-execution is `assay.api.reexecute`.
 """
 
 import json

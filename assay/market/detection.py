@@ -30,6 +30,16 @@ def round_detection(pair_count: int, cheated_count: int, sample_count: int, vali
     return 1 - miss_probability(pair_count, cheated_count, sample_count) ** validator_count
 
 
+def segment_checked(pair_count: int, sample_count: int, validator_count: int) -> tuple[int, int]:
+    """Probability that a given pair is re-executed by anybody, 1 - (1 - q/N)^m, exactly: numerator, denominator.
+
+    Validators draw independently, so some pairs are re-executed twice and this is less than m q / N.
+    """
+    whole: int = pair_count**validator_count
+    missed: int = max(0, pair_count - sample_count) ** validator_count
+    return whole - missed, whole
+
+
 def job_detection(per_round: float, rounds: int) -> float:
     """Probability that a cheat that goes on for `rounds` rounds is caught in at least one."""
     return 1 - (1 - per_round) ** rounds

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, fields
 from typing import Any
 
-from assay.protocol.errors import BadInput
+from assay.protocol.errors import BudgetTooSmall, Impossible
 from assay.protocol.job import Job
 from assay.protocol.score import NEVER, score_at
 from assay.protocol.units import format_amount, parse_amount
@@ -117,7 +117,7 @@ class Prices:
 
 
 def prices_of(job: Job, decimals: int) -> Prices:
-    """The amounts of a job. Errors: `BadInput` when they exceed the budget or round to nothing."""
+    """The amounts of a job. Errors: `BudgetTooSmall` when they exceed it or round to nothing."""
 
     def units(text: str) -> int | None:
         return parse_amount(text, decimals) if text else None
@@ -146,10 +146,13 @@ def prices_of(job: Job, decimals: int) -> Prices:
     round_cost = sum(counts[party] * amount for party, amount in amounts.items())
     cost = paid_rounds * round_cost + deposit
     if cost > budget or min(amounts["providers"], amounts["validators"]) == 0:
-        raise BadInput(
+        least = format_amount(max(cost, budget + 1), decimals)
+        raise BudgetTooSmall(
             f"a budget of {job.terms.budget} does not pay {paid_rounds} rounds (redo reserve included)",
             hint=f"these prices cost {format_amount(cost, decimals)}; raise job.budget, or lower rounds or prices",
             key="job.budget",
+            value=job.terms.budget,
+            allowed=f"{least} or more, with these prices",
         )
     return Prices(
         price_ceiling=amounts["providers"],
@@ -215,10 +218,13 @@ def order_of(job: Job, roots: Roots, *, token: str, decimals: int) -> Order:
     }
     for key, stake in stakes.items():
         if stake < order.round_cost:
-            raise BadInput(
-                f"match.{key} is below the {format_amount(order.round_cost, decimals)} that a slash may take",
+            least = format_amount(order.round_cost, decimals)
+            raise Impossible(
+                f"match.{key} is below the {least} that a slash may take",
                 hint="leave it out, or raise it to a round's cost",
                 key=f"match.{key}",
+                value=format_amount(stake, decimals),
+                allowed=f"{least} or more",
             )
     return order
 

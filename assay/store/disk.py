@@ -5,7 +5,7 @@ from pathlib import Path
 from tempfile import NamedTemporaryFile
 from threading import Lock
 
-from assay.protocol.errors import BadInput, Unavailable
+from assay.protocol.errors import BadInput, MissingBlob, SymbolicLink
 from assay.store.port import check_content, check_quota, check_size, cid_of, hash_of
 
 
@@ -50,10 +50,15 @@ class DiskBlobs:
 
     def get(self, cid: str, size_max_bytes: int) -> bytes:
         """See `Blobs.get`."""
+        path = self._path(cid)
         try:
-            handle = os.open(self._path(cid), os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0))
+            handle = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0))
         except OSError as error:
-            raise Unavailable(f"{cid} is not here", hint=error.strerror or "") from error
+            if path.is_symlink():
+                raise SymbolicLink(f"{cid} is a link here", hint=f"remove {path}", path=str(path)) from error
+            raise MissingBlob(
+                f"{cid} is not here", hint=f"ask whoever has it ({error.strerror or 'no reason given'})", cid=cid
+            ) from error
         with open(handle, "rb") as file:
             size_bytes = os.fstat(file.fileno()).st_size
             check_size(size_bytes, size_max_bytes)

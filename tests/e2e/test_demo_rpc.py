@@ -20,7 +20,8 @@ import pytest
 import requests
 
 from assay.api.cast import DemoOptions
-from assay.api.demo import compose, run_demo, stretch
+from assay.api.demo import compose, run_demo
+from assay.api.scene import stretch
 from assay.chain.connect import connect, disconnect
 from assay.chain.ground import PARTY_GAS
 from assay.chain.keyfile import read_key
