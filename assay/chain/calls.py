@@ -69,8 +69,9 @@ def run_precompile(frame: Frame, address: bytes) -> None:
     precompile = find_precompile(address)
     if precompile is None:
         return
-    gas, output = precompile(frame.payload)
-    if gas > frame.gas or output is None:
+    gas = precompile.price(frame.payload)
+    output = precompile.answer(frame.payload) if gas <= frame.gas else None
+    if output is None:
         frame.code, frame.gas = b"\xfe", 0
         return
     frame.gas -= gas
