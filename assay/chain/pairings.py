@@ -4,6 +4,9 @@ The curves are py_ecc's, loaded when one is asked for. Sources: EIP-196, 197, 48
 """
 
 import hashlib
+import sys
+from functools import cache
+from importlib import import_module
 from typing import Any
 
 from assay.chain.frame import cut
@@ -17,9 +20,19 @@ KZG_SECRET_G2 = bytes.fromhex(
 """The ceremony's secret on G2, compressed: the one element of its setup that checking needs."""
 
 
+@cache
+def load_curve(name: str) -> Any:
+    """A module of py_ecc. Loading one raises this process's recursion limit a hundredfold, which is put back."""
+    limit = sys.getrecursionlimit()
+    try:
+        return import_module(f"py_ecc.{name}")
+    finally:
+        sys.setrecursionlimit(limit)
+
+
 def _read_point(raw: bytes) -> Any:
     """A point of bn254 from its 64 bytes, on curve; `ValueError` otherwise."""
-    from py_ecc import optimized_bn128 as curve
+    curve = load_curve("optimized_bn128")
 
     x, y = int.from_bytes(raw[:32], "big"), int.from_bytes(raw[32:], "big")
     if max(x, y) >= curve.field_modulus:
@@ -32,7 +45,7 @@ def _read_point(raw: bytes) -> Any:
 
 def _read_twisted_point(raw: bytes) -> Any:
     """A point of bn254's twist from its 128 bytes, imaginary parts first, in the right subgroup; else `ValueError`."""
-    from py_ecc import optimized_bn128 as curve
+    curve = load_curve("optimized_bn128")
 
     parts = [int.from_bytes(raw[i : i + 32], "big") for i in range(0, 128, 32)]
     if max(parts) >= curve.field_modulus:
@@ -45,67 +58,60 @@ def _read_twisted_point(raw: bytes) -> Any:
 
 
 def _write_point(point: Any) -> bytes:
-    from py_ecc.optimized_bn128 import normalize
-
-    return b"".join(int(x).to_bytes(32, "big") for x in normalize(point))
+    normal = load_curve("optimized_bn128").normalize(point)
+    return b"".join(int(x).to_bytes(32, "big") for x in normal)
 
 
 def add_points(payload: bytes) -> bytes | None:
     """The sum of two points of bn254 (0x06)."""
-    from py_ecc.optimized_bn128 import add
-
     try:
-        return _write_point(add(_read_point(cut(payload, 0, 64)), _read_point(cut(payload, 64, 64))))
+        return _write_point(
+            load_curve("optimized_bn128").add(_read_point(cut(payload, 0, 64)), _read_point(cut(payload, 64, 64)))
+        )
     except ValueError:
         return None
 
 
 def multiply_point(payload: bytes) -> bytes | None:
     """A point of bn254 times a number (0x07)."""
-    from py_ecc.optimized_bn128 import multiply
-
+    times = int.from_bytes(cut(payload, 64, 32), "big")
     try:
-        return _write_point(multiply(_read_point(cut(payload, 0, 64)), int.from_bytes(cut(payload, 64, 32), "big")))
+        return _write_point(load_curve("optimized_bn128").multiply(_read_point(cut(payload, 0, 64)), times))
     except ValueError:
         return None
 
 
 def check_pairings(payload: bytes) -> bytes | None:
     """Whether a product of pairings is one (0x08): a word, 1 or 0."""
-    from py_ecc.optimized_bn128 import FQ12, final_exponentiate, pairing
-
     if len(payload) % 192:
         return None
-    product = FQ12.one()
+    curve = load_curve("optimized_bn128")
+    product = curve.FQ12.one()
     try:
         for start in range(0, len(payload), 192):
             point = _read_point(payload[start : start + 64])
             twisted = _read_twisted_point(payload[start + 64 : start + 192])
-            product *= pairing(twisted, point, final_exponentiate=False)
+            product *= curve.pairing(twisted, point, final_exponentiate=False)
     except ValueError:
         return None
-    return int(final_exponentiate(product) == FQ12.one()).to_bytes(32, "big")
+    return int(curve.final_exponentiate(product) == curve.FQ12.one()).to_bytes(32, "big")
 
 
 def check_evaluation(payload: bytes) -> bytes | None:
     """That a committed polynomial has a value at a point (0x0a): the field's size and modulus, or failure."""
-    from py_ecc import optimized_bls12_381 as curve
-    from py_ecc.bls import G2ProofOfPossession
-    from py_ecc.bls.g2_primitives import pubkey_to_G1, signature_to_G2
-    from py_ecc.optimized_bls12_381.optimized_pairing import final_exponentiate
-
     if len(payload) != 192:
         return None
     versioned, commitment, proof = payload[:32], payload[96:144], payload[144:]
     at, value = int.from_bytes(payload[32:64], "big"), int.from_bytes(payload[64:96], "big")
     if b"\x01" + hashlib.sha256(commitment).digest()[1:] != versioned or max(at, value) >= KZG_MODULUS:
         return None
-    infinity = b"\xc0" + bytes(47)
-    if not all(raw == infinity or G2ProofOfPossession.KeyValidate(raw) for raw in (commitment, proof)):
+    infinity, curve, points = b"\xc0" + bytes(47), load_curve("optimized_bls12_381"), load_curve("bls.g2_primitives")
+    is_valid = load_curve("bls").G2ProofOfPossession.KeyValidate
+    if not all(raw == infinity or is_valid(raw) for raw in (commitment, proof)):
         return None
     # e(commitment - [value], [1]) = e(proof, [secret - at])
-    left = curve.add(pubkey_to_G1(commitment), curve.multiply(curve.G1, -value % KZG_MODULUS))
-    right = curve.add(signature_to_G2(KZG_SECRET_G2), curve.multiply(curve.G2, -at % KZG_MODULUS))
+    left = curve.add(points.pubkey_to_G1(commitment), curve.multiply(curve.G1, -value % KZG_MODULUS))
+    right = curve.add(points.signature_to_G2(KZG_SECRET_G2), curve.multiply(curve.G2, -at % KZG_MODULUS))
     product = curve.pairing(curve.neg(curve.G2), left, final_exponentiate=False)
-    product *= curve.pairing(right, pubkey_to_G1(proof), final_exponentiate=False)
-    return KZG_ANSWER if final_exponentiate(product) == curve.FQ12.one() else None
+    product *= curve.pairing(right, points.pubkey_to_G1(proof), final_exponentiate=False)
+    return KZG_ANSWER if curve.final_exponentiate(product) == curve.FQ12.one() else None

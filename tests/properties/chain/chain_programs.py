@@ -9,6 +9,7 @@ from random import Random
 from eth_keys.datatypes import PrivateKey
 
 from assay.chain.engine import BlockContext, Message
+from assay.chain.pairings import load_curve
 from assay.chain.state import Change, Diff, State
 
 SENDER, TARGET, OTHER, COINBASE, NOBODY = (bytes([digit]) * 20 for digit in (0xAA, 0xBB, 0xCC, 0xDD, 0xEE))
@@ -78,7 +79,9 @@ def draw_initcode(random: Random, depth: int) -> bytes:
     first = b"".join(draw_piece(random, depth - 1, 10_000) for _ in range(random.randrange(3)))
     kind = random.randrange(10)
     if kind == 0:
-        return first + random.choice((b"\x60\xef\x5f\x53\x60\x01\x5f\xf3", b"\x61\x60\x01\x5f\xf3", b"\x61\x60\x00\x5f\xf3"))
+        return first + random.choice(
+            (b"\x60\xef\x5f\x53\x60\x01\x5f\xf3", b"\x61\x60\x01\x5f\xf3", b"\x61\x60\x00\x5f\xf3")
+        )
     if kind == 1:
         return first + random.choice((_die(random), b"\xfe", _end(random, 0xFD), b""))
     code = draw_code(random, depth - 1)[: random.choice((5, 40, 400))]
@@ -216,7 +219,9 @@ def _draw_signature(random: Random) -> bytes:
     digest = random.randbytes(32)
     v, r, s = PrivateKey(random.randrange(1, 2**250).to_bytes(32, "big")).sign_msg_hash(digest).vrs
     high = random.randrange(2)
-    return b"".join(x.to_bytes(32, "big") for x in (int.from_bytes(digest, "big"), 27 + (v ^ high), r, ORDER - s if high else s))
+    return b"".join(
+        x.to_bytes(32, "big") for x in (int.from_bytes(digest, "big"), 27 + (v ^ high), r, ORDER - s if high else s)
+    )
 
 
 def _draw_powers(random: Random) -> bytes:
@@ -225,14 +230,17 @@ def _draw_powers(random: Random) -> bytes:
 
 
 def _draw_points(random: Random) -> bytes:
-    from py_ecc.optimized_bn128 import G1, multiply, normalize
-
-    points = (normalize(multiply(G1, random.choice((1, 2, 3, random.getrandbits(250))))) for _ in range(2))
+    curve = load_curve("optimized_bn128")
+    points = (
+        curve.normalize(curve.multiply(curve.G1, random.choice((1, 2, 3, random.getrandbits(250))))) for _ in range(2)
+    )
     return b"".join(int(x).to_bytes(32, "big") for point in points for x in point)
 
 
 def _draw_compression(random: Random) -> bytes:
-    return random.choice((0, 1, 12, 700)).to_bytes(4, "big") + random.randbytes(208) + random.choice((b"\0", b"\1", b"\2"))
+    return (
+        random.choice((0, 1, 12, 700)).to_bytes(4, "big") + random.randbytes(208) + random.choice((b"\0", b"\1", b"\2"))
+    )
 
 
 PRECOMPILED = {
