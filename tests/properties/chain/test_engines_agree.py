@@ -7,13 +7,13 @@ from dataclasses import replace
 from random import Random
 
 import pytest
-from chain_programs import COINBASE, SENDER, TARGET, Case, draw_case, make_context, push, store
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from assay.chain.engine import Message, Outcome, compute_intrinsic_gas
 from assay.chain.interpreter import Interpreter
 from assay.chain.state import Account, Change, State
+from tests.properties.chain.chain_programs import COINBASE, SENDER, TARGET, Case, draw_case, make_context, push, store
 
 revm = pytest.importorskip("assay.chain.revm", exc_type=ImportError)
 
