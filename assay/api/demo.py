@@ -15,6 +15,7 @@ from assay.api.cast import DemoOptions, choose_cast
 from assay.api.scene import Scene, perform
 from assay.api.story import Story
 from assay.architectures import SHIPPED, load_shipped, mlp
+from assay.chain.equipment import find_curve, find_engine
 from assay.chain.ground import Ground, SimulatedGround
 from assay.chain.keyfile import read_key
 from assay.chain.node import NodeGround
@@ -79,7 +80,11 @@ def run_demo(options: DemoOptions, on_event: Callable[[dict[str, Any]], None]) -
 def open_ground(options: DemoOptions, say: Callable[[str], None]) -> Ground:
     """The chain that is asked for. Errors: `BadInput`, `Unavailable`."""
     if options.rpc is None:
-        return SimulatedGround()
+        simulated = SimulatedGround()
+        say(f"the chain's engine: {find_engine(simulated.chain.engine.name).words}")
+        if find_curve().missing:
+            say(f"signatures: {find_curve().words}")
+        return simulated
     key = read_key(options.key_file) if options.key_file else None
     ground = NodeGround(options.rpc, key, say=say)
     say(ground.words)

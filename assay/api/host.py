@@ -23,6 +23,7 @@ from assay.api.operator import TURNED_AWAY
 from assay.chain.connect import connect, disconnect
 from assay.chain.deploy import DEMO_LIMITS, Deployment, deploy, plan_system
 from assay.chain.embedded import EmbeddedChain
+from assay.chain.equipment import find_engine
 from assay.chain.faucet import find_faucet, price_gas
 from assay.chain.ground import DEPLOY_GAS, PARTY_GAS, WEALTH_WEI
 from assay.chain.keyfile import read_key
@@ -98,6 +99,7 @@ class Host:
                 hint="restore it from a copy, or begin anew with another --home",
             )
         chain = EmbeddedChain(CHAIN_ID, clock=clock, path=path)
+        note("Entered", step=f"the chain's engine: {find_engine(chain.engine.name).words}")
         os.chmod(path, 0o600)
         if known:
             clock.resume(chain.head.header.timestamp)

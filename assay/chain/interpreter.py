@@ -65,7 +65,7 @@ class Interpreter:
             is_create=creates,
         )
         if message.value > overlay.get_balance(message.sender):
-            frame.code, frame.gas, frame.is_create = b"\xfe", 0, False
+            frame.fault = "OutOfFunds"
         elif creates:
             # The chain has bumped the sender's nonce already, unless this is only a question.
             overlay.set_nonce(message.sender, message.nonce + 1)
@@ -103,6 +103,8 @@ def _run(first: Frame) -> tuple[bool, str]:
 
 def _run_until_pause(frame: Frame) -> None:
     """Run opcodes until the frame finishes or calls."""
+    if frame.fault:
+        raise Halt(frame.fault)
     code, stack, table = frame.code, frame.stack, TABLE
     size = len(code)
     while not frame.finished and frame.child is None:

@@ -157,7 +157,7 @@ def _load_slot(f: Frame) -> None:
 def _store_slot(f: Frame) -> None:
     f.forbid_static()
     if f.gas <= 2_300:
-        raise Halt("ReentrancySentryOutOfGas")
+        raise Halt("OutOfGas")
     slot, new = f.stack.pop(), f.stack.pop()
     overlay = f.overlay
     current, original = overlay.get_slot(f.address, slot), overlay.get_original(f.address, slot)
