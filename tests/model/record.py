@@ -1,6 +1,6 @@
 """The exploration of the model, counted: which jobs, who was left out, how many states, and what was found in them.
 
-    python -m tests.model [--sizes quick|long|all] [--json] [--write]
+python -m tests.model [--sizes quick|long|all] [--json] [--write]
 """
 
 import argparse
@@ -31,18 +31,30 @@ class Plan:
 
 QUICK = (
     Plan("silence: whoever has a part may be silent, alone or all", SMALL, COURT | EVIDENCE | IDLE | {"cancel"}),
-    Plan("evidence: secrets, two roots, bills", replace(SMALL, open_s=1), COURT | IDLE | {"cancel", "attest_fault", "commit_slot"}),
+    Plan(
+        "evidence: secrets, two roots, bills",
+        replace(SMALL, open_s=1),
+        COURT | IDLE | {"cancel", "attest_fault", "commit_slot"},
+    ),
 )
 LONG = (
     Plan("disputes: every verdict at every moment", SMALL, EVIDENCE | IDLE | {"cancel"}),
-    Plan("a second generation", replace(SMALL, generations=2, redos=2), COURT | EVIDENCE | IDLE | {"cancel", "attest_fault"}),
+    Plan(
+        "a second generation",
+        replace(SMALL, generations=2, redos=2),
+        COURT | EVIDENCE | IDLE | {"cancel", "attest_fault"},
+    ),
     Plan(
         "two rounds, one ahead of the other, and faults",
         replace(SMALL, rounds=2, lookahead=1),
         EVIDENCE | COURT | IDLE | {"cancel", "commit_slot"},
     ),
     Plan("two slots", replace(SMALL, slots=2), COURT | EVIDENCE | IDLE | {"cancel", "attest_fault"}),
-    Plan("three seats, two of them a quorum", replace(SMALL, seats=3, quorum=2), COURT | EVIDENCE | IDLE | {"cancel", "attest_fault"}),
+    Plan(
+        "three seats, two of them a quorum",
+        replace(SMALL, seats=3, quorum=2),
+        COURT | EVIDENCE | IDLE | {"cancel", "attest_fault"},
+    ),
 )
 SETS = {"quick": QUICK, "long": LONG, "all": QUICK + LONG}
 HELD = """In every state: money is conserved; what is credited is what was earned; the escrow covers every open round and orphan at
@@ -54,7 +66,20 @@ as they may there is no circle: every job ends, whatever anybody does.
 
 States are counted up to the names of slots and seats and with times as distances; *depth* is the most moves that a state
 needs. Left out are moves that would only multiply states: each is in another row."""
-HEAD = ("job", "rounds", "slots", "seats", "generations", "left out", "states", "steps", "ends", "of them faulted", "depth", "seconds")
+HEAD = (
+    "job",
+    "rounds",
+    "slots",
+    "seats",
+    "generations",
+    "left out",
+    "states",
+    "steps",
+    "ends",
+    "of them faulted",
+    "depth",
+    "seconds",
+)
 
 
 def row(plan: Plan, found: Explored) -> tuple[object, ...]:

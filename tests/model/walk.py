@@ -16,7 +16,9 @@ SIZES = (
     Size(),
     Size(rounds=3, lookahead=2, slots=3, train_s=9, table_s=9, open_s=9, aggregate_s=9, challenge_s=40),
     Size(rounds=3, lookahead=2, slots=3, reports_min=2, seats=5, quorum=3, redos=0, challenge_s=1),
-    Size(rounds=2, lookahead=0, slots=1, seats=1, quorum=1, train_s=2, table_s=3, open_s=5, challenge_s=2, lock_costs=1),
+    Size(
+        rounds=2, lookahead=0, slots=1, seats=1, quorum=1, train_s=2, table_s=3, open_s=5, challenge_s=2, lock_costs=1
+    ),
 )
 WEIGHTS = {
     "commit": 60, "commit_table": 99, "reveal_table": 99, "include": 60, "aggregate": 60, "finalise": 60, "advance": 6,
@@ -123,7 +125,11 @@ class Walk(RuleBasedStateMachine):
         """The job, its money, and every round."""
         machine, real = self.machine, self.real
         assert real is not None
-        jobs, progress, view = real.network.ledger.jobs, real.rounds.progress(JOB), real.network.ledger.jobs.view_of(JOB)
+        jobs, progress, view = (
+            real.network.ledger.jobs,
+            real.rounds.progress(JOB),
+            real.network.ledger.jobs.view_of(JOB),
+        )
         job = (machine.generation, machine.first, machine.next, machine.ending, machine.ended, machine.faulted)
         faulted = view.phase == JobPhase.FAULTED
         assert job == (progress.generation, progress.first_open, progress.next, view.ending, view.ended, faulted)
