@@ -1,16 +1,18 @@
 """Every state that a small job can come to by whatever anybody may do, and what holds in each.
 
-States are counted up to what cannot matter: how far ahead each deadline lies instead of the time, and which slot or seat is
-which. Four things are asked: what holds in a state, what holds of a step, whether those who hold no seat, slot or stake can
-always bring the job to its end, and whether it ends by itself once they do what they may as soon as they may.
+States are counted up to what cannot matter: how far ahead each deadline lies instead of the time, and which slot or
+seat is which. Four things are asked: what holds in a state, what holds of a step, whether those who hold no seat, slot
+or stake can always bring the job to its end, and whether it ends once they do what they may as soon as they may.
 """
 
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
-from tests.model.machine import Machine, Name, No, Phase, Round, Size
+from tests.model.machine import Machine
+from tests.model.money import No, Size
 from tests.model.moves import Move, all_moves, is_exit, is_over, wait
+from tests.model.state import Name, Phase, Round
 
 SMALL = Size(
     rounds=1, slots=1, seats=1, quorum=1, lookahead=0, redos=1, generations=1, delay=1,
@@ -144,7 +146,10 @@ class Explored:
 def explore(
     size: Size, without: frozenset[str] = frozenset(), kind: type[Machine] = Machine, states_max: int = 1 << 40
 ) -> Explored:
-    """All states, by all kinds of moves but those that are left out. Raises `AssertionError` with the moves that lead to what is wrong."""
+    """All states, by all kinds of moves but those left out.
+
+    Raises `AssertionError` with the moves that lead to what is wrong.
+    """
     began_s = time.perf_counter()
     found, start = Explored(size), kind(size).start()
     numbers, ways = {key(start): 0}, [(-1, "start")]
@@ -178,9 +183,9 @@ def explore(
                 if there == len(ways):
                     ways.append((here, str(move or "wait")))
                     fresh.append(after)
-                    _check(lambda machine=after: check_state(machine), ways, there)
+                    _check(ways, there, check_state, after)
                 if move is not None:
-                    _check(lambda before=machine, machine=after: check_step(before, machine), ways, there)
+                    _check(ways, there, check_step, machine, after)
                 if move is None or is_exit(machine, move):
                     exits.append((there, here))
                 if there != here and (move is not None or not due):
@@ -209,9 +214,9 @@ AFTER = ("equivocate", "penalise_silent", "dispute", "reveal_secret")
 """What may still be done to a round that is closed."""
 
 
-def _check(holds: Callable[[], None], ways: list[tuple[int, str]], state: int) -> None:
+def _check(ways: list[tuple[int, str]], state: int, holds: Callable[..., None], *machines: Machine) -> None:
     try:
-        holds()
+        holds(*machines)
     except AssertionError as wrong:
         raise AssertionError(f"{wrong}: {' > '.join(_way(ways, state))}") from wrong
 

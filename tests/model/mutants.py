@@ -3,8 +3,9 @@
 from dataclasses import replace
 
 from tests.model.explore import SMALL
-from tests.model.machine import Machine, Name, Phase, Round, Slots
-from tests.model.money import must
+from tests.model.machine import Machine
+from tests.model.money import Slots, must
+from tests.model.state import Name, Phase, Round
 
 
 class EarlyFinal(Machine):

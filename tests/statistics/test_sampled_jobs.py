@@ -1,8 +1,9 @@
 """10,000 sampled jobs are caught as often as `assay.market.detection` says.
 
-The schedule draws, from hashes of an embedded chain's blocks and nonces out of validators' own chains; nothing is drawn for
-the test but where the cheats are. Each comparison is exact (binomial, two-sided). There are fewer than 100 of them, each is
-refused below 1e-8, so one in a million seeds would refuse a true formula somewhere; the seed is fixed all the same.
+The schedule draws, from hashes of an embedded chain's blocks and nonces out of validators' own chains; nothing is drawn
+for the test but where the cheats are. Each comparison is exact (binomial, two-sided). There are fewer than 100 of them,
+each is refused below 1e-8, so less than one in a million seeds would refuse a true formula; the seed is fixed all the
+same.
 """
 
 import random
