@@ -59,10 +59,11 @@ LONG = (
 SETS = {"quick": QUICK, "long": LONG, "all": QUICK + LONG}
 HELD = """In every state: money is conserved; what is credited is what was earned; the escrow covers every open
 round and orphan at its worst; final is what is below the first open round, is paid and has an update; what was
-committed is paid once it is void; after the end, or a fault, nothing is open; no lock, bond or escrow outlives its job. In every
-step: nothing is final before its windows are over or under dispute; a job is rewound by one generation, and the number
-only rises; what is closed stays as it is. From every state whoever has no slot, seat or stake can bring the job to its
-end, and once they do what they may as soon as they may there is no circle: every job ends, whatever anybody does.
+committed is paid once it is void; after the end, or a fault, nothing is open; no lock, bond or escrow outlives its
+job. In every step: nothing is final before its windows are over or under dispute; a job is rewound by one generation,
+and the number only rises; what is closed stays as it is. From every state whoever has no slot, seat or stake can bring
+the job to its end, and once they do what they may as soon as they may there is no circle: every job ends, whatever
+anybody does.
 
 States are counted up to the names of slots and seats and with times as distances; *depth* is the most moves that a
 state is away from the start. *Left out* are kinds of moves that nobody makes in a row, so that it can be explored
