@@ -1,12 +1,13 @@
 """The contracts under the same moves as the model: real keys, signatures, proofs and tables, one running job.
 
-The judge of disputes is left out here as in the model: an account takes its place, so that every verdict can fall at once.
+The judge of disputes is left out here as in the model: an account takes its place, so that every verdict can fall.
 """
 
 import time
 from collections.abc import Sequence
 from dataclasses import replace
 from hashlib import sha256
+from typing import Any
 
 from eth_abi.abi import encode
 from eth_hash.auto import keccak
@@ -15,6 +16,7 @@ from assay.chain.client import Call
 from assay.chain.contracts.containers import Order, RoundView, Windows
 from assay.chain.contracts.rounds import Rounds
 from assay.chain.deploy import DEMO_LIMITS
+from assay.chain.ground import SimulatedGround
 from assay.chain.state import Change
 from assay.protocol.commitment import Commitment, bitmap, bitmap_slots, commitment_proof, commitment_root
 from assay.protocol.errors import Reverted
@@ -27,9 +29,9 @@ from assay.roles.nonces import Nonces
 from assay.roles.party import sealed, sealed_bid
 from assay.roles.vote import Result, aggregate_values, fault_values, root_values, unserved_values
 from assay.roles.world import World
-from tests.model.machine import DRAWN, NOBODY, STANDBY, Name, No, Size, Slots
-from tests.model.money import Key, seat_of, slot_of
+from tests.model.money import Key, No, Size, Slots, seat_of, slot_of
 from tests.model.moves import subsets
+from tests.model.state import DRAWN, NOBODY, STANDBY, Name
 
 STAKE = 2_000_000
 """More than the pools' minimum; a lock is a part of it."""
@@ -44,12 +46,12 @@ def order_of(size: Size, token: str) -> Order:
     """The order that starts a job of a size."""
     windows = Windows(BID_S, BID_S, BID_S, size.train_s, size.table_s, size.open_s, size.aggregate_s, size.challenge_s)
     return Order(
-        token=token, programs=ROOT, profile=b"exact15".ljust(32, b"\0"), data_root=ROOT, test_root=ROOT, state_root=ROOT,
-        document=ROOT, canary_root=bytes(32), seed=ROOT, rounds=size.rounds, steps_per_round=1, steps_per_segment=1,
-        providers=size.slots, reports_min=size.reports_min, validators=size.seats, quorum=size.quorum,
-        samples_per_validator=1, lookahead=size.lookahead, redo_rounds=size.redos, price_ceiling=size.price,
-        validator_fee=size.fee, aggregator_fee=size.lead_fee, provider_stake=size.stake, validator_stake=size.stake,
-        aggregator_stake=size.stake, fault_deposit=size.deposit, windows=windows,
+        token=token, programs=ROOT, profile=b"exact15".ljust(32, b"\0"), data_root=ROOT, test_root=ROOT,
+        state_root=ROOT, document=ROOT, canary_root=bytes(32), seed=ROOT, rounds=size.rounds, steps_per_round=1,
+        steps_per_segment=1, providers=size.slots, reports_min=size.reports_min, validators=size.seats,
+        quorum=size.quorum, samples_per_validator=1, lookahead=size.lookahead, redo_rounds=size.redos,
+        price_ceiling=size.price, validator_fee=size.fee, aggregator_fee=size.lead_fee, provider_stake=size.stake,
+        validator_stake=size.stake, aggregator_stake=size.stake, fault_deposit=size.deposit, windows=windows,
     )  # fmt: skip
 
 
@@ -64,8 +66,9 @@ class Contracts:
     def __init__(self, size: Size) -> None:
         self.size = size
         limits = replace(DEMO_LIMITS, beacon_delay=size.delay)
-        self.network = Network(sha256(b"model").digest(), time.perf_counter, limits)
-        self.ground, self.chain = self.network.ground, self.network.chain
+        self.ground = SimulatedGround()
+        self.network = Network(sha256(b"model").digest(), time.perf_counter, limits, self.ground)
+        self.chain = self.ground.chain
         self.order = order_of(size, self.network.token.address)
         self.consumer = self._party("consumer")
         self.slots = [self._party(f"provider-{at}") for at in range(size.slots)]
@@ -177,7 +180,7 @@ class Contracts:
         """Seconds pass, and a block."""
         self.ground.approach(self.ground.now_s() + seconds)
 
-    def _send(self, call: Call[None]) -> None:
+    def _send(self, call: Call[Any]) -> None:
         try:
             call.send()
         except Reverted as refusal:

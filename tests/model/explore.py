@@ -1,16 +1,18 @@
 """Every state that a small job can come to by whatever anybody may do, and what holds in each.
 
-States are counted up to what cannot matter: how far ahead each deadline lies instead of the time, and which slot or seat is
-which. Four things are asked: what holds in a state, what holds of a step, whether those who hold no seat, slot or stake can
-always bring the job to its end, and whether it ends by itself once they do what they may as soon as they may.
+States are counted up to what cannot matter: how far ahead each deadline lies instead of the time, and which slot or
+seat is which. Four things are asked: what holds in a state, what holds of a step, whether those who hold no seat, slot
+or stake can always bring the job to its end, and whether it ends once they do what they may as soon as they may.
 """
 
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
-from tests.model.machine import Machine, Name, No, Phase, Round, Size
+from tests.model.machine import Machine
+from tests.model.money import No, Size
 from tests.model.moves import Move, all_moves, is_exit, is_over, wait
+from tests.model.state import Name, Phase, Round
 
 SMALL = Size(
     rounds=1, slots=1, seats=1, quorum=1, lookahead=0, redos=1, generations=1, delay=1,
@@ -25,7 +27,9 @@ def key(machine: Machine) -> object:
     rounds = [machine.rounds[name] for name in names]
     job = (machine.generation, machine.first, machine.next, machine.ending, machine.faulted, machine.ended)
     lead = (machine.aggregator, machine.standby, max(machine.settled_s - now_s, 0))
-    purse = tuple(machine.purse[each] for each in ("escrow", "credit", "burned", ("lock", "drawn"), ("lock", "standby")))
+    purse = tuple(
+        machine.purse[each] for each in ("escrow", "credit", "burned", ("lock", "drawn"), ("lock", "standby"))
+    )
     leads = tuple(party in machine.forfeited for party in ("drawn", "standby"))
     slots = sorted(_slot(machine, rounds, slot) for slot in range(size.slots))
     seats = sorted(_seat(machine, rounds, seat) for seat in range(size.seats))
@@ -76,25 +80,33 @@ def check_state(machine: Machine) -> None:
     assert machine.first <= machine.next <= machine.first + size.lookahead + 1, "rounds run ahead too far"
     for name, r in machine.rounds.items():
         on_course = machine.generation_of[name[1]] == name[0]
-        assert (r.phase == Phase.FINAL) == (on_course and name[1] < machine.first), "final is what is below the first open"
-        assert r.phase != Phase.FINAL or (r.paid == "included" and r.included), "a final round is paid, and has an update"
+        assert (r.phase == Phase.FINAL) == (on_course and name[1] < machine.first), (
+            "final is what is below the first open"
+        )
+        assert r.phase != Phase.FINAL or (r.paid == "included" and r.included), (
+            "a final round is paid, and has an update"
+        )
         assert r.phase != Phase.VOID or r.paid or not r.present, "what was committed is paid once it is void"
-        assert not r.orphan or (r.phase in (Phase.SAMPLING, Phase.OPENING) and name[0] < machine.generation), "an orphan"
+        assert not r.orphan or (r.phase in (Phase.SAMPLING, Phase.OPENING) and name[0] < machine.generation), (
+            "an orphan"
+        )
         assert r.included <= r.accepted <= r.present, "only who is there is accepted, only who is accepted enters"
         if r.phase < Phase.FINAL:
             assert not r.paid, "a round is paid when it closes"
     if machine.faulted or machine.ended:
-        assert machine.first == machine.next and not machine.orphans, "nothing is open after the end, or after a fault"
+        assert not unpaid, "nothing is open after the end, or after a fault"
     if machine.faulted:
         assert not purse["deposit"], "a fault costs the deposit"
     if machine.ended:
         locks = [amount for each, amount in purse.items() if each[0] in ("lock", "bond")]
-        assert not any(locks) and not purse["escrow"] and not purse["deposit"], "no lock and no escrow outlives its job"
+        assert not any(locks), "no lock outlives its job"
+        assert not purse["escrow"] + purse["deposit"], "no escrow outlives its job"
 
 
 def check_step(before: Machine, after: Machine) -> None:
     """What holds of every step."""
-    assert after.first >= before.first and after.purse["burned"] >= before.purse["burned"], "final rounds, burned money"
+    assert after.first >= before.first, "what is final stays so"
+    assert after.purse["burned"] >= before.purse["burned"], "what is burned stays so"
     assert 0 <= after.generation - before.generation <= 1, "a job is rewound by one generation, and only forward"
     rewound = after.generation > before.generation
     assert after.next >= before.next or rewound or after.faulted, "only a rewind or a fault takes rounds back"
@@ -105,7 +117,8 @@ def check_step(before: Machine, after: Machine) -> None:
             assert (now.phase, now.paid, now.included) == (r.phase, r.paid, r.included), "what is closed stays as it is"
         elif now.phase == Phase.FINAL:
             assert before.now_s >= max(r.deadline_s, r.open_until_s), "nothing is final before its windows are over"
-            assert r.phase == Phase.CHALLENGING and not r.open_disputes, "nothing is final under dispute"
+            assert r.phase == Phase.CHALLENGING, "nothing is final that was not challengeable"
+            assert not r.open_disputes, "nothing is final under dispute"
 
 
 # ---------------------------------------------------------------- all states
@@ -133,7 +146,10 @@ class Explored:
 def explore(
     size: Size, without: frozenset[str] = frozenset(), kind: type[Machine] = Machine, states_max: int = 1 << 40
 ) -> Explored:
-    """All states, by all kinds of moves but those that are left out. Raises `AssertionError` with the moves that lead to what is wrong."""
+    """All states, by all kinds of moves but those left out.
+
+    Raises `AssertionError` with the moves that lead to what is wrong.
+    """
     began_s = time.perf_counter()
     found, start = Explored(size), kind(size).start()
     numbers, ways = {key(start): 0}, [(-1, "start")]
@@ -151,7 +167,11 @@ def explore(
                 goals.append(here)
                 found.faults += machine.faulted
                 continue
-            made = [(move, after) for move in all_moves(machine) if move.kind not in without and (after := _try(machine, move))]
+            made = [
+                (move, after)
+                for move in all_moves(machine)
+                if move.kind not in without and (after := _try(machine, move))
+            ]
             due = any(is_exit(machine, move) for move, _ in made)
             later = machine.copy()
             wait(later)
@@ -163,9 +183,9 @@ def explore(
                 if there == len(ways):
                     ways.append((here, str(move or "wait")))
                     fresh.append(after)
-                    _check(lambda machine=after: check_state(machine), ways, there)
+                    _check(ways, there, check_state, after)
                 if move is not None:
-                    _check(lambda before=machine, machine=after: check_step(before, machine), ways, there)
+                    _check(ways, there, check_step, machine, after)
                 if move is None or is_exit(machine, move):
                     exits.append((there, here))
                 if there != here and (move is not None or not due):
@@ -194,9 +214,9 @@ AFTER = ("equivocate", "penalise_silent", "dispute", "reveal_secret")
 """What may still be done to a round that is closed."""
 
 
-def _check(holds: Callable[[], None], ways: list[tuple[int, str]], state: int) -> None:
+def _check(ways: list[tuple[int, str]], state: int, holds: Callable[..., None], *machines: Machine) -> None:
     try:
-        holds()
+        holds(*machines)
     except AssertionError as wrong:
         raise AssertionError(f"{wrong}: {' > '.join(_way(ways, state))}") from wrong
 

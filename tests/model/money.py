@@ -1,7 +1,7 @@
 """Who gets what: escrow, credit, bonds and locks of one job, as `Payroll.sol`, `Stakes.sol` and `Bids.sol` move them.
 
-Everything is one purse of named amounts, and one function moves between them, so its sum never changes. A round's pay goes
-from escrow to credit once and is anybody's own only when the job has ended; until then a verdict takes it back.
+Everything is one purse of named amounts, and one function moves between them, so its sum never changes. A round's pay
+goes from escrow to credit once and is anybody's own only when the job has ended; until then a verdict takes it back.
 """
 
 from dataclasses import dataclass, field
@@ -110,8 +110,11 @@ class Money:
         return frozenset(slot for slot in range(self.size.slots) if slot_of(slot) in self.forfeited)
 
     def shares(self, r: Any) -> dict[str, int]:
-        """What a paid round is worth to whom. In full: what entered the aggregate, or what was present when the job was at
-        fault. By half: what was accepted and did not enter, or was present and never judged."""
+        """What a paid round is worth to whom.
+
+        In full: what entered the aggregate, or what was present when the job was at fault. By half: what was accepted
+        and did not enter, or was present and never judged.
+        """
         full = {"included": r.included, "present": r.present}.get(r.paid, frozenset())
         half = {"included": r.accepted - r.included, "half": r.present}.get(r.paid, frozenset())
         worth = {slot_of(slot): self.size.price for slot in full}
@@ -139,7 +142,7 @@ class Money:
         self.forfeited |= {party}
 
     def slash(self, before: dict[str, int], party: str, cap: int, *, challenged: bool = False) -> None:
-        """Up to `cap` for one round: a third to the challenger, a third to the escrow, a third burned; silence, all burned."""
+        """Up to `cap` for a round: a third each to the challenger, the escrow and nobody; of silence, all to nobody."""
         taken = min(self.purse["lock", party], max(0, cap - before.get(party, 0)))
         before[party] = before.get(party, 0) + taken
         third = taken // 3 if challenged else 0

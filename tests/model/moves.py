@@ -4,7 +4,9 @@ from collections.abc import Iterator
 from itertools import chain, combinations
 from typing import Any, NamedTuple
 
-from tests.model.machine import DRAWN, NOBODY, STANDBY, Machine, Name, Phase, Round, Size, Slots
+from tests.model.machine import Machine
+from tests.model.money import Size, Slots
+from tests.model.state import DRAWN, NOBODY, STANDBY, Name, Phase, Round
 
 DISPUTES = 1
 """Disputes of a round that are tried: the judge hears each claim at most three times, so there are finitely many."""
@@ -83,7 +85,7 @@ def all_moves(machine: Machine) -> Iterator[Move]:
 
 
 def is_exit(machine: Machine, move: Move) -> bool:
-    """Whether anybody at all may make it, with no seat, slot or stake. A dispute is decided when its clocks are over."""
+    """Whether anybody at all may make it, with no seat, slot or stake. A dispute is decided when its clocks run out."""
     if move.kind == "decide" and move.name is not None:
         return move.args == ("dismissed",) and machine.now_s >= machine.rounds[move.name].decide_s
     return move.kind in ("advance", "finalise", "default_secret", "end") and STANDBY not in move.args

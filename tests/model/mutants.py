@@ -1,7 +1,11 @@
 """Machines with one rule broken each: what the walks and the exploration have to notice."""
 
-from tests.model.machine import Machine, Name, Phase, Round, Slots
-from tests.model.money import must
+from dataclasses import replace
+
+from tests.model.explore import SMALL
+from tests.model.machine import Machine
+from tests.model.money import Slots, must
+from tests.model.state import Name, Phase, Round
 
 
 class EarlyFinal(Machine):
@@ -88,12 +92,33 @@ class LeftOut(Machine):
             r.enter_s = enter_s
 
 
-class EndlessDispute(Machine):
-    """What was decided may be disputed again for ever."""
+class EarlyFault(Machine):
+    """A fault of the job makes a round final whose tables may still be opened."""
 
-    def decide(self, name: Name, verdict: str, who: int = 0) -> None:
-        super().decide(name, verdict, who)
-        self.rounds[name].disputed -= 1
+    def _fault(self, name: Name) -> None:
+        for r in self.rounds.values():
+            r.open_until_s = 0
+        super()._fault(name)
 
 
-ALL = (EarlyFinal, LostOrphan, SameGeneration, FreeSilence, PaidTwice, KeptCredit, NoWayOut, HeldLock, LeftOut)
+class EndlessTables(Machine):
+    """Samples are drawn anew for as long as nobody seals a table, and nobody loses its seat."""
+
+    def _redraw(self, r: Round, heard: Slots) -> None:
+        self._sample(r)
+
+
+TWO_ROUNDS = replace(SMALL, rounds=2, lookahead=1)
+DIFFERENT = (
+    EarlyFinal,
+    LostOrphan,
+    SameGeneration,
+    FreeSilence,
+    PaidTwice,
+    KeptCredit,
+    NoWayOut,
+    HeldLock,
+    LeftOut,
+    EndlessTables,
+)
+"""Those that a walk of a few hundred steps comes across."""

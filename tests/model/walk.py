@@ -1,4 +1,4 @@
-"""The contracts and the model under the same moves, one after another, and everything that both of them know compared."""
+"""The contracts and the model under the same moves, one by one, and everything that both of them know compared."""
 
 from collections.abc import Iterator
 from functools import cache
@@ -9,20 +9,22 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
 from assay.protocol.phase import JobPhase, RoundPhase
 from tests.model.contracts import JOB, Contracts, seats_of, slots_of
-from tests.model.machine import Machine, No, Phase, Size
+from tests.model.machine import Machine
+from tests.model.money import No, Size
 from tests.model.moves import Move, all_moves
+from tests.model.state import Phase
 
 SIZES = (
     Size(),
     Size(rounds=3, lookahead=2, slots=3, train_s=9, table_s=9, open_s=9, aggregate_s=9, challenge_s=40),
     Size(rounds=3, lookahead=2, slots=3, reports_min=2, seats=5, quorum=3, redos=0, challenge_s=1),
-    Size(rounds=2, lookahead=0, slots=1, seats=1, quorum=1, train_s=2, table_s=3, open_s=5, challenge_s=2, lock_costs=1),
+    Size(lookahead=0, slots=1, seats=1, quorum=1, train_s=2, table_s=3, open_s=5, challenge_s=2, lock_costs=1),
 )
 WEIGHTS = {
     "commit": 60, "commit_table": 99, "reveal_table": 99, "include": 60, "aggregate": 60, "finalise": 60, "advance": 6,
-    "commit_slot": 8, "demand_secret": 2, "reveal_secret": 2, "default_secret": 8, "equivocate": 0.2, "bill_unserved": 0.5,
-    "penalise_silent": 4, "dispute": 0.5, "decide": 6, "attest_fault": 0.1, "proceed": 1, "cancel": 0.05, "end": 20,
-    "claim": 99, "block": 16, "second": 4, "deadline": 4, "dare": 16,
+    "commit_slot": 8, "demand_secret": 2, "reveal_secret": 2, "default_secret": 8, "equivocate": 0.2, "claim": 99,
+    "bill_unserved": 0.5, "penalise_silent": 4, "dispute": 0.5, "decide": 6, "attest_fault": 0.1, "proceed": 1,
+    "cancel": 0.05, "end": 20, "block": 16, "second": 4, "deadline": 4, "dare": 16,
 }  # fmt: skip
 """How often each kind of move is made where there is one: what leads on more often than what ends all."""
 
@@ -54,7 +56,7 @@ class Walk(RuleBasedStateMachine):
 
     @rule(draw=st.integers(0, 1 << 32))
     def step(self, draw: int) -> None:
-        """A move that the model allows and that changes something; time passes; or another move, which is refused or changes nothing."""
+        """A move that the model allows and that changes something; or time passes; or any other move."""
         self.steps += 1
         chance, moves = Random(f"{draw} {self.steps}"), list(self.moves())
         useful = [move for move in moves if self.changes(move)]
@@ -123,7 +125,11 @@ class Walk(RuleBasedStateMachine):
         """The job, its money, and every round."""
         machine, real = self.machine, self.real
         assert real is not None
-        jobs, progress, view = real.network.ledger.jobs, real.rounds.progress(JOB), real.network.ledger.jobs.view_of(JOB)
+        jobs, progress, view = (
+            real.network.ledger.jobs,
+            real.rounds.progress(JOB),
+            real.network.ledger.jobs.view_of(JOB),
+        )
         job = (machine.generation, machine.first, machine.next, machine.ending, machine.ended, machine.faulted)
         faulted = view.phase == JobPhase.FAULTED
         assert job == (progress.generation, progress.first_open, progress.next, view.ending, view.ended, faulted)
