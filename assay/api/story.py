@@ -87,7 +87,7 @@ class Story:
         assignment = self.observer.assignment(self.job)
         if not self.complete or assignment.test.y.dtype.kind != "i":
             return None
-        state = self.observer.state(self.job, self.ledger.rounds.final_root(self.job))
+        state = self.observer.state(self.job, self.ledger.rounds.final_state(self.job).root)
         assert state is not None
         return evaluate(self.observer.world.compute, assignment, state, assignment.test).accuracy
 

@@ -168,7 +168,8 @@ def prices_of(job: Job, decimals: int) -> Prices:
 def order_of(job: Job, roots: Roots, *, token: str, decimals: int) -> Order:
     """The order of a job. `token` is the address that the network pays in (the zero address for the native coin).
 
-    Errors: `BadInput` when the budget does not cover the prices or a stake does not cover what a slash can take.
+    Errors: `BudgetTooSmall` when the budget does not cover the prices, `Impossible` when a stake does not cover what a
+    slash can take.
     """
     prices = prices_of(job, decimals)
     windows = job.windows
