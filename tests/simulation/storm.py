@@ -360,9 +360,8 @@ class Storm:
             wallets + sum(totals) == minted, f"{wallets + sum(totals)} units are there, {minted} were minted: {totals}"
         )
         hold(totals[3:5] == [0, 0], f"escrow or credit of a job that is over: {totals}")
-        # Whoever fell between sealing a challenge and opening it can still take its bond back.
-        fell = self.plan.unsound or not self._sound or "sealed" in plans.GAPS
-        hold(fell or not totals[2], f"bonds of a job that is over: {totals}")
+        # Whoever is away at the end can still take the bond of a sealed challenge back.
+        hold(self.plan.unsound or not self._sound or not totals[2], f"bonds of a job that is over: {totals}")
         hold(not set(watch.locks) - watch.released, "a lock outlives its job")
         for job in self.jobs:
             self._conclude_pay(job)
