@@ -2,6 +2,7 @@
 
 from collections import OrderedDict
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 import torch
@@ -24,6 +25,7 @@ from assay.work.state import Signature, Spec, state_root
 DOCUMENT_MAX_BYTES = 1 << 20
 BUNDLE_MAX_BYTES = 64 << 20
 STATES_KEPT = 64
+BUNDLES_KEPT = 4
 State = list[Tensor]
 
 
@@ -117,7 +119,7 @@ def signature_of(bundle: Bundle) -> Signature:
 def fetch_assignment(world: World, order: Order, job: int, limits: Limits) -> Assignment:
     """Fetches a job's bytes and compares each with the order. Errors: `Malformed`, `Unavailable`, `Refused`."""
     document = Document.from_bytes(world.blobs.get(cid_of_hash(order.document), DOCUMENT_MAX_BYTES))
-    bundle = Bundle.from_bytes(world.blobs.get(document.programs, BUNDLE_MAX_BYTES), limits)
+    bundle = read_bundle(world.blobs.get(document.programs, BUNDLE_MAX_BYTES), limits)
     if bundle.root != order.programs:
         raise Refused("the job's programs are not those of its order")
     if order.profile.rstrip(b"\0") != bundle.step.profile.name.encode():
@@ -130,6 +132,12 @@ def fetch_assignment(world: World, order: Order, job: int, limits: Limits) -> As
     train = fetch(world.blobs, document.train, order.data_root)
     test = fetch(world.blobs, document.test, order.test_root)
     return Assignment(job, order, document, bundle, initial, train, test, admit(order, bundle, train, test))
+
+
+@lru_cache(maxsize=BUNDLES_KEPT)
+def read_bundle(content: bytes, limits: Limits) -> Bundle:
+    """A job's programs; several parties in one process read the same. Errors: `Malformed`."""
+    return Bundle.from_bytes(content, limits)
 
 
 def admit(order: Order, bundle: Bundle, train: Samples, test: Samples) -> int:
