@@ -82,6 +82,7 @@ class Party:
         for job in self.book.jobs() | set(self._assignments):
             if self.clerk.put_away(job):
                 self.book.close(job)
+                self.clerk.forget(job, ROUNDS_END)
                 self.forget(job, ROUNDS_END)
                 self._assignments.pop(job, None)
                 self._final.pop(job, None)
@@ -99,6 +100,7 @@ class Party:
             settled, _ = seen[0]
             if settled > self.book.below(job):
                 self.book.forget(job, settled)
+                self.clerk.forget(job, settled)
                 self.forget(job, settled)
             if len(seen) == 1:
                 break  # stays, as the latest that was seen
@@ -158,8 +160,7 @@ class Party:
         return self.clerk.view(job).phase < JobPhase.ENLISTING or self.world.address in self.clerk.parties(job)
 
     def forget(self, job: int, below: int) -> None:
-        """Drops what concerns rounds of a job that are final."""
-        self.clerk.forget(job, below)
+        """Drops what was concluded of rounds of a job that are final."""
         self.voice.forget(job, below)
         drop(self._leaves, job, below)
 
