@@ -38,8 +38,8 @@ def round_s(assignment: Assignment, compute: Compute) -> float:
 
 
 def patience_s(window_s: float) -> float:
-    """For how long a job's programs may run once it runs: what is not ready when its window ends is of no use, and a busy
-    machine is given a moment."""
+    """For how long a job's programs may run once it runs: what is not ready when its window ends is of no use; and a
+    machine that is busy is given a moment."""
     return max(2 * TRIAL_S, window_s)
 
 

@@ -18,6 +18,7 @@ from assay.roles.assignment import Assignment, State, fetch_assignment
 from assay.roles.book import Book, RoundName, drop
 from assay.roles.clerk import Clerk, on_chain
 from assay.roles.notices import ROUNDS_END
+from assay.roles.overdue import Overdue
 from assay.roles.rooted import find_leaves
 from assay.roles.voice import Voice
 from assay.roles.wake import IDLE, Wake, wake_at
@@ -54,6 +55,7 @@ class Party:
         self.clerk = Clerk(world)
         self.book = Book(world.domain, self.clerk)
         self.voice = Voice(world, self.clerk)
+        self.overdue = Overdue(self.clerk)
         self.limits = limits or Limits()
         self._assignments: dict[int, Assignment] = {}
         self.troubles: dict[int, str] = {}

@@ -93,7 +93,9 @@ class Provider(Party):
         """What this phase of a job asks for."""
         match self.clerk.view(job).phase:
             case JobPhase.BIDDING:
-                return self.bid(job)
+                return self.bid(job) | (self.overdue.take(job) if self.bids.get(job) else IDLE)
+            case JobPhase.DRAWING | JobPhase.ENLISTING if self.world.address in self.clerk.providers(job):
+                return self.overdue.take(job)
             case JobPhase.RUNNING:
                 return self.work(job)
             case JobPhase.DONE | JobPhase.CANCELLED | JobPhase.FAULTED:
@@ -177,7 +179,7 @@ class Provider(Party):
         slots = self.clerk.slots(job, self.world.address)
         if not slots:
             return IDLE
-        wake = IDLE
+        wake = self.overdue.take(job)
         for name, view in self.clerk.rounds(job):
             piece = self.piece(name, view, slots[0])
             match view.phase:
