@@ -21,7 +21,7 @@ from assay.roles.provider import Provider
 from assay.roles.stage import DECIMALS
 from assay.roles.validator import Validator
 from assay.roles.wake import Wake
-from assay.roles.world import World
+from assay.roles.world import Compute, World
 
 SIZES = {"provider": 4, "validator": 5, "aggregator": 2}
 POOLS = {"provider": None, "validator": VALIDATOR, "aggregator": AGGREGATOR}
@@ -45,9 +45,9 @@ class CrewProvider(Provider):
         self.price = max(1, int(self.clerk.order(job).price_ceiling * self.share))
         return super().bid(job)
 
-    def admit(self, assignment: Assignment) -> None:
+    def check_pace(self, assignment: Assignment, compute: Compute, *, busy: float) -> float:
         """Whether the machine does it in time, with the others of the crew at work on it."""
-        check_pace(assignment, self.world.compute, assignment.order.windows.train // self.shared_by)
+        return check_pace(assignment, compute, assignment.order.windows.train // self.shared_by, busy=busy)
 
 
 class Keeper(Consumer):

@@ -2,6 +2,7 @@
 
 from collections import OrderedDict
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 import torch
@@ -25,6 +26,7 @@ from assay.work.state import Signature, Spec, state_root
 DOCUMENT_MAX_BYTES = 1 << 20
 BUNDLE_MAX_BYTES = 64 << 20
 STATES_KEPT = 64
+BUNDLES_KEPT = 4
 State = list[Tensor]
 
 
@@ -119,7 +121,7 @@ def signature_of(bundle: Bundle) -> Signature:
 def fetch_assignment(world: World, order: Order, job: int, limits: Limits) -> Assignment:
     """Fetches a job's bytes and compares each with the order. Errors: `Malformed`, `Unavailable`, `Refused`."""
     document = Document.from_bytes(world.blobs.get(cid_of_hash(order.document), DOCUMENT_MAX_BYTES))
-    bundle = Bundle.from_bytes(world.blobs.get(document.programs, BUNDLE_MAX_BYTES), limits)
+    bundle = read_bundle(world.blobs.get(document.programs, BUNDLE_MAX_BYTES), limits)
     if bundle.root != order.programs:
         raise Refused("the job's programs are not those of its order")
     if order.profile.rstrip(b"\0") != bundle.step.profile.name.encode():
@@ -149,6 +151,12 @@ def check_stop(job: Job, bundle: Bundle) -> str:
             key="train.stop.metric",
         )
     return stop.metric if stop is not None else "accuracy" if chooses else "loss"
+
+
+@lru_cache(maxsize=BUNDLES_KEPT)
+def read_bundle(content: bytes, limits: Limits) -> Bundle:
+    """A job's programs; several parties in one process read the same. Errors: `Malformed`."""
+    return Bundle.from_bytes(content, limits)
 
 
 def admit(order: Order, bundle: Bundle, train: Samples, test: Samples) -> int:

@@ -159,10 +159,9 @@ class Challenges:
         for raised in self._raised.get(job) or ():
             block, view = clerk.notices.sealed_block(self.sealed(raised)), rounds.get(raised.name)
             # Where this very part is disputed already, the first to have sealed takes the dispute over.
-            rivals = [
-                each for each in clerk.notices.disputes(job) if (each.name, each.unit) == (raised.name, raised.unit)
-            ]
-            needed = view is not None and (rivals or not self.known(raised.name, view, raised.unit))
+            disputed = {(each.name, each.unit) for each in clerk.notices.disputes(job)}
+            rivalled = (raised.name, raised.unit) in disputed
+            needed = view is not None and (rivalled or not self.known(raised.name, view, raised.unit))
             if block is None:
                 wake |= self.seal(raised) if needed else IDLE
             elif not self.bond(raised):

@@ -18,6 +18,7 @@ from assay.protocol.transcript import ZERO, Leaf, Transcript, secret_hash
 from assay.roles.assignment import State
 from assay.roles.book import RoundName, drop
 from assay.roles.exam import score
+from assay.roles.pace import patience_s
 from assay.roles.party import Party
 from assay.store.port import cid_of_hash
 from assay.work.interpret import Fault
@@ -192,7 +193,10 @@ class Evidence:
     def rerun(self, name: RoundName, slot: int, segment: int, start: State) -> Span:
         """Re-executes one segment from a start state."""
         assignment = self.party.assignment(name[0])
-        with self.world.compute.metered("verify"):
+        with (
+            self.world.compute.metered("verify"),
+            self.world.compute.within(patience_s(assignment.order.windows.table)),
+        ):
             return run_segment(
                 self.world.compute.runner(assignment.bundle.step),
                 start,
@@ -244,7 +248,7 @@ class Evidence:
         start, order = self.party.state(name[0], view.start_root), self.party.clerk.order(name[0])
         if start is None:
             return None
-        with self.world.compute.metered("verify"):
+        with self.world.compute.metered("verify"), self.world.compute.within(patience_s(order.windows.open)):
             update = self.world.compute.runner(self.party.assignment(name[0]).bundle.emit).run([*start, *end])
             if isinstance(update, Fault):
                 return Emitted(fault_of(order.steps_per_round, update), faulted=True)
@@ -264,7 +268,8 @@ class Evidence:
             program = assignment.bundle.aggregate.get(len(updates))
             if start is None or len(updates) < len(opened) or program is None:
                 return None
-            with self.world.compute.metered("aggregate"):
+            compute, window_s = self.world.compute, assignment.order.windows.aggregate
+            with compute.metered("aggregate"), compute.within(patience_s(window_s)):
                 inputs = [*start, *(tensor for update in updates for tensor in update)]
                 end = self.world.compute.runner(program).run(inputs)
                 if isinstance(end, Fault):

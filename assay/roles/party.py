@@ -3,27 +3,37 @@
 import functools
 from collections import defaultdict, deque
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
 
 from eth_abi.abi import encode as abi_encode
 from eth_hash.auto import keccak
 
-from assay.chain.contracts.containers import Claim
+from assay.chain.contracts.containers import Claim, Order
 from assay.chain.contracts.containers import Commitment as ChainCommitment
 from assay.protocol.commitment import commitment_proof
-from assay.protocol.errors import AssayError, Refused, Unavailable
+from assay.protocol.errors import AssayError, Unavailable
 from assay.protocol.message import Message
 from assay.protocol.phase import JobPhase
 from assay.roles.assignment import Assignment, State, fetch_assignment
 from assay.roles.book import Book, RoundName, drop
 from assay.roles.clerk import Clerk, on_chain
 from assay.roles.notices import ROUNDS_END
+from assay.roles.overdue import Overdue
 from assay.roles.rooted import find_leaves
 from assay.roles.voice import Voice
 from assay.roles.wake import IDLE, Wake, wake_at
 from assay.roles.world import Compute, World
 from assay.work.program import Limits
 from assay.work.state import state_root
+
+
+class Check(Protocol):
+    """What share of this machine's time a job takes; `busy` is the share that is promised elsewhere."""
+
+    def __call__(self, assignment: Assignment, compute: Compute, *, busy: float) -> float:
+        """Errors: `Refused`, `LimitExceeded` where it is more than there is."""
+        ...
+
 
 Standing = tuple[ChainCommitment, list[bytes], bytes]
 """A commitment, its place in the round's root, its signature: as contracts ask for them."""
@@ -45,12 +55,17 @@ class Party:
         self.clerk = Clerk(world)
         self.book = Book(world.domain, self.clerk)
         self.voice = Voice(world, self.clerk)
+        self.overdue = Overdue(self.clerk)
         self.limits = limits or Limits()
         self._assignments: dict[int, Assignment] = {}
         self.troubles: dict[int, str] = {}
         """By job, why a turn in it could not be taken."""
         self._unread: deque[Message] = deque()
-        self._considered: set[int] = set()
+        self._fits: dict[int, bool] = {}
+        self._abstained: set[int] = set()
+        self._shares: dict[int, float] = {}
+        """By job, the share of this machine's time that it may take."""
+        self._unfit: dict[int, tuple[Order, AssayError]] = {}
         self._final: defaultdict[int, deque[tuple[int, int]]] = defaultdict(deque)
         """By job: up to which round it was final, and the block in which that was seen."""
         self._leaves: dict[RoundName, tuple[Any, dict[int, bytes] | None]] = {}
@@ -69,6 +84,7 @@ class Party:
         for job in self.book.jobs() | set(self._assignments):
             if self.clerk.put_away(job):
                 self.book.close(job)
+                self.clerk.forget(job, ROUNDS_END)
                 self.forget(job, ROUNDS_END)
                 self._assignments.pop(job, None)
                 self._final.pop(job, None)
@@ -86,6 +102,7 @@ class Party:
             settled, _ = seen[0]
             if settled > self.book.below(job):
                 self.book.forget(job, settled)
+                self.clerk.forget(job, settled)
                 self.forget(job, settled)
             if len(seen) == 1:
                 break  # stays, as the latest that was seen
@@ -109,25 +126,43 @@ class Party:
                 self.troubles[job] = trouble.message
         return wake
 
-    def consider(self, job: int, *checks: Callable[[Assignment, Compute], None]) -> Wake:
-        """Stays out of the draw of a job whose windows are too short for this machine.
-
-        What is wrong with a job otherwise is attested once it runs.
-        """
-        if job in self._considered:
+    def consider(self, job: int, *checks: Check) -> Wake:
+        """Stays out of the draw of a job that is not what its order says, or too much for this machine beside what it
+        has promised elsewhere. Errors: `Unavailable` where something of it is not to be had yet."""
+        if job not in self._fits:
+            self._fits[job] = False
+            try:
+                self.take_on(self.assignment(job), *checks)
+                self._fits[job] = True
+            except Unavailable:
+                del self._fits[job]
+                raise
+            except AssayError as trouble:
+                self.troubles[job] = trouble.message
+        if self._fits[job] or job in self._abstained:
             return IDLE
-        assignment = self.assignment(job)
-        self._considered.add(job)
-        try:
-            for check in checks:
-                check(assignment, self.world.compute)
-        except Refused:
-            return self.clerk.attempt(self.world.ledger.jobs.abstain(job))
-        return IDLE
+        wake = self.clerk.attempt(self.world.ledger.jobs.abstain(job))
+        self._abstained.add(job)
+        return wake
+
+    def take_on(self, assignment: Assignment, *checks: Check) -> None:
+        """Counts on a job's work. Errors: `Refused` and `LimitExceeded` where there is not the time for it."""
+        job, busy = assignment.job, self.busy()
+        self._shares[job] = sum(check(assignment, self.world.compute, busy=busy) for check in checks)
+
+    def busy(self) -> float:
+        """The share of this machine's time that is promised to jobs it has, or may be drawn for."""
+        self._shares = {job: share for job, share in self._shares.items() if self.serves(job)}
+        return sum(self._shares.values())
+
+    def serves(self, job: int) -> bool:
+        """Whether this party has a part in a job, or may yet get one."""
+        if self.clerk.closed(job):
+            return False
+        return self.clerk.view(job).phase < JobPhase.ENLISTING or self.world.address in self.clerk.parties(job)
 
     def forget(self, job: int, below: int) -> None:
-        """Drops what concerns rounds of a job that are final."""
-        self.clerk.forget(job, below)
+        """Drops what was concluded of rounds of a job that are final."""
         self.voice.forget(job, below)
         drop(self._leaves, job, below)
 
@@ -151,7 +186,17 @@ class Party:
         """The job's programs, state and samples, checked once. Errors: `Malformed`, `Refused`, `Unavailable`."""
         order = self.clerk.order(job)
         if job not in self._assignments or self._assignments[job].order is not order:
-            self._assignments[job] = fetch_assignment(self.world, order, job, self.limits)
+            known = self._unfit.get(job)
+            if known is not None and known[0] is order:
+                # To find it out once more might take as long as its consumer likes.
+                raise known[1].with_traceback(None)
+            try:
+                self._assignments[job] = fetch_assignment(self.world, order, job, self.limits)
+            except Unavailable:
+                raise
+            except AssayError as flaw:
+                self._unfit[job] = (order, flaw)
+                raise
         assignment = self._assignments[job]
         if self.clerk.view(job).phase >= JobPhase.ENLISTING:
             assignment.beacon = self.clerk.view(job).beacon

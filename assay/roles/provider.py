@@ -19,11 +19,11 @@ from assay.roles.assignment import Assignment, State
 from assay.roles.book import RoundName, commitment_content, drop
 from assay.roles.clerk import chain_opening, on_chain
 from assay.roles.memory import Memory
-from assay.roles.pace import check_pace
+from assay.roles.pace import check_pace, patience_s
 from assay.roles.party import Party, sealed_bid
 from assay.roles.settle import settle
 from assay.roles.wake import ACTED, IDLE, Wake, wake_at
-from assay.roles.world import World
+from assay.roles.world import Compute, World
 from assay.store.port import hash_of
 from assay.work.seal import seal
 from assay.work.segment import Plan, SlotWork, train_slot
@@ -93,7 +93,9 @@ class Provider(Party):
         """What this phase of a job asks for."""
         match self.clerk.view(job).phase:
             case JobPhase.BIDDING:
-                return self.bid(job)
+                return self.bid(job) | (self.overdue.take(job) if self.bids.get(job) else IDLE)
+            case JobPhase.DRAWING | JobPhase.ENLISTING if self.world.address in self.clerk.providers(job):
+                return self.overdue.take(job)
             case JobPhase.RUNNING:
                 return self.work(job)
             case JobPhase.DONE | JobPhase.CANCELLED | JobPhase.FAULTED:
@@ -159,7 +161,11 @@ class Provider(Party):
 
     def admit(self, assignment: Assignment) -> None:
         """Whether this machine takes the job. Its programs have been read and checked against the limits by now."""
-        check_pace(assignment, self.world.compute, assignment.order.windows.train)
+        self.take_on(assignment, self.check_pace)
+
+    def check_pace(self, assignment: Assignment, compute: Compute, *, busy: float) -> float:
+        """The share of this machine's time that training a slot takes. Errors: `Refused`, `LimitExceeded`."""
+        return check_pace(assignment, compute, assignment.order.windows.train, busy=busy)
 
     def decline(self, job: int, reason: str) -> None:
         """Leaves a job to others."""
@@ -173,7 +179,7 @@ class Provider(Party):
         slots = self.clerk.slots(job, self.world.address)
         if not slots:
             return IDLE
-        wake = IDLE
+        wake = self.overdue.take(job)
         for name, view in self.clerk.rounds(job):
             piece = self.piece(name, view, slots[0])
             match view.phase:
@@ -229,7 +235,8 @@ class Provider(Party):
         plan = Plan(assignment.order.steps_per_round, assignment.order.steps_per_segment)
         feed = assignment.course.feed(name[1], name[2], slot)
         step, emit = compute.runner(assignment.bundle.step), compute.runner(assignment.bundle.emit)
-        work = train_slot(step, emit, start, feed, plan, compute.timer, start_root=start_root)
+        with compute.within(patience_s(assignment.order.windows.train)):
+            work = train_slot(step, emit, start, feed, plan, compute.timer, start_root=start_root)
         compute.meter.add("train", work.train_s)
         compute.meter.add("hash", work.hash_s)
         return work

@@ -68,8 +68,8 @@ class Validator(Party):
         match self.clerk.view(job).phase:
             case JobPhase.BIDDING:
                 return self.consider(job, check_sampling, check_measuring)
-            case JobPhase.ENLISTING:
-                return self.enlist(job)
+            case JobPhase.ENLISTING if self.seat(job) is not None:
+                return self.enlist(job) | self.overdue.take(job)
             case JobPhase.RUNNING:
                 return self.enlist(job) | self.work(job)
             case JobPhase.DONE | JobPhase.CANCELLED | JobPhase.FAULTED:
@@ -95,7 +95,7 @@ class Validator(Party):
         wake = self.challenges.tick(job)
         if self.seat(job) is None and self.tower is None:
             return wake
-        wake |= self.expose(job)
+        wake |= self.expose(job) | (self.overdue.take(job) if self.seat(job) is not None else IDLE)
         for name, view in self.clerk.rounds(job):
             if self.seat(job) is not None:
                 flaw = self.flaw(name, view)
@@ -290,7 +290,8 @@ class Validator(Party):
     def call_in(self, name: RoundName, slots: list[int]) -> Wake:
         """Demands secrets on chain that were not opened to the peers, and takes the lock of whoever stays silent."""
         rounds, wake = self.world.ledger.rounds, IDLE
-        for slot in slots:
+        # Of a slot that entered directly and told nobody there is nothing to show: it does not count.
+        for slot in [slot for slot in slots if slot in self.book.round(name).commitments]:
             due_s = self.clerk.notices.due_s(name, slot)
             if due_s is None:
                 wake |= self.clerk.attempt(rounds.demand_secret(*self.standing(name, slot)))

@@ -35,7 +35,7 @@ class DiskBlobs:
         return self.root / name[:2] / name
 
     def put(self, content: bytes) -> str:
-        """See `Blobs.put`."""
+        """See `Blobs.put`. Errors: `Unavailable` too, where the disk is full or gone."""
         cid = cid_of(content)
         path = self._path(cid)
         with self._lock:
@@ -43,8 +43,14 @@ class DiskBlobs:
             if replaced_bytes == len(content) and _is_blob(path) and path.read_bytes() == content:
                 return cid
             check_quota(self.held_bytes - replaced_bytes, len(content), self.quota_bytes)
-            path.parent.mkdir(exist_ok=True)
-            _write(path, content)
+            try:
+                path.parent.mkdir(exist_ok=True)
+                _write(path, content)
+            except OSError as error:
+                raise Unavailable(
+                    f"{self.root} takes no more: {error.strerror or type(error).__name__}",
+                    hint="free some space or give the folder back; work goes on by itself then",
+                ) from None
             self.held_bytes += len(content) - replaced_bytes
         return cid
 

@@ -3,7 +3,6 @@
 Every decision is a function of the seed and of what is decided about, so a run repeats whatever order it is played in.
 """
 
-import errno
 import json
 import random
 from collections.abc import Callable
@@ -17,6 +16,7 @@ from web3.providers.base import BaseProvider
 from web3.types import RPCEndpoint, RPCResponse
 
 from assay.net.port import Peers
+from assay.protocol.errors import Unavailable
 from assay.protocol.message import Message
 from assay.roles.world import Journal
 from assay.store.port import Blobs
@@ -99,6 +99,11 @@ class Line:
             self.crashed += 1
             raise Crash
 
+    def write(self) -> None:
+        """What stores do where they cannot write."""
+        if self.holds(self.faults.disk_full):
+            raise Unavailable("the disk is full", hint="free some space")
+
     def now_s(self) -> int:
         """Seconds since the jobs were posted."""
         return self.clock() - self.began_s
@@ -166,8 +171,7 @@ class FaultyBlobs:
     def put(self, content: bytes) -> str:
         """See `Blobs.put`."""
         self.line.use()
-        if self.line.holds(self.line.faults.disk_full):
-            raise OSError(errno.ENOSPC, "No space left on device")
+        self.line.write()
         return self.blobs.put(content)
 
     def get(self, cid: str, size_max_bytes: int) -> bytes:
@@ -198,6 +202,7 @@ class FaultyJournal:
     def put(self, key: str, value: bytes) -> None:
         """See `Journal.put`."""
         self.line.use()
+        self.line.write()
         self.journal.put(key, value)
         self.line.use()
         mark = self.line.faults.crash_after

@@ -116,7 +116,9 @@ def test_what_is_final_is_let_go(tiny_stage: Tiny) -> None:
         assert not getattr(party, "pieces", {}), name
         assert not getattr(party, "sheets", {}), name
         evidence = getattr(getattr(party, "judge", party), "evidence", None)
-        assert evidence is None or not (evidence._opened or evidence._aggregates or evidence._asked), name
+        assert evidence is None or not (evidence._opened or evidence._aggregates or evidence._trails), name
+        voice = getattr(party, "voice", None)
+        assert voice is None or not voice._sayings, name
 
 
 class Accomplice(Provider):
