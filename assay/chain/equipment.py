@@ -39,8 +39,10 @@ def find_engine(choice: str | None = None) -> Equipment:
 
 
 def find_curve() -> Equipment:
-    """What signs transactions and recovers their senders."""
-    return _find(CURVES, None)
+    """What signs transactions and recovers their senders: eth-keys says which one it has loaded."""
+    from eth_keys.backends import get_backend_class
+
+    return _find(CURVES, "coincurve" if "CoinCurve" in get_backend_class().__name__ else "eth-keys")
 
 
 def _find(packages: dict[str, str], choice: str | None) -> Equipment:

@@ -14,6 +14,13 @@ from assay.chain.state import State
 from assay.protocol.errors import BadInput
 
 
+def hide(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither package can be imported."""
+    monkeypatch.setitem(sys.modules, "pyrevm", None)
+    monkeypatch.setitem(sys.modules, "coincurve", None)
+    monkeypatch.delitem(sys.modules, "assay.chain.revm", raising=False)
+
+
 @pytest.fixture
 def absent(monkeypatch: pytest.MonkeyPatch) -> None:
     """Neither package is installed."""
@@ -23,16 +30,14 @@ def absent(monkeypatch: pytest.MonkeyPatch) -> None:
         return None if name in ("pyrevm", "coincurve") else found(name, package)
 
     monkeypatch.setattr(util, "find_spec", find)
-    monkeypatch.setitem(sys.modules, "pyrevm", None)
-    monkeypatch.delitem(sys.modules, "assay.chain.revm", raising=False)
+    hide(monkeypatch)
 
 
 @pytest.fixture
 def broken(monkeypatch: pytest.MonkeyPatch) -> None:
     """Both are installed, and neither loads: a wheel of another platform."""
     monkeypatch.setattr(util, "find_spec", lambda name, package=None: ModuleSpec(name, None))
-    monkeypatch.setitem(sys.modules, "pyrevm", None)
-    monkeypatch.delitem(sys.modules, "assay.chain.revm", raising=False)
+    hide(monkeypatch)
 
 
 def test_where_both_are_there_they_are_used_and_named() -> None:
@@ -60,6 +65,7 @@ def test_where_one_does_not_load_that_is_said() -> None:
     engine = open_engine(State())
     assert engine.name == "interpreter"
     assert "pyrevm does not load" in find_engine(engine.name).words
+    assert "coincurve does not load" in find_curve().words
 
 
 def test_the_interpreter_can_be_asked_for() -> None:
