@@ -245,8 +245,8 @@ class Crowded:
     def _commitment(self, slot: int) -> Commitment:
         transcript = self._transcript(slot)
         secret = secret_hash(transcript.secret)
-        own = (self.slots[slot].address, self.view.start_root, transcript.root, secret, ROOT)
-        return Commitment(*self.name, slot, *own)
+        roots = (self.view.start_root, transcript.root, secret, ROOT)
+        return Commitment(*self.name, slot, self.slots[slot].address, *roots)
 
 
 def wait(crowd: Crowd, seconds: int = WINDOW_S) -> None:

@@ -2,10 +2,10 @@
 
     python -m bench.scale [--json] [--write] [--small]
 
-Scripted: the real contracts on the embedded chain, 1,000 accounts with real keys, stakes, bids, commitments, tables and
-signatures, sent by the real client code; the work is a hash, so nothing but the chain is measured. Played: whole networks of
-the real roles, with a model of five weights, for what is said and asked per round. Growth is the exponent of a power law
-through the figures at both ends.
+Scripted: the real contracts on the embedded chain, 1,000 accounts with real keys, stakes, bids, commitments, tables
+and signatures, sent by the real client code; the work is a hash, so nothing but the chain is measured. Played: whole
+networks of the real roles, with a model of five weights, for what is said and asked per round. Growth is the exponent of
+a power law through the figures at both ends.
 """
 
 import argparse
@@ -281,15 +281,22 @@ def parts(found: dict[str, Any]) -> Iterable[str]:
 
 def limits(found: dict[str, Any]) -> Iterable[str]:
     """Where something ends."""
-    last = found["providers"][-1]
-    yield "A job takes at most 1,024 slots and 64 validators (`Params`); a deployment allows 256 slots unless its owner says more."
     yield (
-        f"The dearest transaction of a job of {last['providers']:,} takes {last['match_highest_gas']:,} gas while it is matched and"
-        f" {last['round_highest_gas']:,} in a round; a block here holds {GAS_LIMIT:,}, a transaction on Osaka {TRANSACTION_GAS_MAX:,}."
+        "A job takes at most 1,024 slots and 64 validators (`Params`); a deployment allows 256 slots unless its owner"
+        " sets another limit."
+    )
+    last = found["providers"][-1]
+    yield (
+        f"The dearest transaction of a job of {last['providers']:,} takes {last['match_highest_gas']:,} gas while it is"
+        f" matched and {last['round_highest_gas']:,} in a round; a block here holds {GAS_LIMIT:,}, a transaction on"
+        f" Osaka {TRANSACTION_GAS_MAX:,}."
     )
     busiest = found["jobs"][-1]
     yield f"A round of {busiest['jobs']} jobs fills {busiest['blocks']} blocks of {GAS_LIMIT:,} gas."
-    yield "Everybody locks a round's cost, so what all providers of a job lock together grows with the square of their number."
+    yield (
+        "Everybody locks a round's cost, so what all providers of a job lock together grows with the square of their"
+        " number."
+    )
 
 
 def _shown(value: object) -> str:
