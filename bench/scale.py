@@ -4,8 +4,8 @@
 
 Scripted: the real contracts on the embedded chain, 1,000 accounts with real keys, stakes, bids, commitments, tables
 and signatures, sent by the real client code; the work is a hash, so nothing but the chain is measured. Played: whole
-networks of the real roles, with a model of five weights, for what is said and asked per round. Growth is the exponent of
-a power law through the figures at both ends.
+networks of the real roles, with a model of five weights, for what is said and asked per round. Growth is the exponent
+of a power law through the figures at both ends.
 """
 
 import argparse
@@ -36,7 +36,8 @@ from assay.work.capture import capture
 from bench import _record
 from bench._crowd import CEILING, FEE, ROUND_CALLS, Crowd, Crowded, Tally, order_of, wait, wait_blocks
 
-ENROLLED = 1_000
+ENROLLED, BESIDE = 1_000, 100
+"""Accounts that bid in turn, and those that only validate and aggregate, when all others hold a slot."""
 PROVIDERS = (4, 16, 64, 256, 1_000)
 VALIDATORS = (3, 9, 21, 63)
 SEGMENTS = (16, 64, 256, 1_000)
@@ -108,7 +109,7 @@ def scripted(crowd: Crowd, providers: int, validators: int, segments: int) -> Ro
 
 def at_once(crowd: Crowd, jobs: int) -> Row:
     """So many jobs in the same phase at the same time, ten providers and five validators each."""
-    order, count = order_of(10, 5, 16, ROUNDS), len(crowd.members)
+    order, count = order_of(10, 5, 16, ROUNDS), len(crowd.members) - BESIDE
     bidders = [[crowd.members[(10 * at + each) % count] for each in range(10)] for at in range(jobs)]
     crowded = [Crowded(crowd, order, bidders[at], at) for at in range(jobs)]
     matched, played = run_jobs(crowd, crowded)
@@ -224,7 +225,7 @@ def measure(small: bool) -> dict[str, Any]:
 
     found["played"] = [played(providers, 3) for providers in PLAYED[:cut]]
     tell("played")
-    crowd = Crowd(enrolled, 2 * (ENROLLED * CEILING + 100 * FEE) + 100 * (10 * CEILING + 6 * FEE))
+    crowd = Crowd(enrolled + BESIDE, 2 * (ENROLLED * CEILING + 100 * FEE) + 100 * (10 * CEILING + 6 * FEE))
     tell(f"{enrolled} enrolled")
     found["jobs"] = [at_once(crowd, jobs) for jobs in JOBS[:cut]]
     tell("jobs at once")
