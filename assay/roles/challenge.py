@@ -150,9 +150,10 @@ class Challenges:
 
     def pursue(self, job: int) -> Wake:
         """Opens what was sealed and is still called for, and takes the bond of all else back."""
-        wake, clerk = IDLE, self.party.clerk
-        rounds = dict(clerk.rounds(job)) if clerk.view(job).phase == JobPhase.RUNNING else {}
-        for raised in self._raised.get(job) or ():
+        wake, clerk, all_raised = IDLE, self.party.clerk, self._raised.get(job) or ()
+        running = all_raised and clerk.view(job).phase == JobPhase.RUNNING
+        rounds = dict(clerk.rounds(job)) if running else {}
+        for raised in all_raised:
             block, view = clerk.notices.sealed_block(self.sealed(raised)), rounds.get(raised.name)
             # Where this very part is disputed already, the first to have sealed takes the dispute over.
             disputed = {(each.name, each.unit) for each in clerk.notices.disputes(job)}

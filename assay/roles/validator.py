@@ -171,7 +171,7 @@ class Validator(Party):
         """Draws the sample once the beacon is out, re-executes it, and commits the table blind."""
         drawn = self.clerk.beacon(view.beacon_block)
         if drawn is None:
-            return IDLE
+            return wake_at(self.world.clock() + 1)
         sheet = self.sheet(name, view) or self.draw(name, view, *drawn)
         if self.has(view.tables_committed, name):
             return IDLE
@@ -182,7 +182,7 @@ class Validator(Party):
                     sheet.entries[slot, segment] = Entry(slot, segment, digest)
         awaited = [pair for pair in sheet.sample if pair not in sheet.entries]
         if awaited:
-            return wake_at(self.judge.patience_s(name, view)) | self.witness.miss(name, view, awaited)
+            return self.judge.wait(name, view) | self.witness.miss(name, view, awaited)
         return self.commit_table(name, sheet)
 
     def has(self, seats: int, name: RoundName) -> bool:
@@ -256,7 +256,7 @@ class Validator(Party):
         basis = (self.clerk.open_slots(name[0]), self.validators(name[0]), view.tables_revealed, heard)
         if sheet is None or not self.has(view.tables_revealed, name) or sheet.basis == basis:
             return IDLE
-        patience = wake_at(self.judge.patience_s(name, view))
+        patience = self.judge.wait(name, view)
         drawn, seat = self.clerk.beacon(view.beacon_block), self.seat(name[0])
         if drawn is None or seat is None or not self.all_shown(name, view):
             return patience | self.witness.want(name, view)
