@@ -21,6 +21,7 @@ from assay.roles.settle import settle
 from assay.roles.sheet import Sheet
 from assay.roles.tower import Tower
 from assay.roles.vote import Result, aggregate_values, cast, fault_values, result_root
+from assay.roles.votes import Votes
 from assay.roles.wake import IDLE, Wake, wake_at
 from assay.roles.witness import Witness
 from assay.roles.world import World
@@ -44,6 +45,7 @@ class Validator(Party):
         self.judge = Judge(self)
         self.witness = Witness(self, self.judge)
         self.challenges = Challenges(self, self.judge)
+        self.votes = Votes(self, self.judge)
         self.auditor = Tower(self, self.judge)
         self.tower = self.auditor if watch else None
         self._flaws: set[int] = set()
@@ -73,7 +75,7 @@ class Validator(Party):
             case JobPhase.RUNNING:
                 return self.enlist(job) | self.work(job)
             case JobPhase.DONE | JobPhase.CANCELLED | JobPhase.FAULTED:
-                wake = self.challenges.tick(job)
+                wake = self.dispute(job)
                 return wake if wake.acted else wake | settle(self.world, self.clerk, job)
         return IDLE
 
@@ -105,7 +107,7 @@ class Validator(Party):
         """Serves every open round, and every open dispute."""
         if self.seat(job) is None and self.tower is None:
             return IDLE
-        wake = self.expose(job) | self.challenges.tick(job)
+        wake = self.expose(job) | self.dispute(job)
         for name, view in self.clerk.rounds(job):
             if self.seat(job) is not None:
                 flaw = self.flaw(name, view)
@@ -113,6 +115,10 @@ class Validator(Party):
             if self.tower is not None and view.phase == RoundPhase.CHALLENGING:
                 wake |= self.challenges.raise_all(name, view, self.tower.look(name, view), 0)
         return wake
+
+    def dispute(self, job: int) -> Wake:
+        """Sees its own challenges through, and votes on everybody's."""
+        return self.challenges.pursue(job) | self.votes.tick(job)
 
     def flaw(self, name: RoundName, view: RoundView) -> bytes | None:
         """Digest of what is wrong with the job itself, if its bytes are not what its order says, or not to be had."""

@@ -171,9 +171,7 @@ def main() -> int:
     parser.add_argument("--first", type=int, default=0, help="the first of them")
     parser.add_argument("--jobs", "--processes", type=int, default=min(2, os.cpu_count() or 1), help="processes")
     parser.add_argument("--story", action="store_true", help="print the end of a failing seed's story")
-    parser.add_argument(
-        "--record", type=Path, help="append a line of JSON per seed; seeds that are in it are not played"
-    )
+    parser.add_argument("--record", type=Path, help="append a line of JSON per seed, and play none twice")
     parser.add_argument("--write", action="store_true", help=f"write {RESULTS.name} of the bench's results")
     parser.add_argument("--json", action="store_true", help="end with one JSON object")
     asked = parser.parse_args()
