@@ -24,7 +24,7 @@ from assay.protocol.table import Entry
 from assay.protocol.transcript import ZERO, Leaf
 from assay.roles import assignment, pace, party
 from assay.roles.aggregator import Aggregator
-from assay.roles.challenge import ABSTAIN, NO_ENTRY, NOBODY, aggregate_claim, chain_leaf
+from assay.roles.challenge import NO_ENTRY, NOBODY, aggregate_claim, chain_leaf
 from assay.roles.clerk import on_chain
 from assay.roles.judge import Disagreement
 from assay.roles.network import Network
@@ -32,6 +32,7 @@ from assay.roles.party import sealed_challenge
 from assay.roles.provider import Provider
 from assay.roles.stage import Stage
 from assay.roles.validator import Validator
+from assay.roles.votes import ABSTAIN
 from assay.roles.wake import IDLE, wake_at
 from assay.roles.zoo import CHEATS
 from assay.store.samples import Samples
@@ -176,7 +177,7 @@ class Blind(Validator):
 
     def __init__(self, world: Any, **settings: Any) -> None:
         super().__init__(world, **settings)
-        self.challenges.truth = lambda dispute, view: None  # type: ignore[method-assign]
+        self.votes.truth = lambda dispute, view: None  # type: ignore[method-assign]
 
 
 class Outpaced(Validator):
@@ -184,7 +185,7 @@ class Outpaced(Validator):
 
     def __init__(self, world: Any, **settings: Any) -> None:
         super().__init__(world, **settings)
-        self.challenges.truth = self.fail  # type: ignore[method-assign]
+        self.votes.truth = self.fail  # type: ignore[method-assign]
 
     def fail(self, dispute: int, view: Any) -> bytes:
         raise LimitExceeded("the program takes longer than is allowed here")
