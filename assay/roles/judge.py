@@ -16,6 +16,7 @@ from assay.protocol.transcript import ZERO
 from assay.roles.book import RoundName, drop
 from assay.roles.evidence import Emitted, Evidence, Opened
 from assay.roles.party import Party
+from assay.roles.wake import Wake, wake_at
 
 UNSERVED = segment_digest(ZERO, 0)
 """What is found where a claim rests on a state that its provider has shown to nobody: never what is claimed."""
@@ -112,6 +113,11 @@ class Judge:
         windows = self.party.clerk.order(name[0]).windows
         window_s = windows.table if view.phase == RoundPhase.SAMPLING else windows.open
         return view.deadline - window_s // 2
+
+    def wait(self, name: RoundName, view: RoundView) -> Wake:
+        """Until then; after it, until the phase is over."""
+        patience_s = self.patience_s(name, view)
+        return wake_at(patience_s if self.world.clock() < patience_s else view.deadline)
 
     def overdue(self, name: RoundName, view: RoundView) -> bool:
         """Whether waiting is over."""

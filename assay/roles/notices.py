@@ -3,7 +3,7 @@
 Read by a cursor that takes back what a reorganisation has taken back, so nothing is known here that is not so.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -20,7 +20,7 @@ from assay.chain.contracts.rounds import (
     TableRevealed,
 )
 from assay.chain.cursor import Cursor
-from assay.chain.events import Emitted, Event
+from assay.chain.events import Emitted, Event, LogEntry
 from assay.chain.ledger import Ledger
 from assay.protocol.phase import Outcome
 from assay.roles.book import RoundName, drop
@@ -82,19 +82,28 @@ class Notices:
 
     def read(self) -> set[int]:
         """Reads on; the jobs of which something was taken back."""
-        page, rewritten = self._cursor.drain(), set()
-        for log in page.removed:
-            emitted = self._ledger.decode(log)
-            if emitted is not None:
-                rewritten.add(self._place(emitted.event)[0])
-                said = self._said.get(self._place(emitted.event), [])
-                said[:] = [each for each in said if each.log != log]
-        for log in page.added:
+        rewritten: set[int] = set()
+        while True:
+            page = self._cursor.poll()  # entered at once: should the next one fail, nothing of this one is lost
+            rewritten |= self._take_back(page.removed)
+            self._enter(page.added)
+            self.head = page.head
+            if page.is_caught_up:
+                return rewritten
+
+    def _enter(self, logs: Iterable[LogEntry]) -> None:
+        for log in logs:
             emitted = self._ledger.decode(log) if log.topics[:1] and log.topics[0] in TOPICS else None
             if emitted is not None and self._matters(emitted.event):
                 self._said.setdefault(self._place(emitted.event), []).append(emitted)
-        self.head = page.head
-        return rewritten
+
+    def _take_back(self, logs: Iterable[LogEntry]) -> set[int]:
+        jobs = set()
+        for emitted in filter(None, map(self._ledger.decode, logs)):
+            jobs.add(self._place(emitted.event)[0])
+            said = self._said.get(self._place(emitted.event), [])
+            said[:] = [each for each in said if each.log != emitted.log]
+        return jobs
 
     def _matters(self, event: Event) -> bool:
         if isinstance(event, ChallengeCommitted):

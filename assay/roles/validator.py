@@ -22,6 +22,7 @@ from assay.roles.settle import settle
 from assay.roles.sheet import Sheet
 from assay.roles.tower import Tower
 from assay.roles.vote import Result, aggregate_values, cast, fault_values, result_root
+from assay.roles.votes import Votes
 from assay.roles.wake import IDLE, Wake, wake_at
 from assay.roles.witness import Witness
 from assay.roles.world import World
@@ -45,6 +46,7 @@ class Validator(Party):
         self.judge = Judge(self)
         self.witness = Witness(self, self.judge)
         self.challenges = Challenges(self, self.judge)
+        self.votes = Votes(self, self.judge)
         self.auditor = Tower(self, self.judge)
         self.tower = self.auditor if watch else None
         self._flaws: set[int] = set()
@@ -74,7 +76,7 @@ class Validator(Party):
                 return self.enlist(job) | self.work(job)
             case JobPhase.DONE | JobPhase.CANCELLED | JobPhase.FAULTED:
                 # After a fault too what was disputed is counted, with everybody who is silent.
-                wake = self.challenges.tick(job)
+                wake = self.dispute(job)
                 return wake if wake.acted else wake | settle(self.world, self.clerk, job)
         return IDLE
 
@@ -92,7 +94,7 @@ class Validator(Party):
     def work(self, job: int) -> Wake:
         """Serves every open round, and every open dispute."""
         # Who has lost its seat since a dispute was opened votes in it all the same: who votes was fixed then.
-        wake = self.challenges.tick(job)
+        wake = self.dispute(job)
         if self.seat(job) is None and self.tower is None:
             return wake
         wake |= self.expose(job) | (self.overdue.take(job) if self.seat(job) is not None else IDLE)
@@ -103,6 +105,10 @@ class Validator(Party):
             if self.tower is not None and view.phase == RoundPhase.CHALLENGING:
                 wake |= self.challenges.raise_all(name, view, self.tower.look(name, view), 0)
         return wake
+
+    def dispute(self, job: int) -> Wake:
+        """Sees its own challenges through, and votes on everybody's."""
+        return self.challenges.pursue(job) | self.votes.tick(job)
 
     def flaw(self, name: RoundName, view: RoundView) -> bytes | None:
         """Digest of what is wrong with the job itself, if its bytes are not what its order says, or not to be had."""
@@ -161,7 +167,7 @@ class Validator(Party):
         """Draws the sample once the beacon is out, re-executes it, and commits the table blind."""
         drawn = self.clerk.beacon(view.beacon_block)
         if drawn is None:
-            return IDLE
+            return wake_at(self.world.clock() + 1)
         sheet = self.sheet(name, view) or self.draw(name, view, *drawn)
         if self.has(view.tables_committed, name):
             return IDLE
@@ -172,7 +178,7 @@ class Validator(Party):
                     sheet.entries[slot, segment] = Entry(slot, segment, digest)
         awaited = [pair for pair in sheet.sample if pair not in sheet.entries]
         if awaited:
-            return wake_at(self.judge.patience_s(name, view)) | self.witness.miss(name, view, awaited)
+            return self.judge.wait(name, view) | self.witness.miss(name, view, awaited)
         return self.commit_table(name, sheet)
 
     def has(self, seats: int, name: RoundName) -> bool:
@@ -246,7 +252,7 @@ class Validator(Party):
         basis = (self.clerk.open_slots(name[0]), self.validators(name[0]), view.tables_revealed, heard)
         if sheet is None or not self.has(view.tables_revealed, name) or sheet.basis == basis:
             return IDLE
-        patience = wake_at(self.judge.patience_s(name, view))
+        patience = self.judge.wait(name, view)
         drawn, seat = self.clerk.beacon(view.beacon_block), self.seat(name[0])
         if drawn is None or seat is None or not self.all_shown(name, view):
             return patience | self.witness.want(name, view)

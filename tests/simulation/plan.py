@@ -183,7 +183,7 @@ def full_disk_for_long(plan: Plan, chance: random.Random) -> Plan:
 
 def busy_node(plan: Plan, chance: random.Random) -> Plan:
     """Some requests are not answered; some transactions are sent and nobody says so."""
-    return _bear(plan, chance, silent_node=chance.choice((0.01, 0.05)))
+    return _bear(plan, chance, silent_node=chance.choice((0.01, 0.03)))
 
 
 def lagging_node(plan: Plan, chance: random.Random) -> Plan:
@@ -193,7 +193,7 @@ def lagging_node(plan: Plan, chance: random.Random) -> Plan:
 
 def broken_node(plan: Plan, chance: random.Random) -> Plan:
     """Some answers are garbage."""
-    return _bear(plan, chance, garbled_node=chance.choice((0.01, 0.05)))
+    return _bear(plan, chance, garbled_node=chance.choice((0.01, 0.03)))
 
 
 def lying_node(plan: Plan, chance: random.Random) -> Plan:

@@ -47,7 +47,7 @@ CHALLENGE_S = 300
 SWEEPS_MAX = 6_000
 IDLE_BLOCKS = 4
 """Idle blocks before time jumps to whatever comes next: more than the beacon's delay."""
-PAUSE_S = 1
+PAUSE_S = 2
 """After which whoever runs a role tries again."""
 BUCKETS = 6
 """Of the vault: free, staked, bond, escrow, credit, burned."""

@@ -1,5 +1,5 @@
-"""What honest parties do not lose by: disputes of what nobody has seen, rows of nothing, jobs that pay otherwise than they
-seem to, programs without end, and consumers who leave."""
+"""What honest parties do not lose by: disputes of what nobody has seen, rows of nothing, bids beyond a stake, programs
+without end, and consumers who leave."""
 
 import time
 from collections.abc import Callable
@@ -22,9 +22,9 @@ from assay.protocol.job import Job
 from assay.protocol.phase import JobPhase, Outcome, RoundPhase, Target
 from assay.protocol.table import Entry
 from assay.protocol.transcript import ZERO, Leaf
-from assay.roles import pace
+from assay.roles import assignment, pace, party
 from assay.roles.aggregator import Aggregator
-from assay.roles.challenge import ABSTAIN, NO_ENTRY, NOBODY, aggregate_claim, chain_leaf
+from assay.roles.challenge import NO_ENTRY, NOBODY, aggregate_claim, chain_leaf
 from assay.roles.clerk import on_chain
 from assay.roles.judge import Disagreement
 from assay.roles.network import Network
@@ -32,6 +32,7 @@ from assay.roles.party import sealed_challenge
 from assay.roles.provider import Provider
 from assay.roles.stage import Stage
 from assay.roles.validator import Validator
+from assay.roles.votes import ABSTAIN
 from assay.roles.wake import IDLE, wake_at
 from assay.roles.zoo import CHEATS
 from assay.store.samples import Samples
@@ -146,8 +147,8 @@ class Disputer(Provider):
             sealed = sealed_challenge(self.sealed[0], self.world.address, ZERO)
             assert self.clerk.attempt(rerun.commit_challenge(job, sealed)).acted
         elif not self.dispute and head > self.sealed[1] + 1:
-            if self.clerk.attempt(rerun.open_challenge(self.sealed[0], ZERO)).acted:
-                self.dispute = rerun.dispute_count()
+            opened = self.clerk.attempt(rerun.open_challenge(self.sealed[0], ZERO)).acted
+            self.dispute = rerun.dispute_count() if opened else 0
         return bool(self.dispute)
 
 
@@ -176,7 +177,7 @@ class Blind(Validator):
 
     def __init__(self, world: Any, **settings: Any) -> None:
         super().__init__(world, **settings)
-        self.challenges.truth = lambda dispute, view: None  # type: ignore[method-assign]
+        self.votes.truth = lambda dispute, view: None  # type: ignore[method-assign]
 
 
 class Outpaced(Validator):
@@ -184,7 +185,7 @@ class Outpaced(Validator):
 
     def __init__(self, world: Any, **settings: Any) -> None:
         super().__init__(world, **settings)
-        self.challenges.truth = self.fail  # type: ignore[method-assign]
+        self.votes.truth = self.fail  # type: ignore[method-assign]
 
     def fail(self, dispute: int, view: Any) -> bytes:
         raise LimitExceeded("the program takes longer than is allowed here")
@@ -304,8 +305,8 @@ class BeyondTheEnd(Validator):
 
     def serve(self, name: Any, view: Any) -> Any:
         sheet = self.sheet(name, view)
-        told = view.phase >= RoundPhase.OPENING and sheet is not None and self.has(view.tables_revealed, name)
-        if told and self.judge.evidence.opened(name, view, 0) is not None:
+        told = view.phase >= RoundPhase.OPENING and self.has(view.tables_revealed, name)
+        if sheet is not None and told and self.judge.evidence.opened(name, view, 0) is not None:
             row, segment = len(sheet.sample) - 1, self.clerk.segments(name[0])
             own = Disagreement(Target.TABLE, 0, segment, self.world.address, bytes(32), row)
             return super().serve(name, view) | self.challenges.raise_one(name, view, own, 0)
@@ -323,22 +324,25 @@ def test_a_row_of_a_segment_that_no_round_has_troubles_its_teller_only(tiny: Tin
 def test_what_no_round_has_is_not_derived(tiny: Tiny) -> None:
     stage = tiny()
     stage.post()
-    party: Any = stage.network.parties["validator-1"]
+    role: Any = stage.network.parties["validator-1"]
 
     def has_round() -> bool:
         return phase_of(stage) == JobPhase.RUNNING
 
     stage.network.run(has_round)
     name = (stage.job, 0, 0)
-    view, evidence = party.clerk.round(name), party.judge.evidence
-    count = party.clerk.segments(stage.job)
+    view, evidence = role.clerk.round(name), role.judge.evidence
+    count = role.clerk.segments(stage.job)
     for segment in (-1, count, count + 7):
         assert evidence.start_state(name, view, 0, segment) is None
         assert evidence.replay(name, view, 0, segment) is None
     derived = evidence.replay(name, view, 0, count - 1)
     assert derived is not None
     assert [span.state is None for span in evidence._trails[name, 0, view.start_root].spans] == [True] * 7 + [False]
-    assert evidence.replay(name, view, 0, 2)[0].state_root == evidence._trails[name, 0, view.start_root].spans[2].state_root
+    assert (
+        evidence.replay(name, view, 0, 2)[0].state_root
+        == evidence._trails[name, 0, view.start_root].spans[2].state_root
+    )
 
 
 class Silent(Provider):
@@ -382,8 +386,8 @@ def test_nobody_bids_where_its_stake_is_not_enough(tiny: Tiny) -> None:
     stage.play()
     assert phase_of(stage) == JobPhase.CANCELLED
     assert not forfeits(stage, stage.job)
-    party: Any = stage.network.parties["provider-1"]
-    assert party.declined == {stage.job: "what is at stake does not cover the job beside other bids"}
+    role: Any = stage.network.parties["provider-1"]
+    assert role.declined == {stage.job: "what is at stake does not cover the job beside other bids"}
 
 
 def test_nobody_promises_one_stake_to_two_jobs(tiny: Tiny) -> None:
@@ -405,14 +409,14 @@ def test_a_bond_is_never_taken_from_the_money_for_gas(tiny: Tiny) -> None:
     stage = tiny(validators=(Validator,) * 3)
     order, ceiling = stage.order, 10**18
     worst = order.providers * ceiling + order.validators * order.validator_fee + order.aggregator_fee
-    stakes = {f"{role}_stake": worst for role in ("provider", "validator", "aggregator")}
+    stakes: dict[str, Any] = {f"{role}_stake": worst for role in ("provider", "validator", "aggregator")}
     stage.order = replace(order, token=COIN, price_ceiling=ceiling, **stakes)
     stage.play()
     assert phase_of(stage) == JobPhase.CANCELLED
     for name in ("provider-1", "provider-2"):
-        party: Any = stage.network.parties[name]
-        assert party.declined == {stage.job: "the job pays in another token than this provider works for"}
-        assert not party.clerk.notices.bid_sealed(stage.job)
+        role: Any = stage.network.parties[name]
+        assert role.declined == {stage.job: "the job pays in another token than this provider works for"}
+        assert not role.clerk.notices.bid_sealed(stage.job)
 
 
 # programs without end
@@ -432,7 +436,10 @@ def dear(bundle: Bundle, count: int) -> Bundle:
 
 @pytest.mark.parametrize(
     ("count", "words"),
-    [(500, "the program takes longer than is allowed here"), (20_000, "for a single program for which the job leaves")],
+    [
+        (500, "the program takes longer than the 0.5 s that are allowed here"),
+        (20_000, "for a single program for which the job leaves"),
+    ],
 )
 def test_who_tries_a_program_without_end_stops_in_time(
     tiny: Tiny, programs: Bundle, monkeypatch: pytest.MonkeyPatch, count: int, words: str
@@ -451,15 +458,13 @@ def test_who_tries_a_program_without_end_stops_in_time(
 
 def test_an_unfit_job_is_looked_at_once(tiny: Tiny, programs: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[str] = []
-    from assay.roles import party as parties
-
-    fetch = parties.fetch_assignment
+    fetch = assignment.fetch_assignment
 
     def counted(world: Any, *arguments: Any) -> Any:
         asked.append(world.address)
         return fetch(world, *arguments)
 
-    monkeypatch.setattr(parties, "fetch_assignment", counted)
+    monkeypatch.setattr(party, "fetch_assignment", counted)
     stage = tiny(validators=(Validator,) * 3, bundle=replace(programs, aggregate={2: programs.aggregate[2]}))
     stage.post()
     for _ in range(5):
@@ -472,7 +477,7 @@ def test_an_unfit_job_is_looked_at_once(tiny: Tiny, programs: Bundle, monkeypatc
 
 def test_what_is_promised_elsewhere_is_not_promised_again(tiny: Tiny, monkeypatch: pytest.MonkeyPatch) -> None:
     stage = tiny(validators=(Validator,) * 3)
-    monkeypatch.setattr(pace, "round_s", lambda assignment, compute: assignment.order.windows.train * 0.6 / pace.MARGIN)
+    monkeypatch.setattr(pace, "round_s", lambda found, compute: found.order.windows.train * 0.6 / pace.MARGIN)
     stage.network.mint(stage.consumer.world, stage.network.ledger.jobs.cost(stage.order))
     for name in ("provider-1", "provider-2"):
         world = stage.network.worlds[name]
@@ -480,11 +485,11 @@ def test_what_is_promised_elsewhere_is_not_promised_again(tiny: Tiny, monkeypatc
         stage.network.stake(world, stage.order.provider_stake)
     first, second = stage.post(), stage.consumer.post(stage.order)
     for name in ("provider-1", "provider-2"):
-        party: Any = stage.network.parties[name]
-        party.tick()
-        assert party.bids.get(first) is not None
-        assert party.bids.get(second) is None
-        assert party.declined[second].startswith("this machine would want")
+        role: Any = stage.network.parties[name]
+        role.tick()
+        assert role.bids.get(first) is not None
+        assert role.bids.get(second) is None
+        assert role.declined[second].startswith("this machine would want")
 
 
 # consumers who leave
@@ -500,7 +505,7 @@ def test_a_job_goes_on_when_its_consumer_leaves(tiny: Tiny) -> None:
 
 
 def test_a_job_that_finds_no_validators_ends(tiny: Tiny, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pace, "round_s", lambda assignment, compute: assignment.order.windows.table)
+    monkeypatch.setattr(pace, "round_s", lambda found, compute: found.order.windows.table)
     stage = tiny(validators=(Validator,) * 3)
     monkeypatch.setattr(Provider, "admit", lambda self, assignment: None)
     stage.play(turns_max=400)
