@@ -5,7 +5,7 @@
 Scripted: the real contracts on the embedded chain, 1,000 accounts with real keys, stakes, bids, commitments, tables
 and signatures, sent by the real client code; the work is a hash, so nothing but the chain is measured. Played: whole
 networks of the real roles, with a model of five weights, for what is said and asked per round. Growth is the exponent
-of a power law through the figures at both ends.
+of a power law through the figures at both ends; at the end, through the last two.
 """
 
 import argparse
@@ -97,6 +97,9 @@ def figures(matched: Tally, played: Tally, jobs: int = 1) -> Row:
         "round_highest_gas": own["highest_gas"],
         "round_requests": played.requests // jobs,
         "round_chain_s": round(played.seconds / jobs, 4),
+        "match_by_call": {
+            name: (matched.gas[name] // matched.count[name], matched.highest[name]) for name in MATCH_CALLS
+        },
         "gas_by_call": {name: played.gas[name] // played.count[name] for name in ROUND_CALLS if played.count[name]},
     }
 
@@ -188,10 +191,9 @@ def played(providers: int, validators: int) -> Row:
     }
 
 
-def growth(rows: Sequence[Row], over: str, of: str) -> float | None:
-    """Exponent of a power law through the first and the last."""
-    first, last = rows[0], rows[-1]
-    if len(rows) < 2 or not first[of] or not last[of]:
+def growth(first: Row, last: Row, over: str, of: str) -> float | None:
+    """Exponent of a power law through two rows."""
+    if not first[of] or not last[of]:
         return None
     return round(log(last[of] / first[of]) / log(last[over] / first[over]), 2) + 0.0
 
@@ -237,7 +239,7 @@ def measure(small: bool) -> dict[str, Any]:
         found["providers"].append(scripted(crowd, providers, 5, 16))
         tell(f"{providers} providers")
     found["growth"] = {
-        name: {of: growth(found[name], "providers" if name == "played" else name, of) for of in columns}
+        name: {of: [growth(found[name][at], found[name][-1], SHOWN[name][0], of) for at in (0, -2)] for of in columns}
         for name, columns in SETS.items()
     }
     found["seconds"] = round(time.perf_counter() - began_s)
@@ -269,15 +271,25 @@ def parts(found: dict[str, Any]) -> Iterable[str]:
     for name, title in TITLES.items():
         rows = [tuple(_shown(row[column]) for column in SHOWN[name]) for row in found[name]]
         exponents = found["growth"][name]
-        last = ("*growth*", *(_shown(exponents.get(column, "")) for column in SHOWN[name][1:]))
+        whole, end = (
+            (words, *(_shown(exponents.get(column, ("", ""))[at]) for column in SHOWN[name][1:]))
+            for at, words in enumerate(("*growth*", "*growth at the end*"))
+        )
         yield f"## {title}"
-        yield _record.table([column.replace("_", " ") for column in SHOWN[name]], [*rows, last])
+        yield _record.table([column.replace("_", " ") for column in SHOWN[name]], [*rows, whole, end])
+    yield "## Gas of each call of a match, by providers: the mean, and the dearest"
+    yield _record.table(("providers", *MATCH_CALLS), [(row["providers"], *_dearest(row)) for row in found["providers"]])
     calls = [
         (row["providers"], *(f"{row['gas_by_call'][name]:,}" for name in ROUND_CALLS)) for row in found["providers"]
     ]
     yield "## Gas of each call of a round, by providers"
     yield _record.table(("providers", *ROUND_CALLS), calls)
     yield "\n".join(f"- {line}" for line in limits(found))
+
+
+def _dearest(row: Row) -> list[str]:
+    pairs = row["match_by_call"].values()
+    return [f"{mean:,}" if mean == most else f"{mean:,}; {most:,}" for mean, most in pairs]
 
 
 def limits(found: dict[str, Any]) -> Iterable[str]:
