@@ -20,6 +20,7 @@ from assay.chain.sender import Sender
 from assay.chain.signer import KeySigner
 from assay.protocol.commitment import Commitment, bitmap, commitment_proof, commitment_root
 from assay.protocol.phase import JobPhase
+from assay.protocol.score import NEVER, UNSCORED
 from assay.protocol.transcript import SlotName, Transcript, leaves_of, secret_hash
 from assay.protocol.typed import Domain, typed_digest
 from assay.protocol.words import words_hash
@@ -137,7 +138,8 @@ def order_of(slots: int, seats: int, segments: int, rounds: int) -> Order:
         document=ROOT, canary_root=bytes(32), seed=ROOT, rounds=rounds, steps_per_round=segments, steps_per_segment=1,
         providers=slots, reports_min=1, validators=seats, quorum=seats // 2 + 1, samples_per_validator=1, lookahead=2,
         redo_rounds=1, price_ceiling=CEILING, validator_fee=FEE, aggregator_fee=FEE, provider_stake=cost,
-        validator_stake=cost, aggregator_stake=cost, fault_deposit=DEPOSIT, windows=Windows(*[WINDOW_S] * 8),
+        validator_stake=cost, aggregator_stake=cost, fault_deposit=DEPOSIT, stop_score=NEVER,
+        windows=Windows(*[WINDOW_S] * 8),
     )  # fmt: skip
 
 
@@ -207,8 +209,8 @@ class Crowded:
         votes = self._votes("Result", result.values(self.name, self.drawing))
         self.lead.rounds.include(*self.name, self.bits, self.bits, served, ROOT, votes).send()
         end = words_hash("assay.scale.end", *self.name)
-        votes = self._votes("Aggregate", aggregate_values(self.name, end))
-        self.lead.rounds.aggregate(*self.name, end, votes).send()
+        votes = self._votes("Aggregate", aggregate_values(self.name, end, UNSCORED))
+        self.lead.rounds.aggregate(*self.name, end, UNSCORED, votes).send()
 
     def finalise(self) -> None:
         """When the challenge window is over."""

@@ -20,6 +20,7 @@ from assay.chain.ground import SimulatedGround
 from assay.chain.state import Change
 from assay.protocol.commitment import Commitment, bitmap, bitmap_slots, commitment_proof, commitment_root
 from assay.protocol.errors import Reverted
+from assay.protocol.score import NEVER, UNSCORED
 from assay.protocol.transcript import SlotName, Transcript, leaves_of, secret_hash
 from assay.protocol.typed import typed_digest
 from assay.protocol.words import words_hash
@@ -51,7 +52,8 @@ def order_of(size: Size, token: str) -> Order:
         steps_per_segment=1, providers=size.slots, reports_min=size.reports_min, validators=size.seats,
         quorum=size.quorum, samples_per_validator=1, lookahead=size.lookahead, redo_rounds=size.redos,
         price_ceiling=size.price, validator_fee=size.fee, aggregator_fee=size.lead_fee, provider_stake=size.stake,
-        validator_stake=size.stake, aggregator_stake=size.stake, fault_deposit=size.deposit, windows=windows,
+        validator_stake=size.stake, aggregator_stake=size.stake, fault_deposit=size.deposit, stop_score=NEVER,
+        windows=windows,
     )  # fmt: skip
 
 
@@ -103,7 +105,7 @@ class Contracts:
             self.chain.mine()
         jobs.draw(JOB).send()
         for world in self.seats:
-            world.ledger.jobs.enlist(JOB, self.nonces[world.address].begin(JOB)).send()
+            world.ledger.jobs.enlist(JOB, self.nonces[world.address].tip(JOB)).send()
         jobs.start(JOB).send()
         validators, providers = jobs.validators_of(JOB), jobs.providers_of(JOB)
         self.seats.sort(key=lambda world: validators.index(world.address))
@@ -274,8 +276,8 @@ class Contracts:
 
     def aggregate(self, name: Name, by: str, *, quorum: bool) -> None:
         root = words_hash("assay.model.end", *name)
-        signatures = self._signed("Aggregate", aggregate_values((JOB, *name), root)) if quorum else []
-        self._send(self.leads[by].ledger.rounds.aggregate(JOB, *name, root, signatures))
+        signatures = self._signed("Aggregate", aggregate_values((JOB, *name), root, UNSCORED)) if quorum else []
+        self._send(self.leads[by].ledger.rounds.aggregate(JOB, *name, root, UNSCORED, signatures))
 
     def finalise(self, name: Name) -> None:
         self._send(self.leads[NOBODY].ledger.rounds.finalise(JOB, *name))
