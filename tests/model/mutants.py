@@ -80,18 +80,6 @@ class HeldLock(Machine):
             self.move("free", key, amount)
 
 
-class LeftOut(Machine):
-    """An aggregator may leave slots out before they could enter by themselves."""
-
-    def commit(self, name: Name, by: str, present: Slots, *, vouched: bool) -> None:
-        r = self.live(name, Phase.TRAINING)
-        enter_s, r.enter_s = r.enter_s, 0
-        try:
-            super().commit(name, by, present, vouched=vouched)
-        finally:
-            r.enter_s = enter_s
-
-
 class EarlyFault(Machine):
     """A fault of the job makes a round final whose tables may still be opened."""
 
@@ -116,9 +104,5 @@ DIFFERENT = (
     FreeSilence,
     PaidTwice,
     KeptCredit,
-    NoWayOut,
-    HeldLock,
-    LeftOut,
-    EndlessTables,
 )
-"""Those that a walk of a few hundred steps comes across."""
+"""Those that walks come across within minutes."""
