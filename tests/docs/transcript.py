@@ -36,6 +36,12 @@ VOLATILE = (
     (re.compile(r"(?<=answer )\d|(?<=label )\d|(?<=about )\d+|(?<=most )\d+(?= s)|\b\d+(?= s of)|\d+(?=%)"), "NUMBER"),
 )
 """What is another one in every run, or on every machine."""
+PROGRAM = """#!{python}
+import signal, sys
+from assay.cli import main
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job's child would ignore it
+sys.exit(main())
+"""
 PASSING = re.compile(r"^· (waiting|matched|the beacon)|^!")
 """Lines of a job's course of which another run may have more, or fewer."""
 
@@ -81,7 +87,7 @@ def play(text: str, folder: Path) -> Iterator[Step]:
     programs = folder / "programs"
     programs.mkdir()
     assay = programs / "assay"
-    assay.write_text(f"#!{sys.executable}\nimport sys\nfrom assay.cli import main\nsys.exit(main())\n")
+    assay.write_text(PROGRAM.format(python=sys.executable))
     assay.chmod(0o755)
     work = folder / "work"
     work.mkdir()
@@ -93,9 +99,12 @@ def play(text: str, folder: Path) -> Iterator[Step]:
         "PYTHONPATH": str(ROOT),
         "PYTHONUNBUFFERED": "1",
     }
-    for step in read_steps(text):
-        _run(step, work, environment)
-        yield step
+    try:
+        for step in read_steps(text):
+            _run(step, work, environment)
+            yield step
+    finally:
+        subprocess.run([assay, "down"], env=environment, check=False, capture_output=True, timeout=LIMIT_S)
 
 
 def _run(step: Step, folder: Path, environment: dict[str, str]) -> None:
