@@ -78,7 +78,8 @@ def _fraud_rows(quoted: Mapping[str, Any], symbol: str) -> list[tuple[str, objec
     if fraud is None:
         gain = quoted["stakes"]["deterred_gain"]
         words = (
-            f"one changed segment must be worth over {gain} {symbol} to pay; for what yours is worth: --at-risk AMOUNT"
+            f"one changed segment must be worth over {gain} {symbol} to pay; where it is worth more:"
+            " assay quote --at-risk AMOUNT"
         )
         return [("fraud", words)]
     profit = fraud["expected_profit_of_cheating"]

@@ -289,20 +289,16 @@ def read_views(payload: bytes) -> None:
             continue
 
 
-def read_events(content: bytes) -> None:
-    """A log of each kind: three topics, then its payload."""
-    from assay.protocol.errors import AssayError
+KINDS = [kind for contract in (Jobs, Rounds, Rerun) for kind in contract.EVENTS]
 
-    topics = ["0x" + content[at : at + 32].ljust(32, b"\0").hex() for at in (0, 32, 64)]
-    for contract in (Jobs, Rounds, Rerun):
-        for kind in contract.EVENTS:
-            for count in range(4):
-                first = "0x" + kind.TOPIC.hex()
-                log = read_log({**LOG, "topics": [first, *topics[:count]], "data": "0x" + content[96:].hex()})
-                try:
-                    kind.decode(log)
-                except AssayError:
-                    continue
+
+def read_events(content: bytes) -> None:
+    """A log: its kind, a count of topics, three topics, its payload."""
+    head = content[:2].ljust(2, b"\0")
+    kind, count = KINDS[head[0] % len(KINDS)], head[1] % 4
+    topics = ["0x" + content[at : at + 32].ljust(32, b"\0").hex() for at in (2, 34, 66)[:count]]
+    log = {**LOG, "topics": ["0x" + kind.TOPIC.hex(), *topics], "data": "0x" + content[98:].hex()}
+    kind.decode(read_log(log))
 
 
 DECODERS: dict[str, Decoder] = {
@@ -407,7 +403,7 @@ DECODERS: dict[str, Decoder] = {
     "view": Decoder(read_views, lambda: bytes(32) * 20, ("assay.chain.client:read_nothing",)),
     "event": Decoder(
         read_events,
-        lambda: bytes(96) + bytes(32) * 8,
+        lambda: bytes(98) + bytes(32) * 8,
         ("assay.chain.events:Event.decode", "assay.chain.events:Event.from_abi", "assay.chain.events:decode_topic"),
     ),
     "quantity": Decoder(value(read_quantity), as_json("0x1"), ("assay.chain.rpc:read_quantity",)),
