@@ -439,7 +439,9 @@ abstract contract Network is Base {
         for (uint256 i = 0; i < seats.length; i++) {
             if (seats[i] != validator) continue;
             (,,, uint256 base) = jobs.seatAt(job, i);
-            return nonceOf(job, validator, uint256(rounds.viewOf(job, generation, round).drawing) + 1 - base);
+            uint256 drawing = rounds.viewOf(job, generation, round).drawing;
+            // Who has enlisted later has no nonce for it, and owes no table.
+            return base > drawing ? bytes32(0) : nonceOf(job, validator, drawing + 1 - base);
         }
         return 0;
     }
