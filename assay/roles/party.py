@@ -37,6 +37,7 @@ class Check(Protocol):
 
 Standing = tuple[ChainCommitment, list[bytes], bytes]
 """A commitment, its place in the round's root, its signature: as contracts ask for them."""
+PAUSE_MAX_S = 64
 CLAIM_TYPE = (
     "(uint8,(uint256,uint32,uint32,uint16,address,bytes32,bytes32,bytes32,bytes32),bytes32[],bytes,bytes32,"
     "(uint32,bytes32,uint32,bytes32),bytes32[],(uint32,bytes32,uint32,bytes32),bytes32[],address,"
@@ -60,6 +61,7 @@ class Party:
         self._assignments: dict[int, Assignment] = {}
         self.troubles: dict[int, str] = {}
         """By job, why a turn in it could not be taken."""
+        self._pauses_s: dict[int, int] = {}
         self._unread: deque[Message] = deque()
         self._fits: dict[int, bool] = {}
         self._abstained: set[int] = set()
@@ -120,10 +122,13 @@ class Party:
             try:
                 wake |= turn(job) | self.voice.repeat(job)
                 self.tell_states(job)
-            except Unavailable:
-                wake |= wake_at(self.world.clock() + 1)
+                self._pauses_s.pop(job, None)
             except AssayError as trouble:
-                self.troubles[job] = trouble.message
+                if not isinstance(trouble, Unavailable):
+                    self.troubles[job] = trouble.message
+                # It may pass, as a node's wrong answer does, so it is tried again: ever more rarely, for it may not.
+                pause_s = self._pauses_s[job] = min(2 * self._pauses_s.get(job, 0) or 1, PAUSE_MAX_S)
+                wake |= wake_at(self.world.clock() + pause_s)
         return wake
 
     def consider(self, job: int, *checks: Check) -> Wake:

@@ -224,8 +224,7 @@ class FaultyProvider(BaseProvider):
         line.use()
         if not line.armed:
             return self.node.make_request(method, params)
-        selector = "0x" + keccak(faults.unsent.encode())[:4].hex()
-        if method == "eth_estimateGas" and params[0].get("data", "").startswith(selector) and not line.withheld:
+        if faults.unsent and not line.withheld and self._sends(method, params):
             line.withheld = True
             raise ReadTimeout("the node is busy")
         silent = faults.silent_node and line.chance.random() < faults.silent_node
@@ -243,6 +242,11 @@ class FaultyProvider(BaseProvider):
         if method in READS and faults.lying_node and line.chance.random() < faults.lying_node:
             return lie(answer, line.chance)
         return answer
+
+    def _sends(self, method: str, params: Any) -> bool:
+        """Whether this is about the call that is not sent at first."""
+        selector = "0x" + keccak(self.line.faults.unsent.encode())[:4].hex()
+        return method == "eth_estimateGas" and bool(params[0].get("data", "").startswith(selector))
 
     def _floor(self, head: int) -> int:
         return max(1, head - self.line.faults.lag_blocks)

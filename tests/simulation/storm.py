@@ -148,7 +148,7 @@ class Storm:
         self.lines: dict[str, Line] = {}
         self.jobs: list[int] = []
         self.sweeps = 0
-        self.story: deque[str] = deque(maxlen=60)
+        self.story: deque[str] = deque(maxlen=160)
         self._reorgs = list(plan.reorgs)
         self._cursor = self.network.ledger.open_cursor()
         self._log: list[Emitted] = []

@@ -95,9 +95,10 @@ def _too_long(number: int, frame: FrameType | None) -> None:
 @pytest.mark.parametrize("answer", [None, 7, [BARE]], ids=["nothing", "number", "topics"])
 def test_logs_that_are_none_are_refused(answer: object, monkeypatch: pytest.MonkeyPatch) -> None:
     clerk: Clerk = Storm(Plan(1, **SMALL)).actors["provider-1"].role.clerk
-    request = clerk.ledger.rpc.request
+    rpc = clerk._notices._cursor._rpc
+    request = rpc.request
     monkeypatch.setattr(
-        clerk.ledger.rpc,
+        rpc,
         "request",
         lambda method, *params: answer if method == "eth_getLogs" else request(method, *params),
     )

@@ -23,4 +23,4 @@ class Cheat(Aggregator):
         cid = self.world.blobs.put(signature.encode(invented))
         self.world.say("aggregate", name, {"root": root.hex(), "cid": cid})
         wake = self.clerk.attempt(self.world.ledger.rounds.aggregate(*name, root, UNSCORED, []))
-        return wake if wake.acted else wake_at(self.world.clock() + 1)
+        return wake if wake.acted else wake_at(view.deadline - self.clerk.order(name[0]).windows.aggregate // 2)
