@@ -3,7 +3,7 @@
 What `assay.api.verify` takes from the bundle on trust is compared here with a node that you trust, or with several.
 """
 
-from web3 import Web3
+from eth_utils.address import is_checksum_address
 
 from assay.api.bundle import Evidence
 from assay.api.export import of_job
@@ -36,7 +36,7 @@ def check_anchors(evidence: Evidence, web3: Link) -> Finding:
     if chain_id != evidence.chain_id:
         words = f"the node is on chain {chain_id}, the bundle is of chain {evidence.chain_id}"
         raise WrongChain(words, hint="give a node of that chain", chain_id=chain_id, expected=evidence.chain_id)
-    if not all(Web3.is_checksum_address(address) for address in evidence.contracts.values()):
+    if not all(is_checksum_address(address) for address in evidence.contracts.values()):
         raise Malformed("the bundle names a contract's address that is none", hint="export it again")
     reached = rpc.get_head()
     if reached < evidence.head:

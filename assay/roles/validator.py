@@ -130,7 +130,7 @@ class Validator(Party):
         if view.phase not in (RoundPhase.SAMPLING, RoundPhase.OPENING):
             return IDLE
         drawn = self.clerk.beacon(view.beacon_block)
-        if drawn is None:
+        if drawn is None or view.drawing < self.base(name[0]):
             return IDLE
         sheet = self.sheet(name, view)
         if sheet is None:
@@ -157,17 +157,23 @@ class Validator(Party):
                 return self.inquire(name, view) | self.compare_aggregate(name, view) | silent
         return IDLE
 
+    def base(self, job: int) -> int:
+        """The first drawing that this validator's chain of nonces serves: it owes no table of those before."""
+        seat = self.seat(job)
+        assert seat is not None
+        return self.world.ledger.jobs.seat_at(job, seat).base
+
     def nonce(self, name: RoundName, view: RoundView) -> bytes:
         """The nonce of a round's present drawing."""
-        seat = self.seat(name[0])
-        assert seat is not None
-        return self.nonces.at(name[0], view.drawing + 1 - self.world.ledger.jobs.seat_at(name[0], seat).base)
+        return self.nonces.at(name[0], view.drawing + 1 - self.base(name[0]))
 
     def sample(self, name: RoundName, view: RoundView) -> Wake:
         """Draws the sample once the beacon is out, re-executes it, and commits the table blind."""
         drawn = self.clerk.beacon(view.beacon_block)
         if drawn is None:
             return wake_at(self.world.clock() + 1)
+        if view.drawing < self.base(name[0]):
+            return IDLE
         sheet = self.sheet(name, view) or self.draw(name, view, *drawn)
         if self.has(view.tables_committed, name):
             return IDLE

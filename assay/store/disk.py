@@ -5,7 +5,7 @@ from pathlib import Path
 from tempfile import NamedTemporaryFile
 from threading import Lock
 
-from assay.protocol.errors import BadInput, MissingBlob, SymbolicLink
+from assay.protocol.errors import BadInput, MissingBlob, SymbolicLink, Unavailable
 from assay.store.port import check_content, check_quota, check_size, cid_of, hash_of
 
 
