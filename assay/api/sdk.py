@@ -150,11 +150,13 @@ class PostedJob:
         wait: Wait | None = None
         while True:
             wake = client.push(self.number)
+            # Asked first, so that what ends it is heard.
+            is_over = client.over(self.number)
             self._watcher.tick()
             while told < len(self._notes):
                 yield JobEvent(self._notes[told])
                 told += 1
-            if client.over(self.number):
+            if is_over:
                 break
             waiting = self._watcher.waiting()
             if waiting is not None and waiting != wait:

@@ -30,9 +30,9 @@ VOLATILE = (
     (re.compile(r"http://127\.0\.0\.1:\d+"), "URL"),
     (re.compile(r"\(torch .*\)"), "TORCH"),
     (re.compile(r"─+"), "─"),
+    (re.compile(r"\b\d[\d,]*\.\d+|\b\d{1,3}(,\d{3})+"), "NUMBER"),
     (re.compile(r"\b\d\d:\d\d(:\d\d)?\b"), "TIME"),
     (re.compile(r"(?<=block )\d+|\d+(?= (logs|blobs|held|bytes|GiB|min|operators|s in all))"), "NUMBER"),
-    (re.compile(r"\b\d[\d,]*\.\d+|\b\d{1,3}(,\d{3})+"), "NUMBER"),
     (re.compile(r"(?<=answer )\d|(?<=label )\d|(?<=about )\d+|(?<=most )\d+(?= s)|\b\d+(?= s of)|\d+(?=%)"), "NUMBER"),
 )
 """What is another one in every run, or on every machine."""
