@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 from assay.chain.client import Call
 from assay.chain.contracts.containers import Commitment as ChainCommitment
 from assay.chain.contracts.containers import JobView, Order, RoundView, TranscriptOpening, Windows
+from assay.chain.contracts.jobs import SeatAtAnswer
 from assay.chain.contracts.rerun import Rerun
 from assay.chain.contracts.test_stablecoin import TestStablecoin
 from assay.protocol.commitment import Commitment, bitmap_slots
@@ -164,6 +165,10 @@ class Clerk:
     def seats_live(self, job: int) -> int:
         """Bitmap of the seats that are held and enlisted."""
         return self._once(("live", job), lambda: self.ledger.jobs.seats_live(job))
+
+    def seat_at(self, job: int, seat: int) -> SeatAtAnswer:
+        """Who holds a seat, since when, and which drawings its nonces serve."""
+        return self._once(("seat", job, seat), lambda: self.ledger.jobs.seat_at(job, seat))
 
     def aggregator(self, job: int) -> str:
         """Who aggregates now; the zero address if nobody does."""

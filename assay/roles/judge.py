@@ -414,7 +414,8 @@ class Judge:
     def is_sample(self, name: RoundName, view: RoundView, validator: str, rows: tuple[Entry, ...]) -> bool:
         """Whether a table holds the sample that the beacon and the revealed nonce draw, at its least size or larger.
 
-        Where seats are vacant a seat's exact share depends on which were when it drew: there the least of any counts.
+        Where a seat was vacant when the beacon drew, or is now, its exact share depends on who looked when: there the
+        least of any counts.
         """
         beacon, misses = self.world.ledger.beacon.read(view.beacon_block)
         nonce = self.party.clerk.notices.nonce(name, validator, self.party.clerk.table_root(name, validator))
@@ -424,7 +425,8 @@ class Judge:
         total = sample_total(order.samples_per_validator * order.validators, order.providers, len(present))
         seats = self.party.validators(name[0])
         least = total // len(seats)
-        if validator in seats and self.party.clerk.seats_live(name[0]) == (1 << len(seats)) - 1:
+        held = [self.party.clerk.seat_at(name[0], seat).enlisted_block for seat in range(len(seats))]
+        if validator in seats and all(0 < block <= view.beacon_block for block in held):
             least = sample_share(total, range(len(seats)), seats.index(validator), beacon)
         least <<= misses
         segments = self.party.clerk.segments(name[0])

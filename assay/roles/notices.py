@@ -167,8 +167,11 @@ class Notices:
         return next((entry.leaf for entry in self.of(SlotCommitted, name) if entry.slot == slot), None)
 
     def nonce(self, name: RoundName, validator: str, table_root: bytes) -> bytes | None:
-        """The nonce with which a table was revealed: it says which sample its rows should be."""
-        for table in self.of(TableRevealed, name):
+        """The nonce with which a table was last revealed: it says which sample its rows should be.
+
+        The last, since another drawing of the round may have had the same rows.
+        """
+        for table in reversed(list(self.of(TableRevealed, name))):
             if (table.validator, table.table_root) == (validator, table_root):
                 return table.nonce
         return None

@@ -161,7 +161,7 @@ class Validator(Party):
         """The first drawing that this validator's chain of nonces serves: it owes no table of those before."""
         seat = self.seat(job)
         assert seat is not None
-        return self.world.ledger.jobs.seat_at(job, seat).base
+        return self.clerk.seat_at(job, seat).base
 
     def nonce(self, name: RoundName, view: RoundView) -> bytes:
         """The nonce of a round's present drawing."""

@@ -81,6 +81,8 @@ FOUND = {
     "table unheard": draw(2047),
     # Whoever forgot what it had concluded from blocks that were replaced forgot the announcements that still stood too.
     "announcements forgotten": draw(1004),
+    # Notices.nonce took the first reveal of a table with these rows, and another drawing had had the same.
+    "rows drawn twice": draw(38),
     # What was mined once was taken for mined for ever, and caches outlived the blocks that they came from.
     "bid reorganised": Plan(7, reorgs=(Reorg(12, 4, True),), **SMALL),
     "tip reorganised": Plan(7, reorgs=(Reorg(28, 10, True),), **SMALL),
