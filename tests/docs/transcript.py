@@ -34,6 +34,7 @@ VOLATILE = (
     (re.compile(r"\b\d\d:\d\d(:\d\d)?\b"), "TIME"),
     (re.compile(r"(?<=block )\d+|\d+(?= (logs|blobs|held|bytes|GiB|min|operators|s in all))"), "NUMBER"),
     (re.compile(r"(?<=answer )\d|(?<=label )\d|(?<=about )\d+|(?<=most )\d+(?= s)|\b\d+(?= s of)|\d+(?=%)"), "NUMBER"),
+    (re.compile(r"NUMBER%|(?<=loss )–|(?<=accuracy )–"), "NUMBER"),  # a round is told before its state is fetched
 )
 """What is another one in every run, or on every machine."""
 PROGRAM = """#!{python}
