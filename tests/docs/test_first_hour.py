@@ -10,6 +10,7 @@ PAGE = Path(__file__).parents[2] / "docs/tutorials/first-hour.md"
 pytestmark = pytest.mark.xdist_group("hour")
 
 
+@pytest.mark.long
 def test_the_first_hour_is_as_it_is_told(tmp_path: Path) -> None:
     text = PAGE.read_text(encoding="utf-8")
     ended = []
