@@ -18,6 +18,7 @@ from web3 import Web3
 
 from assay.chain.connect import connect
 from assay.chain.deploy import DEMO_LIMITS, deploy, plan_system
+from assay.chain.equipment import find_curve, find_engine
 from assay.chain.ledger import Ledger
 from assay.chain.sender import Sender
 from assay.chain.signer import KeySigner
@@ -75,7 +76,8 @@ def main() -> None:
     parser.add_argument("--url", help="a development node to measure in the same call")
     options = parser.parse_args()
     load = _record.load_average()
-    results = {engine: measure(connect(engine=engine), options.count) for engine in ("revm", "interpreter")}
+    engines = ("interpreter",) if find_engine().missing else ("revm", "interpreter")
+    results = {engine: measure(connect(engine=engine), options.count) for engine in engines}
     if options.url:
         results["node"] = measure(connect(options.url), options.count)
     floor_per_s = measure_floor(options.count)
@@ -103,7 +105,8 @@ def write(results: dict[str, dict[str, float]], floor_per_s: float, load: tuple[
         for name, rates in results.items()
     ]
     head = ("chain", "transactions a second", "share of the floor", "views a second", "seconds to deploy all contracts")
-    packages = ", ".join(f"{name} {version(name)}" for name in ("web3", "pyrevm", "eth-account"))
+    packages = ", ".join(f"{name} {version(name)}" for name in ("web3", "eth-account"))
+    packages += f", {find_engine().words}, {find_curve().words}"
     command = shlex.join(["python", "-m", "bench.chain", *sys.argv[1:]])
     parts = (_record.table(head, rows), FLOOR.format(per_s=floor_per_s))
     _record.write("chain", "Transactions on the embedded chain", command, packages, load, parts)

@@ -8,6 +8,7 @@ elsewhere. Everything read from one is hostile until it is checked (`assay.api.v
 """
 
 import re
+import stat
 import zipfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -20,7 +21,17 @@ from assay.chain.contracts.containers import Order, Windows
 from assay.chain.events import Event, LogEntry
 from assay.chain.ledger import find_client
 from assay.protocol.commitment import Commitment
-from assay.protocol.errors import AssayError, BadInput, LimitExceeded, Malformed, Unavailable
+from assay.protocol.errors import (
+    AssayError,
+    BadInput,
+    Bomb,
+    LimitExceeded,
+    Malformed,
+    MissingBlob,
+    PathOutside,
+    SymbolicLink,
+    Unavailable,
+)
 from assay.protocol.plain import read_plain, write_plain
 from assay.store.port import check_content, check_size, hash_of
 
@@ -158,7 +169,7 @@ class BundleBlobs:
         """See `Blobs.get`."""
         name = hash_of(cid).hex()
         if cid not in self._sizes:
-            raise Unavailable(f"{cid} is not in the bundle", hint="export it again, with its blobs")
+            raise MissingBlob(f"{cid} is not in the bundle", hint="export it again, with its blobs", cid=cid)
         check_size(self._sizes[cid], size_max_bytes)
         with readable():
             return check_content(cid, self._archive.read(f"blobs/{name}"))
@@ -216,6 +227,8 @@ def _members(archive: zipfile.ZipFile, size_bytes: int) -> dict[str, int]:
     members = archive.infolist()
     if len(members) > MEMBERS_MAX:
         raise LimitExceeded("a bundle has too many members", limit=MEMBERS_MAX, actual=len(members))
+    for member in members:
+        _check_member(member)
     names = [member.filename for member in members]
     if len(set(names)) != len(names) or EVIDENCE not in names:
         raise Malformed("this is no bundle of evidence", hint="make one with: assay export JOB")
@@ -224,9 +237,6 @@ def _members(archive: zipfile.ZipFile, size_bytes: int) -> dict[str, int]:
         match = BLOB.fullmatch(member.filename)
         if match is None and member.filename != EVIDENCE:
             raise Malformed(f"a bundle holds {member.filename[:80]!r}, which no bundle does")
-        plain = member.compress_type == zipfile.ZIP_STORED and not member.flag_bits & 1
-        if not plain or member.file_size != member.compress_size:
-            raise Malformed(f"{member.filename[:80]} is compressed or encrypted", hint="bundles are stored plain")
         if match is not None:
             sizes[f"sha256:{match[1]}"] = member.file_size
     # Members may not share bytes: together they are no more than the file.
@@ -236,6 +246,24 @@ def _members(archive: zipfile.ZipFile, size_bytes: int) -> dict[str, int]:
     if evidence_bytes > EVIDENCE_MAX_BYTES:
         raise LimitExceeded("a bundle's evidence is too long", limit=EVIDENCE_MAX_BYTES, actual=evidence_bytes)
     return sizes
+
+
+def _check_member(member: zipfile.ZipInfo) -> None:
+    """Errors: `PathOutside`, `SymbolicLink`, `Bomb`, `Malformed` for what no bundle holds."""
+    name = member.filename[:80]
+    if name.startswith(("/", "\\")) or ":" in name or ".." in re.split(r"[/\\]", name):
+        raise PathOutside(f"a bundle holds {name!r}, which leads out of it", hint="do not trust this file", name=name)
+    if stat.S_ISLNK(member.external_attr >> 16):
+        raise SymbolicLink(f"a bundle holds the link {name!r}", hint="do not trust this file", path=name)
+    if member.file_size > member.compress_size:
+        raise Bomb(
+            f"{name!r} would unpack from {member.compress_size} bytes to {member.file_size}",
+            hint="bundles are stored plain: do not trust this file",
+            limit=member.compress_size,
+            actual=member.file_size,
+        )
+    if member.compress_type != zipfile.ZIP_STORED or member.flag_bits & 1 or member.file_size != member.compress_size:
+        raise Malformed(f"{name!r} is compressed or encrypted", hint="bundles are stored plain")
 
 
 @contextmanager

@@ -10,8 +10,9 @@ from assay.api.draft import Draft, Token
 from assay.chain.contracts.containers import JobView, Order
 from assay.chain.contracts.models import Models
 from assay.chain.contracts.test_stablecoin import TestStablecoin
-from assay.protocol.errors import AssayError, BadInput, Refused, Reverted, Unavailable
+from assay.protocol.errors import AssayError, BadInput, BadKey, Insufficient, Refused, Reverted, Unavailable
 from assay.protocol.phase import JobPhase
+from assay.protocol.units import format_amount
 from assay.roles.consumer import Consumer
 from assay.roles.party import Party
 from assay.roles.wake import IDLE, Wake
@@ -55,7 +56,7 @@ class Client:
 
     `open_world` gives the account's world, each time with an ear of its own that hears everything from the beginning.
     `pass_time` is how this process waits; `prepare` is told of an order before it is posted. One that does not act
-    has no key of its own and only looks.
+    has no key of its own and only looks; on one that is not live, time is simulated.
     """
 
     def __init__(
@@ -66,9 +67,10 @@ class Client:
         prepare: Callable[[Order], None] = lambda _: None,
         *,
         acts: bool = True,
+        is_live: bool = True,
     ) -> None:
         self.open_world, self.token, self.pass_time, self.prepare = open_world, token, pass_time, prepare
-        self.acts = acts
+        self.acts, self.is_live = acts, is_live
         self.world = open_world()
         self.consumer = Consumer(self.world)
         self.reader = Reader(open_world())
@@ -89,7 +91,7 @@ class Client:
         name = bytes.fromhex(word).rstrip(b"\0").decode("ascii", "replace")
         key, words = ORDER_KEYS.get(name, (name, "compare it with the network's limits"))
         limits = vars(self.world.ledger.params.limits())
-        return BadInput(f"the contracts refuse the order's {name}", hint=words.format(**limits), key=key)
+        return BadKey(f"the contracts refuse the order's {name}", hint=words.format(**limits), key=key)
 
     @property
     def wallet(self) -> int:
@@ -129,17 +131,23 @@ class Client:
                 hint=f"watch it with: assay watch {twin} (or post another one with --again)",
                 job=twin,
             )
+        self.check_funds(draft)
+        self.prepare(draft.order)
+        draft.publish(self.world.blobs)
+        return self.consumer.post(draft.order)
+
+    def check_funds(self, draft: Draft) -> None:
+        """Whether this account can pay for a draft. Errors: `Insufficient`."""
         cost, wallet = draft.quote.cost, self.wallet
         if wallet < cost:
-            raise Refused(
+            raise Insufficient(
                 f"the account {self.world.address} holds {self.token.words(wallet)} and the job may cost"
                 f" {self.token.words(cost)}",
                 hint="fund it (on a local network: assay faucet), or lower job.budget",
                 key="job.budget",
+                needed=format_amount(cost, self.token.decimals),
+                held=format_amount(wallet, self.token.decimals),
             )
-        self.prepare(draft.order)
-        draft.publish(self.world.blobs)
-        return self.consumer.post(draft.order)
 
     def cancel(self, job: int) -> JobPhase:
         """Calls a job off: before the match everything comes back, after it no further round opens. Errors: `Refused`,

@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator
 from hashlib import sha256
 from typing import Any
 
-from assay.api.lasting import LastingProvider, LastingValidator
 from assay.chain.contracts.test_stablecoin import TestStablecoin
 from assay.chain.signer import KeySigner
 from assay.protocol.errors import AssayError
@@ -18,9 +17,11 @@ from assay.roles.assignment import Assignment
 from assay.roles.consumer import Consumer
 from assay.roles.network import AGGREGATOR, LOCK_MAX, VALIDATOR, WINDOW_MIN_S
 from assay.roles.pace import check_pace
+from assay.roles.provider import Provider
 from assay.roles.stage import DECIMALS
+from assay.roles.validator import Validator
 from assay.roles.wake import Wake
-from assay.roles.world import World
+from assay.roles.world import Compute, World
 
 SIZES = {"provider": 4, "validator": 5, "aggregator": 2}
 POOLS = {"provider": None, "validator": VALIDATOR, "aggregator": AGGREGATOR}
@@ -32,10 +33,10 @@ BID_SHARES = (0.80, 0.82, 0.84, 0.86)
 """Of the price that a job offers at most."""
 
 
-class CrewProvider(LastingProvider):
+class CrewProvider(Provider):
     """Bids a share of what a job offers, and promises no more than a machine that `shared_by` providers train on."""
 
-    def __init__(self, world: World, share: float, shared_by: int) -> None:
+    def __init__(self, world: World, share: float, shared_by: int = 1) -> None:
         super().__init__(world, 0)
         self.share, self.shared_by = share, shared_by
 
@@ -44,9 +45,9 @@ class CrewProvider(LastingProvider):
         self.price = max(1, int(self.clerk.order(job).price_ceiling * self.share))
         return super().bid(job)
 
-    def admit(self, assignment: Assignment) -> None:
+    def check_pace(self, assignment: Assignment, compute: Compute, *, busy: float) -> float:
         """Whether the machine does it in time, with the others of the crew at work on it."""
-        check_pace(assignment, self.world.compute, assignment.order.windows.train // self.shared_by)
+        return check_pace(assignment, compute, assignment.order.windows.train // self.shared_by, busy=busy)
 
 
 class Keeper(Consumer):
@@ -54,10 +55,9 @@ class Keeper(Consumer):
 
     behaviour = "keeper"
 
-    def tick(self) -> Wake:
-        """One turn."""
-        self.posted = self.clerk.jobs()
-        return super().tick()
+    def minds(self, job: int) -> bool:  # noqa: ARG002 - any
+        """Every job."""
+        return True
 
 
 def members(sizes: dict[str, int] = SIZES) -> Iterator[tuple[str, str]]:
@@ -79,7 +79,7 @@ def make_member(world: World, name: str, role: str, sizes: dict[str, int] = SIZE
     """The role that a member plays."""
     if role == "provider":
         return CrewProvider(world, BID_SHARES[int(name.rpartition("-")[2]) % len(BID_SHARES)], sizes[role])
-    kinds: dict[str, Callable[[World], Any]] = {"validator": LastingValidator, "aggregator": Aggregator, KEEPER: Keeper}
+    kinds: dict[str, Callable[[World], Any]] = {"validator": Validator, "aggregator": Aggregator, KEEPER: Keeper}
     return kinds[role](world)
 
 

@@ -3,54 +3,37 @@
 Nothing here decides anything: it sets the parties up, lets them run, watches, and adds up.
 """
 
-import time
 from collections.abc import Callable
-from dataclasses import dataclass, fields, replace
-from hashlib import sha256
-from math import ceil, prod
+from dataclasses import dataclass
+from math import prod
 from typing import Any
 
 import torch
 
 from assay.aggregate.rules import rule_of
 from assay.api.cast import DemoOptions, choose_cast
-from assay.api.observer import Observer
-from assay.api.quoted import quote_lines
+from assay.api.scene import Scene, perform
 from assay.api.story import Story
 from assay.architectures import SHIPPED, load_shipped, mlp
+from assay.chain.equipment import find_curve, find_engine
 from assay.chain.ground import Ground, SimulatedGround
 from assay.chain.keyfile import read_key
 from assay.chain.node import NodeGround
-from assay.market.quote import Quote, quote
-from assay.protocol.errors import BadInput, Unavailable, Unsupported
+from assay.protocol.errors import BadInput
 from assay.protocol.job import Job
-from assay.protocol.phase import JobPhase
-from assay.roles.aggregator import Aggregator
-from assay.roles.exam import SCALE
-from assay.roles.network import Network, Role
-from assay.roles.provider import Provider
-from assay.roles.stage import DECIMALS, Stage
-from assay.roles.validator import Validator
-from assay.roles.zoo import Card
 from assay.store.samples import Array, Samples, split
 from assay.store.sources import load
 from assay.work.capture import capture
 from assay.work.program import Bundle
 
-SYMBOL = "aUSD"
 CLASSES_MAX = 1000
 SAMPLES_PER_PROVIDER_MIN = 2
 """One to train on for each, when a share is held out."""
-TURNS_MAX = 100_000
 SHIPPED_COUNT_MAX = 8
 """The shipped programs aggregate up to eight updates; beyond, and for other data, programs are captured here."""
 BATCH_SIZE = 64
 INIT = "seed:7"
 SGD = {"name": "sgd", "lr": 0.05, "momentum": 0.9}
-BID_TRANSACTIONS = 3
-"""Of each provider while bids are taken, one after another: the window that a slow chain fills first."""
-BID_SHARE = 0.5
-"""How much of that window they may take."""
 
 
 @dataclass(frozen=True)
@@ -75,85 +58,37 @@ updates, aggregates and disputes all checking stays below 15% of training."""
 
 
 def run_demo(options: DemoOptions, on_event: Callable[[dict[str, Any]], None]) -> dict[str, Any]:
-    """Runs one job to its end and returns its report (see `assay.api.schema`). Errors: `BadInput`; on a node also
-    `Unavailable`, and `Refused` with its words."""
-    started_s = time.perf_counter()
-    # Tensors this small are slower on two threads than on one; the bits are the same.
-    torch.set_num_threads(1)
+    """Runs one job to its end and returns its report (see `assay.api.schema`). Errors: `BadInput`, `AtFault`; on a node
+    also `Unavailable`, and `Refused` with its words."""
 
     def say(text: str) -> None:
         on_event({"kind": "step", "text": text})
 
     cast = choose_cast(options)
-    ground = open_ground(options, say)
-    try:
-        report = play(options, cast, ground, on_event)
-    finally:
-        ground.close()
-    report["seconds"]["total"] = time.perf_counter() - started_s
-    train_s = report["seconds"]["train"]
-    report["ratio"]["overhead"] = (report["seconds"]["total"] - train_s) / train_s
-    on_event({"kind": "done"})
-    return report
+
+    def scene() -> Scene:
+        say(f"loading {options.data}")
+        samples = load(options.data)
+        check_samples(samples, len(cast["provider"]))
+        job, bundle = compose(options, len(cast["provider"]), samples)
+        train, test = split(samples, job.data.held_out, job.data.split_seed)
+        return Scene(job, bundle, train, test, cast, b"assay.demo" + options.seed.to_bytes(8, "big"))
+
+    return perform(scene, open_ground(options, say), on_event, Story.report)
 
 
 def open_ground(options: DemoOptions, say: Callable[[str], None]) -> Ground:
     """The chain that is asked for. Errors: `BadInput`, `Unavailable`."""
     if options.rpc is None:
-        return SimulatedGround()
+        simulated = SimulatedGround()
+        say(f"the chain's engine: {find_engine(simulated.chain.engine.name).words}")
+        if find_curve().missing:
+            say(f"signatures: {find_curve().words}")
+        return simulated
     key = read_key(options.key_file) if options.key_file else None
     ground = NodeGround(options.rpc, key, say=say)
     say(ground.words)
     return ground
-
-
-def play(
-    options: DemoOptions, cast: dict[str, list[Card | None]], ground: Ground, on_event: Callable[[dict[str, Any]], None]
-) -> dict[str, Any]:
-    """The whole job on one ground; the report, but for what only the caller knows."""
-    on_event({"kind": "step", "text": f"loading {options.data}"})
-    samples = load(options.data)
-    check_samples(samples, len(cast["provider"]))
-    job, bundle = compose(options, len(cast["provider"]), samples)
-    quoted = quote_of(quote(job, DECIMALS))
-    train, test = split(samples, job.data.held_out, job.data.split_seed)
-    place = "a node's chain" if options.rpc else "a chain of our own"
-    on_event({"kind": "step", "text": f"deploying the contracts on {place}"})
-    seed = sha256(b"assay.demo" + options.seed.to_bytes(8, "big") + ground.salt).digest()
-    network = Network(seed, time.perf_counter, ground=ground)
-    job = stretch(job, network.transaction_s)
-    stage = Stage(network, job, bundle, train, test)
-    enter_cast(stage, cast)
-    names = {world.address: name for name, world in network.worlds.items()}
-    observer = Observer(network.world("observer", 0), network.token.address, DECIMALS, names, on_event)
-    observer.behaviours = {network.worlds[name].address: network.parties[name].behaviour for name in network.parties}
-    network.parties["observer"] = observer
-    for line in quote_lines(quoted, SYMBOL):
-        on_event({"kind": "step", "text": f"quoted {line}"})
-    on_event({"kind": "step", "text": "posting the job"})
-    stage.play(turns_max=TURNS_MAX)
-    phase = network.ledger.jobs.view_of(stage.job).phase
-    if phase == JobPhase.FAULTED:
-        raise Unsupported("training gave numbers that are not finite: the job itself is at fault", hint=SCALE)
-    if phase == JobPhase.CANCELLED:
-        raise Unavailable(
-            "the job was cancelled: its places were not taken in time",
-            hint="use a node that answers sooner, or fewer parties",
-        )
-    on_event({"kind": "step", "text": "taking the stakes back"})
-    network.unstake_all()
-    observer.tick()
-    observer.account.check()
-    return {**Story(network, observer, stage.order, stage.job).report(), "quote": quoted}
-
-
-def stretch(job: Job, transaction_s: float) -> Job:
-    """The job with windows in which all transactions fit, one after another, each of `transaction_s` seconds."""
-    bids_s = BID_TRANSACTIONS * job.match.providers * transaction_s
-    factor = max(1, ceil(bids_s / (BID_SHARE * job.windows.bid_s)))
-    windows = {window.name: factor * getattr(job.windows, window.name) for window in fields(job.windows)}
-    verify = replace(job.verify, challenge_s=factor * job.verify.challenge_s)
-    return replace(job, windows=replace(job.windows, **windows), verify=verify)
 
 
 def compose(options: DemoOptions, provider_count: int, samples: Samples) -> tuple[Job, Bundle]:
@@ -222,29 +157,3 @@ def check_samples(samples: Samples, provider_count: int) -> None:
 
 def _numbers(array: Array) -> str:
     return "numbers with a point" if array.dtype.kind == "f" else "whole numbers"
-
-
-def enter_cast(stage: Stage, cast: dict[str, list[Card | None]]) -> None:
-    """Lets everybody in. Where an aggregator cheats the honest stand by, so that the cheat is drawn for every seed."""
-    honest: dict[str, Callable[..., Role]] = {"provider": Provider, "validator": Validator, "aggregator": Aggregator}
-    for role, cards in cast.items():
-        crowded = role == "aggregator" and any(cards)
-        for card in cards:
-            stage.enter(role, card.load() if card else honest[role], enrol=card is not None or not crowded)
-
-
-def quote_of(made: Quote) -> dict[str, Any]:
-    """What a consumer is told before posting, as the report has it."""
-    whole = made.to_json()
-    return {
-        "cost": whole["cost"]["total"],
-        "price_ceiling": whole["prices"]["slot"],
-        "validator_fee": whole["prices"]["validator"],
-        "aggregator_fee": whole["prices"]["aggregator"],
-        "provider_stake": whole["stakes"]["provider"],
-        "validator_stake": whole["stakes"]["validator"],
-        "aggregator_stake": whole["stakes"]["aggregator"],
-        "verification_share": made.verification_share,
-        "detection_per_round": made.detection_per_round,
-        "detection_per_job": made.detection_per_job,
-    }

@@ -10,6 +10,7 @@ from typing import Any
 
 from assay.api.home import Home, Record
 from assay.api.money import POOLS, Till
+from assay.chain.equipment import find_curve, find_engine
 from assay.chain.rpc import Rpc
 from assay.protocol.errors import AssayError, Malformed
 from assay.store.database import Database
@@ -46,6 +47,7 @@ class Doctor:
         try:
             yield from self._guard("storage", self._storage)
             yield from self._guard("arithmetic", self._arithmetic)
+            yield from self._guard("engine", self._equipment)
             yield from self._guard("keys", self._keys)
             try:
                 record = self.home.record
@@ -117,6 +119,14 @@ class Doctor:
         else:
             fix = "this torch computes other bits: take another build; work done with it would be slashed"
             yield Check("arithmetic", "fail", f"wrong here: {', '.join(wrong) or 'float64 products'}", fix)
+
+    def _equipment(self) -> Iterator[Check]:
+        for name, found in (("engine", find_engine()), ("signatures", find_curve())):
+            if found.missing:
+                fix = f"results are the same; for speed, a Python for which {found.missing} has a wheel"
+                yield Check(name, "note", found.words, fix)
+            else:
+                yield Check(name, "ok", found.words)
 
     def _keys(self) -> Iterator[Check]:
         files = sorted(self.home.keys.glob("*.json")) if self.home.keys.is_dir() else []

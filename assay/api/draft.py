@@ -16,12 +16,13 @@ from torch import nn
 from assay.api.job import Job
 from assay.api.own_model import OwnModel, load_architecture
 from assay.chain.contracts.containers import Order
+from assay.market.fraud import propose
 from assay.market.quote import Quote
 from assay.market.quote import quote as quote_job
-from assay.protocol.errors import BadInput, Malformed, Refused, Unsupported
+from assay.protocol.errors import BadInput, BadKey, NotFinite, Refused, Unsupported
 from assay.protocol.order import Roots
-from assay.protocol.units import format_amount
-from assay.roles.assignment import Assignment, Document, admit, signature_of
+from assay.protocol.units import format_amount, parse_amount
+from assay.roles.assignment import Assignment, Document, admit, check_stop, signature_of
 from assay.roles.consumer import chain_order
 from assay.roles.pace import round_s
 from assay.roles.world import Compute
@@ -94,7 +95,8 @@ class Draft:
         """The job as a provider would have it."""
         state = list(self.bundle.state.values())
         size = self.job.train.batch_size
-        return Assignment(0, self.order, self.document, self.bundle, state, self.train, self.test, size)
+        metric = check_stop(self.job, self.bundle)
+        return Assignment(0, self.order, self.document, self.bundle, state, self.train, self.test, size, metric)
 
     def seconds(self, compute: Compute) -> dict[str, float]:
         """How long it takes on machines like this one, measured by two steps."""
@@ -110,9 +112,15 @@ class Draft:
             "deadline_s": float(self.quote.deadline_s),
         }
 
-    def to_json(self, compute: Compute, gas_price_wei: int | None = None) -> dict[str, Any]:
-        """The quote as plain values; nothing is spent."""
+    def to_json(self, compute: Compute, gas_price_wei: int | None = None, at_risk: str | None = None) -> dict[str, Any]:
+        """The quote as plain values; nothing is spent. `at_risk`: what a fraud would be worth, in whole tokens.
+
+        Errors: `BadInput` for what is no amount.
+        """
         made = self.quote.to_json()
+        if at_risk is not None:
+            gain, job = parse_amount(at_risk, self.token.decimals), self.job
+            made["fraud"] = propose(self.quote, gain, job.match.validators, job.samples_max).to_json()
         match = self.job.match
         gas = GAS_BASE + GAS_PER_PROVIDER * match.providers + GAS_PER_VALIDATOR * match.validators
         return {
@@ -143,7 +151,7 @@ def make_draft(
     if own is not None:
         job = own.settle(job)
     if job.match.providers > AGGREGATES:
-        raise BadInput(
+        raise BadKey(
             f"an aggregate takes at most {AGGREGATES} updates",
             hint=f"match.providers is {job.match.providers}: lower it",
             key="match.providers",
@@ -165,7 +173,7 @@ def _with_samples(job: Job, samples: Samples | None) -> tuple[Job, Samples]:
     try:
         found = _finite(load_source(source))
     except BadInput as error:
-        raise BadInput(error.message, hint=error.hint, key="data.source", **error.fields) from error
+        raise BadKey(error.message, hint=error.hint, key="data.source", **error.fields) from error
     # Strangers are told the folder's name and not where it lies.
     shown = f"folder:{Path(rest).name or 'data'}" if kind == "folder" else job.data.source
     return replace(job, data=replace(job.data, source=shown)), found
@@ -173,13 +181,13 @@ def _with_samples(job: Job, samples: Samples | None) -> tuple[Job, Samples]:
 
 def _finite(samples: Samples) -> Samples:
     if not samples.finite:
-        raise Malformed("the data has numbers that are not finite", hint="replace NaN and infinities before training")
+        raise NotFinite("the data has numbers that are not finite", hint="replace NaN and infinities before training")
     return samples
 
 
 def _captured(job: Job, find: Callable[[str], bytes] | None) -> Bundle:
     if find is None:
-        raise BadInput("captured programs lie on a network", hint="connect to one first", key="model.architecture")
+        raise BadKey("captured programs lie on a network", hint="connect to one first", key="model.architecture")
     return Bundle.from_bytes(find(job.model.architecture), Limits())
 
 
@@ -202,6 +210,7 @@ def _assemble(job: Job, own: OwnModel | None, bundle: Bundle, samples: Samples, 
     # As every provider will read it.
     Bundle.from_bytes(programs, Limits())
     try:
+        check_stop(job, bundle)
         admit(order, bundle, train, test)
     except Refused as error:
         raise BadInput(f"no provider would take this job: {error.message}", hint=error.hint or _fit(bundle)) from error

@@ -48,7 +48,7 @@ def gather(reader: Reader, job: int) -> Evidence:
     ledger = reader.world.ledger
     page = ledger.open_cursor().drain()
     emitted = [each for log in page.added if (each := ledger.decode(log)) is not None]
-    chosen = _of_job(emitted, job)
+    chosen = of_job(emitted, job)
     rounds: dict[tuple[int, int], RoundEvidence] = {}
     for each in chosen:
         if isinstance(each.event, RoundOpened | Committed):
@@ -70,7 +70,7 @@ def gather(reader: Reader, job: int) -> Evidence:
     )
 
 
-def _of_job(emitted: list[Emitted[Event]], job: int) -> list[Emitted[Event]]:
+def of_job(emitted: list[Emitted[Event]], job: int) -> list[Emitted[Event]]:
     """The events of all transactions in which a contract named the job, or a dispute in it."""
     disputes = {getattr(each.event, "dispute", None) for each in emitted if getattr(each.event, "job", None) == job}
     disputes.discard(None)
@@ -137,7 +137,7 @@ def blobs_of(reader: Reader, job: int, evidence: Evidence) -> Iterator[bytes]:
             wanted.append((cid_of_hash(slot.commitment.sealed_hash), assignment.update_signature.encoded_bytes))
     yield from _served(blobs, wanted)
     if reader.world.ledger.rounds.complete(job):
-        state = reader.state(job, reader.world.ledger.rounds.final_root(job))
+        state = reader.state(job, reader.world.ledger.rounds.final_state(job).root)
         if state is not None:
             yield signature.encode(state)
 

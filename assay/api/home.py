@@ -32,7 +32,7 @@ from assay.chain.rpc import Rpc
 from assay.chain.signer import KeySigner
 from assay.net.spool import SCHEMA as BOARD_SCHEMA
 from assay.net.spool import Spool
-from assay.protocol.errors import BadInput, Malformed, Unavailable
+from assay.protocol.errors import BadInput, Malformed, Unavailable, Unreachable, WrongChain
 from assay.protocol.plain import read_plain
 from assay.protocol.typed import Domain
 from assay.store.database import Database
@@ -204,13 +204,18 @@ class Home:
             raise Unavailable(f"the network in {self.path} is not running", hint=START_HINT)
         try:
             web3 = connect(record.operator if operator else record.url)
-        except Unavailable as error:
-            raise Unavailable(error.message, hint=START_HINT if record.served else error.hint) from None
+        except Unreachable as error:
+            error.hint = START_HINT if record.served else error.hint
+            raise
         chain_id = Rpc(web3).get_chain_id()
         if chain_id != record.chain_id:
             disconnect(web3)
-            hint = "another network took its port: assay down, then assay up" if record.served else "check the URL"
-            raise BadInput(f"the node is on chain {chain_id}, this home on {record.chain_id}", hint=hint)
+            hint = (
+                "another network took its port: assay down, then assay up"
+                if record.served
+                else "check the URL in network.json"
+            )
+            raise wrong_chain(chain_id, record.chain_id, hint)
         return web3
 
     def close(self) -> None:
@@ -327,6 +332,12 @@ class Home:
         changed = replace(record, **changes)
         self.keep(changed)
         return changed
+
+
+def wrong_chain(chain_id: int, expected: int, hint: str = "check the URL, or name another --home") -> WrongChain:
+    """The error of a home whose node is on another chain."""
+    words = f"the node is on chain {chain_id}, this home on {expected}"
+    return WrongChain(words, hint=hint, chain_id=chain_id, expected=expected)
 
 
 def local_time(at_s: int, now_s: int, wall_s: float | None = None) -> str:

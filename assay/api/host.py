@@ -18,11 +18,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from assay.api.home import CREW, GLANCE_S, ChainClock, Home, Record
+from assay.api.home import CREW, GLANCE_S, ChainClock, Home, Record, wrong_chain
 from assay.api.operator import TURNED_AWAY
 from assay.chain.connect import connect, disconnect
 from assay.chain.deploy import DEMO_LIMITS, Deployment, deploy, plan_system
 from assay.chain.embedded import EmbeddedChain
+from assay.chain.equipment import find_engine
 from assay.chain.faucet import find_faucet, price_gas
 from assay.chain.ground import DEPLOY_GAS, PARTY_GAS, WEALTH_WEI
 from assay.chain.keyfile import read_key
@@ -98,6 +99,7 @@ class Host:
                 hint="restore it from a copy, or begin anew with another --home",
             )
         chain = EmbeddedChain(CHAIN_ID, clock=clock, path=path)
+        note("Entered", step=f"the chain's engine: {find_engine(chain.engine.name).words}")
         os.chmod(path, 0o600)
         if known:
             clock.resume(chain.head.header.timestamp)
@@ -148,7 +150,7 @@ class Host:
         rpc = Rpc(web3)
         chain_id = rpc.get_chain_id()
         if record and record.chain_id != chain_id:
-            raise BadInput(f"the node is on chain {chain_id}, this home on {record.chain_id}", hint="check the URL")
+            raise wrong_chain(chain_id, record.chain_id)
         placed = record.deployment if record else None
         token = record.token if record else ""
         self.home.keep(Record(chain_id, url, "", os.getpid(), served=False, token=token, deployment=placed))

@@ -5,13 +5,13 @@ compares it with what was committed, `replay` goes from the initial state to the
 """
 
 import re
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from assay.api.client import Reader
 from assay.api.draft import Token
+from assay.api.home import local_time
 from assay.api.observer import Note, Observer
 from assay.chain.contracts.containers import RoundView
 from assay.chain.contracts.jobs import (
@@ -34,17 +34,17 @@ from assay.proof.verdict import Finding, Part, Place, Verdict, compared, honest
 from assay.protocol.commitment import bitmap_slots
 from assay.protocol.errors import BadInput, Unavailable
 from assay.protocol.phase import JobPhase, RoundPhase
+from assay.protocol.score import UNSCORED, score_plain
 from assay.roles.assignment import State
 from assay.roles.audit import audit_step
 from assay.roles.book import RoundName
 from assay.roles.evidence import Evidence
+from assay.roles.exam import score
 from assay.roles.party import Party
 from assay.roles.world import World
 from assay.work.segment import Plan
 from assay.work.state import state_root
 
-SOON_S = 600
-"""Deadlines nearer than this are shown with their seconds."""
 ADDRESS = re.compile(r"([0-9]{1,9})(?:/([0-9]{1,9})(?:/([0-9]{1,9})(?:/([0-9]{1,9}))?)?)?")
 
 
@@ -55,20 +55,24 @@ class Wait:
     text: str
     until_s: int | None = None
 
-    def words(self, now_s: int) -> str:
-        """One line for people: "waiting for 2 more providers (3/5), until 12:40"."""
+    def words(self, now_s: int, *, is_live: bool = True) -> str:
+        """One line for people: "waiting for 2 more providers (3/5), until 12:40".
+
+        Where time passes as it does here (`is_live`) the moment is this machine's, whatever the chain's clock shows;
+        where it is simulated the line says how much of it is left.
+        """
         if self.until_s is None:
             return f"waiting for {self.text}"
-        # The chain's clock need not be this machine's: what is shown is when it will be here.
-        form = "%H:%M:%S" if self.until_s - now_s < SOON_S else "%H:%M"
-        when = time.strftime(form, time.localtime(time.time() + self.until_s - now_s))
-        return f"waiting for {self.text}, {'since' if self.until_s <= now_s else 'until'} {when}"
+        left_s = self.until_s - now_s
+        if not is_live:
+            return f"waiting for {self.text}, " + (f"{left_s} s of simulated time left" if left_s > 0 else "overdue")
+        return f"waiting for {self.text}, {'since' if left_s <= 0 else 'until'} {local_time(self.until_s, now_s)}"
 
 
 class Watcher(Observer):
-    """The story of one job as it happens. `roles` by address name who is who."""
+    """The story of one job as it happens. `is_live`: the chain's time passes as it does here."""
 
-    def __init__(self, world: World, token: Token, job: int, note: Note) -> None:
+    def __init__(self, world: World, token: Token, job: int, note: Note, *, is_live: bool = True) -> None:
         names = {world.address: "you"}
         super().__init__(world, token.address, token.decimals, names, note)
         self.job, self.token = job, token
@@ -78,6 +82,7 @@ class Watcher(Observer):
         self.enlisted: set[str] = set()
         self.credited = self.refunded = 0
         self.minted: Minted | None = None
+        self.is_live = is_live
 
     def enter(self, event: Event) -> None:
         """Tells the story of one event of this job; other jobs' are none of it."""
@@ -208,6 +213,7 @@ class Watcher(Observer):
             "consumer": view.consumer,
             "complete": complete,
             "ended": view.ended,
+            "score": self.score(),
             "rounds": {"ordered": order.rounds, "done": sum(story.accepted > 0 for story in final)},
             "accuracy": mark.accuracy if mark else None,
             "loss": next((story.loss for story in reversed(final) if story.loss is not None), None),
@@ -217,8 +223,13 @@ class Watcher(Observer):
             "model": self.minted.token if self.minted else None,
             "state_root": self.minted.state_root.hex() if self.minted else None,
             "found_out": {self.name(account): self.evidence(account) for account in self.found},
-            "waiting_for": wait.words(self.world.clock()) if wait else None,
+            "waiting_for": wait.words(self.world.clock(), is_live=self.is_live) if wait else None,
         }
+
+    def score(self) -> dict[str, object] | None:
+        """What the last final round was signed to be worth."""
+        found = self.world.ledger.rounds.final_state(self.job).score
+        return None if found == UNSCORED else score_plain(self.assignment(self.job).metric, found)
 
 
 def _more(done: int, wanted: int, what: str) -> str:
@@ -356,8 +367,15 @@ class Auditor:
         updates = [each.update for each in opened if each is not None and each.update is not None]
         if start is None or len(updates) < len(opened):
             return Verdict(Finding.NOT_SERVED, place, reason="an update or the start is not here")
-        program = self.party.world.compute.runner(assignment.bundle.aggregate[len(updates)])
-        return check_aggregate(program, start, updates, view.end_root)
+        compute = self.party.world.compute
+        program = compute.runner(assignment.bundle.aggregate[len(updates)])
+        verdict = check_aggregate(program, start, updates, view.end_root)
+        end = self.party.state(name[0], view.end_root) if verdict.honest else None
+        if end is None or view.score == UNSCORED:
+            return verdict
+        found = score(compute, assignment, end)
+        words = f"the end state scores {found}, not {view.score}"
+        return verdict if found == view.score else Verdict(Finding.DIFFERS, place, reason=words)
 
 
 def replay(reader: Reader, job: int, on_round: Callable[[dict[str, Any]], None] = lambda _: None) -> Verdict:
@@ -388,6 +406,6 @@ def replay(reader: Reader, job: int, on_round: Callable[[dict[str, Any]], None] 
         assignment.keep(root, state)
     if state_root(state) == assignment.order.state_root:
         raise BadInput(f"no round of job {job} came to an end", hint=f"see why: assay watch {job} --once")
-    final = ledger.rounds.final_root(job) if ledger.rounds.complete(job) else state_root(state)
+    final = ledger.rounds.final_state(job).root if ledger.rounds.complete(job) else state_root(state)
     found = compared(place, state_root(state), final, "the final state is another")
     return honest(place, state_root(state)) if found.honest else found

@@ -1,7 +1,9 @@
 """A job file on disk: read with limits, and remembering its folder, from which the paths in it are meant."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from assay.protocol import job as protocol
 from assay.protocol.errors import BadInput, Refused
@@ -16,14 +18,24 @@ class Job(protocol.Job):
     folder: Path = Path()
 
     @classmethod
-    def load(cls, path: Path | str) -> "Job":
-        """The job in a TOML file. Errors: `BadInput` with the field, what it may hold and a fix; `Refused`."""
+    def load(cls, path: Path | str, changes: Mapping[str, Any] | None = None) -> "Job":
+        """The job in a TOML file, with other values for keys like `train.rounds` where `changes` has them.
+
+        Errors: `BadInput` with the field, what it may hold and a fix; `Refused`.
+        """
         path = Path(path)
         try:
-            job = cls.parse(read_text(path))
+            tables = protocol.read_toml(read_text(path))
+            for key, value in (changes or {}).items():
+                section, _, name = key.partition(".")
+                table = tables.setdefault(section, {})
+                if isinstance(table, dict):
+                    table[name] = value
+            job = cls.from_tables(tables)
         except (BadInput, Refused) as error:
             error.fields.setdefault("file", str(path))
             raise
+        assert isinstance(job, cls)
         return replace(job, folder=path.parent)
 
     @classmethod

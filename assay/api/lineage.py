@@ -9,6 +9,8 @@ README.md           the model card
 
 import json
 import os
+import zipfile
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -20,11 +22,23 @@ from assay.api.client import Client
 from assay.api.model import Model, Predictor
 from assay.chain.contracts.models import Models
 from assay.protocol.commitment import bitmap_slots
-from assay.protocol.errors import AssayError, BadInput, LimitExceeded, Malformed, Refused
+from assay.protocol.errors import (
+    AssayError,
+    BadInput,
+    LimitExceeded,
+    Malformed,
+    NotFinite,
+    Refused,
+    Truncated,
+    UnreadableData,
+)
 from assay.protocol.job import Job
 from assay.protocol.plain import read_plain
+from assay.protocol.score import UNSCORED, score_plain
 from assay.roles.assignment import BUNDLE_MAX_BYTES, DOCUMENT_MAX_BYTES, Document, signature_of
+from assay.store.pickles import check_no_pickle
 from assay.store.port import cid_of_hash
+from assay.store.sources import read_header
 from assay.work.program import Bundle, Limits
 from assay.work.state import SIZE_MAX_BYTES, state_root
 
@@ -43,7 +57,7 @@ def describe(client: Client, model: Model) -> dict[str, Any]:
     view, mark = ledger.jobs.view_of(model.job), model.mark(client.world.compute)
     token = ledger.open(Models).token_of(model.job)
     rounds = []
-    for index in range(assignment.order.rounds):
+    for index in range(ledger.rounds.progress(model.job).first_open):
         name = (model.job, ledger.rounds.generation_of(model.job, index), index)
         each = ledger.rounds.view_of(*name)
         rounds.append(
@@ -75,6 +89,7 @@ def describe(client: Client, model: Model) -> dict[str, Any]:
         "providers": list(ledger.jobs.providers_of(model.job)),
         "validators": list(ledger.jobs.validators_of(model.job)),
         "samples": {"trained_on": assignment.train.count, "held_out": assignment.test.count},
+        "score": score_plain(assignment.metric, ledger.rounds.final_state(model.job).score),
         "accuracy": mark.accuracy,
         "loss": mark.loss,
         "rounds": rounds,
@@ -98,8 +113,9 @@ and could be re-executed by anybody, bit for bit; `lineage.json` has the roots.
 | loss | {lineage["loss"]:.4f} on the same |
 | trained on | `{job["data"]["source"]}`, {lineage["samples"]["trained_on"]:,} samples |
 | architecture | `{job["model"]["architecture"]}`, {count:,} numbers |
-| training | {train["rounds"]} rounds of {train["steps"]} steps, batches of {train["batch_size"]}, \
-{train["optimizer"]["name"]}, {job["match"]["providers"]} providers |
+| signed by a quorum | {_score_words(lineage["score"])} |
+| training | {len(lineage["rounds"])} of {train["rounds"]} rounds of {train["steps"]} steps, \
+batches of {train["batch_size"]}, {train["optimizer"]["name"]}, {job["match"]["providers"]} providers |
 | arithmetic | {lineage["arithmetic"]}: the same bits on every machine |
 | state | `{lineage["state_root"]}` |
 
@@ -121,6 +137,10 @@ weights = load_file("model.safetensors")
 |---|---|---|
 {rows}
 """
+
+
+def _score_words(score: dict[str, Any] | None) -> str:
+    return "nothing of it" if score is None else f"{score['metric']} {score['value']:.6g} on the held-out samples"
 
 
 def write_model(client: Client, model: Model, folder: Path) -> list[Path]:
@@ -175,11 +195,17 @@ def read_folder(folder: Path) -> tuple[Predictor, dict[str, Any]]:
 
 
 def _read(path: Path, size_max_bytes: int) -> bytes:
+    hint = "fetch a model with: assay fetch JOB"
+    if not path.is_file():
+        raise BadInput(f"there is no file {path}", hint=hint)
     try:
+        check_no_pickle(path)
         with path.open("rb") as file:
             content = file.read(size_max_bytes + 1)
+    except zipfile.BadZipFile as error:
+        raise Malformed(f"{path.name} is a damaged archive", hint=hint) from error
     except OSError as error:
-        raise BadInput(f"cannot read {path}: {error.strerror}", hint="fetch a model with: assay fetch JOB") from error
+        raise BadInput(f"cannot read {path}: {error.strerror}", hint=hint) from error
     if len(content) > size_max_bytes:
         raise LimitExceeded(f"{path.name} is too large", limit=size_max_bytes, actual=path.stat().st_size)
     return content
@@ -187,22 +213,34 @@ def _read(path: Path, size_max_bytes: int) -> bytes:
 
 def read_input(path: Path) -> np.ndarray[Any, Any]:
     """Inputs from a .npy file: numbers, the first axis counts the samples. Nothing is unpickled, and no more is read
-    than the file holds. Errors: `BadInput`, `Malformed`, `LimitExceeded`."""
+    than the file holds. Errors: `BadInput`, `UnreadableData`, `Pickled`, `NotFinite`, `LimitExceeded`."""
     if not path.is_file():
         raise BadInput(f"there is no file {path}", hint="write one with numpy.save(path, x)")
     size_bytes = path.stat().st_size
     if size_bytes > INPUT_MAX_BYTES:
         raise LimitExceeded(f"{path.name} is too large", limit=INPUT_MAX_BYTES, actual=size_bytes)
     try:
+        check_no_pickle(path)
+        with path.open("rb") as file:
+            shape, dtype = read_header(file, path.name)
+            claimed_bytes = file.tell() + prod(shape) * dtype.itemsize
+        if claimed_bytes != size_bytes:
+            # numpy would reckon in 64 bits, and with an overflow map something else.
+            raise Truncated(
+                f"{path.name} says that it has {claimed_bytes} bytes and has {size_bytes}",
+                hint="write it with numpy.save",
+                expected=claimed_bytes,
+                actual=size_bytes,
+            )
         array: np.ndarray[Any, Any] = np.load(path, mmap_mode="r", allow_pickle=False)
         if not isinstance(array, np.ndarray) or array.dtype.kind not in "fiub" or array.ndim < 1:
             raise ValueError("it is not an array of numbers")
         numbers = np.ascontiguousarray(array.astype("<i8" if array.dtype.kind != "f" else "<f4"))
-    except (ValueError, OSError, EOFError, SyntaxError, TypeError, OverflowError) as error:
+    except (ValueError, OSError, EOFError, SyntaxError, TypeError, OverflowError, zipfile.BadZipFile) as error:
         words = str(error).splitlines()[0][:120] if str(error) else type(error).__name__
-        raise Malformed(f"{path.name} cannot be read as .npy: {words}", hint="write it with numpy.save") from error
+        raise UnreadableData(f"{path.name} cannot be read as .npy: {words}", hint="write it with numpy.save") from error
     if numbers.dtype.kind == "f" and not np.isfinite(numbers).all():
-        raise Malformed(f"{path.name} has numbers that are not finite", hint="replace NaN and infinities")
+        raise NotFinite(f"{path.name} has numbers that are not finite", hint="replace NaN and infinities")
     return numbers
 
 
@@ -221,6 +259,7 @@ def list_models(client: Client) -> list[dict[str, Any]]:
                 "name": _job_name(client, lineage.document),
                 "owner": models.owner_of(token),
                 "rounds": lineage.rounds,
+                "score": None if lineage.score == UNSCORED else lineage.score,
                 "arithmetic": lineage.profile.rstrip(b"\0").decode("ascii", "replace"),
                 "state_root": lineage.state_root.hex(),
                 "minted_at": lineage.minted_at,

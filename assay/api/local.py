@@ -10,12 +10,12 @@ from secrets import token_bytes
 import torch
 
 from assay.api.client import Client
+from assay.api.crew import CrewProvider
 from assay.api.draft import Token
 from assay.chain.contracts.containers import Order
 from assay.protocol.errors import Unavailable
 from assay.roles.aggregator import Aggregator
 from assay.roles.network import AGGREGATOR, PATIENT_BLOCKS, VALIDATOR, Network
-from assay.roles.provider import Provider
 from assay.roles.validator import Validator
 from assay.roles.wake import IDLE, Wake
 from assay.roles.world import World
@@ -25,16 +25,9 @@ STUCK_MAX = 1_000
 WEALTH = 10**12
 """Units of the test stablecoin that each party starts with: a million."""
 STAKE = 10**11
+BID_SHARE = 0.9
+"""Of the price that a job offers at most."""
 STANDARD = {"provider": 4, "validator": 5, "aggregator": 2}
-
-
-class EagerProvider(Provider):
-    """Bids a tenth below whatever ceiling a job has."""
-
-    def bid(self, job: int) -> Wake:
-        """As a provider does, at its own price for this job."""
-        self.price = max(1, self.clerk.order(job).price_ceiling * 9 // 10)
-        return super().bid(job)
 
 
 class LocalNetwork:
@@ -57,7 +50,7 @@ class LocalNetwork:
 
     def man(self, wanted: dict[str, int]) -> None:
         """Lets parties in until there are as many as wanted of each role."""
-        kinds = {"provider": EagerProvider, "validator": Validator, "aggregator": Aggregator}
+        kinds = {"validator": Validator, "aggregator": Aggregator}
         pools = {"provider": None, "validator": VALIDATOR, "aggregator": AGGREGATOR}
         for role, count in wanted.items():
             while self._crew[role] < count:
@@ -65,7 +58,9 @@ class LocalNetwork:
                 name = f"{role}-{self._crew[role]}"
                 world = self.network.world(name, WEALTH)
                 self.network.stake(world, STAKE, pools[role])
-                self.network.parties[name] = kinds[role](world, 1) if role == "provider" else kinds[role](world)
+                self.network.parties[name] = (
+                    CrewProvider(world, BID_SHARE) if role == "provider" else kinds[role](world)
+                )
 
     def man_for(self, order: Order) -> None:
         """Enough parties for an order, and one validator to spare."""
@@ -78,7 +73,7 @@ class LocalNetwork:
         def open_world() -> World:
             return replace(world, peers=self.network.board.peers(world.address))
 
-        return Client(open_world, self.token, self.pass_time, self.man_for)
+        return Client(open_world, self.token, self.pass_time, self.man_for, is_live=False)
 
     def pass_time(self, wake: Wake = IDLE) -> None:
         """A turn for everybody; when nobody acts a block, and at last the next deadline."""

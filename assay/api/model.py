@@ -115,7 +115,7 @@ class Predictor(nn.Module):
 def load_model(client: Client, job: int) -> Model:
     """The model that a complete job made, verified against its final root. Errors: `Unavailable`, `Malformed`."""
     client.reader.hear()
-    final = client.world.ledger.rounds.final_root(job)
+    final = client.world.ledger.rounds.final_state(job).root
     state = client.reader.state(job, final)
     if state is None:
         raise Unavailable(

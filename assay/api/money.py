@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from assay.chain.contracts.test_stablecoin import TestStablecoin
 from assay.chain.ledger import Ledger
 from assay.chain.rpc import Rpc
-from assay.protocol.errors import BadInput, Refused, Reverted
+from assay.protocol.errors import BadInput, Insufficient, Refused, Reverted
 from assay.protocol.units import format_amount
 
 POOLS = {"validator": 0, "aggregator": 1}
@@ -70,12 +70,14 @@ class Till:
     # stakes
 
     def stake(self, amount: int) -> None:
-        """Puts money at stake, out of the vault first and then out of the wallet. Errors: `BadInput`."""
+        """Puts money at stake, out of the vault first and then out of the wallet. Errors: `Insufficient`."""
         held = self.look()
         if held.wallet + held.free < amount:
-            raise BadInput(
+            raise Insufficient(
                 f"the account holds {self.words(held.wallet + held.free)}, {self.words(amount)} are to be staked",
                 hint="stake less, or get more: assay faucet",
+                needed=format_amount(amount, self.decimals),
+                held=format_amount(held.wallet + held.free, self.decimals),
             )
         missing = amount - held.free
         if missing > 0:

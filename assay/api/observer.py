@@ -174,6 +174,8 @@ class Observer(Party):
                 self._leave_out(event)
             case Aggregated():
                 self._measure((event.job, event.generation, event.round), event.end_root)
+                if event.score >= self.clerk.order(event.job).stop_score:
+                    self.step(f"round {event.round} is as good as the job asks for: it is the last")
             case Voided():
                 self._void(event)
             case Finalised():

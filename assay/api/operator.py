@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from assay.api.home import Home
-from assay.protocol.errors import AssayError, BadInput, Malformed, Refused, Unavailable
+from assay.protocol.errors import AssayError, Malformed, Unavailable, error_tree
 from assay.protocol.plain import read_plain
 
 START_S, STOP_S = 300.0, 60.0
@@ -105,7 +105,7 @@ def _failure(home: Home, code: int) -> AssayError:
         return Unavailable("another process is bringing this network up", hint="assay status")
     for line in read_log(home):
         if line.get("event") == "Failed":
-            kinds = {kind.code: kind for kind in (BadInput, Malformed, Refused, Unavailable)}
+            kinds = {kind.code: kind for kind in error_tree()}
             kind = kinds.get(str(line.get("error")), Unavailable)
             return kind(str(line.get("message")), hint=str(line.get("hint") or hint))
     return Unavailable(f"the network's process ended with code {code}", hint=hint)

@@ -5,11 +5,12 @@ on the machine of whoever posts, and nowhere else: what is published is the capt
 """
 
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from importlib import import_module
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
-from types import ModuleType
+from types import FunctionType, ModuleType
 from typing import Any
 
 import torch
@@ -19,9 +20,10 @@ from torch import Tensor, nn
 from assay.aggregate.rules import get_rule
 from assay.api.job import Job
 from assay.protocol import keys
-from assay.protocol.errors import AssayError, BadInput, Unsupported
+from assay.protocol.errors import AssayError, BadInput, BadKey, Unsupported
 from assay.protocol.sections import Optimizer
 from assay.store.samples import Samples
+from assay.work.capture import Loss
 from assay.work.capture import capture as capture_programs
 from assay.work.program import Bundle
 
@@ -34,16 +36,22 @@ LOSS_KINDS: dict[type[nn.Module], tuple[str, dict[str, object]]] = {
     nn.MSELoss: ("mse", {"reduction": "mean"}),
 }
 """Losses that a job file can name, and the settings with which they are those."""
+WRAP = "def loss(output, y): return torch.nn.functional.cross_entropy(output, y"
+"""How a loss with settings of its own is written, but for them."""
 
 
 @dataclass
 class OwnModel:
-    """A module and how it is trained: `loss` by name, `optimizer` as a job file has it; None where the job says."""
+    """A module and how it is trained: `loss` by name, `optimizer` as a job file has it; None where the job says.
+
+    `function` is the loss itself where it is the user's own.
+    """
 
     module: nn.Module
     loss: str | None = None
     optimizer: dict[str, Any] | None = None
     name: str = ""
+    function: Loss | None = None
 
     def settle(self, job: Job) -> Job:
         """The job with this model's name, loss and optimizer in it."""
@@ -65,10 +73,13 @@ class OwnModel:
         y = torch.zeros((size, *samples.y.shape[1:]), dtype=torch.from_numpy(samples.y[:1]).dtype)
         optimizer = keys.write_section(job.train.optimizer)
         rule = get_rule(job.aggregate.rule, job.aggregate.byzantine_max)
+        loss = self.function or (load_loss(job) if ":" in job.model.loss else job.model.loss)
         try:
+            if callable(loss):
+                check_loss(loss, self.module(x), y)
             return capture_programs(
                 self.module,
-                job.model.loss,
+                loss,
                 optimizer,
                 x,
                 y,
@@ -84,7 +95,7 @@ class OwnModel:
         except (RuntimeError, TypeError, ValueError, IndexError) as error:
             # The user's own code met a batch that it was not written for: their error, with their words.
             words = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-            raise BadInput(
+            raise BadKey(
                 f"the model does not take this data: {words}",
                 hint=f"a batch has x {list(x.shape)} {_name(x)} and y {list(y.shape)} {_name(y)}",
                 key="model.architecture",
@@ -100,36 +111,68 @@ def capture(
 ) -> OwnModel:
     """A module with the loss and optimizer that it is trained with, as PyTorch has them or as a job file names them.
 
-    `loss`: "cross_entropy", "mse", their functions or modules. `optimizer`: SGD, Adam or AdamW of `torch.optim`, or a
+    `loss`: "cross_entropy", "mse", their functions or modules, or a function of yours: (output, y) to the mean over a
+    batch. `optimizer`: SGD, Adam or AdamW of `torch.optim`, or a
     table like `{"name": "sgd", "lr": 0.1}`. What is left out the job file says. With a batch `x`, `y` the programs are
     captured once here, so that an operator without an exact form is refused at once. Errors: `Unsupported`, `BadInput`.
     """
     if not isinstance(model, nn.Module):
         raise BadInput(f"{type(model).__name__} is not an nn.Module", hint="give the model itself, not its class")
     kind = type(model)
-    own = OwnModel(model, read_loss(loss), read_optimizer(optimizer), f"{_plain(kind.__module__)}:{kind.__name__}")
+    name, function = read_loss(loss)
+    place = f"{_plain(kind.__module__)}:{kind.__name__}"
+    own = OwnModel(model, name, read_optimizer(optimizer), place, function)
     if x is not None and y is not None:
         chosen = own.optimizer or {"name": "sgd", "lr": 0.1}
-        capture_programs(model, own.loss or "cross_entropy", chosen, x, y, counts=(1,))
+        if function is not None:
+            check_loss(function, model(x), y)
+        capture_programs(model, function or own.loss or "cross_entropy", chosen, x, y, counts=(1,))
     return own
 
 
-def read_loss(loss: object) -> str | None:
-    """A loss's name in a job file. Errors: `Unsupported` for one that has none."""
+def read_loss(loss: object) -> tuple[str | None, Loss | None]:
+    """A loss's name in a job file, and the loss itself where it is the user's own. Errors: `Unsupported`."""
     if loss is None or (isinstance(loss, str) and loss in LOSSES.values()):
-        return loss if loss is None else str(loss)
+        return (None if loss is None else str(loss)), None
     if isinstance(loss, nn.Module) and type(loss) in LOSS_KINDS:
         name, settings = LOSS_KINDS[type(loss)]
         odd = [key for key, value in settings.items() if getattr(loss, key, value) != value]
         if not odd:
-            return name
-        raise Unsupported(f"{type(loss).__name__} with {odd[0]} has no name in a job file", hint=f"leave out {odd[0]}")
-    if callable(loss) and loss in LOSSES:
-        return LOSSES[loss]
+            return name, None
+        raise Unsupported(
+            f"{type(loss).__name__} with {odd[0]} has no name in a job file", hint=f"{WRAP}, {odd[0]}=...)"
+        )
+    if isinstance(loss, FunctionType):
+        if loss in LOSSES:
+            return LOSSES[loss], None
+        if loss.__name__.isidentifier():
+            return f"{_plain(loss.__module__)}:{loss.__name__}", loss
     raise Unsupported(
         f"the loss {getattr(loss, '__name__', type(loss).__name__)!r} has no name in a job file",
-        hint=f"use one of {', '.join(LOSSES.values())}",
+        hint=f"use one of {', '.join(LOSSES.values())}, or a function: {WRAP})",
     )
+
+
+def load_loss(job: Job) -> Loss:
+    """The loss that a job file names as module:function. Errors: `BadKey`."""
+    found = _find(job.model.loss, job.folder, "model.loss")
+    if isinstance(found, type):
+        raise BadKey(f"{job.model.loss} is a class", hint=f"name a function: {WRAP})", key="model.loss")
+    return found
+
+
+def check_loss(loss: Loss, output: Tensor, y: Tensor) -> None:
+    """That a user's loss gives one number. Errors: `BadKey` with their own error where it raises one."""
+    try:
+        with torch.no_grad():
+            given = loss(output, y)
+    except AssayError:
+        raise
+    except Exception as error:
+        raise _theirs(error, "the loss does not take this batch", "model.loss") from error
+    if not isinstance(given, Tensor) or given.shape != () or not given.is_floating_point():
+        what = f"{_name(given)} of shape {list(given.shape)}" if isinstance(given, Tensor) else type(given).__name__
+        raise BadKey(f"the loss gives {what}, not one number", hint="return the mean over the batch", key="model.loss")
 
 
 def read_optimizer(optimizer: object) -> dict[str, Any] | None:
@@ -165,28 +208,33 @@ def _refuse_settings(kind: type, group: dict[str, Any], plain: dict[str, object]
 
 def load_architecture(job: Job) -> OwnModel:
     """The model that a job file names, made by its function or class. Errors: `BadInput` with the user's own error."""
-    module_name, _, name = job.model.architecture.partition(":")
-    module = _import(module_name, job.folder)
-    factory = getattr(module, name, None)
-    if not callable(factory):
-        known = sorted(each for each, value in vars(module).items() if callable(value) and not each.startswith("_"))
-        raise BadInput(
-            f"{module_name} has no {name}", hint=keys.nearest(name, known or ["nothing"]), key="model.architecture"
-        )
+    place = job.model.architecture
+    factory = _find(place, job.folder, "model.architecture")
     try:
         made = factory(**dict(job.model.options))
     except Exception as error:
-        raise _theirs(error, f"{module_name}:{name} cannot be made", "model.options") from error
+        raise _theirs(error, f"{place} cannot be made", "model.options") from error
     if not isinstance(made, nn.Module):
-        raise BadInput(
-            f"{module_name}:{name} gives {type(made).__name__}, not an nn.Module",
+        raise BadKey(
+            f"{place} gives {type(made).__name__}, not an nn.Module",
             hint="name a class, or a function that returns a module",
             key="model.architecture",
         )
     return OwnModel(made)
 
 
-def _import(name: str, folder: Path) -> ModuleType:
+def _find(place: str, folder: Path, key: str) -> Callable[..., Any]:
+    """What `module:name` is, in a file of the job's folder or an installed module. Errors: `BadKey`."""
+    module_name, _, name = place.partition(":")
+    module = _import(module_name, folder, key)
+    found = getattr(module, name, None)
+    if not callable(found):
+        known = sorted(each for each, value in vars(module).items() if callable(value) and not each.startswith("_"))
+        raise BadKey(f"{module_name} has no {name}", hint=keys.nearest(name, known or ["nothing"]), key=key)
+    return found  # type: ignore[no-any-return]
+
+
+def _import(name: str, folder: Path, key: str) -> ModuleType:
     path = folder.joinpath(*name.split(".")).with_suffix(".py")
     try:
         if not path.is_file():
@@ -205,14 +253,14 @@ def _import(name: str, folder: Path) -> ModuleType:
         return module
     except ModuleNotFoundError as error:
         if error.name is not None and name.split(".")[0] == error.name.split(".")[0]:
-            raise BadInput(
+            raise BadKey(
                 f"there is no module {name}, neither {path} nor installed",
                 hint="put the Python file beside the job file",
-                key="model.architecture",
+                key=key,
             ) from error
-        raise _theirs(error, f"{path.name} cannot be imported", "model.architecture") from error
+        raise _theirs(error, f"{path.name} cannot be imported", key) from error
     except Exception as error:
-        raise _theirs(error, f"{path.name} cannot be imported", "model.architecture") from error
+        raise _theirs(error, f"{path.name} cannot be imported", key) from error
 
 
 def _theirs(error: Exception, what: str, key: str) -> BadInput:
@@ -224,7 +272,7 @@ def _theirs(error: Exception, what: str, key: str) -> BadInput:
             place = f" at {path.name}:{trace.tb_lineno}"
         trace = trace.tb_next
     words = f"{type(error).__name__}: {error}".splitlines()[0][:200]
-    return BadInput(f"{what}{place}: {words}", hint="mend it, or give other model.options", key=key)
+    return BadKey(f"{what}{place}: {words}", hint="mend it, or give other model.options", key=key)
 
 
 def _name(tensor: Tensor) -> str:

@@ -9,6 +9,7 @@ from assay.architectures import load_shipped
 from assay.exact.values import TORCH_DTYPES, Value
 from assay.protocol.errors import AssayError
 from assay.protocol.phase import JobPhase
+from assay.protocol.score import NEVER
 from assay.roles.assignment import fetch_assignment
 from assay.roles.clerk import Clerk
 from assay.roles.pace import MARGIN, round_s
@@ -33,6 +34,8 @@ class Prospect:
     stake: int = 0
     bond: int = 0
     refusal: str = ""
+    ends: str = ""
+    """What may end it before its last round, for people."""
 
     @property
     def fits(self) -> bool:
@@ -73,6 +76,7 @@ def prospects(world: World, price: int, limits: Limits | None = None) -> list[Pr
                 order.provider_stake,
                 2 * order.price_ceiling,
                 "" if price <= order.price_ceiling else "it offers less than your price",
+                "" if order.stop_score == NEVER else "; fewer where the model is good enough earlier",
             )
         )
     return found

@@ -7,11 +7,13 @@ from typing import cast
 from assay.api.bundle import BundleBlobs, Evidence
 from assay.api.verify import Finding, Verifier
 from assay.chain.contracts.jobs import Drawn
-from assay.chain.contracts.rounds import Finalised, Included
+from assay.chain.contracts.rounds import Aggregated, Finalised, Included
 from assay.proof.recompute import audit_slot, check_update, summary
 from assay.proof.verdict import Verdict
 from assay.protocol.commitment import bitmap_slots
+from assay.protocol.score import is_due
 from assay.roles.assignment import State, fetch_assignment
+from assay.roles.exam import score
 from assay.roles.world import Compute, World
 from assay.store.port import Blobs, cid_of_hash
 from assay.work.interpret import Fault
@@ -65,6 +67,13 @@ def reexecute(evidence: Evidence, blobs: BundleBlobs, compute: Compute) -> Itera
         end = compute.runner(program).run([*state, *(tensor for update in updates for tensor in update)])
         reached = not isinstance(end, Fault) and state_root(end) == final.end_root
         finding.check(reached, "the aggregate is another")
+        aggregated = verifier.by_round(Aggregated).get(name)
+        if (
+            not isinstance(end, Fault)
+            and aggregated is not None
+            and is_due(order.stop_score, final.round, order.rounds)
+        ):
+            finding.check(score(compute, assignment, end) == aggregated.score, "the score is another")
         yield finding
         if isinstance(end, Fault) or not reached:
             return

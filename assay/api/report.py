@@ -320,6 +320,12 @@ def _ledger(report: Report) -> Html:
     )
 
 
+def _signed(score: Any) -> list[Html]:
+    if not isinstance(score, dict):
+        return []
+    return [tag("dt", "signed by a quorum"), tag("dd", f"{score.get('metric')} {score.get('value')}")]
+
+
 def _model(report: Report) -> Html:
     model, audit = report["model"], report["audit"]
     honest = audit["honest"]
@@ -334,6 +340,7 @@ def _model(report: Report) -> Html:
             tag("dd", model["token_id"]),
             tag("dt", "weights"),
             tag("dd", tag("code", model["state_root"])),
+            *_signed(model.get("score")),
             tag("dt", "program"),
             tag("dd", tag("code", model["program_root"])),
             tag("dt", "one step audited"),

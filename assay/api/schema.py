@@ -132,6 +132,7 @@ REPORT: dict[str, Any] = {
     "model": {
         "token_id": ("any", "In the registry."),
         "state_root": ("text", "Of the trained weights."),
+        "score?": ("any", "What a quorum has signed it to be worth: metric, value, millionths."),
         "program_root": ("text", "Of the training step."),
     },
     "answer": ("any", "Of the registered model, to one held-out sample."),

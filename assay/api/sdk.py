@@ -22,8 +22,9 @@ from assay.api.job import Job
 from assay.api.model import Model, load_model
 from assay.api.own_model import OwnModel, load_architecture
 from assay.proof.verdict import Verdict
-from assay.protocol.errors import AssayError, BadInput, Refused, Unavailable
+from assay.protocol.errors import AssayError, AtFault, BadInput, Unavailable
 from assay.protocol.phase import JobPhase
+from assay.roles.exam import SCALE
 
 BLOB_MAX_BYTES = 64 << 20
 HOME, ACCOUNT = ".assay", "me"
@@ -78,11 +79,21 @@ class Network:
 
         return make_draft(job, model, read_samples(data), token=self.client.token, find=find)
 
-    def quote(self, job: Job, model: OwnModel | nn.Module | None = None, data: object = None) -> dict[str, Any]:
-        """Price, seconds, gas, cost of verification, detection, stakes. Nothing is spent."""
+    def quote(
+        self,
+        job: Job,
+        model: OwnModel | nn.Module | None = None,
+        data: object = None,
+        *,
+        at_risk: str | None = None,
+    ) -> dict[str, Any]:
+        """Price, seconds, gas, cost of verification, detection, stakes. Nothing is spent.
+
+        With `at_risk`, what a fraud would be worth in whole tokens, also the scheme that makes it not pay.
+        """
         draft = self.draft(job, model, data)
         self.client.check(draft)
-        return draft.to_json(self.client.world.compute, self.client.gas_price_wei())
+        return draft.to_json(self.client.world.compute, self.client.gas_price_wei(), at_risk)
 
     def post(
         self, job: Job, model: OwnModel | nn.Module | None = None, data: object = None, *, again: bool = False
@@ -114,7 +125,7 @@ class PostedJob:
         self.net, self.number, self.own = net, number, own
         self._notes: list[dict[str, Any]] = []
         client = net.client
-        self._watcher = Watcher(client.open_world(), client.token, number, self._notes.append)
+        self._watcher = Watcher(client.open_world(), client.token, number, self._notes.append, is_live=client.is_live)
 
     def __repr__(self) -> str:
         return f"<job {self.number}: {self.status()['phase']}>"
@@ -139,15 +150,17 @@ class PostedJob:
         wait: Wait | None = None
         while True:
             wake = client.push(self.number)
+            # Asked first, so that what ends it is heard.
+            is_over = client.over(self.number)
             self._watcher.tick()
             while told < len(self._notes):
                 yield JobEvent(self._notes[told])
                 told += 1
-            if client.over(self.number):
+            if is_over:
                 break
             waiting = self._watcher.waiting()
             if waiting is not None and waiting != wait:
-                yield JobEvent({"kind": "wait", "text": waiting.words(client.world.clock())})
+                yield JobEvent({"kind": "wait", "text": waiting.words(client.world.clock(), is_live=client.is_live)})
             wait = waiting
             client.pass_time(wake)
         yield JobEvent({"kind": "done", "text": f"job {self.number} is over"})
@@ -160,7 +173,7 @@ class PostedJob:
         return self
 
     def check_complete(self) -> None:
-        """Errors: `Unavailable` while it runs or when it was cancelled; `Refused` when it was itself at fault."""
+        """Errors: `Unavailable` while it runs or when it was cancelled; `AtFault` when it was itself at fault."""
         view = self.net.client.view(self.number)
         watch = f"watch it with: assay watch {self.number}"
         if view.phase == JobPhase.CANCELLED:
@@ -168,8 +181,10 @@ class PostedJob:
                 f"job {self.number} was cancelled", hint="its places were not taken, or you called it off"
             )
         if view.phase == JobPhase.FAULTED:
-            raise Refused(
-                f"job {self.number} was itself at fault", hint=f"see which operator: assay audit {self.number}"
+            raise AtFault(
+                f"job {self.number} was itself at fault: training gave numbers that are not finite",
+                hint=f"{SCALE}; see which operator: assay audit {self.number}",
+                job=self.number,
             )
         if not self.net.client.world.ledger.rounds.complete(self.number):
             ended = "ended before its last round" if view.ended else "has not ended yet"

@@ -7,7 +7,6 @@ from contextlib import contextmanager, suppress
 from typing import Any
 
 from assay.api.home import Home, local_time
-from assay.api.lasting import LastingProvider, LastingValidator
 from assay.api.money import Till
 from assay.api.turns import Turns
 from assay.chain.contracts.jobs import BidCommitted, BidForfeited, BidRevealed, Drawn, Ended, Matched
@@ -18,6 +17,8 @@ from assay.chain.signer import KeySigner
 from assay.protocol.errors import AssayError, Refused
 from assay.protocol.phase import JobPhase
 from assay.roles.aggregator import Aggregator
+from assay.roles.provider import Provider
+from assay.roles.validator import Validator
 from assay.roles.wake import Wake
 from assay.roles.world import World
 
@@ -61,7 +62,7 @@ class Narrator:
             text = f"job {job}: trained round {index} in slot {piece.slot} and committed to it"
             self.tell("Trained", text, job, generation, index, job=job, round=index, slot=piece.slot)
         for (job, generation, index), sheet in getattr(role, "sheets", {}).items():
-            if sheet.committed:
+            if sheet.complete:
                 text = f"job {job}: re-executed {len(sheet.entries)} segments of round {index}"
                 self.tell("Checked", text, job, generation, index, sheet.drawing, job=job, round=index)
         for job, trouble in role.troubles.items():
@@ -126,11 +127,11 @@ class Narrator:
         )
 
 
-def make_role(world: World, role: str, price: int = 0, *, watch: bool = False) -> Any:
-    """The honest role of this name."""
+def make_role(world: World, role: str, price: int = 0, *, token: str | None = None, watch: bool = False) -> Any:
+    """The honest role of this name; `token` is what `price` is in."""
     if role == "provider":
-        return LastingProvider(world, price)
-    return LastingValidator(world, watch=watch) if role == "validator" else Aggregator(world)
+        return Provider(world, price, token=token)
+    return Validator(world, watch=watch) if role == "validator" else Aggregator(world)
 
 
 def ready_for(till: Till, role: str) -> str:
@@ -174,7 +175,7 @@ def work(
             say({"event": "Waited", "text": f"waiting: {trouble.message}", "error": trouble.code})
 
         def make() -> Narrator:
-            return Narrator(make_role(world, role, price, watch=watch), till, say)
+            return Narrator(make_role(world, role, price, token=home.token, watch=watch), till, say)
 
         turns = Turns({role: make}, pulse, world.clock, stop or threading.Event(), note=note)
         with _interruptible(turns.stop):

@@ -9,6 +9,7 @@ from assay.chain.contracts.containers import Order
 from assay.chain.contracts.models import Models
 from assay.market.detection import mixed_job_detection, round_detection
 from assay.protocol.commitment import bitmap_slots
+from assay.protocol.score import score_plain
 from assay.protocol.units import format_amount
 from assay.roles.audit import audit_step
 from assay.roles.book import RoundName
@@ -28,18 +29,37 @@ class Story:
         self.ledger = network.ledger
 
     def report(self) -> dict[str, Any]:
-        """The report, but for `seconds.total` and `ratio.overhead`, which only the caller knows."""
+        """The report of a job that is complete and classifies, but for `seconds.total` and `ratio.overhead`, which only
+        the caller knows."""
         assignment = self.observer.assignment(self.job)
-        final = self.ledger.rounds.final_root(self.job)
+        ended = self.ledger.rounds.final_state(self.job)
+        final = ended.root
         state = self.observer.state(self.job, final)
         assert state is not None
-        seconds = self.seconds()
-        mark = evaluate(self.observer.world.compute, assignment, state, assignment.test)
         index = int.from_bytes(final[:4], "big") % assignment.test.count
         predicted, margin = predict(self.observer.world.compute, assignment, state, assignment.test, index)
         return {
+            **self.outcome(),
+            "model": {
+                "token_id": self.ledger.open(Models).token_of(self.job),
+                "state_root": final.hex(),
+                "score": score_plain(assignment.metric, ended.score),
+                "program_root": assignment.bundle.root.hex(),
+            },
+            "answer": {
+                "held_out_sample": index,
+                "predicted": predicted,
+                "label": int(assignment.test.y[index]),
+                "margin": round(margin, 4),
+            },
+        }
+
+    def outcome(self) -> dict[str, Any]:
+        """What became of any job that has ended: who did what, the money, detection, gas, seconds."""
+        seconds = self.seconds()
+        return {
             "token": {"symbol": SYMBOL, "decimals": DECIMALS},
-            "accuracy": mark.accuracy,
+            "accuracy": self.accuracy(),
             "validator_fee": format_amount(self.order.validator_fee, DECIMALS),
             "price": format_amount(self.observer.price, DECIMALS),
             "rounds": [story.to_json() for story in self.observer.stories.values()],
@@ -51,19 +71,25 @@ class Story:
             "disputes": list(self.observer.disputes.values()),
             "gas": self.gas(),
             "seconds": {**seconds, "total": 0.0},
-            "ratio": {"verify_train": seconds["verify"] / seconds["train"], "overhead": 0.0},
-            "model": {
-                "token_id": self.ledger.open(Models).token_of(self.job),
-                "state_root": final.hex(),
-                "program_root": assignment.bundle.root.hex(),
-            },
-            "answer": {
-                "held_out_sample": index,
-                "predicted": predicted,
-                "label": int(assignment.test.y[index]),
-                "margin": round(margin, 4),
+            "ratio": {
+                "verify_train": seconds["verify"] / seconds["train"] if seconds["train"] else 0.0,
+                "overhead": 0.0,
             },
         }
+
+    @property
+    def complete(self) -> bool:
+        """Whether all rounds of the job came to their end."""
+        return self.ledger.rounds.complete(self.job)
+
+    def accuracy(self) -> float | None:
+        """Of the final state, by the committed program; nothing where there is none, or where it does not classify."""
+        assignment = self.observer.assignment(self.job)
+        if not self.complete or assignment.test.y.dtype.kind != "i":
+            return None
+        state = self.observer.state(self.job, self.ledger.rounds.final_state(self.job).root)
+        assert state is not None
+        return evaluate(self.observer.world.compute, assignment, state, assignment.test).accuracy
 
     def amounts(self, units: dict[str, int]) -> dict[str, str]:
         """Units as whole tokens."""
@@ -125,20 +151,24 @@ class Story:
             caught.append(1 - missed)
             checked += sum(len(rows) for rows in honest)
             total += pairs
-        verdict = audit_step(self.observer, *self.audited_step())
+        step = self.audited_step()
+        verdict = audit_step(self.observer, *step) if step else None
         return {
             "segments_checked": checked,
             "segments_total": total,
             "detection_per_round": min(caught, default=0.0),
             "detection_per_job": mixed_job_detection(caught),
             "cheated_share": CHEATED_SHARE,
-            "honest": verdict.honest,
-            "words": verdict.words,
+            "honest": verdict.honest if verdict else None,
+            "words": verdict.words if verdict else "no round came to its end",
         }
 
-    def audited_step(self) -> tuple[RoundName, Any, int, int]:
-        """A step in the middle of an included slot of the last final round."""
-        last = max(name for name, story in self.observer.stories.items() if not story.void and story.accepted)
+    def audited_step(self) -> tuple[RoundName, Any, int, int] | None:
+        """A step in the middle of an included slot of the last final round; nothing where there is none."""
+        final = [name for name, story in self.observer.stories.items() if not story.void and story.accepted]
+        if not final:
+            return None
+        last = max(final)
         view = self.ledger.rounds.view_of(*last)
         return last, view, bitmap_slots(view.included)[0], self.order.steps_per_round // 2
 

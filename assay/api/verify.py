@@ -1,7 +1,7 @@
 """Checking a bundle of evidence offline: does what was signed and opened fit what the chain said, and the money too?
 
 Nothing here needs torch or a network. What it takes on trust are the logs themselves, which any node of that chain can
-confirm (`compare_logs`). Re-execution is `assay.api.reexecute`.
+confirm (`assay.api.anchors`). Re-execution is `assay.api.reexecute`.
 """
 
 import json
@@ -34,6 +34,7 @@ from assay.protocol.commitment import bitmap_slots, commitment_root
 from assay.protocol.errors import AssayError, Malformed
 from assay.protocol.job import Job
 from assay.protocol.merkle import roots_hash, tensor_root
+from assay.protocol.order import stop_score
 from assay.protocol.plain import read_plain
 from assay.protocol.table import Entry, segment_digest, table_root
 from assay.protocol.transcript import ZERO, SlotName, Transcript, secret_hash
@@ -170,6 +171,7 @@ class Verifier:
             "quorum": (job.verify.quorum[0], order.quorum),
             "samples": (job.verify.samples, order.samples_per_validator),
             "seed": (job.seed, order.seed),
+            "stop": (stop_score(job), order.stop_score),
             "arithmetic": (domain(job.train.arithmetic), order.profile),
             "reports_min": (job.aggregate.reports_min, order.reports_min),
         }
@@ -275,7 +277,7 @@ class Verifier:
     def check_states(self, finding: Finding) -> None:
         """From the initial state to the registered one, each final round begins where the one before it ended."""
         opened, aggregated = self.by_round(RoundOpened), self.by_round(Aggregated)
-        state, index = self.evidence.order.state_root, 0
+        state, index, good_enough = self.evidence.order.state_root, 0, False
         for final in self.said(Finalised):
             name = (final.generation, final.round)
             finding.check(final.round == index, f"round {final.round} became final out of order")
@@ -284,9 +286,11 @@ class Verifier:
             ends = name in aggregated and aggregated[name].end_root == final.end_root
             finding.check(ends, f"round {_words(name)} became final with another end than its aggregate's")
             state, index = final.end_root, index + 1
+            good_enough = ends and aggregated[name].score >= self.evidence.order.stop_score
         for minted in self.said(Minted):
             finding.check(minted.state_root == state, "the registered model is not the last state")
-            finding.check(index == self.evidence.order.rounds, "a model was registered before the last round")
+            last = good_enough or index == self.evidence.order.rounds
+            finding.check(last, "a model was registered before the last round")
 
     # who checked
 
@@ -333,7 +337,7 @@ class Verifier:
             aggregate = self.by_round(Aggregated).get(name)
             self._check_quorum(finding, name, "Result", values, optional=aggregate is not None and aggregate.optimistic)
             if aggregate is not None:
-                values = {**self._named(name), "endRoot": aggregate.end_root}
+                values = {**self._named(name), "endRoot": aggregate.end_root, "score": aggregate.score}
                 self._check_quorum(finding, name, "Aggregate", values, optional=aggregate.optimistic)
 
     def _check_quorum(

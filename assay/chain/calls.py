@@ -69,9 +69,13 @@ def run_precompile(frame: Frame, address: bytes) -> None:
     precompile = find_precompile(address)
     if precompile is None:
         return
-    gas, output = precompile(frame.payload)
-    if gas > frame.gas or output is None:
-        frame.code, frame.gas = b"\xfe", 0
+    gas = precompile.price(frame.payload)
+    if gas > frame.gas:
+        frame.fault = "OutOfGas"
+        return
+    output = precompile.answer(frame.payload)
+    if output is None:
+        frame.fault = "PrecompileError"
         return
     frame.gas -= gas
     frame.output, frame.finished = output, True
@@ -129,7 +133,7 @@ def open_creation(frame: Frame) -> None:
     overlay, address = frame.overlay, frame.address
     frame.mark = overlay.mark()
     if overlay.get_nonce(address) or overlay.get_code(address):
-        frame.code, frame.gas = b"\xfe", 0
+        frame.fault = "CreateCollision"
         return
     overlay.note_created(address)
     overlay.set_nonce(address, 1)
@@ -139,10 +143,8 @@ def open_creation(frame: Frame) -> None:
 def close_creation(frame: Frame) -> None:
     """Charge for and store the code that a creating frame returned."""
     code = frame.output
-    if code[:1] == b"\xef":
-        raise Halt("CreateContractStartingWithEF")
-    if len(code) > CODE_LIMIT_BYTES:
-        raise Halt("CreateContractSizeLimit")
+    if code[:1] == b"\xef" or len(code) > CODE_LIMIT_BYTES:
+        raise Halt("CreateContractInvalid")
     frame.use_gas(200 * len(code))
     frame.overlay.set_code(frame.address, code)
 

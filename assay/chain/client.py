@@ -6,6 +6,7 @@ A view answers at once. A transaction is a `Call` first: `ask` what it would ret
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import IntEnum
+from functools import lru_cache
 from typing import Any, ClassVar, Generic, TypeVar
 
 from eth_abi.abi import decode, encode
@@ -19,6 +20,7 @@ from assay.protocol.errors import BadInput, Malformed
 
 T = TypeVar("T")
 E = TypeVar("E", bound=Event)
+ANSWERS_KEPT = 4_096
 
 
 @dataclass(frozen=True)
@@ -91,8 +93,12 @@ def pack(selector: bytes, kinds: tuple[str, ...], values: tuple[Any, ...]) -> by
         raise BadInput(f"an argument does not fit its type: {error}", hint="compare with the contract's ABI") from None
 
 
+@lru_cache(maxsize=ANSWERS_KEPT)
 def unpack(kinds: tuple[str, ...], payload: bytes) -> tuple[Any, ...]:
-    """Decoded return values, addresses checksummed by the generated code. Raises `Malformed`."""
+    """Decoded return values, addresses checksummed by the generated code. Raises `Malformed`.
+
+    Kept, since whoever waits gets the same answer many times, and so does everybody else in the process.
+    """
     try:
         return tuple(decode(kinds, payload))
     except (DecodingError, UnicodeDecodeError, OverflowError) as error:
@@ -105,6 +111,7 @@ def read_nothing(payload: bytes) -> None:
     unpack((), payload)
 
 
+@lru_cache(maxsize=ANSWERS_KEPT)
 def to_checksum(address: str) -> str:
     """EIP-55 form of an address that the decoder gave in lower case."""
     return str(Web3.to_checksum_address(address))

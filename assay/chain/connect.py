@@ -11,7 +11,7 @@ from assay.chain.embedded import EmbeddedChain
 from assay.chain.location import check_url, show_url
 from assay.chain.provider import EmbeddedProvider
 from assay.chain.rpc import Rpc
-from assay.protocol.errors import AssayError, BadInput, Unavailable
+from assay.protocol.errors import AssayError, BadInput, Unreachable
 
 TIMEOUT_S = 30.0
 Heard = Callable[[str, Any, RPCResponse, float], None]
@@ -51,7 +51,7 @@ class NodeProvider(HTTPProvider):
 def connect(url: str | None = None, *, timeout_s: float = TIMEOUT_S, **settings: Any) -> Web3:
     """Connect to `url` (http or https), or open an embedded chain where it is None.
 
-    `settings` are those of `EmbeddedChain`, or `chain=` for one that is open already. Raises `Unavailable` when a node
+    `settings` are those of `EmbeddedChain`, or `chain=` for one that is open already. Raises `Unreachable` when a node
     does not answer, and `BadInput` for a URL of another kind.
     """
     if url is None:
@@ -66,7 +66,8 @@ def connect(url: str | None = None, *, timeout_s: float = TIMEOUT_S, **settings:
     except AssayError as error:
         provider.close()
         hint = "start it, or check the URL"
-        raise Unavailable(f"no node answers at {show_url(url)}: {error.message}", hint=hint) from None
+        where = show_url(url)
+        raise Unreachable(f"no node answers at {where}: {error.message}", hint=hint, url=where) from None
     return web3
 
 

@@ -101,7 +101,12 @@ class Cursor:
                 return Page(tuple(removed), tuple(added), page.head, True)
 
     def _poll_once(self) -> Page:
-        head = self._rpc.get_head()
+        newest, parent = self._read_header("latest")
+        head = newest.number
+        if self._seen and self._seen[-1].hash == newest.hash:
+            return Page((), (), head, True)
+        if self._seen and (self._seen[-1].number + 1, self._seen[-1].hash) == (head, parent):
+            return self._read_next(newest)
         kept, removed = self._find_fork(head)
         first = kept[-1].number + 1 if kept else self._first_block
         if first > head:
@@ -119,6 +124,14 @@ class Cursor:
             fresh, logs, last = self._read_linked(first, last, kept[-1].hash if kept else None)
         self._seen = (kept + fresh)[-self._window_blocks :]
         return Page(removed, logs, head, last == head)
+
+    def _read_next(self, block: SeenBlock) -> Page:
+        """The one block that has come since. Were it replaced meanwhile, the next poll would find that out."""
+        _, logs = self._read_range(block.number, block.number)
+        if any(log.block_hash != block.hash for log in logs):
+            raise _Shifted(f"a log of block {block.number} names another block")
+        self._seen = (*self._seen, SeenBlock(block.number, block.hash, logs))[-self._window_blocks :]
+        return Page((), logs, block.number, True)
 
     def _find_fork(self, head: int) -> tuple[tuple[SeenBlock, ...], tuple[LogEntry, ...]]:
         """Remembered blocks that are still on the chain, and the logs of those that are not."""
@@ -138,15 +151,16 @@ class Cursor:
             )
         return (), tuple(removed)
 
-    def _read_header(self, number: int) -> tuple[SeenBlock, bytes]:
-        """A block by number, and its parent's hash."""
-        answer = self._rpc.request("eth_getBlockByNumber", hex(number), False)
+    def _read_header(self, number: int | str) -> tuple[SeenBlock, bytes]:
+        """A block by number, or "latest", and its parent's hash."""
+        answer = self._rpc.request("eth_getBlockByNumber", hex(number) if isinstance(number, int) else number, False)
         if answer is None:
             raise _Shifted(f"block {number} is not there")
         block = read_object(answer)
-        if read_quantity(block.get("number")) != number:
+        found = read_quantity(block.get("number"), 2**64)
+        if number not in (found, "latest"):
             raise _Shifted(f"block {number} was asked for, another came")
-        return SeenBlock(number, read_bytes(block.get("hash"), 32)), read_bytes(block.get("parentHash"), 32)
+        return SeenBlock(found, read_bytes(block.get("hash"), 32)), read_bytes(block.get("parentHash"), 32)
 
     def _read_linked(
         self, first: int, last: int, parent: bytes | None

@@ -1,6 +1,7 @@
 """Logs of contracts as typed events: the raw entry, the base of the generated classes, and the way between them."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, ClassVar, Generic, Self, TypeVar
 
 from eth_abi.abi import decode
@@ -38,7 +39,7 @@ def read_log(value: Any) -> LogEntry:
     if not isinstance(topics, list) or len(topics) > TOPIC_LIMIT_COUNT:
         raise Malformed("the node sent a log with bad topics", hint="use another node")
     return LogEntry(
-        address=Web3.to_checksum_address(read_bytes(log.get("address"), 20)),
+        address=_to_checksum(read_bytes(log.get("address"), 20)),
         topics=tuple(read_bytes(topic, 32) for topic in topics),
         payload=read_bytes(log.get("data")),
         block_number=read_quantity(log.get("blockNumber"), 2**64),
@@ -46,6 +47,11 @@ def read_log(value: Any) -> LogEntry:
         transaction_hash=read_bytes(log.get("transactionHash"), 32),
         log_index=read_quantity(log.get("logIndex"), 2**32),
     )
+
+
+@lru_cache(maxsize=256)
+def _to_checksum(address: bytes) -> str:
+    return str(Web3.to_checksum_address(address))
 
 
 class Event:

@@ -1,6 +1,6 @@
 """Log filters of the embedded chain: matching by address, topics and range, and polling with removals."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -43,20 +43,27 @@ def parse_bytes(value: Any, size_bytes: int | None = None) -> bytes:
 
 def parse_criteria(query: Mapping[str, Any]) -> Criteria:
     """Read the `address` and `topics` of eth_getLogs."""
-    addresses = query.get("address") or []
-    listed = [addresses] if isinstance(addresses, str | bytes) else addresses
+    listed = _choices(query.get("address") or [])
+    given = query.get("topics") or []
+    if not isinstance(given, list | tuple):
+        raise BadInput("the topics of a filter are no list", hint="write a list of topics, null for any")
     topics: list[frozenset[bytes] | None] = []
-    for item in query.get("topics") or []:
-        if item is None or item == []:
-            topics.append(None)
-        else:
-            choices = [item] if isinstance(item, str | bytes) else item
-            topics.append(
-                None if any(c is None for c in choices) else frozenset(parse_bytes(choice, 32) for choice in choices)
-            )
+    for item in given:
+        choices = [] if item is None else _choices(item)
+        anything = not choices or any(choice is None for choice in choices)
+        topics.append(None if anything else frozenset(parse_bytes(choice, 32) for choice in choices))
     if len(topics) > TOPIC_LIMIT_COUNT:
         raise BadInput("a log has at most four topics", hint="shorten the filter")
     return Criteria(frozenset(parse_bytes(address, 20) for address in listed), tuple(topics))
+
+
+def _choices(value: Any) -> Sequence[Any]:
+    """One of several, or the only one."""
+    if isinstance(value, str | bytes):
+        return [value]
+    if not isinstance(value, list | tuple):
+        raise BadInput("a filter names neither hex nor a list of it", hint="write addresses and topics with 0x")
+    return value
 
 
 def iterate_logs(block: Block, criteria: Criteria, *, removed: bool = False) -> Iterator[dict[str, Any]]:

@@ -27,7 +27,10 @@ def find_jump_targets(code: bytes) -> frozenset[int]:
 
 
 class Frame:
-    """A running piece of code. `child` is set by a call opcode, `finished` by the ones that end the frame."""
+    """A running piece of code. `child` is set by a call opcode, `finished` by the ones that end the frame.
+
+    `fault` names a halt that was found before the first opcode.
+    """
 
     __slots__ = (
         "address",
@@ -36,6 +39,7 @@ class Frame:
         "child",
         "code",
         "depth",
+        "fault",
         "finished",
         "gas",
         "is_create",
@@ -85,6 +89,7 @@ class Frame:
         self.finished = False
         self.reverted = False
         self.child: Frame | None = None
+        self.fault = ""
         self.mark = 0
         self.result_offset = 0
         self.result_size = 0

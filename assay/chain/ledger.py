@@ -21,7 +21,7 @@ from assay.chain.render import to_snake
 from assay.chain.rpc import Rpc
 from assay.chain.sender import Sender
 from assay.chain.signer import Signer
-from assay.protocol.errors import BadInput
+from assay.protocol.errors import BadInput, WrongChain
 
 C = TypeVar("C", bound=Contract)
 
@@ -29,7 +29,7 @@ C = TypeVar("C", bound=Contract)
 class Ledger:
     """Reads for everybody; sends for `signer`. Settings beyond are those of `Sender`.
 
-    Raises `BadInput` when the connection is to another chain than the deployment.
+    Raises `WrongChain` when the connection is to another chain than the deployment.
     """
 
     def __init__(self, web3: Web3, deployment: Deployment, signer: Signer | None = None, **settings: Any) -> None:
@@ -37,9 +37,11 @@ class Ledger:
         self.rpc = Rpc(web3)
         chain_id = self.rpc.get_chain_id()
         if chain_id != deployment.chain_id:
-            raise BadInput(
+            raise WrongChain(
                 f"the node is on chain {chain_id}, the deployment on {deployment.chain_id}",
                 hint="connect to the deployment's chain",
+                chain_id=chain_id,
+                expected=deployment.chain_id,
             )
         self.sender = Sender(web3, signer, **settings) if signer is not None else None
         self._open: dict[str, Contract] = {}

@@ -157,7 +157,7 @@ def _load_slot(f: Frame) -> None:
 def _store_slot(f: Frame) -> None:
     f.forbid_static()
     if f.gas <= 2_300:
-        raise Halt("ReentrancySentryOutOfGas")
+        raise Halt("OutOfGas")
     slot, new = f.stack.pop(), f.stack.pop()
     overlay = f.overlay
     current, original = overlay.get_slot(f.address, slot), overlay.get_original(f.address, slot)
@@ -206,15 +206,6 @@ def _jump_if(f: Frame) -> None:
         if target not in f.targets:
             raise Halt("InvalidJump")
         f.position = target
-
-
-def _push_bytes(size: int) -> Handler:
-    def run(f: Frame) -> None:
-        position = f.position
-        f.stack.append(int.from_bytes(f.code[position : position + size].ljust(size, b"\0"), "big"))
-        f.position = position + size
-
-    return run
 
 
 def _duplicate(depth: int) -> Handler:
@@ -338,7 +329,6 @@ def _fill() -> None:
         (0x58, 2, lambda f: f.position - 1),
         (0x59, 2, lambda f: len(f.memory)),
         (0x5A, 2, lambda f: f.gas),
-        (0x5F, 2, lambda _: 0),
     ):
         define(opcode, gas, _push(source))
     define(0x31, 0, _of_account(lambda f, a: f.overlay.get_balance(a)))
@@ -371,8 +361,6 @@ def _fill() -> None:
         (0xFF, 5_000, _self_destruct),
     ):
         define(opcode, gas, handler)
-    for size in range(1, 33):
-        define(0x5F + size, 3, _push_bytes(size))
     for depth in range(1, 17):
         define(0x7F + depth, 3, _duplicate(depth))
         define(0x8F + depth, 3, _swap(depth))

@@ -20,6 +20,10 @@ from assay.chain.state import Change, Diff, State
 
 TRAPPED = frozenset((0x31, 0x40, 0x48, 0x49, 0x4A))  # BALANCE BLOCKHASH BASEFEE BLOBHASH BLOBBASEFEE
 INVALID = 0xFE
+DEEP_GAS = 10**9
+"""Less cannot get 1,024 calls deep, as each leaves a 64th behind; our checkpoint takes one of pyrevm's levels."""
+RENAMED = {"ReentrancySentryOutOfGas": "OutOfGas", "CreateContractSizeLimit": "CreateContractInvalid"}
+"""Halts under a name that says too much: the second is that of code beginning with 0xEF, too."""
 
 _ACCOUNT = re.compile(r"0x([0-9a-f]{40}): Account \{ info: AccountInfo \{ balance: (\d+), nonce: (\d+), ")
 _CODE = re.compile(r"bytecode: 0x([0-9a-f]*), state: (?:Analysed \{ len: (\d+)|Raw)")
@@ -89,17 +93,21 @@ class Revm:
                 evm.revert(mark)
 
     def execute(self, block: BlockContext, message: Message) -> Outcome:
-        if message.access_list or (message.to is None and trap_code(message.data) is not None):
-            # An access list would stay warm in pyrevm's journal after the revert.
-            return self._exact.execute(block, message)
-        if message.to is None and len(message.data) > INITCODE_LIMIT_BYTES:
-            return self._exact.execute(block, message)
-        if compute_intrinsic_gas(message) > message.gas_limit:
+        if self._is_beyond(message):
             return self._exact.execute(block, message)
         outcome, touched = self._run(block, message)
         if touched.isdisjoint(self._traps):
             return outcome
         return outcome if outcome == self._run_trapped(block, message, touched) else self._exact.execute(block, message)
+
+    def _is_beyond(self, message: Message) -> bool:
+        """Whether pyrevm would refuse a message that the chain may ask about, or answer it wrongly."""
+        if message.to is None and (len(message.data) > INITCODE_LIMIT_BYTES or trap_code(message.data) is not None):
+            return True
+        if message.access_list or message.gas_limit >= DEEP_GAS:  # a list would stay warm in the journal
+            return True
+        short = message.value > self._state.get(message.sender).balance
+        return short or compute_intrinsic_gas(message) > message.gas_limit
 
     def _open(self, block: BlockContext) -> EVM:
         settings = (block.chain_id, block.gas_limit)
@@ -198,7 +206,8 @@ class Revm:
         if result is None:
             raise RuntimeError(f"the engine refused a message that the chain admitted: {failure}")
         if result.is_halt:
-            return Outcome(False, result.gas_used, b"", str(result.reason))
+            reason = str(result.reason).partition("(")[0]  # what ran it out of gas is in brackets
+            return Outcome(False, result.gas_used, b"", RENAMED.get(reason, reason))
         found = re.search(r"output: 0x([0-9a-f]*)", failure)
         return Outcome(False, result.gas_used, bytes.fromhex(found.group(1)) if found else b"")
 

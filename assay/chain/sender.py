@@ -16,6 +16,8 @@ from assay.protocol.errors import Refused, Reverted, Unavailable
 TIMEOUT_S = 120.0
 POLL_S = (0.002, 1.0)  # first and longest pause between two questions for a receipt
 GAS_MARGIN_PERCENT = 25
+GAS_ATTEMPT_COUNT = 3
+"""How often a transaction is estimated anew that ran out of gas, since others were faster and it had more to do."""
 NONCE_ATTEMPT_COUNT = 3
 
 
@@ -60,17 +62,38 @@ class Sender:
         return self.signer.address
 
     def send(self, to: str | None, payload: bytes = b"", *, value_wei: int = 0, gas: int | None = None) -> Sent:
-        """Sign, send and wait. Raises `Reverted` (unpaid, where the estimate shows it), `Refused`, `Unavailable`."""
-        return self.wait_for(self.submit(to, payload, value_wei=value_wei, gas=gas))
+        """Sign, send and wait. Raises `Reverted` (unpaid, where the estimate shows it), `Refused`, `Unavailable`.
 
-    def submit(self, to: str | None, payload: bytes = b"", *, value_wei: int = 0, gas: int | None = None) -> bytes:
-        """Sign and send without waiting; the transaction's hash."""
+        What took more than its estimate is estimated and sent again, with twice the margin each time.
+        """
+        margin_percent = GAS_MARGIN_PERCENT
+        for attempt in range(1, GAS_ATTEMPT_COUNT + 1):
+            sent = self.submit(to, payload, value_wei=value_wei, gas=gas, margin_percent=margin_percent)
+            try:
+                return self.wait_for(sent)
+            except Reverted as failure:
+                if gas is not None or not failure.fields.get("out_of_gas") or attempt == GAS_ATTEMPT_COUNT:
+                    raise
+            margin_percent *= 2
+        raise AssertionError("the loop returns or raises")
+
+    def submit(
+        self,
+        to: str | None,
+        payload: bytes = b"",
+        *,
+        value_wei: int = 0,
+        gas: int | None = None,
+        margin_percent: int = GAS_MARGIN_PERCENT,
+    ) -> bytes:
+        """Sign and send without waiting; the transaction's hash. `margin_percent` is added to an estimate of gas."""
         call: dict[str, Any] = {"from": self.address, "data": "0x" + payload.hex(), "value": hex(value_wei)}
         if to is not None:
             call["to"] = to
         head = read_object(self.rpc.request("eth_getBlockByNumber", "latest", False))
         if gas is None:
-            gas = self._estimate(call, read_quantity(head.get("gasLimit")))
+            estimate = read_quantity(self.rpc.request("eth_estimateGas", call))
+            gas = min(estimate + estimate * margin_percent // 100, read_quantity(head.get("gasLimit")))
         fields = {"to": to or b"", "data": payload, "value": value_wei, "gas": gas, "type": 2, **self._price(head, gas)}
         for attempt in range(NONCE_ATTEMPT_COUNT):
             try:
@@ -80,10 +103,6 @@ class Sender:
                 if "nonce" not in error.message or attempt == NONCE_ATTEMPT_COUNT - 1:
                     raise
         raise AssertionError("the loop returns or raises")
-
-    def _estimate(self, call: dict[str, Any], limit: int) -> int:
-        estimate = read_quantity(self.rpc.request("eth_estimateGas", call))
-        return min(estimate + estimate * GAS_MARGIN_PERCENT // 100, limit)
 
     def _price(self, head: dict[str, Any], gas: int) -> dict[str, int]:
         tip = read_quantity(self.rpc.request("eth_maxPriorityFeePerGas"))
@@ -132,7 +151,7 @@ class Sender:
     def _read_receipt(self, transaction_hash: bytes, receipt: dict[str, Any]) -> Sent:
         number, gas_used = read_quantity(receipt.get("blockNumber")), read_quantity(receipt.get("gasUsed"))
         if read_quantity(receipt.get("status")) != 1:
-            self._explain_failure(transaction_hash, number)
+            self._explain_failure(transaction_hash, number, gas_used)
         created = receipt.get("contractAddress")
         return Sent(
             transaction_hash=transaction_hash,
@@ -144,17 +163,20 @@ class Sender:
             logs=tuple(read_log(log) for log in receipt.get("logs") or ()),
         )
 
-    def _explain_failure(self, transaction_hash: bytes, number: int) -> None:
+    def _explain_failure(self, transaction_hash: bytes, number: int, gas_used: int) -> None:
         """Ask again what the transaction asked, on the state before its block, and raise what comes."""
         shown = "0x" + transaction_hash.hex()
         transaction = read_object(self.rpc.request("eth_getTransactionByHash", shown))
         call = {key: transaction[key] for key in ("from", "to", "value", "gas") if transaction.get(key) is not None}
         call["data"] = transaction.get("input")
+        # A call inside keeps a 64th back for its caller, which then reverts without a reason.
+        out_of_gas = 32 * gas_used >= 31 * read_quantity(transaction.get("gas"))
         for block in (number - 1, number):
             try:
                 self.rpc.request("eth_call", call, hex(block))
             except Reverted as error:
-                raise Reverted(error.message, hint=error.hint, **error.fields, transaction_hash=shown) from None
+                fields = {**error.fields, "out_of_gas": out_of_gas and not error.fields.get("contract_error")}
+                raise Reverted(error.message, hint=error.hint, **fields, transaction_hash=shown) from None
             except Refused:
                 continue
         raise Reverted(
@@ -162,5 +184,6 @@ class Sender:
             hint="it may have run out of gas",
             contract_error="",
             arguments={},
+            out_of_gas=out_of_gas,
             transaction_hash=shown,
         )

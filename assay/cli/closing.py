@@ -64,18 +64,23 @@ def _parties(report: Report, symbol: str) -> Table:
 
 def _evidence(report: Report) -> list[tuple[str, Text]]:
     parties = [party for group, _ in PARTIES for party in report.get(group, ()) if party["evidence"]]
-    return [(printable(party["name"], 30), plain(evidence_text(party["evidence"]))) for party in parties] + [
-        ("", Text())
-    ] * bool(parties)
+    missed = [
+        party
+        for group, _ in PARTIES
+        for party in report.get(group, ())
+        if party["behaviour"] != "honest" and not party["evidence"] and was_drawn(party)
+    ]
+    rows = [(printable(party["name"], 30), plain(evidence_text(party["evidence"]))) for party in parties]
+    rows += [(printable(party["name"], 30), plain(f"{party['behaviour']}: not caught", "bold red")) for party in missed]
+    return rows + [("", Text())] * bool(rows)
 
 
 def _facts(report: Report, symbol: str) -> list[tuple[str, Text]]:
     escrow, stakes, audit, ratio = report["escrow"], report["stakes"], report["audit"], report["ratio"]
-    seconds, model = report["seconds"], report["model"]
+    seconds = report["seconds"]
     forfeited = f" + forfeited {escrow['forfeited']}" if Decimal(escrow.get("forfeited", "0")) else ""
-    bits = "equal, bit for bit" if audit["honest"] else "NOT equal"
     return [
-        ("accuracy", plain(f"{float(report['accuracy']):.2%} on held-out data, by the committed evaluation program")),
+        *_outcome(report),
         *_quoted(report, symbol),
         (
             "escrow",
@@ -101,7 +106,7 @@ def _facts(report: Report, symbol: str) -> list[tuple[str, Text]]:
                 f" validators alone, {percent_text(audit['detection_per_job'], 3)} per job"
             ),
         ),
-        ("audit", plain("one step re-executed: ") + plain(bits, "green" if audit["honest"] else "bold red")),
+        ("audit", _audit(audit)),
         (
             "cost",
             plain(
@@ -110,6 +115,33 @@ def _facts(report: Report, symbol: str) -> list[tuple[str, Text]]:
                 f" {float(seconds['total']):.0f} s in all; {int(report['gas']['total']):,} gas"
             ),
         ),
+        *_model(report),
+    ]
+
+
+def _outcome(report: Report) -> list[tuple[str, Text]]:
+    rows = []
+    if "complete" in report:
+        ended = "the job would be complete" if report["complete"] else "the job would END BEFORE its last round"
+        rows.append(("outcome", plain(ended, "green" if report["complete"] else "bold red")))
+    if report["accuracy"] is not None:
+        words = f"{float(report['accuracy']):.2%} on held-out data, by the committed evaluation program"
+        rows.append(("accuracy", plain(words)))
+    return rows
+
+
+def _audit(audit: Report) -> Text:
+    if audit["honest"] is None:
+        return plain(audit["words"])
+    bits = "equal, bit for bit" if audit["honest"] else "NOT equal"
+    return plain("one step re-executed: ") + plain(bits, "green" if audit["honest"] else "bold red")
+
+
+def _model(report: Report) -> list[tuple[str, Text]]:
+    if "model" not in report:
+        return []
+    model = report["model"]
+    return [
         ("model", plain(f"token {model['token_id']}, state {printable(model['state_root'], 22)}")),
         ("answer", plain(evidence_text(report["answer"]))),
     ]

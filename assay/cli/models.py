@@ -4,7 +4,7 @@ from assay.cli.place import HomeOption, JsonOption
 
 
 def run(home: HomeOption = None, as_json: JsonOption = False) -> None:
-    """List the registered models: number, job, name, owner, state.
+    """List the registered models: number, name, rounds, owner, and how the hash of the state begins.
 
     Examples:
 
@@ -13,7 +13,7 @@ def run(home: HomeOption = None, as_json: JsonOption = False) -> None:
     - `assay models --json`
     """
     from assay.cli.session import open_network
-    from assay.cli.terminal import out, own_name, plain, print_json
+    from assay.cli.terminal import out, own_name, plain, print_json, printable
 
     with open_network(home) as network:
         models = network.models()
@@ -33,5 +33,5 @@ def run(home: HomeOption = None, as_json: JsonOption = False) -> None:
         table.add_column(name, overflow="fold")
     for model in models:
         cells = (model["model"], model["name"] or "(its document is not served)", model["rounds"], model["owner"])
-        table.add_row(*(plain(cell) for cell in cells), plain(model["state_root"], "dim"))
+        table.add_row(*(plain(cell) for cell in cells), plain(printable(model["state_root"], 22), "dim"))
     console.print(table)

@@ -42,6 +42,7 @@ def run(
         draft = network.draft(job)
         client = network.client
         client.check(draft)
+        client.check_funds(draft)
         quoted = draft.to_json(client.world.compute, client.gas_price_wei())
         if not as_json:
             console.print(quote_lines(quoted))

@@ -74,9 +74,8 @@ def describe(found: "list[Prospect]", till: "Till", price: int, step_s: float) -
                 f"a segment in {each.segment_s:.3g} s, a round in {each.round_s:.3g} s of {each.window_s} s{slow}",
             )
         )
-        rows.append(
-            ("earns", f"{words(each.earns)} or more for {each.rounds} rounds, if yours is among the lowest bids")
-        )
+        earns = f"{words(each.earns)} or more for {each.rounds} rounds, if yours is among the lowest bids"
+        rows.append(("earns", earns + each.ends))
         rows.append(("risks", f"{words(each.stake)} of stake and a bond of {words(each.bond)}"))
     if not found:
         rows.append(("does", f"a step of the shipped digits example in {step_s * 1000:.3g} ms; no job takes bids now"))

@@ -10,6 +10,10 @@ from assay.cli.place import HomeOption, JsonOption
 
 def run(
     job_file: Annotated[Path, typer.Argument(metavar="JOB_FILE", help="A job file, see assay init.")],
+    at_risk: Annotated[
+        str | None,
+        typer.Option(metavar="AMOUNT", help="What a fraud would be worth, in whole tokens: proposes a scheme for it."),
+    ] = None,
     home: HomeOption = None,
     offline: Annotated[bool, typer.Option(help="Ask no network: prices without gas.")] = False,
     as_json: JsonOption = False,
@@ -19,9 +23,14 @@ def run(
     The model is captured and the data read as if it were posted, so what would be refused is refused here. Nothing is
     spent, published or signed.
 
+    With `--at-risk` it proposes the scheme: what a cheat in one segment would make on average, and how many samples, or
+    what stake, turn that into a loss.
+
     Examples:
 
     - `assay quote job.toml`
+
+    - `assay quote job.toml --at-risk 1000`
 
     - `assay quote job.toml --json`
 
@@ -30,7 +39,7 @@ def run(
     from assay.cli.terminal import out, print_json
     from assay.cli.words import quote_lines
 
-    quoted = _quote(job_file, home, offline)
+    quoted = _quote(job_file, home, offline, at_risk)
     if as_json:
         print_json(quoted)
         return
@@ -38,7 +47,7 @@ def run(
     console.print(quote_lines(quoted))
 
 
-def _quote(job_file: Path, home: Path | None, offline: bool) -> dict[str, Any]:
+def _quote(job_file: Path, home: Path | None, offline: bool, at_risk: str | None) -> dict[str, Any]:
     import time
 
     from assay.api.draft import make_draft
@@ -49,6 +58,6 @@ def _quote(job_file: Path, home: Path | None, offline: bool) -> dict[str, Any]:
     job = Job.load(job_file)
     if offline:
         use_one_thread()
-        return make_draft(job).to_json(Compute(time.perf_counter))
+        return make_draft(job).to_json(Compute(time.perf_counter), at_risk=at_risk)
     with open_network(home) as network:
-        return network.quote(job)
+        return network.quote(job, at_risk=at_risk)

@@ -12,7 +12,7 @@ from pathlib import Path
 import click
 
 from assay.cli.verbs import FOUND, INTERRUPTED, UNREAD, VERBS, command
-from assay.protocol.errors import AssayError
+from assay.protocol.errors import AssayError, error_tree
 
 FOLDER = Path("docs/reference")
 EXAMPLE = """\
@@ -110,23 +110,32 @@ def _default(option: click.Option) -> str:
 def _errors() -> Iterator[str]:
     yield "# Errors and exit codes"
     yield (
-        "A refusal is an error of one tree. Its `code` and exit code are stable; its hint says what to do next."
-        " Cheating is not an error but a verdict, and a bug is any other exception: it shows its traceback."
+        "A refusal is an error of one tree. Its `code` and exit code are stable, `--json` shows them as `error` and the"
+        " process's status; its hint says what to do next. An error's kinds have codes of their own and their family's"
+        " exit code. Cheating is not an error but a verdict, and a bug is any other exception: it shows its traceback."
     )
     rows = [("", "0", "Done."), ("", "1", "A bug: please report it with its traceback.")]
-    rows += [(f"`{error.code}`", str(error.exit_code), getdoc(error) or "") for error in error_tree()]
+    rows += [(_linked(error), str(error.exit_code), _sentence(error)) for error in error_tree()]
     rows.append(("", str(FOUND), "An audit, a replay or the check of a bundle found what is not as it was committed."))
     rows.append(("", str(INTERRUPTED), "Interrupted by Ctrl-C."))
     rows.append(("", str(UNREAD), "Whoever read the output has left, like `head`."))
     yield _table(("code", "exit code", "meaning"), rows)
+    for error in error_tree():
+        if error is not AssayError:
+            yield f"## {error.code}"
+            yield " ".join((getdoc(error) or "").split())
+            family = next(base for base in error.__mro__[1:] if issubclass(base, AssayError))
+            kind = "" if family is AssayError else f" A kind of [{family.code}](#{family.code})."
+            yield f"Exit code {error.exit_code}.{kind}"
+            yield f"**What to do.** {error.remedy}"
 
 
-def error_tree(root: type[AssayError] = AssayError) -> Iterator[type[AssayError]]:
-    """The tree in its own order, each error before its kinds."""
-    yield root
-    for kind in root.__subclasses__():
-        if kind.__module__.startswith("assay."):
-            yield from error_tree(kind)
+def _linked(error: type[AssayError]) -> str:
+    return f"`{error.code}`" if error is AssayError else f"[`{error.code}`](#{error.code})"
+
+
+def _sentence(error: type[AssayError]) -> str:
+    return (getdoc(error) or "").partition(" Fields:")[0]
 
 
 def _job_file() -> Iterator[str]:

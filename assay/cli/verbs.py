@@ -13,6 +13,7 @@ from typing import Annotated, Any, get_type_hints
 
 import click
 import typer
+from typer.completion import completion_init  # type: ignore[attr-defined]
 from typer.core import TyperGroup
 
 VERBS = (
@@ -24,6 +25,7 @@ VERBS = (
     "faucet",
     "init",
     "quote",
+    "simulate",
     "post",
     "watch",
     "cancel",
@@ -41,6 +43,7 @@ VERBS = (
     "unstake",
     "claim",
     "zoo",
+    "completion",
     "version",
 )
 """In the order in which help lists them; each is the function `run` of the module of its name."""
@@ -102,6 +105,7 @@ def _restore_help(command: click.Command, run: Any) -> None:
 
 def command() -> click.Command:
     """The whole command line as click sees it."""
+    completion_init()
     app = typer.Typer(
         cls=Verbs,
         add_completion=False,
@@ -188,8 +192,12 @@ def _report(as_json: bool, failure: dict[str, Any], exit_code: int) -> int:
         return exit_code
     console = err()
     console.print(plain("assay: ", "bold red") + plain(failure["message"], "bold"))
+    if "allowed" in failure:
+        value = f" = {failure['value']}" if "value" in failure else ""
+        console.print(plain(f"  field: {failure['key']}{value}; allowed: {failure['allowed']}", "dim"))
     if failure["hint"]:
         console.print(plain("  hint: ", "cyan") + plain(failure["hint"]))
+    console.print(plain(f"  code: {failure['error']}", "dim"))
     return exit_code
 
 

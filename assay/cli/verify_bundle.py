@@ -18,19 +18,24 @@ def run(
     recompute: Annotated[
         bool, typer.Option("--recompute", help="Execute all included work again as well; needs PyTorch.")
     ] = False,
+    rpc: Annotated[
+        str | None, typer.Option(metavar="URL", help="A node of the bundle's chain, to confirm what the chain said.")
+    ] = None,
     as_json: JsonOption = False,
 ) -> int | None:
     """Check a bundle of evidence, on any machine, without a network.
 
     Signatures, commitments, openings, tables, quorums, states and money must fit what the chain said. What the chain
-    said is taken from the bundle: its logs name blocks that any node of that chain confirms. Ends with 8 when
-    something does not fit.
+    said is taken from the bundle, or with `--rpc` compared with a node of that chain: block, logs and order. Ends with
+    8 when something does not fit.
 
     Examples:
 
     - `assay verify-bundle job-1.assay`
 
     - `assay verify-bundle job-1.assay --recompute --json`
+
+    - `assay verify-bundle job-1.assay --rpc http://127.0.0.1:8545`
     """
     from assay.api.bundle import open_bundle
     from assay.cli.terminal import out, plain, print_json
@@ -42,6 +47,10 @@ def run(
 
         def checks() -> Iterator["Finding"]:
             yield from Verifier(evidence, blobs).run()
+            if rpc is not None:
+                from assay.api.anchors import check_at
+
+                yield check_at(evidence, rpc)
             if recompute:
                 from assay.api.reexecute import reexecute
                 from assay.cli.session import use_one_thread
@@ -70,8 +79,7 @@ def run(
             else "it does NOT hold"
         )
         console.print(plain(words, "bold green" if whole else "bold yellow" if holds else "bold red"))
-        taken = (
-            f"taken from the bundle: {len(evidence.logs)} logs of chain {evidence.chain_id} up to block {evidence.head}"
-        )
+        source = "taken from the bundle" if rpc is None else "confirmed by the node"
+        taken = f"{source}: {len(evidence.logs)} logs of chain {evidence.chain_id} up to block {evidence.head}"
         console.print(plain(taken, "dim"))
     return None if holds else FOUND

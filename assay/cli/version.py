@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-PACKAGES = ("torch", "numpy", "web3", "pyrevm")
+PACKAGES = ("torch", "numpy", "web3", "pyrevm", "coincurve")
 
 
 def run(as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False) -> None:
@@ -18,6 +18,7 @@ def run(as_json: Annotated[bool, typer.Option("--json", help="Print one JSON obj
 
     - `assay version --json`
     """
+    from assay.chain.equipment import find_curve, find_engine
     from assay.cli.terminal import out, plain, print_json
 
     versions = {
@@ -25,13 +26,15 @@ def run(as_json: Annotated[bool, typer.Option("--json", help="Print one JSON obj
         "python": platform.python_version(),
         "machine": f"{platform.system()} {platform.machine()}",
         **{name: _version(name) for name in PACKAGES},
+        "engine": find_engine().words,
+        "signatures": find_curve().words,
     }
     if as_json:
         print_json(versions)
         return
     console = out()
     for name, version in versions.items():
-        console.print(plain(f"{name:<8} ", "dim") + plain(version or "not installed"))
+        console.print(plain(f"{name:<10} ", "dim") + plain(version or "not installed"))
 
 
 def _version(package: str) -> str | None:

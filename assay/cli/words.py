@@ -66,14 +66,44 @@ def quote_lines(quoted: Mapping[str, Any]) -> Table:
             f"providers {stakes['provider']} {symbol} (at least {stakes['lazy_minimum']} deters laziness), validators"
             f" {stakes['validator']}, aggregator {stakes['aggregator']}",
         ),
-        (
-            "fraud",
-            f"one changed segment must be worth over {stakes['deterred_gain']} {symbol} to pay; where it is worth more,"
-            " raise verify.samples or the stakes",
-        ),
+        *_fraud_rows(quoted, symbol),
         *(("note", note) for note in quoted["notes"]),
     ]
     return facts(rows)
+
+
+def _fraud_rows(quoted: Mapping[str, Any], symbol: str) -> list[tuple[str, object]]:
+    """What fraud has to be worth; with a value at risk, the scheme that is proposed for it, and the numbers."""
+    fraud = quoted.get("fraud")
+    if fraud is None:
+        gain = quoted["stakes"]["deterred_gain"]
+        words = (
+            f"one changed segment must be worth over {gain} {symbol} to pay; where it is worth more:"
+            " assay quote --at-risk AMOUNT"
+        )
+        return [("fraud", words)]
+    profit = fraud["expected_profit_of_cheating"]
+    verdict = "does not pay" if fraud["deterred"] else "PAYS"
+    rows: list[tuple[str, object]] = [
+        (
+            "fraud",
+            f"with {fraud['value_at_risk']} {symbol} at risk, changing one segment {verdict}: {profit} {symbol} on"
+            f" average, being caught {percent_text(fraud['chance_to_be_caught'])} of the time",
+        ),
+        ("scheme", fraud["scheme"]),
+    ]
+    if fraud["deterred"]:
+        return rows
+    if fraud["samples_needed"] is not None:
+        share, then = percent_text(fraud["share_needed"]), fraud["expected_profit_then"]
+        rows.append(("", f"{share} of the work is executed again then, and the cheat makes {then} {symbol} on average"))
+    reach = (
+        f'or match.min_stake = "{fraud["stake_needed"]}"'
+        if fraud["slash_reaches_that"]
+        else f"a stake of {fraud['stake_needed']} {symbol} would deter it too, but a slash takes"
+        f" {fraud['most_a_slash_takes']} at most, a round's cost: raise job.budget"
+    )
+    return [*rows, ("", reach)]
 
 
 def public_lines(quoted: Mapping[str, Any]) -> Table:

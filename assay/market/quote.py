@@ -3,7 +3,13 @@
 from dataclasses import dataclass
 from typing import Any
 
-from assay.market.detection import job_detection, round_detection, samples_needed, verification_share
+from assay.market.detection import (
+    job_detection,
+    round_detection,
+    samples_needed,
+    segment_checked,
+    verification_share,
+)
 from assay.market.stake import lazy_stake, segment_stake
 from assay.protocol.job import Job
 from assay.protocol.order import BID_BOND_PRICES, prices_of
@@ -118,7 +124,6 @@ def quote(job: Job, decimals: int) -> Quote:
     )
     cheated_count = max(1, round(CHEATED_SHARE * job.pair_count))
     per_round = round_detection(job.pair_count, cheated_count, verify.samples, match.validators)
-    samples_all = min(job.pair_count, verify.samples * match.validators)
     slashable = min(prices.provider_stake, round_cost)
     made = Quote(
         decimals=decimals,
@@ -139,7 +144,9 @@ def quote(job: Job, decimals: int) -> Quote:
         validator_stake=prices.validator_stake,
         aggregator_stake=prices.aggregator_stake,
         lazy_stake=lazy_stake(prices.price_ceiling, 0),
-        deterred_gain=_deterred_gain(slashable + prices.price_ceiling, job.pair_count, samples_all),
+        deterred_gain=_deterred_gain(
+            slashable + prices.price_ceiling, *segment_checked(job.pair_count, verify.samples, match.validators)
+        ),
         pair_count=job.pair_count,
         samples=verify.samples,
         cheated_count=cheated_count,
@@ -153,12 +160,12 @@ def quote(job: Job, decimals: int) -> Quote:
     return _noted(made, match.validators)
 
 
-def _deterred_gain(at_risk: int, pair_count: int, samples_all: int) -> int:
+def _deterred_gain(at_risk: int, checked: int, of: int) -> int:
     """Largest gain from one changed segment that does not pay: `stake.segment_stake`, solved for the gain."""
-    if samples_all >= pair_count:
-        return at_risk * pair_count
-    gain = at_risk * samples_all // (pair_count - samples_all)
-    assert segment_stake(gain, pair_count, samples_all, 0) <= at_risk
+    if checked >= of:
+        return at_risk * of
+    gain = at_risk * checked // (of - checked)
+    assert segment_stake(gain, of, checked, 0) <= at_risk
     return gain
 
 

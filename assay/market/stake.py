@@ -8,7 +8,8 @@ reward and (1 - w) of its stake. So it never pays when
 
     reward + stake x (1 - w) >= cost
 
-One segment. It changes one segment of N of which q are re-executed, gaining G where it is not caught:
+One segment. It changes one segment, gaining G where it is not caught; q of N times it is re-executed (for q different
+ones of N segments; `detection.segment_checked` for validators that draw independently):
 
     (1 - q/N) x G <= q/N x (stake + reward)     so     stake >= G (N - q) / q - reward
 """
@@ -29,7 +30,7 @@ def lazy_stake(cost: int, reward: int, winner_share: Fraction = WINNER_SHARE) ->
 
 
 def segment_stake(gain: int, pair_count: int, sample_count: int, reward: int) -> int:
-    """Least stake that deters changing one of `pair_count` segments, `sample_count` of which are re-executed by all."""
+    """Least stake that deters changing a segment that is re-executed `sample_count` of `pair_count` times."""
     if not 1 <= sample_count <= pair_count:
         raise BadInput(
             f"{sample_count} samples of {pair_count} segments deter nobody", hint="re-execute at least one segment"

@@ -6,20 +6,38 @@ Job.from_document(bytes) what a provider reads; only bytes that `document` would
 """
 
 import dataclasses
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import sha256
+from itertools import accumulate
 from typing import Any
 
 from assay.protocol import keys
-from assay.protocol.errors import BadInput, Malformed, Refused
+from assay.protocol.errors import (
+    BadInput,
+    DeadlineTooShort,
+    Impossible,
+    LimitExceeded,
+    Malformed,
+    Refused,
+    TooManyByzantine,
+    UnknownKey,
+)
 from assay.protocol.plain import read_plain, write_plain
 from assay.protocol.sections import RULE_REPORTS, SECTIONS, Aggregate, Data, Match, Model, Terms, Train, Verify, Windows
 from assay.protocol.transcript import SEGMENTS_MAX
 from assay.protocol.words import words_hash
 
 DOCUMENT_MAX_BYTES = 1 << 20
+TEXT_MAX = 1 << 20
+"""Characters of a job file."""
+NESTING_MAX, PARTS_MAX = 64, 32
+"""Brackets that are open at once, and parts of a dotted key: tomllib recurses in the first and takes the square of the
+second."""
+_BRACKET, _STEPS = re.compile(r"[\[\]{}]"), {"[": 1, "{": 1, "]": -1, "}": -1}
+_DOTTED = re.compile(r"""(?<![\w-])(?:(?:[\w-]++|"[^"\n]*+"|'[^'\n]*+')[ \t]*+\.[ \t]*+)""" + f"{{{PARTS_MAX}}}")
 SEGMENTS_WANTED = range(8, 17)
 """Segments of a round: enough to sample from, each long enough that hashing hides behind training."""
 
@@ -40,11 +58,7 @@ class Job:
     @classmethod
     def parse(cls, text: str) -> "Job":
         """A job from the text of a TOML file. Errors: `BadInput` with the key and a hint; `Refused` with the reason."""
-        try:
-            tables = tomllib.loads(text)
-        except tomllib.TOMLDecodeError as error:
-            raise BadInput(f"the job file is not TOML: {error}", hint="see the example in the reference") from error
-        return cls.from_tables(tables)
+        return cls.from_tables(read_toml(text))
 
     @classmethod
     def from_tables(cls, tables: Mapping[str, Any]) -> "Job":
@@ -52,7 +66,8 @@ class Job:
         unknown = [name for name in tables if name not in SECTIONS]
         if unknown:
             hint = keys.nearest(unknown[0], list(SECTIONS))
-            raise BadInput(f"[{unknown[0]}] is not a section of a job", hint=hint, key=unknown[0])
+            name = unknown[0][:40]
+            raise UnknownKey(f"[{name}] is not a section of a job", hint=hint, key=name, allowed=", ".join(SECTIONS))
         parts = {
             field: keys.read_section(section, tables.get(name, {}), name) for name, (field, section) in SECTIONS.items()
         }
@@ -94,9 +109,35 @@ class Job:
         return self.match.providers * self.segment_count
 
     @property
+    def samples_max(self) -> int:
+        """Most segments that a validator may be told to re-execute in a round: however the draw falls, a third of each
+        slot's can be taken without two neighbours."""
+        return self.match.providers * ((self.segment_count + 2) // 3)
+
+    @property
+    def windows_s(self) -> int:
+        """Seconds of all windows together: matching, one round, and the time in which it may be challenged."""
+        return sum(int(each) for each in vars(self.windows).values()) + self.verify.challenge_s
+
+    @property
     def seed(self) -> bytes:
         """The job's seed as a word."""
         return words_hash("assay.seed.1", self.train.seed)
+
+
+def read_toml(text: str) -> dict[str, Any]:
+    """The tables of a TOML file. Errors: `BadInput`, `LimitExceeded`."""
+    if len(text) > TEXT_MAX:
+        raise LimitExceeded("the job file is too long", hint="is it a job file?", limit=TEXT_MAX, actual=len(text))
+    depth = max(accumulate((_STEPS[each[0]] for each in _BRACKET.finditer(text)), initial=0))
+    if depth > NESTING_MAX or _DOTTED.search(text):
+        raise BadInput("the job file is nested too deeply", hint="a job has sections, keys, and a table or two in them")
+    try:
+        return tomllib.loads(text)
+    except ValueError as error:
+        # Also of a number with more digits than Python reads.
+        words = str(error).splitlines()[0][:200]
+        raise BadInput(f"the job file is not TOML: {words}", hint="see the example in the reference") from error
 
 
 def reports_needed(rule: str, byzantine_max: int) -> int:
@@ -123,28 +164,38 @@ def _resolve(job: Job) -> Job:
     if train.steps % train.segment_steps:
         divisors = [k for k in range(1, train.steps + 1) if train.steps % k == 0]
         near = min(divisors, key=lambda k: abs(k - train.segment_steps))
-        raise BadInput(
+        raise Impossible(
             "train.steps must be a multiple of train.segment_steps",
             hint=f"{near} divides {train.steps}",
             key="train.segment_steps",
+            value=train.segment_steps,
+            allowed=f"a divisor of {train.steps}",
         )
     segments = train.steps // train.segment_steps
     if segments > SEGMENTS_MAX:
-        raise BadInput(
+        least = -(-train.steps // SEGMENTS_MAX)
+        raise Impossible(
             f"a round would have {segments} segments, and at most {SEGMENTS_MAX} can be opened",
-            hint=f"at least {-(-train.steps // SEGMENTS_MAX)} steps a segment",
+            hint=f"at least {least} steps a segment",
             key="train.segment_steps",
+            value=train.segment_steps,
+            allowed=f"{least} or more",
         )
     pair_count = match.providers * segments
     verify = _resolve_verify(verify, match.validators, pair_count, train.rounds)
-    _check(match, train, aggregate, verify, job.data, needed)
-    return dataclasses.replace(job, train=train, aggregate=aggregate, verify=verify)
+    job = dataclasses.replace(job, train=train, aggregate=aggregate, verify=verify)
+    _check(job, needed)
+    return job
 
 
 def _resolve_verify(verify: Verify, validators: int, pair_count: int, rounds: int) -> Verify:
     if verify.samples and verify.rate:
-        raise BadInput(
-            "verify.samples and verify.rate say the same thing twice", hint="give one of them", key="verify.rate"
+        raise Impossible(
+            "verify.samples and verify.rate say the same thing twice",
+            hint="give one of them",
+            key="verify.rate",
+            value=verify.rate,
+            allowed="nothing, where verify.samples is given",
         )
     # Rounded down, so that verification never costs more than the rate that was asked for; one is the least there is.
     samples = verify.samples or max(1, int((verify.rate or 0.13) * pair_count / validators))
@@ -157,67 +208,119 @@ def _resolve_verify(verify: Verify, validators: int, pair_count: int, rounds: in
     )
 
 
-def _check(match: Match, train: Train, aggregate: Aggregate, verify: Verify, data: Data, needed: int) -> None:
-    def require(holds: bool, message: str, hint: str, name: str) -> None:
-        if not holds:
-            raise BadInput(message, hint=hint, key=name)
-
-    if data.mode == "private":
+def _check(job: Job, needed: int) -> None:
+    """What holds between keys. Errors: `Impossible` and its kinds; `Refused`."""
+    if job.data.mode == "private":
         raise Refused(
             "re-execution cannot check work on private data: whoever re-executes it would have to see the data",
             hint='set data.mode = "public", or wait for a scheme that scores updates on held-out data',
             key="data.mode",
         )
+    _check_verify(job)
+    _check_aggregate(job, needed)
+    _check_optimizer(job.train)
+    if job.terms.deadline_s < job.windows_s:
+        raise DeadlineTooShort(
+            f"job.deadline is {job.terms.deadline_s}s, and the windows of one round alone take {job.windows_s}s",
+            hint=f'give job.deadline = "{job.windows_s}s" or more, or shorten [windows] and verify.challenge',
+            key="job.deadline",
+            value=f"{job.terms.deadline_s}s",
+            allowed=f"{job.windows_s}s or more",
+        )
+
+
+def _require(holds: bool, message: str, hint: str, key: str, value: object, allowed: str) -> None:
+    if not holds:
+        raise Impossible(message, hint=hint, key=key, value=value, allowed=allowed)
+
+
+def _check_verify(job: Job) -> None:
+    match, verify = job.match, job.verify
     threshold, size = verify.quorum
-    require(
+    words = f"{threshold} of {size}"
+    majority = match.validators // 2 + 1
+    _require(
         size == match.validators,
         f"verify.quorum is of {size} validators, match.validators is {match.validators}",
-        f'write "{match.validators // 2 + 1} of {match.validators}"',
+        f'write "{majority} of {match.validators}"',
         "verify.quorum",
+        words,
+        f"{majority} to {match.validators} of {match.validators}",
     )
-    require(
+    _require(
         size / 2 < threshold <= size,
-        f"a quorum of {threshold} of {size} is no majority",
+        f"a quorum of {words} is no majority",
         f"at least {size // 2 + 1} must agree",
         "verify.quorum",
+        words,
+        f"{majority} to {size} of {size}",
     )
-    # However the draw falls, a third of each slot's segments can be taken without two neighbours.
-    most = match.providers * ((train.steps // train.segment_steps + 2) // 3)
-    require(
+    most = job.samples_max
+    _require(
         verify.samples <= most,
         f"verify.samples is {verify.samples}, a round admits {most}",
         "two adjacent segments of a slot are never both sampled",
         "verify.samples",
+        verify.samples,
+        f"1 to {most}",
     )
-    require(
-        aggregate.rule != "mean" or aggregate.byzantine_max == 0,
-        "the mean bears no Byzantine update",
-        'use rule = "krum", or byzantine_max = 0 and rely on verification',
-        "aggregate.byzantine_max",
-    )
-    require(
-        match.providers >= needed,
-        f"{aggregate.rule} with byzantine_max = {aggregate.byzantine_max} needs {needed} providers",
-        f"match.providers is {match.providers}",
-        "match.providers",
-    )
-    require(
+
+
+def _check_aggregate(job: Job, needed: int) -> None:
+    match, aggregate = job.match, job.aggregate
+    borne = aggregate.byzantine_max
+    if aggregate.rule == "mean" and borne:
+        raise TooManyByzantine(
+            "the mean bears no Byzantine update",
+            hint='use rule = "krum", or byzantine_max = 0 and rely on verification',
+            key="aggregate.byzantine_max",
+            value=borne,
+            allowed="0 with the mean",
+        )
+    if match.providers < needed:
+        per_byzantine, base = RULE_REPORTS[aggregate.rule]
+        most = max(0, (match.providers - base) // per_byzantine) if match.providers >= base else -1
+        fix = f"or byzantine_max to {most} or less" if most >= 0 else "or take another rule"
+        raise TooManyByzantine(
+            f"{aggregate.rule} with byzantine_max = {borne} needs {needed} providers",
+            hint=f"match.providers is {match.providers}: raise it, {fix}",
+            key="match.providers",
+            value=match.providers,
+            allowed=f"{needed} or more",
+        )
+    _require(
         needed <= aggregate.reports_min <= match.providers,
         f"aggregate.reports_min must be from {needed} to {match.providers}",
         f"it is {aggregate.reports_min}",
         "aggregate.reports_min",
+        aggregate.reports_min,
+        f"{needed} to {match.providers}",
     )
-    sgd = train.optimizer.name == "sgd"
-    require(
-        sgd or not (train.optimizer.momentum or train.optimizer.nesterov),
+
+
+def _check_optimizer(train: Train) -> None:
+    optimizer = train.optimizer
+    _require(
+        optimizer.name == "sgd" or not (optimizer.momentum or optimizer.nesterov),
         "momentum belongs to sgd",
         'use name = "sgd", or betas',
         "train.optimizer.momentum",
+        optimizer.momentum,
+        f"0 with {optimizer.name}",
     )
-    require(
-        not train.optimizer.nesterov or train.optimizer.momentum > 0,
+    _require(
+        not optimizer.nesterov or optimizer.momentum > 0,
         "nesterov needs momentum",
         "give momentum = 0.9",
         "train.optimizer.nesterov",
+        True,
+        "false, or momentum above 0",
     )
-    require(max(train.optimizer.betas) < 1, "betas must be below 1", "like [0.9, 0.999]", "train.optimizer.betas")
+    _require(
+        max(optimizer.betas) < 1,
+        "betas must be below 1",
+        "like [0.9, 0.999]",
+        "train.optimizer.betas",
+        list(optimizer.betas),
+        "two numbers below 1",
+    )

@@ -12,7 +12,7 @@ from dataclasses import MISSING, dataclass
 from difflib import get_close_matches
 from typing import Any, TypeVar
 
-from assay.protocol.errors import BadInput
+from assay.protocol.errors import SHOWN_MAX, BadInput, BadKey, MissingKey, UnknownKey, WrongValue, show
 from assay.protocol.units import format_amount, parse_amount, parse_duration_s
 
 AMOUNT_DECIMALS = 60
@@ -42,7 +42,7 @@ def key(kind: Kind, doc: str, default: Any = MISSING, *, derived: bool = False) 
 
 
 def _wrong(value: object, words: str) -> BadInput:
-    return BadInput(f"{str(value)[:80]!r} will not do", hint=f"give {words}")
+    return BadInput(f"{show(value)} will not do", hint=f"give {words}")
 
 
 def integer(low: int, high: int) -> Kind:
@@ -98,10 +98,9 @@ def choice(*names: str) -> Kind:
 
     def read(value: Any) -> str:
         if not isinstance(value, str) or value not in names:
-            near = get_close_matches(str(value), names, 1)
-            raise BadInput(
-                f"{str(value)[:80]!r} will not do", hint=f'did you mean "{near[0]}"?' if near else f"give {words}"
-            )
+            near = get_close_matches(value[:SHOWN_MAX], names, 1) if isinstance(value, str) else []
+            hint = f'did you mean "{near[0]}"? give {words}' if near else f"give {words}"
+            raise BadInput(f"{show(value)} will not do", hint=hint)
         return value
 
     return Kind(words, read)
@@ -181,7 +180,7 @@ def options() -> Kind:
             if not re.fullmatch(r"[a-z][a-z0-9_]{0,63}", name) or not (
                 plain or (isinstance(entry, str) and len(entry) <= 200)
             ):
-                raise _wrong(f"{name} = {entry}", words)
+                raise _wrong({str(name)[:SHOWN_MAX]: entry}, words)
         return tuple(sorted(value.items()))
 
     return Kind(words, read, dict)
@@ -204,36 +203,50 @@ def key_name(field: "dataclasses.Field[Any]") -> str:
 
 def nearest(name: str, names: Sequence[str]) -> str:
     """A hint for an unknown name."""
-    near = get_close_matches(name, names, 1)
+    near = get_close_matches(name[:SHOWN_MAX], names, 1)
     return f'did you mean "{near[0]}"?' if near else f"known are {', '.join(names)}"
 
 
 def read_section(section: type[Section], value: Any, path: str) -> Section:
-    """A section from a table. Errors: `BadInput` with field `key`, naming the nearest known key or what it may hold."""
+    """A section from a table. Errors: `UnknownKey` with the nearest known key, `WrongValue` with what the key may hold,
+    `MissingKey`."""
     if not isinstance(value, Mapping):
-        raise BadInput(f"{path or 'this'} must be a table", key=path)
+        names = ", ".join(key_name(field) for field in dataclasses.fields(section))  # type: ignore[arg-type]
+        words = f"{path or 'this'} must be a table"
+        raise WrongValue(words, hint=f"it has the keys {names}", key=path, value=show(value), allowed="a table")
     fields = {key_name(field): field for field in dataclasses.fields(section)}  # type: ignore[arg-type]
     given = {}
     for name, entry in value.items():
         where = f"{path}.{name}".lstrip(".")
         if name not in fields:
-            raise BadInput(f"{where} is not a key of a job", hint=nearest(str(name), list(fields)), key=where)
+            shown, known = where[:SHOWN_MAX], list(fields)
+            raise UnknownKey(
+                f"{shown} is not a key of a job", hint=nearest(str(name), known), key=shown, allowed=", ".join(known)
+            )
         field = fields[name]
+        kind: Kind = field.metadata["kind"]
         try:
-            given[field.name] = field.metadata["kind"].read(entry)
+            given[field.name] = kind.read(entry)
+        except BadKey as error:
+            raise _below(error, where) from error
         except BadInput as error:
-            inner = error.fields.get("key", "")
-            raise BadInput(
-                error.message if inner else f"{where}: {error.message}",
-                hint=error.hint,
-                key=f"{where}.{inner}".rstrip("."),
+            raise WrongValue(
+                f"{where}: {error.message}", hint=error.hint, key=where, value=show(entry), allowed=kind.words
             ) from error
     missing = [name for name, field in fields.items() if field.default is MISSING and field.name not in given]
     if missing:
         where = f"{path}.{missing[0]}".lstrip(".")
         words = fields[missing[0]].metadata["kind"].words
-        raise BadInput(f"{where} is missing", hint=f"give {words}", key=where)
+        raise MissingKey(f"{where} is missing", hint=f"give {words}", key=where, allowed=words)
     return section(**given)
+
+
+def _below(error: BadKey, where: str) -> BadKey:
+    """An error about a key of a nested table, as one of the table's own."""
+    inner = error.fields["key"]
+    fields = {**error.fields, "key": f"{where}.{inner}".rstrip(".")}
+    words = error.message.removeprefix(inner) if inner else f" {error.message.removeprefix('this ')}"
+    return type(error)(fields["key"] + words, hint=error.hint, **fields)
 
 
 def write_section(section: Any) -> dict[str, Any]:

@@ -3,8 +3,9 @@
 from dataclasses import dataclass, fields
 from typing import Any
 
-from assay.protocol.errors import BadInput, Refused
+from assay.protocol.errors import BudgetTooSmall, Impossible
 from assay.protocol.job import Job
+from assay.protocol.score import NEVER, score_at
 from assay.protocol.units import format_amount, parse_amount
 from assay.protocol.words import domain
 
@@ -61,6 +62,7 @@ class Order:
     validator_stake: int
     aggregator_stake: int
     fault_deposit: int
+    stop_score: int
     windows: OrderWindows
 
     def to_abi(self) -> dict[str, Any]:
@@ -115,7 +117,7 @@ class Prices:
 
 
 def prices_of(job: Job, decimals: int) -> Prices:
-    """The amounts of a job. Errors: `BadInput` when they exceed the budget or round to nothing."""
+    """The amounts of a job. Errors: `BudgetTooSmall` when they exceed it or round to nothing."""
 
     def units(text: str) -> int | None:
         return parse_amount(text, decimals) if text else None
@@ -144,10 +146,13 @@ def prices_of(job: Job, decimals: int) -> Prices:
     round_cost = sum(counts[party] * amount for party, amount in amounts.items())
     cost = paid_rounds * round_cost + deposit
     if cost > budget or min(amounts["providers"], amounts["validators"]) == 0:
-        raise BadInput(
+        least = format_amount(max(cost, budget + 1), decimals)
+        raise BudgetTooSmall(
             f"a budget of {job.terms.budget} does not pay {paid_rounds} rounds (redo reserve included)",
             hint=f"these prices cost {format_amount(cost, decimals)}; raise job.budget, or lower rounds or prices",
             key="job.budget",
+            value=job.terms.budget,
+            allowed=f"{least} or more, with these prices",
         )
     return Prices(
         price_ceiling=amounts["providers"],
@@ -163,15 +168,9 @@ def prices_of(job: Job, decimals: int) -> Prices:
 def order_of(job: Job, roots: Roots, *, token: str, decimals: int) -> Order:
     """The order of a job. `token` is the address that the network pays in (the zero address for the native coin).
 
-    Errors: `BadInput` when the budget does not cover the prices or a stake does not cover what a slash can take,
-    `Refused` for an early stop, which the contracts do not know yet.
+    Errors: `BudgetTooSmall` when the budget does not cover the prices, `Impossible` when a stake does not cover what a
+    slash can take.
     """
-    if job.train.stop is not None:
-        raise Refused(
-            "a job cannot end early by a rule yet",
-            hint="leave out train.stop and choose train.rounds",
-            key="train.stop",
-        )
     prices = prices_of(job, decimals)
     windows = job.windows
     order = Order(
@@ -201,6 +200,7 @@ def order_of(job: Job, roots: Roots, *, token: str, decimals: int) -> Order:
         validator_stake=prices.validator_stake,
         aggregator_stake=prices.aggregator_stake,
         fault_deposit=prices.fault_deposit,
+        stop_score=stop_score(job),
         windows=OrderWindows(
             bid=windows.bid_s,
             reveal=windows.reveal_s,
@@ -219,12 +219,21 @@ def order_of(job: Job, roots: Roots, *, token: str, decimals: int) -> Order:
     }
     for key, stake in stakes.items():
         if stake < order.round_cost:
-            raise BadInput(
-                f"match.{key} is below the {format_amount(order.round_cost, decimals)} that a slash may take",
+            least = format_amount(order.round_cost, decimals)
+            raise Impossible(
+                f"match.{key} is below the {least} that a slash may take",
                 hint="leave it out, or raise it to a round's cost",
                 key=f"match.{key}",
+                value=format_amount(stake, decimals),
+                allowed=f"{least} or more",
             )
     return order
+
+
+def stop_score(job: Job) -> int:
+    """The score with which a job is over."""
+    stop = job.train.stop
+    return NEVER if stop is None else score_at(stop.metric, stop.at)
 
 
 def _camel(name: str) -> str:

@@ -7,6 +7,7 @@ network over the next even number of bits, with cycle walking (Black and Rogaway
 """
 
 from collections.abc import Sequence
+from functools import lru_cache
 from hashlib import sha256
 
 import numpy as np
@@ -82,6 +83,18 @@ def sample_segments(
 
     No two adjacent segments of a slot: the start state of the later one would tell the end of the earlier one.
     """
+    return list(_sample(beacon, nonce, round_name, tuple(present), segment_count, sample_count))
+
+
+@lru_cache(maxsize=1_024)
+def _sample(
+    beacon: bytes,
+    nonce: bytes,
+    round_name: tuple[int, int, int],
+    present: tuple[int, ...],
+    segment_count: int,
+    sample_count: int,
+) -> tuple[tuple[int, int], ...]:
     key = words_hash("assay.sample.1", beacon, nonce, *round_name)
     total = len(present) * segment_count
     picked: dict[tuple[int, int], None] = {}
@@ -92,7 +105,7 @@ def sample_segments(
         slot, segment = present[position // segment_count], position % segment_count
         if (slot, segment - 1) not in picked and (slot, segment + 1) not in picked:
             picked[slot, segment] = None
-    return list(picked)
+    return tuple(picked)
 
 
 def sample_total(full: int, slot_count: int, present_count: int) -> int:

@@ -10,6 +10,8 @@ from assay.protocol.keys import key
 RULE_REPORTS = {"mean": (0, 1), "krum": (2, 3)}
 """(a, b): a rule needs a * f + b updates to bear f Byzantine ones (Krum: Blanchard et al. 2017, n >= 2f + 3)."""
 
+LOSSES = ("cross_entropy", "mse")
+"""Those that have a name."""
 _CID = r"sha256:[0-9a-f]{64}"
 
 
@@ -69,7 +71,14 @@ class Model:
         "Initial weights: drawn by integer arithmetic from a seed, as the model has them, or a state.",
         "seed:0",
     )
-    loss: str = key(keys.choice("cross_entropy", "mse"), "What training makes small.", "cross_entropy")
+    loss: str = key(
+        keys.text(
+            rf"{'|'.join(LOSSES)}|[A-Za-z_][A-Za-z0-9_.]{{0,199}}:[A-Za-z_][A-Za-z0-9_]{{0,99}}",
+            f'{", ".join(map(repr, LOSSES))} or "module:function" of yours'.replace("'", '"'),
+        ),
+        "What training makes small: by name, or a function of (output, y) that gives the mean over a batch.",
+        "cross_entropy",
+    )
 
 
 @dataclass(frozen=True)
@@ -133,7 +142,7 @@ class Train:
     )
     stop: Stop | None = key(
         keys.table(Stop),
-        "End before the last round; until the contracts can, such a job is refused when it is ordered.",
+        "End with the first round that is good enough; what is not used is refunded.",
         None,
     )
 

@@ -46,7 +46,13 @@ TYPES: Mapping[str, tuple[tuple[str, str], ...]] = {
         ("uint256", "served"),
         ("bytes32", "resultRoot"),
     ),
-    "Aggregate": (("uint256", "job"), ("uint32", "generation"), ("uint32", "round"), ("bytes32", "endRoot")),
+    "Aggregate": (
+        ("uint256", "job"),
+        ("uint32", "generation"),
+        ("uint32", "round"),
+        ("bytes32", "endRoot"),
+        ("int64", "score"),
+    ),
     "Unserved": (("uint256", "job"), ("uint32", "generation"), ("uint32", "round"), ("uint16", "slot")),
     "Fault": (("uint256", "job"), ("uint32", "generation"), ("uint32", "round"), ("bytes32", "digest")),
     "Message": (

@@ -3,7 +3,7 @@
 import re
 from decimal import Decimal
 
-from assay.protocol.errors import BadInput
+from assay.protocol.errors import BadInput, show
 
 _DECIMAL = re.compile(r"[0-9]{1,60}(\.[0-9]{1,60})?")
 
@@ -11,7 +11,7 @@ _DECIMAL = re.compile(r"[0-9]{1,60}(\.[0-9]{1,60})?")
 def parse_amount(text: str, decimals: int) -> int:
     """Whole tokens as decimal text -> smallest units. Never rounds: too many places are refused."""
     if not isinstance(text, str) or not _DECIMAL.fullmatch(text):
-        raise BadInput(f"{text!r} is not an amount", hint='write whole tokens as decimal text, like "250" or "0.5"')
+        raise BadInput(f"{show(text)} is not an amount", hint='write whole tokens as decimal text, like "250" or "0.5"')
     whole, _, fraction = text.partition(".")
     if len(fraction.rstrip("0")) > decimals:
         raise BadInput(f"{text} has more than {decimals} decimal places", hint="the token has no smaller unit")
@@ -35,7 +35,7 @@ def parse_duration_s(text: str) -> int:
     match = re.fullmatch(r"([0-9]{1,9}(?:\.[0-9]{1,3})?)([smhd])", text) if isinstance(text, str) else None
     if not match:
         raise BadInput(
-            f"{text!r} is not a duration", hint='write a number and a unit, like "90s", "30m", "12h" or "2d"'
+            f"{show(text)} is not a duration", hint='write a number and a unit, like "90s", "30m", "12h" or "2d"'
         )
     seconds = Decimal(match[1]) * _UNITS_S[match[2]]
     if seconds != int(seconds):

@@ -15,7 +15,7 @@ def domain(name: str) -> bytes:
 
 
 def word(value: int | str | bytes) -> bytes:
-    """One word of an unsigned integer, an address ("0x" and 40 hex digits) or 32 bytes."""
+    """One word of an integer (two's complement), an address ("0x" and 40 hex digits) or 32 bytes."""
     if isinstance(value, bytes):
         if len(value) != 32:
             raise ValueError(f"{len(value)} bytes do not make a word")
@@ -24,7 +24,7 @@ def word(value: int | str | bytes) -> bytes:
         if not (value.startswith("0x") and len(value) == 42):
             raise ValueError("not an address")
         return bytes(12) + bytes.fromhex(value[2:])
-    return value.to_bytes(32, "big")
+    return value.to_bytes(32, "big", signed=value < 0)
 
 
 def words(tag: str, *values: int | str | bytes) -> bytes:

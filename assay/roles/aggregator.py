@@ -11,6 +11,7 @@ from assay.protocol.commitment import bitmap, bitmap_slots, commitment_root
 from assay.protocol.phase import JobPhase, RoundPhase
 from assay.roles.book import RoundBook, RoundName, commitment_content, drop
 from assay.roles.evidence import Evidence
+from assay.roles.pace import check_measuring
 from assay.roles.party import Party
 from assay.roles.settle import settle
 from assay.roles.vote import aggregate_values, fault_values, faults, gather, proposals, result_root, root_values
@@ -24,14 +25,12 @@ class Aggregator(Party):
     def __init__(self, world: World) -> None:
         super().__init__(world)
         self.evidence = Evidence(self)
-        self._announced: set[RoundName] = set()
         self._proposed: dict[RoundName, bytes] = {}
 
     def forget(self, job: int, below: int) -> None:
         """Drops what concerns rounds of a job that are final."""
         super().forget(job, below)
         self.evidence.forget(job, below)
-        drop(self._announced, job, below)
         drop(self._proposed, job, below)
 
     def tick(self) -> Wake:
@@ -42,6 +41,8 @@ class Aggregator(Party):
     def turn(self, job: int) -> Wake:
         """What this phase of a job asks for."""
         match self.clerk.view(job).phase:
+            case JobPhase.BIDDING:
+                return self.consider(job, check_measuring)
             case JobPhase.RUNNING:
                 return self.serve(job)
             case JobPhase.DONE | JobPhase.CANCELLED | JobPhase.FAULTED:
@@ -99,8 +100,8 @@ class Aggregator(Party):
         if self._proposed.get(name) != root:
             self._proposed[name] = root
             commitments = [commitment_content(*signed) for signed in heard.values()]
-            self.world.say("commitments", name, {"commitments": commitments, "root": root.hex(), "present": present})
-            return ACTED
+            content: dict[str, object] = {"commitments": commitments, "root": root.hex(), "present": present}
+            return self.voice.say(name, "commitments", content) | ACTED
         values = root_values(name, root, present)
         signatures = gather(self.world.domain, page, "Root", values, self.validators(name[0]), order.quorum)
         alone_s = closes_s + order.windows.aggregate // 2
@@ -145,15 +146,13 @@ class Aggregator(Party):
         end = self.evidence.aggregate(name, view)
         if end is None or end.fault is not None:
             return IDLE
-        if name not in self._announced:
-            self._announced.add(name)
-            self.world.say("aggregate", name, {"root": end.root.hex(), "cid": end.cid})
-        order, values = self.clerk.order(name[0]), aggregate_values(name, end.root)
+        self.voice.say(name, "aggregate", {"root": end.root.hex(), "cid": end.cid})
+        order, values = self.clerk.order(name[0]), aggregate_values(name, end.root, end.score)
         signatures = gather(self.world.domain, page, "Aggregate", values, self.validators(name[0]), order.quorum)
         alone_s = view.deadline - order.windows.aggregate // 2
         if signatures is None and not view.optimistic and self.world.clock() < alone_s:
             return wake_at(alone_s)
-        return self.clerk.attempt(self.world.ledger.rounds.aggregate(*name, end.root, signatures or []))
+        return self.clerk.attempt(self.world.ledger.rounds.aggregate(*name, end.root, end.score, signatures or []))
 
     def fault(self, name: RoundName, page: RoundBook) -> Wake:
         """Carries a quorum's finding that the job itself is at fault."""

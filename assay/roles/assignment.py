@@ -2,6 +2,7 @@
 
 from collections import OrderedDict
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 import torch
@@ -11,6 +12,7 @@ from assay.aggregate.rules import check_rule
 from assay.chain.contracts.containers import Order
 from assay.protocol.errors import Malformed, Refused
 from assay.protocol.job import Job
+from assay.protocol.order import stop_score
 from assay.protocol.plain import read_plain, write_plain
 from assay.roles.world import World
 from assay.store.manifest import fetch
@@ -24,6 +26,7 @@ from assay.work.state import Signature, Spec, state_root
 DOCUMENT_MAX_BYTES = 1 << 20
 BUNDLE_MAX_BYTES = 64 << 20
 STATES_KEPT = 64
+BUNDLES_KEPT = 4
 State = list[Tensor]
 
 
@@ -66,6 +69,7 @@ class Assignment:
     train: Samples
     test: Samples
     batch_size: int
+    metric: str
     beacon: bytes = b""
     states: "OrderedDict[bytes, State]" = field(default_factory=OrderedDict)
 
@@ -117,19 +121,42 @@ def signature_of(bundle: Bundle) -> Signature:
 def fetch_assignment(world: World, order: Order, job: int, limits: Limits) -> Assignment:
     """Fetches a job's bytes and compares each with the order. Errors: `Malformed`, `Unavailable`, `Refused`."""
     document = Document.from_bytes(world.blobs.get(cid_of_hash(order.document), DOCUMENT_MAX_BYTES))
-    bundle = Bundle.from_bytes(world.blobs.get(document.programs, BUNDLE_MAX_BYTES), limits)
+    bundle = read_bundle(world.blobs.get(document.programs, BUNDLE_MAX_BYTES), limits)
     if bundle.root != order.programs:
         raise Refused("the job's programs are not those of its order")
     if order.profile.rstrip(b"\0") != bundle.step.profile.name.encode():
         raise Refused("the job's arithmetic is not that of its programs")
-    check_rule(Job.from_document(write_plain(document.job)), bundle)
+    job_file = Job.from_document(write_plain(document.job))
+    check_rule(job_file, bundle)
+    metric = check_stop(job_file, bundle)
+    if order.stop_score != stop_score(job_file):
+        raise Refused("the job's order ends it elsewhere than its file says")
     signature = signature_of(bundle)
     initial = signature.decode(world.blobs.get(document.state, signature.encoded_bytes))
     if state_root(initial) != order.state_root:
         raise Refused("the job's initial state is not that of its order")
     train = fetch(world.blobs, document.train, order.data_root)
     test = fetch(world.blobs, document.test, order.test_root)
-    return Assignment(job, order, document, bundle, initial, train, test, admit(order, bundle, train, test))
+    return Assignment(job, order, document, bundle, initial, train, test, admit(order, bundle, train, test), metric)
+
+
+def check_stop(job: Job, bundle: Bundle) -> str:
+    """The metric that a job is measured by. Errors: `Refused` for the accuracy of a model without classes."""
+    chooses = not bundle.step.inputs[-1].dtype.startswith("F")
+    stop = job.train.stop
+    if stop is not None and stop.metric == "accuracy" and not chooses:
+        raise Refused(
+            "the model has no accuracy: its targets are no class numbers",
+            hint='stop by { metric = "loss", at = ... }',
+            key="train.stop.metric",
+        )
+    return stop.metric if stop is not None else "accuracy" if chooses else "loss"
+
+
+@lru_cache(maxsize=BUNDLES_KEPT)
+def read_bundle(content: bytes, limits: Limits) -> Bundle:
+    """A job's programs; several parties in one process read the same. Errors: `Malformed`."""
+    return Bundle.from_bytes(content, limits)
 
 
 def admit(order: Order, bundle: Bundle, train: Samples, test: Samples) -> int:

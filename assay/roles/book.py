@@ -6,6 +6,7 @@ party has a quota in each round, and all strangers together have one.
 
 from collections.abc import Collection, MutableMapping, MutableSet, Sequence
 from dataclasses import dataclass, field
+from hashlib import sha256
 from typing import Any, Protocol
 
 from assay.protocol.commitment import Commitment
@@ -26,7 +27,11 @@ QUOTA_BYTES, QUOTA_STRANGERS_BYTES = 8 << 20, 1 << 20
 """What one party may say about one round in messages of one kind, and what all strangers together may."""
 STATE_MAX_BYTES = 8 << 10
 """A state's address and the opening of its leaf; the state itself is a blob."""
-KINDS = frozenset({"commitments", "opening", "table", "want", "missing", "request", "state", "aggregate", "vote"})
+KINDS = frozenset(
+    {"commitments", "opening", "table", "want", "missing", "request", "state", "seek", "aggregate", "vote"}
+)
+ASKING = frozenset({"want", "request", "seek"})
+"""What is said again to be answered again; of all else a repetition brings nothing new."""
 REQUESTS_MAX, REQUESTS_STRANGERS_MAX = 4_096, 512
 MISSING_MAX = 1_024
 """Start states that one validator may miss in one round."""
@@ -78,7 +83,9 @@ class RoundBook:
     missing: dict[tuple[str, int, int], None] = field(default_factory=dict)
     """(validator, slot, segment): start states that validators say nobody serves them."""
     requests: dict[tuple[str, int, int], None] = field(default_factory=dict)
-    """(sender, slot, segment), in the order in which they came."""
+    """(sender, slot, segment), in the order in which they came; whoever answers one takes it out."""
+    sought: dict[tuple[str, bytes], None] = field(default_factory=dict)
+    """(who asks, root of a state that it cannot find), in the order in which they came."""
     served: dict[tuple[int, int], dict[str, dict[str, Any]]] = field(default_factory=dict)
     """Start states by slot and segment, then by who says so: each opens itself against the commitment."""
     votes: dict[str, dict[str, dict[str, Any]]] = field(default_factory=dict)
@@ -86,6 +93,8 @@ class RoundBook:
     announced: dict[str, int] = field(default_factory=dict)
     asked: dict[str, int] = field(default_factory=dict)
     spent_bytes: dict[tuple[str, str], int] = field(default_factory=dict)
+    heard: set[bytes] = field(default_factory=set)
+    """Hashes of what was entered."""
 
 
 class Book:
@@ -102,6 +111,10 @@ class Book:
     def round(self, name: RoundName) -> RoundBook:
         """The page of one round."""
         return self.rounds.setdefault(name, RoundBook())
+
+    def below(self, job: int) -> int:
+        """Rounds before this one are not heard of any more."""
+        return self._below.get(job, 0)
 
     def jobs(self) -> set[int]:
         """Jobs of which something was heard."""
@@ -123,18 +136,22 @@ class Book:
     def note(self, messages: Sequence[Message]) -> None:
         """Enters messages; what cannot be read is dropped, since anybody may send anything."""
         for message in messages:
+            name = (message.job, message.generation, message.round)
+            # Asked first: where it is the chain that cannot be read, the message is none the worse for it.
+            if message.round < self.below(message.job) or not self._register.admits(name):
+                continue
+            payer = message.sender if message.sender in self._register.parties(message.job) else STRANGER
             try:
-                self._enter(message)
+                self._enter(name, message, payer)
             except (KeyError, TypeError, ValueError, IndexError, OverflowError, AttributeError, Malformed):
                 continue
 
-    def _enter(self, message: Message) -> None:
-        name = (message.job, message.generation, message.round)
-        if message.round < self._below.get(message.job, 0) or not self._register.admits(name):
-            return
-        payer = message.sender if message.sender in self._register.parties(message.job) else STRANGER
+    def _enter(self, name: RoundName, message: Message, payer: str) -> None:
         page = self.round(name)
         if message.kind not in KINDS or (message.kind == "state" and len(message.body) > STATE_MAX_BYTES):
+            return
+        known = sha256(f"{message.sender}/{message.kind}/".encode() + message.body).digest()
+        if known in page.heard:
             return
         # By kind, so that nobody's pile of one leaves no room for its word on another.
         account = (payer, message.kind)
@@ -142,6 +159,8 @@ class Book:
         if spent_bytes > (QUOTA_BYTES if payer else QUOTA_STRANGERS_BYTES):
             return
         page.spent_bytes[account] = spent_bytes
+        if message.kind not in ASKING:
+            page.heard.add(known)
         self._enter_content(page, message, message.content(), payer)
 
     def _enter_content(self, page: RoundBook, message: Message, content: dict[str, Any], payer: str) -> None:
@@ -174,7 +193,10 @@ class Book:
                 if sum(asker == sender for asker, _, _ in page.missing) < MISSING_MAX:
                     page.missing[sender, _index(content["slot"]), _segment(content["segment"])] = None
             case "request":
-                self._enter_request(page, payer, (sender, _index(content["slot"]), _segment(content["segment"])))
+                question = (sender, _index(content["slot"]), _segment(content["segment"]))
+                self._enter_question(page, payer, page.requests, question)
+            case "seek":
+                self._enter_question(page, payer, page.sought, (sender, _word(content["root"])))
             case "state":
                 if sender == self._holder(job, content["slot"]) or sender in self._register.validators(job):
                     page.served.setdefault((content["slot"], _segment(content["segment"])), {})[sender] = content
@@ -183,11 +205,11 @@ class Book:
             case "vote" if content["type"] in VOTES and sender in self._register.validators(job):
                 page.votes.setdefault(content["type"], {})[sender] = content
 
-    def _enter_request(self, page: RoundBook, payer: str, request: tuple[str, int, int]) -> None:
+    def _enter_question(self, page: RoundBook, payer: str, pending: dict[Any, None], question: object) -> None:
         count = page.asked.get(payer, 0)
-        if request not in page.requests and count < (REQUESTS_MAX if payer else REQUESTS_STRANGERS_MAX):
+        if question not in pending and count < (REQUESTS_MAX if payer else REQUESTS_STRANGERS_MAX):
             page.asked[payer] = count + 1
-            page.requests[request] = None
+            pending[question] = None
 
     def _enter_address(self, page: RoundBook, job: int, sender: str, root: bytes, cid: str) -> None:
         claims = self.published.get((job, root), [])

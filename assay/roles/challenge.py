@@ -1,143 +1,183 @@
-"""Challenging a false claim, and voting on other people's challenges.
+"""Challenging a false claim.
 
-seal the challenge -> open it -> (drawn validators re-execute and vote) -> decide
+seal the challenge -> open it -> (drawn validators re-execute and vote: `votes`) -> decide
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from assay.chain.contracts.containers import Claim, DisputeView, RoundView
+from eth_abi.abi import decode, encode
+from eth_hash.auto import keccak
+
+from assay.chain.contracts.containers import Claim, RoundView
 from assay.chain.contracts.containers import Entry as ChainEntry
 from assay.chain.contracts.containers import Leaf as ChainLeaf
 from assay.chain.contracts.rerun import Rerun
 from assay.protocol.commitment import Commitment
-from assay.protocol.phase import Outcome, RoundPhase, Target
-from assay.protocol.table import Table, aggregate_digest, segment_digest
+from assay.protocol.phase import JobPhase, Outcome, RoundPhase, Target
+from assay.protocol.table import Table
 from assay.protocol.transcript import ZERO, Leaf
-from assay.protocol.words import domain
 from assay.roles.book import RoundName, drop
 from assay.roles.clerk import on_chain, phase_began_s
-from assay.roles.judge import UNSERVED, Disagreement, Judge
-from assay.roles.party import Party, sealed_challenge, sealed_vote
+from assay.roles.judge import Disagreement, Judge
+from assay.roles.memory import Memory
+from assay.roles.party import CLAIM_TYPE, Party, sealed_challenge
 from assay.roles.wake import IDLE, Wake, wake_at
 
-STALE_TURNS = 4
-"""After which a sealed challenge that nothing calls for any more is withdrawn."""
+BOND = 2
+"""`IVault.Kind.Bond`."""
 NOBODY = "0x" + "00" * 20
-FAULT = domain("assay.digest.fault.1")
-"""What a voter reveals where the job itself is at fault."""
 NO_ENTRY = ChainEntry(0, 0, ZERO)
 
 
-@dataclass
-class Raised:
-    """A challenge of this validator's own."""
+Unit = tuple[str, int, int, int]
+"""(accused, target, slot, segment): what is disputed of a round."""
 
+
+@dataclass(frozen=True)
+class Raised:
+    """A challenge of this validator's own, as it was sealed."""
+
+    unit: Unit
     claim: Claim
     salt: bytes
-    block: int
-    opened: bool = False
-    idle_turns: int = 0
 
+    @property
+    def name(self) -> RoundName:
+        """The round that it is about."""
+        commitment = self.claim.commitment
+        return commitment.job, commitment.generation, commitment.round
 
-@dataclass
-class Ballot:
-    """This validator's vote in one dispute."""
+    def to_json(self) -> dict[str, object]:
+        """As plain values."""
+        claim = encode([CLAIM_TYPE], [self.claim.to_abi()])
+        return {"unit": list(self.unit), "claim": claim.hex(), "salt": self.salt.hex()}
 
-    digest: bytes
-    salt: bytes
-    sent: bool = False
-    revealed: bool = False
+    @classmethod
+    def from_json(cls, value: Any) -> "Raised":
+        """Back from plain values."""
+        (claim,) = decode([CLAIM_TYPE], bytes.fromhex(value["claim"]))
+        return cls(tuple(value["unit"]), Claim.from_abi(claim), bytes.fromhex(value["salt"]))
 
 
 class Challenges:
-    """A validator's disputes: those it raises and those it votes in."""
+    """The disputes that a validator raises."""
 
     def __init__(self, party: Party, judge: Judge) -> None:
         self.party = party
         self.judge = judge
         self.world = party.world
         self.disputes = party.world.ledger.open(Rerun)
-        self._raised: dict[tuple[RoundName, Target, str, int, int], Raised] = {}
-        self._ballots: dict[int, Ballot] = {}
-        self._over: dict[int, DisputeView] = {}
+        self._raised: Memory[tuple[Raised, ...]] = Memory(
+            party.world.journal,
+            "challenges",
+            lambda all_raised: [raised.to_json() for raised in all_raised],
+            lambda rows: tuple(map(Raised.from_json, rows)),
+        )
+        self._refused: set[tuple[RoundName, Unit]] = set()
 
     def forget(self, job: int, below: int) -> None:
         """Drops what concerns rounds of a job that are final."""
-        drop(self._raised, job, below)
+        drop(self._refused, job, below)
+
+    # raising
 
     def raise_all(self, name: RoundName, view: RoundView, disagreements: Sequence[Disagreement], rank: int) -> Wake:
-        """Challenges what nobody has challenged yet, in the order of `rank`."""
+        """Seals a challenge of what nobody has challenged yet, in the order of `rank`; `pursue` opens it."""
         wake = IDLE
         for disagreement in disagreements:
             wake |= self.raise_one(name, view, disagreement, rank)
         return wake
 
     def raise_one(self, name: RoundName, view: RoundView, disagreement: Disagreement, rank: int) -> Wake:
-        """Seals, and in a later block opens, one challenge."""
-        key = (name, disagreement.target, disagreement.accused, disagreement.slot, disagreement.segment)
-        raised = self._raised.get(key)
-        clerk = self.party.clerk
-        if raised is None:
-            if self.known(name, view, disagreement):
-                return IDLE
-            order = clerk.order(name[0])
-            turn_s = phase_began_s(view, order.windows) + rank * order.windows.open // 32
-            if self.world.clock() < turn_s:
-                return wake_at(turn_s)
-            if not clerk.fund(order.token, self.disputes.bond_of(name[0])):
-                return wake_at(self.world.clock() + 1)  # a bond of its own may come back, or somebody richer may act
-            claim, salt = self.claim(name, view, disagreement), self.world.entropy.draw(32)
-            sealed = sealed_challenge(claim, self.world.address, salt)
-            wake = clerk.attempt(self.disputes.commit_challenge(name[0], sealed))
-            self._raised[key] = Raised(claim, salt, self.world.ledger.rpc.get_head())
-            return wake
-        raised.idle_turns = 0
-        if raised.opened:
+        """Journals a challenge and seals it on chain, unless that is done or needless."""
+        clerk, unit = self.party.clerk, unit_of(disagreement)
+        mine = [raised for raised in self._raised.get(name[0]) or () if (raised.name, raised.unit) == (name, unit)]
+        if self.known(name, view, unit) or (name, unit) in self._refused:
             return IDLE
-        if self.world.ledger.rpc.get_head() <= raised.block + 1:
+        if mine and not self.over(mine[-1]):
             return wake_at(self.world.clock() + 1)
-        if self.known(name, view, disagreement) and not self.disputed(name, disagreement):
-            # Somebody else's was first, about another part of the same lie: this one may be needed if that one fails.
-            return self.withdraw(key) | wake_at(self.world.clock() + 1)
-        opened = clerk.attempt(self.disputes.open_challenge(raised.claim, raised.salt))
-        raised.opened = True
-        return opened if opened.acted else self.withdraw(key, forget=False)
+        order = clerk.order(name[0])
+        turn_s = phase_began_s(view, order.windows) + rank * order.windows.open // 32
+        if self.world.clock() < turn_s:
+            return wake_at(turn_s)
+        raised = Raised(unit, self.claim(name, view, disagreement), self.world.entropy.draw(32))
+        self._raised.keep((*(self._raised.get(name[0]) or ()), raised), name[0])
+        return self.seal(raised)
 
-    def withdraw(self, key: tuple[RoundName, Target, str, int, int], *, forget: bool = True) -> Wake:
-        """Takes the bond of a challenge back that was sealed and not opened."""
-        raised = self._raised[key]
-        sealed = sealed_challenge(raised.claim, self.world.address, raised.salt)
-        wake = self.party.clerk.attempt(self.disputes.withdraw_challenge(key[0][0], sealed))
-        if forget:
-            del self._raised[key]
+    def seal(self, raised: Raised) -> Wake:
+        """Puts a challenge on chain, sealed, with its bond."""
+        job = raised.name[0]
+        if not self.party.clerk.fund(self.party.clerk.order(job).token, self.disputes.bond_of(job)):
+            return wake_at(self.world.clock() + 1)  # a bond of its own may come back, or somebody richer may act
+        return self.party.clerk.attempt(self.disputes.commit_challenge(job, self.sealed(raised)))
+
+    def sealed(self, raised: Raised) -> bytes:
+        """What is sealed of a challenge."""
+        return sealed_challenge(raised.claim, self.world.address, raised.salt)
+
+    def over(self, raised: Raised) -> bool:
+        """Whether a challenge was sealed and is sealed no more: it was opened, or its bond was taken back."""
+        return self.party.clerk.notices.sealed_block(self.sealed(raised)) is not None and not self.bond(raised)
+
+    def bond(self, raised: Raised) -> int:
+        """The bond that lies on a sealed challenge."""
+        job = raised.name[0]
+        fields = ["assay.challenge.1", job, self.world.address, self.sealed(raised)]
+        key = keccak(encode(["string", "uint256", "address", "bytes32"], fields))
+        return self.world.ledger.vault.balance(self.party.clerk.order(job).token, BOND, key)
+
+    def pursue(self, job: int) -> Wake:
+        """Opens what was sealed and is still called for, and takes the bond of all else back."""
+        wake, clerk, all_raised = IDLE, self.party.clerk, self._raised.get(job) or ()
+        running = all_raised and clerk.view(job).phase == JobPhase.RUNNING
+        rounds = dict(clerk.rounds(job)) if running else {}
+        for raised in all_raised:
+            block, view = clerk.notices.sealed_block(self.sealed(raised)), rounds.get(raised.name)
+            # Where this very part is disputed already, the first to have sealed takes the dispute over.
+            disputed = {(each.name, each.unit) for each in clerk.notices.disputes(job)}
+            rivalled = (raised.name, raised.unit) in disputed
+            needed = view is not None and (rivalled or not self.known(raised.name, view, raised.unit))
+            if block is None:
+                wake |= self.seal(raised) if needed else IDLE
+            elif not self.bond(raised):
+                continue
+            elif needed and clerk.head <= block + 1:
+                wake |= wake_at(self.world.clock() + 1)
+            else:
+                wake |= self.open(raised) if needed else self.withdraw(raised)
         return wake
 
-    def disputed(self, name: RoundName, disagreement: Disagreement) -> bool:
-        """Whether this very part is disputed already, by anybody: the first to have sealed takes it over."""
-        unit = (name, disagreement.accused, disagreement.target, disagreement.slot, disagreement.segment)
-        views = [self._over.get(dispute) or self.disputes.view_of(dispute) for dispute in self.all()]
-        return any(((v.job, v.generation, v.round), v.accused, v.target, v.slot, v.segment) == unit for v in views)
+    def open(self, raised: Raised) -> Wake:
+        """Opens a sealed challenge; where it cannot be opened, its bond comes back."""
+        opened = self.party.clerk.attempt(self.disputes.open_challenge(raised.claim, raised.salt))
+        if opened.acted:
+            return opened
+        self._refused.add((raised.name, raised.unit))
+        return self.withdraw(raised)
 
-    def known(self, name: RoundName, view: RoundView, disagreement: Disagreement) -> bool:
+    def withdraw(self, raised: Raised) -> Wake:
+        """Takes the bond of a challenge back that was sealed and not opened."""
+        return self.party.clerk.attempt(self.disputes.withdraw_challenge(raised.name[0], self.sealed(raised)))
+
+    def known(self, name: RoundName, view: RoundView, unit: Unit) -> bool:
         """Whether this need not be said: it has been said, or its party has been disproved in this round already.
 
         A liar may dispute something true of its own, so that a dispute of something else settles nothing. While it is
         open and nothing can be included, its outcome is waited for: most accusations mean the same lie.
         """
-        unit = (disagreement.target, disagreement.slot, disagreement.segment)
-        for dispute in self.all():
-            other = self._over.get(dispute) or self.disputes.view_of(dispute)
-            if (other.job, other.generation, other.round) != name or other.accused != disagreement.accused:
+        for other in self.party.clerk.notices.disputes(name[0]):
+            if other.name != name or other.accused != unit[0]:
                 continue
             waiting = other.outcome == Outcome.OPEN and view.phase <= RoundPhase.OPENING
-            if waiting or other.outcome == Outcome.UPHELD or (other.target, other.slot, other.segment) == unit:
+            if waiting or other.outcome == Outcome.UPHELD or other.unit == unit:
                 return True
         return False
 
-    def all(self) -> range:
-        """Numbers of all disputes so far."""
-        return range(1, self.party.clerk.dispute_count() + 1)
+    def open_rounds(self, job: int) -> list[int]:
+        """Indexes of the rounds of a job, of any generation, of which something is disputed."""
+        return [each.name[2] for each in self.party.clerk.notices.disputes(job) if each.outcome == Outcome.OPEN]
 
     def claim(self, name: RoundName, view: RoundView, disagreement: Disagreement) -> Claim:
         """What the accused has claimed, with every proof."""
@@ -171,116 +211,10 @@ class Challenges:
             entry_proof=tuple(rows.proof(disagreement.row)) if rows else (),
         )
 
-    def tick(self, job: int) -> Wake:
-        """Votes in every open dispute of a job, and has it counted."""
-        wake = IDLE
-        for key, raised in list(self._raised.items()):
-            # What it was sealed for may have been settled meanwhile: then nothing calls for it any more.
-            if key[0][0] == job and not raised.opened:
-                raised.idle_turns += 1
-                stale = raised.idle_turns > STALE_TURNS
-                wake |= self.withdraw(key) if stale else wake_at(self.world.clock() + 1)
-        for dispute in self.all():
-            if dispute in self._over:
-                continue
-            view = self.disputes.view_of(dispute)
-            if view.outcome != Outcome.OPEN:
-                self._over[dispute] = view
-            elif view.job == job:
-                wake |= self.vote(dispute, view)
-        return wake
 
-    def vote(self, dispute: int, view: DisputeView) -> Wake:
-        """Commits, then reveals what re-execution gives, then has the votes counted."""
-        now_s = self.world.clock()
-        ballot = self._ballots.get(dispute)
-        voters = self.disputes.voters_of(dispute)
-        may_vote = self.world.address in voters and now_s < view.commit_deadline
-        self.show(view)
-        if ballot is None and may_vote:
-            digest = self.truth(dispute, view)
-            if digest is None:
-                return (
-                    wake_at(self.patience_s(view)) if now_s < self.patience_s(view) else wake_at(view.commit_deadline)
-                )
-            ballot = self._ballots[dispute] = Ballot(digest, self.world.entropy.draw(32))
-        if ballot is not None and not ballot.sent and may_vote:
-            sealed = sealed_vote(dispute, self.world.address, ballot.digest, ballot.salt)
-            wake = self.party.clerk.attempt(self.disputes.vote(dispute, sealed))
-            ballot.sent = True
-            return wake
-        revealing = now_s >= view.commit_deadline or view.committed.bit_count() >= len(voters)
-        if ballot is not None and revealing and not ballot.revealed:
-            wake = self.party.clerk.attempt(self.disputes.reveal_vote(dispute, ballot.digest, ballot.salt))
-            ballot.revealed = True
-            return wake
-        if now_s >= view.reveal_deadline or view.revealed.bit_count() >= len(voters):
-            return self.party.clerk.attempt(self.disputes.decide(dispute))
-        return wake_at(view.reveal_deadline if revealing else view.commit_deadline)
-
-    def patience_s(self, view: DisputeView) -> int:
-        """Until when a state that is disputed is waited for: half of the time for votes."""
-        windows = self.party.clerk.order(view.job).windows
-        return view.commit_deadline - windows.table // 2
-
-    def show(self, view: DisputeView) -> None:
-        """Passes on what the disputed segment begins from: the same bytes for all who vote, and for who is accused."""
-        if view.target in (Target.SEGMENT, Target.TABLE):
-            self.judge.evidence.relay((view.job, view.generation, view.round), view.slot, view.segment)
-
-    def truth(self, dispute: int, view: DisputeView) -> bytes | None:
-        """The digest of what is disputed, by re-execution; nothing while something is awaited for it."""
-        name = (view.job, view.generation, view.round)
-        round_view = self.world.ledger.rounds.view_of(*name)
-        match view.target:
-            case Target.SEGMENT:
-                return self.segment_truth(name, round_view, dispute, view)
-            case Target.TABLE:
-                return self.row_truth(name, round_view, view)
-            case Target.EMIT:
-                return self.judge.emit(name, round_view, view.slot)
-            case _:
-                end = self.judge.evidence.aggregate(name, round_view)
-                if end is None:
-                    return None
-                return aggregate_digest(end.root) if end.fault is None else FAULT
-
-    def segment_truth(self, name: RoundName, round_view: RoundView, dispute: int, view: DisputeView) -> bytes | None:
-        """What a segment comes to from the state in its leaf, where that was served; else from the round's start.
-
-        Where the start does not lead to that leaf nobody can say what follows from it: the provider's fault.
-        """
-        served = self.judge.served(name, round_view, view.slot, view.segment)
-        if served is not None:
-            return served.digest
-        if self.world.clock() < self.patience_s(view):
-            return None
-        before = self.party.clerk.notices.before(dispute)
-        sound = self.judge.rests_on(name, round_view, view.slot, view.segment, before)
-        if sound is None:
-            return None
-        if not sound:
-            self.judge.suspects.add((name, view.slot))
-            return UNSERVED
-        truth = self.judge.derive(name, round_view, view.slot, view.segment)
-        return None if truth is None else truth.digest if truth.segment == view.segment else UNSERVED
-
-    def row_truth(self, name: RoundName, round_view: RoundView, view: DisputeView) -> bytes | None:
-        """What a validator should have found: from the state that it was served, or from the round's start if none was.
-
-        Either is right for who has said in time that nobody served it, so its row is false only if it is neither.
-        """
-        served = self.judge.served(name, round_view, view.slot, view.segment)
-        replayed = self.judge.replayed(name, view.accused, view.slot, view.segment)
-        if served is not None and (served.digest == view.claimed or not replayed):
-            return served.digest
-        if served is None and self.world.clock() < self.patience_s(view):
-            return None
-        truth = self.judge.derive(name, round_view, view.slot, view.segment)
-        if truth is not None and truth.segment == view.segment:
-            return truth.digest
-        span = self.judge.evidence.replay(name, round_view, view.slot, view.segment)
-        return None if span is None else segment_digest(span[0].state_root, span[0].loss_bits)
+def unit_of(disagreement: Disagreement) -> Unit:
+    """What a disagreement is about, as a dispute of it would be."""
+    return disagreement.accused, int(disagreement.target), disagreement.slot, disagreement.segment
 
 
 def aggregate_claim(name: RoundName) -> Claim:

@@ -1,4 +1,7 @@
-"""What every role does at the chain's counter: which jobs there are, where they stand, and sending what may race."""
+"""What every role does at the chain's counter: which jobs there are, where they stand, and sending what may race.
+
+Nothing is held for done because it was sent: the next turn looks at what the chain says of it.
+"""
 
 from collections import deque
 from collections.abc import Callable, Hashable, Iterator
@@ -7,19 +10,22 @@ from typing import Any, TypeVar
 from assay.chain.client import Call
 from assay.chain.contracts.containers import Commitment as ChainCommitment
 from assay.chain.contracts.containers import JobView, Order, RoundView, TranscriptOpening, Windows
+from assay.chain.contracts.jobs import SeatAtAnswer
 from assay.chain.contracts.rerun import Rerun
 from assay.chain.contracts.test_stablecoin import TestStablecoin
 from assay.protocol.commitment import Commitment, bitmap_slots
-from assay.protocol.errors import Reverted
+from assay.protocol.errors import Malformed, Reverted
 from assay.protocol.phase import JobPhase, RoundPhase
 from assay.protocol.transcript import Transcript
-from assay.roles.book import RoundName, drop
+from assay.roles.book import RoundName
 from assay.roles.notices import Notices
 from assay.roles.wake import ACTED, IDLE, Wake, wake_at
 from assay.roles.world import World
 
 T = TypeVar("T")
 REFUSALS_KEPT = 64
+JOBS_MAX = 1 << 20
+"""More than that no chain of ours has; a node that says so lies."""
 
 
 class Clerk:
@@ -32,18 +38,40 @@ class Clerk:
     def __init__(self, world: World) -> None:
         self.world = world
         self.ledger = world.ledger
-        self.notices = Notices(world.ledger)
+        self._notices = Notices(world.ledger, world.address)
         self.refusals: deque[Reverted] = deque(maxlen=REFUSALS_KEPT)
-        self._closed: set[int] = set()
-        self._orders: dict[int, Order] = {}
-        self._providers: dict[int, tuple[str, ...]] = {}
-        self._penalised: set[tuple[RoundName, str]] = set()
-        self._generations: dict[tuple[int, int], tuple[int, int]] = {}
+        self._closed: dict[int, int] = {}
+        self._orders: dict[tuple[int, str, int], Order] = {}
+        self._providers: dict[tuple[int, bytes], tuple[str, ...]] = {}
+        self._rewritten: set[int] = set()
         self._seen: dict[Hashable, Any] | None = None
 
     def refresh(self) -> None:
         """Looks at the chain anew."""
         self._seen = {}
+
+    @property
+    def notices(self) -> Notices:
+        """What the contracts have announced by now."""
+        self._look()
+        return self._notices
+
+    def _look(self) -> None:
+        if self._seen is None or "notices" not in self._seen:
+            self._rewritten |= self._notices.read()
+        if self._seen is not None:
+            self._seen["notices"] = True
+
+    @property
+    def head(self) -> int:
+        """Number of the newest block."""
+        return self.notices.head
+
+    def rewritten(self) -> set[int]:
+        """Jobs of which the chain has taken something back since this was asked last."""
+        self._look()
+        jobs, self._rewritten = self._rewritten, set()
+        return jobs
 
     def _once(self, key: Hashable, read: Callable[[], T]) -> T:
         if self._seen is None:
@@ -56,34 +84,51 @@ class Clerk:
     # jobs
 
     def jobs(self) -> list[int]:
-        """Jobs that this party has not closed its file on."""
-        return [job for job in range(1, self.job_count() + 1) if job not in self._closed]
+        """Jobs that this party has not put away. Errors: `Malformed` where the node says that there are countless."""
+        count = self.job_count()
+        if count > JOBS_MAX:
+            raise Malformed(f"the node says that there are {count} jobs", hint="use another node")
+        return [job for job in range(1, count + 1) if not self.put_away(job)]
 
     def job_count(self) -> int:
         """Jobs that were ever posted."""
         return self._once("job_count", self.ledger.jobs.job_count)
 
-    def close(self, job: int) -> Wake:
-        """Nothing more to do in this job."""
-        self._closed.add(job)
+    def close(self, job: int, *, unseen: bool = False) -> Wake:
+        """Nothing more to do in this job, unless the chain is rewritten; `unseen`: whatever becomes of it."""
+        self._closed.setdefault(job, -self.world.depth_blocks if unseen else self._now())
         return IDLE
+
+    def reopen(self, job: int) -> None:
+        """There is something to do again: what closed the file never happened."""
+        self._closed.pop(job, None)
 
     def forget(self, job: int, below: int) -> None:
         """Drops what concerns rounds of a job that are final."""
-        self.notices.forget(job, below)
-        drop(self._penalised, job, below)
-        for key in [key for key in self._generations if key[0] == job and key[1] < below]:
-            del self._generations[key]
+        self._notices.forget(job, below)
 
     def closed(self, job: int) -> bool:
         """Whether this party has closed its file on a job."""
         return job in self._closed
 
+    def put_away(self, job: int) -> bool:
+        """Whether it was closed so long ago that no block of then can be replaced any more."""
+        return job in self._closed and self.settled(self._closed[job])
+
+    def settled(self, block: int) -> bool:
+        """Whether what stood in a block, or was seen when it was the newest, stands for good."""
+        return not self.world.depth_blocks or self.head >= block + self.world.depth_blocks
+
+    def _now(self) -> int:
+        return self.head if self.world.depth_blocks else 0
+
     def order(self, job: int) -> Order:
-        """The order; it never changes."""
-        if job not in self._orders:
-            self._orders[job] = self.ledger.jobs.order_of(job)
-        return self._orders[job]
+        """The order; it never changes, unless its number goes to another when the chain is rewritten."""
+        view = self.view(job)
+        key = (job, view.consumer, view.posted_at)
+        if key not in self._orders:
+            self._orders[key] = self.ledger.jobs.order_of(job)
+        return self._orders[key]
 
     def view(self, job: int) -> JobView:
         """Where a job stands now."""
@@ -93,11 +138,17 @@ class Clerk:
 
     def providers(self, job: int) -> tuple[str, ...]:
         """Who holds which slot; fixed by the match, nobody before it."""
-        if job not in self._providers:
-            if self.view(job).phase < JobPhase.DRAWING:
-                return ()
-            self._providers[job] = self.ledger.jobs.providers_of(job)
-        return self._providers[job]
+        view = self.view(job)
+        if view.phase < JobPhase.DRAWING:
+            return ()
+        # The draw's beacon is the hash of a block after the match: what was before it cannot be otherwise.
+        key = (job, view.beacon)
+        if key not in self._providers:
+            providers = self._once(("providers", job), lambda: self.ledger.jobs.providers_of(job))
+            if not any(view.beacon):
+                return providers
+            self._providers[key] = providers
+        return self._providers[key]
 
     def slots(self, job: int, account: str) -> list[int]:
         """The slots that an account holds."""
@@ -114,6 +165,10 @@ class Clerk:
     def seats_live(self, job: int) -> int:
         """Bitmap of the seats that are held and enlisted."""
         return self._once(("live", job), lambda: self.ledger.jobs.seats_live(job))
+
+    def seat_at(self, job: int, seat: int) -> SeatAtAnswer:
+        """Who holds a seat, since when, and which drawings its nonces serve."""
+        return self._once(("seat", job, seat), lambda: self.ledger.jobs.seat_at(job, seat))
 
     def aggregator(self, job: int) -> str:
         """Who aggregates now; the zero address if nobody does."""
@@ -153,16 +208,21 @@ class Clerk:
         """Rounds that are not final, oldest first; then those of earlier generations that are still judged."""
         present, first_open, following = self.progress(job)
         for index in range(first_open, following):
-            # A round's generation changes only when the job's does.
-            known = self._generations.get((job, index), (-1, 0))
-            if known[0] != present:
-                known = self._generations[job, index] = (present, self.ledger.rounds.generation_of(job, index))
-            name = (job, known[1], index)
+            name = (job, self.generation(job, index) if present else 0, index)
             yield name, self.round(name)
-        for packed in self.ledger.rounds.orphans_of(job) if present else ():
-            # Committed before an earlier round was disproved: judged and paid, and nothing follows from it.
-            name = (job, packed >> 32, packed & 0xFFFFFFFF)
+        for name in self.orphans(job):
             yield name, self.round(name)
+
+    def orphans(self, job: int) -> list[RoundName]:
+        """Rounds committed before an earlier one was disproved: judged and paid, and nothing follows from them."""
+        if not self.progress(job)[0]:
+            return []
+        packed = self._once(("orphans", job), lambda: self.ledger.rounds.orphans_of(job))
+        return [(job, each >> 32, each & 0xFFFFFFFF) for each in packed]
+
+    def generation(self, job: int, index: int) -> int:
+        """Generation of a round that is live."""
+        return self._once(("generation", job, index), lambda: self.ledger.rounds.generation_of(job, index))
 
     def round(self, name: RoundName) -> RoundView:
         """Where a round stands."""
@@ -185,7 +245,7 @@ class Clerk:
     def beacon(self, target: int) -> tuple[bytes, int] | None:
         """The recorded hash of a block fixed in advance and its misses; records it as soon as it can be seen."""
         value, misses = self._once(("beacon", target), lambda: self.ledger.beacon.read(target))
-        if not any(value) and self.ledger.rpc.get_head() > target:
+        if not any(value) and self.head > target:
             self.attempt(self.ledger.beacon.record(target))
             value, misses = self.ledger.beacon.read(target)
         return (value, misses) if any(value) else None
@@ -221,7 +281,7 @@ class Clerk:
         seats = self.validators(name[0])
         shown = view.tables_revealed & ~view.unserved
         silent = [seat for seat in range(len(seats)) if int(seats[seat], 16) and not shown >> seat & 1]
-        silent = [seat for seat in silent if (name, seats[seat]) not in self._penalised]
+        silent = [seat for seat in silent if not self.notices.fined(name, seats[seat])]
         if not silent:
             return IDLE
         windows = self.order(name[0]).windows
@@ -230,7 +290,6 @@ class Clerk:
             return wake_at(due_s)
         wake = IDLE
         for seat in silent:
-            self._penalised.add((name, seats[seat]))
             wake |= self.attempt(self.ledger.rounds.penalise_silent(*name, seat))
         return wake
 

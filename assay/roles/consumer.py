@@ -14,10 +14,11 @@ from assay.protocol.errors import Refused
 from assay.protocol.job import Job
 from assay.protocol.order import Roots, order_of
 from assay.protocol.phase import JobPhase
+from assay.roles import overdue
 from assay.roles.assignment import Document, signature_of
 from assay.roles.clerk import Clerk
 from assay.roles.settle import settle
-from assay.roles.wake import IDLE, Wake, wake_at
+from assay.roles.wake import IDLE, Wake
 from assay.roles.world import World
 from assay.store.manifest import publish
 from assay.store.samples import Samples
@@ -33,7 +34,6 @@ class Consumer:
     def __init__(self, world: World) -> None:
         self.world = world
         self.clerk = Clerk(world)
-        self.posted: list[int] = []
 
     def publish(self, job: Job, bundle: Bundle, train: Samples, test: Samples) -> tuple[Document, Roots]:
         """Puts programs, initial state and samples where strangers can fetch them. From here on they are public.
@@ -60,42 +60,25 @@ class Consumer:
         if not self.clerk.fund(order.token, cost):
             raise Refused(f"the wallet does not hold the {cost} units that the job may cost", hint="fund it first")
         sent = jobs.post(order).send()
-        job = jobs.find(sent, Posted)[0].event.job
-        self.posted.append(job)
-        return job
+        return jobs.find(sent, Posted)[0].event.job
 
     def tick(self) -> Wake:
         """One turn."""
         self.clerk.refresh()
         wake = IDLE
-        for job in [job for job in self.clerk.jobs() if job in self.posted]:
-            wake |= self.see_through(job)
+        for job in self.clerk.jobs():
+            wake |= self.see_through(job) if self.minds(job) else self.clerk.close(job, unseen=True)
         return wake
+
+    def minds(self, job: int) -> bool:
+        """Whether a job is this consumer's: the chain says who posted it."""
+        return self.clerk.view(job).consumer == self.world.address
 
     def see_through(self, job: int) -> Wake:
         """Takes the next step of a job's life as soon as its time has come."""
-        jobs, view, now_s = self.world.ledger.jobs, self.clerk.view(job), self.world.clock()
-        match view.phase:
-            case JobPhase.BIDDING:
-                order = self.clerk.order(job)
-                closes_s = view.posted_at + order.windows.bid + order.windows.reveal
-                return self.clerk.attempt(jobs.close(job)) if now_s >= closes_s else wake_at(closes_s)
-            case JobPhase.DRAWING:
-                drawn = self.clerk.beacon(view.draw_block)
-                return self.clerk.attempt(jobs.draw(job)) if drawn else wake_at(view.phase_deadline)
-            case JobPhase.ENLISTING:
-                return self.clerk.attempt(jobs.start(job)) | wake_at(view.phase_deadline)
-            case JobPhase.RUNNING | JobPhase.FAULTED if not view.ended:
-                return self.finish(job)
-            case _:
-                return self.take(job)
-
-    def finish(self, job: int) -> Wake:
-        """Ends the job once no round of it is open."""
-        rounds = self.world.ledger.rounds
-        if not rounds.settled(job):
-            return IDLE
-        return self.clerk.attempt(self.world.ledger.jobs.end(job))
+        view = self.clerk.view(job)
+        over = view.ended or view.phase in (JobPhase.DONE, JobPhase.CANCELLED)
+        return self.take(job) if over else overdue.take(self.clerk, job)
 
     def take(self, job: int) -> Wake:
         """Mints the model of a complete job and closes the file."""

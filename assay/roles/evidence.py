@@ -1,7 +1,7 @@
 """What a party can establish by itself about a round: opened slots, states that were served, re-executed segments."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
@@ -13,9 +13,12 @@ from assay.proof.served import LeafOpening, read_start
 from assay.proof.verdict import Verdict
 from assay.protocol.commitment import bitmap_slots
 from assay.protocol.errors import AssayError, Malformed, Unavailable
+from assay.protocol.score import UNSCORED, is_due
 from assay.protocol.transcript import ZERO, Leaf, Transcript, secret_hash
 from assay.roles.assignment import State
 from assay.roles.book import RoundName, drop
+from assay.roles.exam import score
+from assay.roles.pace import patience_s
 from assay.roles.party import Party
 from assay.store.port import cid_of_hash
 from assay.work.interpret import Fault
@@ -47,12 +50,26 @@ class Emitted:
     """The first segment that does not end as its leaf says, where an end state that was not served was derived."""
 
 
+@dataclass
+class Trail:
+    """Where each segment of a slot ends that was derived from the round's start; only the last keeps its state."""
+
+    spans: list[Span] = field(default_factory=list)
+
+    def add(self, span: Span) -> None:
+        """Goes one segment further."""
+        if self.spans:
+            self.spans[-1] = replace(self.spans[-1], state=None)
+        self.spans.append(span)
+
+
 @dataclass(frozen=True)
 class Aggregated:
     """A round's end state; or the digest of the fault that the job's program met instead."""
 
     root: bytes
     cid: str
+    score: int = UNSCORED
     fault: bytes | None = None
 
 
@@ -64,12 +81,12 @@ class Evidence:
         self.world = party.world
         self._opened: dict[tuple[RoundName, int], Opened] = {}
         self._aggregates: dict[tuple[RoundName, tuple[int, ...]], Aggregated] = {}
-        self._asked: set[tuple[RoundName, int, int]] = set()
+        self._trails: dict[tuple[RoundName, int, bytes], Trail] = {}
         self._relayed: set[tuple[RoundName, int, int]] = set()
 
     def forget(self, job: int, below: int) -> None:
         """Drops what concerns rounds of a job that are final."""
-        for known in (self._opened, self._aggregates, self._asked, self._relayed):
+        for known in (self._opened, self._aggregates, self._trails, self._relayed):
             drop(known, job, below)
 
     def opened(self, name: RoundName, view: RoundView, slot: int, *, final: bool = False) -> Opened | None:
@@ -129,7 +146,10 @@ class Evidence:
         return ([] if said is None else [said]) + on_chain
 
     def start_state(self, name: RoundName, view: RoundView, slot: int, segment: int) -> State | None:
-        """The committed state before a segment: served by the provider, opened against its commitment and re-hashed."""
+        """The committed state before a segment: served by the provider, opened against its commitment and re-hashed;
+        nothing of a segment that the round does not have."""
+        if not 0 <= segment < self.party.clerk.segments(name[0]):
+            return None
         if segment == 0:
             return self.party.state(name[0], view.start_root)
         page = self.party.book.round(name)
@@ -137,6 +157,7 @@ class Evidence:
             for served in page.served.get((slot, segment), {}).values():
                 state = self._served(name, slot, segment, served)
                 if state is not None:
+                    self.party.voice.hush(name, "request", self.party.clerk.providers(name[0])[slot], (slot, segment))
                     return state
         self.ask(name, slot, segment)
         return None
@@ -162,19 +183,20 @@ class Evidence:
                 self._relayed.add(key)
                 leaf = LeafOpening.from_json(served["leaf"], count).to_json()
                 content = {"slot": slot, "segment": segment, "cid": str(served["cid"]), "leaf": leaf}
-                self.world.say("state", name, content)
+                self.party.voice.say(name, "state", content, topic=(slot, segment))
 
     def ask(self, name: RoundName, slot: int, segment: int) -> None:
-        """Asks a slot's provider for a start state, once."""
-        if (name, slot, segment) not in self._asked:
-            self._asked.add((name, slot, segment))
-            provider = self.party.clerk.providers(name[0])[slot]
-            self.world.say("request", name, {"slot": slot, "segment": segment}, provider)
+        """Asks a slot's provider for a start state."""
+        provider = self.party.clerk.providers(name[0])[slot]
+        self.party.voice.say(name, "request", {"slot": slot, "segment": segment}, provider, (slot, segment))
 
     def rerun(self, name: RoundName, slot: int, segment: int, start: State) -> Span:
         """Re-executes one segment from a start state."""
         assignment = self.party.assignment(name[0])
-        with self.world.compute.metered("verify"):
+        with (
+            self.world.compute.metered("verify"),
+            self.world.compute.within(patience_s(assignment.order.windows.table)),
+        ):
             return run_segment(
                 self.world.compute.runner(assignment.bundle.step),
                 start,
@@ -189,22 +211,24 @@ class Evidence:
         """Re-executes from the round's start through a segment: dear, and open to all who hold the start state.
 
         Returns where it ended and in which segment: with `leaves`, at the first that does not end as its leaf says,
-        because what comes after it begins from another state than the one derived here.
+        because what comes after it begins from another state than the one derived here. Nothing while the start is not
+        here, nor of a segment that the round does not have. What was derived is remembered.
         """
         state = self.party.state(name[0], view.start_root)
-        if state is None:
+        if state is None or not 0 <= segment < self.party.clerk.segments(name[0]):
             return None
+        trail = self._trails.setdefault((name, slot, view.start_root), Trail())
         for index in range(segment + 1):
-            span = self.rerun(name, slot, index, state)
-            astray = bool(leaves) and (span.state_root, span.loss_bits) != (
+            if index == len(trail.spans):
+                trail.add(self.rerun(name, slot, index, state if index == 0 else trail.spans[-1].state or []))
+            span = trail.spans[index]
+            if leaves and (span.state_root, span.loss_bits) != (
                 leaves[index + 1].state_root,
                 leaves[index + 1].loss_bits,
-            )
-            if astray:
+            ):
                 return span, index
-            if span.state is None or index == segment:
+            if span.fault is not None or index == segment:
                 return span, segment
-            state = span.state
         return None
 
     def end_state(self, name: RoundName, opened: Opened) -> State | None:
@@ -224,7 +248,7 @@ class Evidence:
         start, order = self.party.state(name[0], view.start_root), self.party.clerk.order(name[0])
         if start is None:
             return None
-        with self.world.compute.metered("verify"):
+        with self.world.compute.metered("verify"), self.world.compute.within(patience_s(order.windows.open)):
             update = self.world.compute.runner(self.party.assignment(name[0]).bundle.emit).run([*start, *end])
             if isinstance(update, Fault):
                 return Emitted(fault_of(order.steps_per_round, update), faulted=True)
@@ -233,7 +257,8 @@ class Evidence:
             return Emitted(update_root(update))
 
     def aggregate(self, name: RoundName, view: RoundView) -> Aggregated | None:
-        """The round's end state by the job's program over the included updates; nothing while one is missing."""
+        """The round's end state by the job's program over the included updates, and its score where one is due; nothing
+        while an update is missing."""
         key = (name, tuple(view.included))
         if key not in self._aggregates:
             assignment = self.party.assignment(name[0])
@@ -243,15 +268,18 @@ class Evidence:
             program = assignment.bundle.aggregate.get(len(updates))
             if start is None or len(updates) < len(opened) or program is None:
                 return None
-            with self.world.compute.metered("aggregate"):
+            compute, window_s = self.world.compute, assignment.order.windows.aggregate
+            with compute.metered("aggregate"), compute.within(patience_s(window_s)):
                 inputs = [*start, *(tensor for update in updates for tensor in update)]
                 end = self.world.compute.runner(program).run(inputs)
                 if isinstance(end, Fault):
-                    self._aggregates[key] = Aggregated(ZERO, "", fault_of(0, end))
+                    self._aggregates[key] = Aggregated(ZERO, "", fault=fault_of(0, end))
                     return self._aggregates[key]
-                root = state_root(end)
+                root, order = state_root(end), assignment.order
+                due = is_due(order.stop_score, name[2], order.rounds)
+                worth = score(self.world.compute, assignment, end) if due else UNSCORED
             assignment.keep(root, end)
-            self._aggregates[key] = Aggregated(root, self.world.blobs.put(assignment.signature.encode(end)))
+            self._aggregates[key] = Aggregated(root, self.world.blobs.put(assignment.signature.encode(end)), worth)
         return self._aggregates[key]
 
 

@@ -7,44 +7,60 @@ import torch
 from torch import Tensor
 
 from assay.protocol.errors import Unsupported
+from assay.protocol.score import UNSCORED, score_of
 from assay.roles.assignment import Assignment, State
 from assay.roles.world import Compute
 from assay.store.samples import Samples
 from assay.work.interpret import Fault
 
 PADDING = -1
-"""The target that `evaluate` does not count."""
-
-
+"""The class number that `evaluate` does not count."""
 SCALE = "scale inputs to about -1 to 1, or lower the learning rate"
 """What helps where numbers grow without end."""
 
 
 @dataclass(frozen=True)
 class Mark:
-    """What a state is worth on a set of samples."""
+    """What a state is worth on a set of samples: right answers among the targets, and the mean loss of one."""
 
     correct_count: int
-    sample_count: int
+    target_count: int
     loss: float
 
     @property
     def accuracy(self) -> float:
         """Share of right answers."""
-        return self.correct_count / self.sample_count
+        return self.correct_count / self.target_count
+
+    def score(self, metric: str) -> int:
+        """As contracts compare it."""
+        return score_of(metric, self.correct_count, self.target_count, self.loss)
 
 
 def evaluate(compute: Compute, assignment: Assignment, state: State, samples: Samples) -> Mark:
-    """Runs `evaluate` over all samples; the last batch is padded. Errors: `Unsupported` where the program faults."""
+    """Runs `evaluate` over all samples, in order. Errors: `Unsupported` where the program faults.
+
+    The last batch is filled up: with targets that do not count where they are class numbers, else from the first
+    sample on.
+    """
     runner = compute.runner(assignment.bundle.evaluate)
-    correct, loss = 0, 0.0
+    correct, targets, loss = 0, 0, 0.0
     for x, y in _batches(samples, assignment.batch_size):
         outputs = runner.run([*state, x, y])
         if isinstance(outputs, Fault):
             raise Unsupported(f"the model cannot be evaluated: {outputs.reason} in {outputs.operator}", hint=SCALE)
         correct += int(outputs[0])
+        targets += len(y) if y.is_floating_point() else int((y >= 0).sum())
         loss += float(outputs[1])
-    return Mark(correct, samples.count, loss / samples.count)
+    return Mark(correct, max(targets, 1), loss / max(targets, 1))
+
+
+def score(compute: Compute, assignment: Assignment, state: State) -> int:
+    """What a state scores on the job's held-out samples; `UNSCORED` where the program faults on it."""
+    try:
+        return evaluate(compute, assignment, state, assignment.test).score(assignment.metric)
+    except Unsupported:
+        return UNSCORED
 
 
 def predict(compute: Compute, assignment: Assignment, state: State, samples: Samples, index: int) -> tuple[int, float]:
@@ -63,9 +79,8 @@ def predict(compute: Compute, assignment: Assignment, state: State, samples: Sam
 def _batches(samples: Samples, batch_size: int, start: int = 0) -> Iterator[tuple[Tensor, Tensor]]:
     x, y = torch.from_numpy(samples.x), torch.from_numpy(samples.y)
     for at in range(start, samples.count, batch_size):
-        batch_x, batch_y = x[at : at + batch_size], y[at : at + batch_size]
-        missing = batch_size - len(batch_x)
-        if missing:
-            batch_x = torch.cat([batch_x, batch_x.new_zeros((missing, *batch_x.shape[1:]))])
-            batch_y = torch.cat([batch_y, batch_y.new_full((missing, *batch_y.shape[1:]), PADDING)])
+        rows = torch.arange(at, at + batch_size)
+        batch_x, batch_y = x[rows % samples.count], y[rows % samples.count]
+        if not y.is_floating_point():
+            batch_y[rows >= samples.count] = PADDING
         yield batch_x, batch_y

@@ -16,6 +16,7 @@ from assay.protocol.transcript import ZERO
 from assay.roles.book import RoundName, drop
 from assay.roles.evidence import Emitted, Evidence, Opened
 from assay.roles.party import Party
+from assay.roles.wake import Wake, wake_at
 
 UNSERVED = segment_digest(ZERO, 0)
 """What is found where a claim rests on a state that its provider has shown to nobody: never what is claimed."""
@@ -113,6 +114,11 @@ class Judge:
         window_s = windows.table if view.phase == RoundPhase.SAMPLING else windows.open
         return view.deadline - window_s // 2
 
+    def wait(self, name: RoundName, view: RoundView) -> Wake:
+        """Until then; after it, until the phase is over."""
+        patience_s = self.patience_s(name, view)
+        return wake_at(patience_s if self.world.clock() < patience_s else view.deadline)
+
     def overdue(self, name: RoundName, view: RoundView) -> bool:
         """Whether waiting is over."""
         return view.phase > RoundPhase.OPENING or self.world.clock() >= self.patience_s(name, view)
@@ -188,7 +194,21 @@ class Judge:
     def emit(self, name: RoundName, view: RoundView, slot: int) -> bytes | None:
         """What a slot's update comes to from its end state; nothing while that is awaited."""
         emitted = self._emit(name, view, slot)
-        return emit_digest(emitted.root) if emitted else None
+        if emitted is None:
+            return None
+        return UNSERVED if emitted.astray is not None else emit_digest(emitted.root)
+
+    def derive_emit(self, name: RoundName, view: RoundView, slot: int, claimed: bytes) -> bytes | None:
+        """The same from the round's start, where the slot has shown no end state: its provider may dispute an update
+        before it opens it. Where the start does not lead to what is claimed, nobody can say what does."""
+        last = self.party.clerk.segments(name[0]) - 1
+        replayed = self.evidence.replay(name, view, slot, last)
+        if replayed is None:
+            return None
+        end, _ = replayed
+        emitted = self.evidence.emit(name, view, end.state, None) if end.state is not None else None
+        found = emit_digest(emitted.root if emitted else ZERO)
+        return found if found == claimed else UNSERVED
 
     def _emit(self, name: RoundName, view: RoundView, slot: int) -> Emitted | None:
         """An end state that was not served in time is re-derived; where the job faults before it there is no update."""
@@ -394,7 +414,8 @@ class Judge:
     def is_sample(self, name: RoundName, view: RoundView, validator: str, rows: tuple[Entry, ...]) -> bool:
         """Whether a table holds the sample that the beacon and the revealed nonce draw, at its least size or larger.
 
-        Where seats are vacant a seat's exact share depends on which were when it drew: there the least of any counts.
+        Where a seat was vacant when the beacon drew, or is now, its exact share depends on who looked when: there the
+        least of any counts.
         """
         beacon, misses = self.world.ledger.beacon.read(view.beacon_block)
         nonce = self.party.clerk.notices.nonce(name, validator, self.party.clerk.table_root(name, validator))
@@ -404,7 +425,8 @@ class Judge:
         total = sample_total(order.samples_per_validator * order.validators, order.providers, len(present))
         seats = self.party.validators(name[0])
         least = total // len(seats)
-        if validator in seats and self.party.clerk.seats_live(name[0]) == (1 << len(seats)) - 1:
+        held = [self.party.clerk.seat_at(name[0], seat).enlisted_block for seat in range(len(seats))]
+        if validator in seats and all(0 < block <= view.beacon_block for block in held):
             least = sample_share(total, range(len(seats)), seats.index(validator), beacon)
         least <<= misses
         segments = self.party.clerk.segments(name[0])

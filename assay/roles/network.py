@@ -5,6 +5,7 @@ order of turns and seeded keys make a run a function of its seed.
 """
 
 from collections.abc import Callable
+from copy import copy
 from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Protocol
@@ -69,6 +70,13 @@ class Network:
         self.blobs = MemoryBlobs()
         self.domain = Domain(self.deployment.chain_id, self.ledger.rounds.address)
         self.board = Board(self.domain)
+
+    def again(self, seed: bytes) -> "Network":
+        """Another network on the same contracts: other parties, nothing said, nothing stored."""
+        twin = copy(self)
+        twin.seed, twin.parties, twin.worlds = seed, {}, {}
+        twin.blobs, twin.board = MemoryBlobs(), Board(self.domain)
+        return twin
 
     def signer(self, name: str, gas: int = PARTY_GAS) -> KeySigner:
         """A key that follows from the seed, with coin for gas."""

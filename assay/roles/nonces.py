@@ -8,6 +8,7 @@ A round's sample is drawn from the beacon and the next nonce, so nobody, not eve
 from hashlib import sha256
 
 from assay.protocol.errors import LimitExceeded
+from assay.roles.memory import Memory
 from assay.roles.world import World
 
 CHAIN_LENGTH = 8192
@@ -18,20 +19,14 @@ class Nonces:
     """The chains of one validator, by job; the seed survives a restart."""
 
     def __init__(self, world: World) -> None:
-        self._world = world
+        self._entropy = world.entropy
+        self._seeds = Memory.of_words(world.journal, "nonces")
         self._chains: dict[int, list[bytes]] = {}
 
-    def known(self, job: int) -> bool:
-        """Whether a chain was begun for a job."""
-        return self._world.journal.get(f"nonces/{job}/seed") is not None
-
-    def begin(self, job: int) -> bytes:
-        """Starts a chain and returns its tip."""
-        self._world.journal.put(f"nonces/{job}/seed", self._world.entropy.draw(32))
-        return self._chain(job)[0]
-
     def tip(self, job: int) -> bytes:
-        """What was, or is to be, committed of a chain that was begun."""
+        """What was, or is to be, committed of a job's chain; it begins when this is first asked for."""
+        if self._seeds.get(job) is None:
+            self._seeds.keep(self._entropy.draw(32), job)
         return self._chain(job)[0]
 
     def at(self, job: int, position: int) -> bytes:
@@ -42,7 +37,7 @@ class Nonces:
 
     def _chain(self, job: int) -> list[bytes]:
         if job not in self._chains:
-            chain = [self._world.journal.get(f"nonces/{job}/seed") or b""]
+            chain = [self._seeds.get(job) or b""]
             for _ in range(CHAIN_LENGTH):
                 chain.append(sha256(chain[-1]).digest())
             self._chains[job] = chain[::-1]

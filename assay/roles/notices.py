@@ -1,91 +1,206 @@
-"""What the contracts announce of single slots: commitments entered directly, secrets called for and shown."""
+"""What the contracts have announced of rounds that still matter, as the chain tells it now.
+
+Read by a cursor that takes back what a reorganisation has taken back, so nothing is known here that is not so.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import TypeVar
 
 from assay.chain.contracts.containers import TranscriptOpening
-from assay.chain.contracts.rerun import Challenged, Rerun
-from assay.chain.contracts.rounds import SecretDemanded, SecretRevealed, SlotCommitted, TableRevealed
-from assay.chain.events import read_log
+from assay.chain.contracts.jobs import BidCommitted, BidRevealed
+from assay.chain.contracts.rerun import ChallengeCommitted, Challenged, Decided, Rerun
+from assay.chain.contracts.rounds import (
+    Billed,
+    Claimed,
+    Penalised,
+    SecretDemanded,
+    SecretRevealed,
+    SlotCommitted,
+    TableRevealed,
+)
+from assay.chain.cursor import Cursor
+from assay.chain.events import Emitted, Event, LogEntry
 from assay.chain.ledger import Ledger
+from assay.protocol.phase import Outcome
 from assay.roles.book import RoundName, drop
 
-BLOCKS_MAX = 5_000
-"""Blocks of one request for logs: what public nodes admit."""
-KINDS = (SecretDemanded, SecretRevealed, SlotCommitted, TableRevealed, Challenged)
-TOPICS = [["0x" + kind.TOPIC.hex() for kind in KINDS]]
+E = TypeVar("E", bound=Event)
+WINDOW_BLOCKS = 64
+"""Deeper than this no reorganisation is undone; whoever starts reads so many headers."""
+ROUNDS_END = 1 << 32
+"""Above every round's index."""
+KINDS = (
+    BidCommitted,
+    BidRevealed,
+    Billed,
+    Challenged,
+    ChallengeCommitted,
+    Claimed,
+    Decided,
+    Penalised,
+    SecretDemanded,
+    SecretRevealed,
+    SlotCommitted,
+    TableRevealed,
+)
+TOPICS = frozenset(kind.TOPIC for kind in KINDS)
+SILENCE = (b"silent", b"unserved")
+
+
+@dataclass(frozen=True)
+class Dispute:
+    """A dispute as it stands: `before` is the root of the state that a disputed segment begins from."""
+
+    number: int
+    name: RoundName
+    accused: str
+    target: int
+    slot: int
+    segment: int
+    before: bytes
+    outcome: Outcome
+
+    @property
+    def unit(self) -> tuple[str, int, int, int]:
+        """What is disputed of the round."""
+        return self.accused, self.target, self.slot, self.segment
 
 
 class Notices:
-    """Everything announced so far, by round and slot."""
+    """Everything announced so far, by round. `address` is the party's own."""
 
-    def __init__(self, ledger: Ledger) -> None:
-        self._ledger = ledger
-        self._due_s: dict[tuple[RoundName, int], int] = {}
-        self._openings: dict[tuple[RoundName, int], dict[bytes, TranscriptOpening]] = {}
-        self._nonces: dict[tuple[RoundName, str, bytes], bytes] = {}
-        self._leaves: dict[tuple[RoundName, int], bytes] = {}
-        self._befores: dict[int, bytes] = {}
-        self._disputes = ledger.open(Rerun).address
-        self._block = ledger.deployment.first_block - 1
+    def __init__(self, ledger: Ledger, address: str) -> None:
+        self._ledger, self._address = ledger, address
+        places = [ledger.jobs.address, ledger.rounds.address, ledger.open(Rerun).address]
+        first = ledger.deployment.first_block
+        self._cursor = Cursor(ledger.web3, places, first_block=first, window_blocks=WINDOW_BLOCKS)
+        self._said: dict[RoundName, list[Emitted[Event]]] = {}
+        self._places: dict[int, RoundName] = {}
+        self.head = 0
+        """Number of the newest block that was read."""
+
+    def read(self) -> set[int]:
+        """Reads on; the jobs of which something was taken back."""
+        rewritten: set[int] = set()
+        while True:
+            page = self._cursor.poll()  # entered at once: should the next one fail, nothing of this one is lost
+            rewritten |= self._take_back(page.removed)
+            self._enter(page.added)
+            self.head = page.head
+            if page.is_caught_up:
+                return rewritten
+
+    def _enter(self, logs: Iterable[LogEntry]) -> None:
+        for log in logs:
+            emitted = self._ledger.decode(log) if log.topics[:1] and log.topics[0] in TOPICS else None
+            if emitted is not None and self._matters(emitted.event):
+                self._said.setdefault(self._place(emitted.event), []).append(emitted)
+
+    def _take_back(self, logs: Iterable[LogEntry]) -> set[int]:
+        jobs = set()
+        for emitted in filter(None, map(self._ledger.decode, logs)):
+            jobs.add(self._place(emitted.event)[0])
+            said = self._said.get(self._place(emitted.event), [])
+            said[:] = [each for each in said if each.log != emitted.log]
+        return jobs
+
+    def _matters(self, event: Event) -> bool:
+        if isinstance(event, ChallengeCommitted):
+            return event.challenger == self._address
+        if isinstance(event, Challenged):
+            self._places[event.dispute] = (event.job, event.generation, event.round)
+        return True
+
+    def _place(self, event: Event) -> RoundName:
+        """The round that an event is of; what is of a whole job stands after all its rounds."""
+        if isinstance(event, Decided):
+            return self._places.get(event.dispute, (0, 0, 0))
+        job = getattr(event, "job", 0)
+        return job, getattr(event, "generation", 0), getattr(event, "round", ROUNDS_END - 1)
+
+    def forget(self, job: int, below: int) -> None:
+        """Drops what concerns rounds of a job that are final. A dispute of an earlier generation may still be open."""
+        kept = {each.name: self._said[each.name] for each in self.disputes(job) if each.outcome == Outcome.OPEN}
+        drop(self._said, job, below)
+        self._said.update(kept)
+        self._places = {dispute: name for dispute, name in self._places.items() if name in self._said}
+
+    def of(self, kind: type[E], name: RoundName) -> Iterator[E]:
+        """What was announced of a round, of one kind, in order."""
+        return (each.event for each in self._said.get(name, ()) if isinstance(each.event, kind))
+
+    def of_job(self, kind: type[E], job: int) -> Iterator[E]:
+        """What was announced of a job and of none of its rounds."""
+        return self.of(kind, (job, 0, ROUNDS_END - 1))
+
+    # before and after the rounds
+
+    def bid_sealed(self, job: int) -> bool:
+        """Whether this party's bid stands."""
+        return any(bid.bidder == self._address for bid in self.of_job(BidCommitted, job))
+
+    def bid_opened(self, job: int) -> bool:
+        """Whether it was opened."""
+        return any(bid.bidder == self._address for bid in self.of_job(BidRevealed, job))
+
+    def claimed(self, job: int) -> bool:
+        """Whether this party has taken what it earned."""
+        return any(claim.account == self._address for claim in self.of_job(Claimed, job))
+
+    # slots and seats
 
     def due_s(self, name: RoundName, slot: int) -> int | None:
         """When a slot's secret is due on chain, in the chain's seconds; nothing if nobody has called for it."""
-        self._read()
-        return self._due_s.get((name, slot))
+        due = [demand.deadline for demand in self.of(SecretDemanded, name) if demand.slot == slot]
+        return due[-1] if due else None
 
     def opening(self, name: RoundName, slot: int, transcript_root: bytes) -> TranscriptOpening | None:
         """Secret and leaves behind a transcript's root, if they stand on chain."""
-        self._read()
-        return self._openings.get((name, slot), {}).get(transcript_root)
-
-    def nonce(self, name: RoundName, validator: str, table_root: bytes) -> bytes | None:
-        """The nonce with which a table was revealed: it says which sample its rows should be."""
-        self._read()
-        return self._nonces.get((name, validator, table_root))
+        for shown in self.of(SecretRevealed, name):
+            if (shown.slot, shown.transcript_root) == (slot, transcript_root):
+                return shown.opening
+        return None
 
     def leaf(self, name: RoundName, slot: int) -> bytes | None:
         """The leaf of a commitment that its provider entered directly."""
-        self._read()
-        return self._leaves.get((name, slot))
+        return next((entry.leaf for entry in self.of(SlotCommitted, name) if entry.slot == slot), None)
 
-    def before(self, dispute: int) -> bytes:
-        """Root of the state that a disputed segment begins from, as its challenge opened it; zero for others."""
-        self._read()
-        return self._befores.get(dispute, bytes(32))
+    def nonce(self, name: RoundName, validator: str, table_root: bytes) -> bytes | None:
+        """The nonce with which a table was last revealed: it says which sample its rows should be.
 
-    def forget(self, job: int, below: int) -> None:
-        """Drops what concerns rounds of a job that are final."""
-        for known in (self._due_s, self._openings, self._nonces, self._leaves):
-            drop(known, job, below)
+        The last, since another drawing of the round may have had the same rows.
+        """
+        for table in reversed(list(self.of(TableRevealed, name))):
+            if (table.validator, table.table_root) == (validator, table_root):
+                return table.nonce
+        return None
 
-    def _read(self) -> None:
-        head = self._ledger.rpc.get_head()
-        while self._block < head:
-            last = min(head, self._block + BLOCKS_MAX)
-            query = {
-                "address": [self._ledger.rounds.address, self._disputes],
-                "topics": TOPICS,
-                "fromBlock": hex(self._block + 1),
-                "toBlock": hex(last),
-            }
-            for raw in self._ledger.rpc.request("eth_getLogs", query):
-                self._enter(raw)
-            self._block = last
+    def billed(self, name: RoundName, slot: int) -> bool:
+        """Whether a slot has paid for states that it did not serve."""
+        return any(bill.slot == slot for bill in self.of(Billed, name))
 
-    def _enter(self, raw: object) -> None:
-        log = read_log(raw)
-        if log.topics[0] == SecretDemanded.TOPIC:
-            demand = SecretDemanded.decode(log)
-            self._due_s[(demand.job, demand.generation, demand.round), demand.slot] = demand.deadline
-        elif log.topics[0] == SecretRevealed.TOPIC:
-            answer = SecretRevealed.decode(log)
-            slot = ((answer.job, answer.generation, answer.round), answer.slot)
-            self._openings.setdefault(slot, {})[answer.transcript_root] = answer.opening
-        elif log.topics[0] == Challenged.TOPIC:
-            challenge = Challenged.decode(log)
-            self._befores[challenge.dispute] = challenge.before
-        elif log.topics[0] == TableRevealed.TOPIC:
-            table = TableRevealed.decode(log)
-            key = ((table.job, table.generation, table.round), table.validator, table.table_root)
-            self._nonces[key] = table.nonce
-        else:
-            entry = SlotCommitted.decode(log)
-            self._leaves[(entry.job, entry.generation, entry.round), entry.slot] = entry.leaf
+    def fined(self, name: RoundName, validator: str) -> bool:
+        """Whether a validator's silence in a round was penalised."""
+        fines = self.of(Penalised, name)
+        return any(fine.account == validator and fine.reason.rstrip(b"\0") in SILENCE for fine in fines)
+
+    # disputes
+
+    def sealed_block(self, sealed_challenge: bytes) -> int | None:
+        """In which block this party's challenge was sealed; nothing if it was not."""
+        for emitted in self._said.get((0, 0, ROUNDS_END - 1), ()):
+            if isinstance(emitted.event, ChallengeCommitted) and emitted.event.sealed_challenge == sealed_challenge:
+                return emitted.log.block_number
+        return None
+
+    def disputes(self, job: int) -> list[Dispute]:
+        """The disputes of a job's rounds, in order."""
+        found = []
+        for name in [name for name in self._said if name[0] == job]:
+            outcomes = {decided.dispute: decided.outcome for decided in self.of(Decided, name)}
+            for each in self.of(Challenged, name):
+                outcome = Outcome(outcomes.get(each.dispute, Outcome.OPEN))
+                unit = (each.accused, int(each.target), each.slot, each.segment)
+                found.append(Dispute(each.dispute, name, *unit, each.before, outcome))
+        return sorted(found, key=lambda dispute: dispute.number)

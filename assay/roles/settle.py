@@ -1,18 +1,18 @@
-"""Taking what is one's own out of a job that is over."""
+"""Taking what is one's own out of a job that is over, and seeing to it that it stays so."""
 
 from assay.roles.clerk import Clerk
-from assay.roles.wake import IDLE, Wake, wake_at
+from assay.roles.wake import Wake, wake_at
 from assay.roles.world import World
 
 
 def settle(world: World, clerk: Clerk, job: int) -> Wake:
     """Ends a job that is over, so that bonds and locks go back, claims what was earned, and closes the file."""
-    wake = IDLE
     if not clerk.view(job).ended:
+        clerk.reopen(job)
         # After a fault the job can be disputed for another window.
         pause_s = max(1, clerk.order(job).windows.challenge // 4)
         return clerk.attempt(world.ledger.jobs.end(job)) | wake_at(world.clock() + pause_s)
-    if world.ledger.rounds.earned(job, world.address):
-        wake |= clerk.attempt(world.ledger.rounds.claim(job, world.address))
-    clerk.close(job)
-    return wake
+    if world.ledger.rounds.earned(job, world.address) and not clerk.notices.claimed(job):
+        clerk.reopen(job)
+        return clerk.attempt(world.ledger.rounds.claim(job, world.address))
+    return clerk.close(job)

@@ -7,6 +7,7 @@ from assay.protocol.commitment import bitmap_slots
 from assay.protocol.phase import Target
 from assay.roles.book import RoundName, drop
 from assay.roles.judge import Disagreement, Judge
+from assay.roles.pace import patience_s
 from assay.roles.party import Party
 from assay.work.segment import Plan
 
@@ -48,6 +49,6 @@ class Tower:
             plan = Plan(assignment.order.steps_per_round, assignment.order.steps_per_segment)
             step, emit = compute.runner(assignment.bundle.step), compute.runner(assignment.bundle.emit)
             feed = assignment.course.feed(name[1], name[2], slot)
-            with compute.metered("watch"):
+            with compute.metered("watch"), compute.within(patience_s(assignment.order.windows.challenge)):
                 self._seen[name, slot] = summary(audit_slot(step, emit, start, feed, plan, opened.transcript))
         return self._seen[name, slot]

@@ -3,51 +3,32 @@
 enlist -> vouch -> sample -> re-execute -> commit the table -> reveal -> judge -> sign (or challenge, and vote)
 """
 
-from dataclasses import dataclass, field
-
 from assay.chain.contracts.containers import RoundView
 from assay.protocol.commitment import bitmap, bitmap_slots
-from assay.protocol.errors import AssayError, Refused, Unavailable
+from assay.protocol.errors import AssayError, Unavailable
 from assay.protocol.phase import JobPhase, RoundPhase, Target
 from assay.protocol.schedule import sample_segments, sample_share, sample_total
-from assay.protocol.table import Entry, Table
+from assay.protocol.table import Entry
 from assay.protocol.words import words_hash
 from assay.roles.book import RoundName, drop, row_content
-from assay.roles.challenge import Challenges
+from assay.roles.challenge import Challenges, unit_of
 from assay.roles.judge import Disagreement, Finding, Judge
+from assay.roles.memory import Memory
 from assay.roles.nonces import Nonces
-from assay.roles.pace import check_pace, sample_rounds
+from assay.roles.notices import ROUNDS_END
+from assay.roles.pace import check_measuring, check_sampling
 from assay.roles.party import Party, sealed
 from assay.roles.settle import settle
+from assay.roles.sheet import Sheet
 from assay.roles.tower import Tower
 from assay.roles.vote import Result, aggregate_values, cast, fault_values, result_root
-from assay.roles.wake import ACTED, IDLE, Wake, wake_at
+from assay.roles.votes import Votes
+from assay.roles.wake import IDLE, Wake, wake_at
 from assay.roles.witness import Witness
 from assay.roles.world import World
 
 UNSOUND, UNSERVED = words_hash("assay.fault.unsound.1"), words_hash("assay.fault.unserved.1")
 """Digests of faults that no program has met: a job's bytes do not fit its order, or nobody serves them."""
-
-
-@dataclass
-class Sheet:
-    """A validator's own work in one drawing of a round."""
-
-    drawing: int
-    sample: list[tuple[int, int]]
-    nonce: bytes
-    salt: bytes
-    entries: dict[tuple[int, int], Entry] = field(default_factory=dict)
-    committed: bool = False
-    revealed: bool = False
-    signed: set[str] = field(default_factory=set)
-    basis: object = None
-    result: bytes = b""
-
-    @property
-    def table(self) -> Table:
-        """The rows in the order of the sample."""
-        return Table(tuple(self.entries[pair] for pair in self.sample))
 
 
 class Validator(Party):
@@ -61,13 +42,14 @@ class Validator(Party):
         super().__init__(world)
         self.nonces = Nonces(world)
         self.sheets: dict[RoundName, Sheet] = {}
+        self.tables = Memory(world.journal, "table", Sheet.to_json, Sheet.from_json)
         self.judge = Judge(self)
         self.witness = Witness(self, self.judge)
         self.challenges = Challenges(self, self.judge)
+        self.votes = Votes(self, self.judge)
         self.auditor = Tower(self, self.judge)
         self.tower = self.auditor if watch else None
         self._flaws: set[int] = set()
-        self._considered: set[int] = set()
 
     def forget(self, job: int, below: int) -> None:
         """Drops what concerns rounds of a job that are final."""
@@ -87,49 +69,35 @@ class Validator(Party):
         """What this phase of a job asks for."""
         match self.clerk.view(job).phase:
             case JobPhase.BIDDING:
-                return self.consider(job)
-            case JobPhase.ENLISTING:
-                return self.enlist(job)
+                return self.consider(job, check_sampling, check_measuring)
+            case JobPhase.ENLISTING if self.seat(job) is not None:
+                return self.enlist(job) | self.overdue.take(job)
             case JobPhase.RUNNING:
                 return self.enlist(job) | self.work(job)
             case JobPhase.DONE | JobPhase.CANCELLED | JobPhase.FAULTED:
-                return settle(self.world, self.clerk, job)
+                # After a fault too what was disputed is counted, with everybody who is silent.
+                wake = self.dispute(job)
+                return wake if wake.acted else wake | settle(self.world, self.clerk, job)
         return IDLE
 
-    def consider(self, job: int) -> Wake:
-        """Stays out of the draw of a job whose windows are too short for this machine.
-
-        What is wrong with a job otherwise is attested once it runs.
-        """
-        if job in self._considered:
-            return IDLE
-        assignment, windows = self.assignment(job), self.clerk.order(job).windows
-        self._considered.add(job)
-        try:
-            # Half of the table window is for waiting, before a hidden state is replayed.
-            window_s = min(windows.table // 2, windows.open)
-            check_pace(assignment, self.world.compute, window_s, sample_rounds(assignment))
-        except Refused:
-            return self.clerk.attempt(self.world.ledger.jobs.abstain(job))
-        return IDLE
+    def held_from(self, job: int) -> int:
+        """The same; what an open dispute is about is needed until it is counted."""
+        return min(super().held_from(job), *self.challenges.open_rounds(job), ROUNDS_END)
 
     def enlist(self, job: int) -> Wake:
         """Commits the tip of a chain of nonces for a job that drew this validator."""
         seat = self.seat(job)
-        if seat is None or self._enlisted(job, seat):
+        if seat is None or self.clerk.seats_live(job) >> seat & 1:
             return IDLE
-        tip = self.nonces.tip(job) if self.nonces.known(job) else self.nonces.begin(job)
-        return self.clerk.attempt(self.world.ledger.jobs.enlist(job, tip))
-
-    def _enlisted(self, job: int, seat: int) -> bool:
-        """What the chain says: an answer that was lost is no reason not to ask again."""
-        return bool(self.clerk.seats_live(job) >> seat & 1)
+        return self.clerk.attempt(self.world.ledger.jobs.enlist(job, self.nonces.tip(job)))
 
     def work(self, job: int) -> Wake:
         """Serves every open round, and every open dispute."""
+        # Who has lost its seat since a dispute was opened votes in it all the same: who votes was fixed then.
+        wake = self.dispute(job)
         if self.seat(job) is None and self.tower is None:
-            return IDLE
-        wake = self.expose(job) | self.challenges.tick(job)
+            return wake
+        wake |= self.expose(job) | (self.overdue.take(job) if self.seat(job) is not None else IDLE)
         for name, view in self.clerk.rounds(job):
             if self.seat(job) is not None:
                 flaw = self.flaw(name, view)
@@ -137,6 +105,10 @@ class Validator(Party):
             if self.tower is not None and view.phase == RoundPhase.CHALLENGING:
                 wake |= self.challenges.raise_all(name, view, self.tower.look(name, view), 0)
         return wake
+
+    def dispute(self, job: int) -> Wake:
+        """Sees its own challenges through, and votes on everybody's."""
+        return self.challenges.pursue(job) | self.votes.tick(job)
 
     def flaw(self, name: RoundName, view: RoundView) -> bytes | None:
         """Digest of what is wrong with the job itself, if its bytes are not what its order says, or not to be had."""
@@ -157,11 +129,16 @@ class Validator(Party):
         """Nothing can be re-executed: shows an empty table, so as not to be silent, and signs the fault."""
         if view.phase not in (RoundPhase.SAMPLING, RoundPhase.OPENING):
             return IDLE
+        drawn = self.clerk.beacon(view.beacon_block)
+        if drawn is None or view.drawing < self.base(name[0]):
+            return IDLE
         sheet = self.sheet(name, view)
-        if sheet is None and view.phase == RoundPhase.SAMPLING and self.clerk.beacon(view.beacon_block):
-            sheet = self.sheets[name] = Sheet(view.drawing, [], self.nonce(name, view), self.world.entropy.draw(32))
+        if sheet is None:
+            sheet = Sheet(view.drawing, drawn[0], [], self.nonce(name, view), self.world.entropy.draw(32))
+            self.sheets[name] = sheet
+        if view.phase == RoundPhase.SAMPLING and not self.has(view.tables_committed, name):
             return self.commit_table(name, sheet)
-        return self.reveal(name, view) | (self.attest_fault(name, flaw) if sheet else IDLE)
+        return self.reveal(name, view) | self.attest_fault(name, flaw)
 
     def serve(self, name: RoundName, view: RoundView) -> Wake:
         """What this phase asks of a validator."""
@@ -180,19 +157,25 @@ class Validator(Party):
                 return self.inquire(name, view) | self.compare_aggregate(name, view) | silent
         return IDLE
 
+    def base(self, job: int) -> int:
+        """The first drawing that this validator's chain of nonces serves: it owes no table of those before."""
+        seat = self.seat(job)
+        assert seat is not None
+        return self.clerk.seat_at(job, seat).base
+
     def nonce(self, name: RoundName, view: RoundView) -> bytes:
         """The nonce of a round's present drawing."""
-        seat = self.seat(name[0])
-        assert seat is not None
-        return self.nonces.at(name[0], view.drawing + 1 - self.world.ledger.jobs.seat_at(name[0], seat).base)
+        return self.nonces.at(name[0], view.drawing + 1 - self.base(name[0]))
 
     def sample(self, name: RoundName, view: RoundView) -> Wake:
         """Draws the sample once the beacon is out, re-executes it, and commits the table blind."""
         drawn = self.clerk.beacon(view.beacon_block)
         if drawn is None:
+            return wake_at(self.world.clock() + 1)
+        if view.drawing < self.base(name[0]):
             return IDLE
         sheet = self.sheet(name, view) or self.draw(name, view, *drawn)
-        if sheet.committed:
+        if self.has(view.tables_committed, name):
             return IDLE
         for slot, segment in sheet.sample:
             if (slot, segment) not in sheet.entries:
@@ -201,8 +184,13 @@ class Validator(Party):
                     sheet.entries[slot, segment] = Entry(slot, segment, digest)
         awaited = [pair for pair in sheet.sample if pair not in sheet.entries]
         if awaited:
-            return wake_at(self.judge.patience_s(name, view)) | self.witness.miss(name, view, awaited)
+            return self.judge.wait(name, view) | self.witness.miss(name, view, awaited)
         return self.commit_table(name, sheet)
+
+    def has(self, seats: int, name: RoundName) -> bool:
+        """Whether this party's seat is in a bitmap."""
+        seat = self.seat(name[0])
+        return seat is not None and bool(seats >> seat & 1)
 
     def inquire(self, name: RoundName, view: RoundView) -> Wake:
         """Looks for the start states that other validators miss."""
@@ -211,16 +199,23 @@ class Validator(Party):
 
     def commit_table(self, name: RoundName, sheet: Sheet) -> Wake:
         """Commits a table before anything of it is shown."""
+        key = (*name, sheet.drawing, sheet.beacon.hex())
+        if self.tables.get(*key) is None:
+            self.tables.keep(sheet, *key)
         commit = self.world.ledger.rounds.commit_table(*name, sealed(sheet.table.root, sheet.nonce, sheet.salt))
-        wake = self.clerk.attempt(commit)
-        # Not before: where the node gave no answer it is sent again.
-        sheet.committed = True
-        return wake
+        return self.clerk.attempt(commit)
 
     def sheet(self, name: RoundName, view: RoundView) -> Sheet | None:
-        """The sheet of a round's present drawing; a drawing that found no quorum counts no more."""
+        """The sheet of a round's present drawing; a drawing that found no quorum, or never happened, counts no more."""
+        drawn = self.clerk.beacon(view.beacon_block)
+        if drawn is None:
+            return None
         sheet = self.sheets.get(name)
-        return sheet if sheet is not None and sheet.drawing == view.drawing else None
+        if sheet is None or (sheet.drawing, sheet.beacon) != (view.drawing, drawn[0]):
+            sheet = self.tables.get(*name, view.drawing, drawn[0].hex())
+            if sheet is not None:
+                self.sheets[name] = sheet
+        return sheet
 
     def draw(self, name: RoundName, view: RoundView, beacon: bytes, misses: int) -> Sheet:
         """This validator's sample of a round: its share of the job's rate, doubled with each beacon that was missed."""
@@ -233,28 +228,27 @@ class Validator(Party):
         total = sample_total(order.samples_per_validator * order.validators, order.providers, len(present))
         share = sample_share(total, live, seat, beacon)
         sample = sample_segments(beacon, nonce, name, present, self.clerk.segments(job), share << misses)
-        sheet = Sheet(view.drawing, sample, nonce, self.world.entropy.draw(32))
+        sheet = Sheet(view.drawing, beacon, sample, nonce, self.world.entropy.draw(32))
         self.sheets[name] = sheet
         return sheet
 
     def reveal(self, name: RoundName, view: RoundView) -> Wake:
         """Opens the table on chain and its rows to everybody."""
         sheet = self.sheet(name, view)
-        if sheet is None or not sheet.committed or sheet.revealed:
+        if sheet is None or not self.has(view.tables_committed, name):
             return IDLE
+        if self.has(view.tables_revealed, name):
+            return self.show(name, sheet)
         live = self.clerk.seats_live(name[0])
         if view.phase == RoundPhase.SAMPLING and view.tables_committed != live and self.world.clock() < view.deadline:
             return wake_at(view.deadline)
         reveal = self.world.ledger.rounds.reveal_table(*name, sheet.table.root, sheet.nonce, sheet.salt)
         wake = self.clerk.attempt(reveal)
-        if wake.acted:
-            sheet.revealed = True
-            self.show(name, sheet)
-        return wake
+        return wake | self.show(name, sheet) if wake.acted else wake
 
-    def show(self, name: RoundName, sheet: Sheet) -> None:
+    def show(self, name: RoundName, sheet: Sheet) -> Wake:
         """Tells everybody the rows behind the root."""
-        self.world.say("table", name, {"rows": row_content(sheet.table.entries)})
+        return self.voice.say(name, "table", {"rows": row_content(sheet.table.entries)})
 
     def sign_result(self, name: RoundName, view: RoundView) -> Wake:
         """Signs the accepted set once every slot is judged and no disagreement is left."""
@@ -262,9 +256,9 @@ class Validator(Party):
         # What was signed before somebody was disproved is signed anew: a quorum needs the same words.
         heard = [self.judge.rows(name, validator) is not None for validator in self.witness.revealed(name, view)]
         basis = (self.clerk.open_slots(name[0]), self.validators(name[0]), view.tables_revealed, heard)
-        if sheet is None or not sheet.revealed or sheet.basis == basis:
+        if sheet is None or not self.has(view.tables_revealed, name) or sheet.basis == basis:
             return IDLE
-        patience = wake_at(self.judge.patience_s(name, view))
+        patience = self.judge.wait(name, view)
         drawn, seat = self.clerk.beacon(view.beacon_block), self.seat(name[0])
         if drawn is None or seat is None or not self.all_shown(name, view):
             return patience | self.witness.want(name, view)
@@ -274,7 +268,7 @@ class Validator(Party):
         if finding.unopened and self.judge.overdue(name, view):
             wake |= self.call_in(name, finding.unopened)
         # One disproof of a party in a round is enough: what else it said there is not argued about again.
-        unsettled = any(not self.challenges.known(name, view, each) for each in finding.disagreements)
+        unsettled = any(not self.challenges.known(name, view, unit_of(each)) for each in finding.disagreements)
         if wake.acted or unsettled or view.disputes_open or not finding.complete:
             return wake | patience
         sheet.basis = basis
@@ -286,8 +280,7 @@ class Validator(Party):
         accepted = bitmap(finding.accepted, slot_count)
         root = result_root(name, finding.tables, finding.secrets, validator_count, slot_count)
         result = Result(tuple(accepted), tuple(accepted), finding.served, root)
-        cast(self.world, name, "Result", result.values(name, view.drawing), result.to_json())
-        return ACTED
+        return cast(self, name, "Result", result.values(name, view.drawing), result.to_json())
 
     def find_fault(self, name: RoundName, digest: bytes) -> Wake:
         """Attests a fault, unless something false is found in the aggregates that led to it: a liar may have poisoned
@@ -297,23 +290,20 @@ class Validator(Party):
             if other[2] <= name[2] and view.phase in (RoundPhase.AGGREGATING, RoundPhase.CHALLENGING):
                 wake |= self.challenges.raise_all(other, view, self.auditor.look(other, view), self.seat(name[0]) or 0)
         if wake.acted or any(view.disputes_open for _, view in self.clerk.rounds(name[0])):
-            self.sheets[name].basis = None  # what comes of it is judged anew
+            if name in self.sheets:
+                self.sheets[name].basis = None  # what comes of it is judged anew
             return wake | wake_at(self.world.clock() + 1)
         return wake | self.attest_fault(name, digest)
 
     def attest_fault(self, name: RoundName, digest: bytes) -> Wake:
-        """Signs, once, that the job itself is at fault."""
-        sheet = self.sheets[name]
-        if "Fault" in sheet.signed:
-            return IDLE
-        sheet.signed.add("Fault")
-        cast(self.world, name, "Fault", fault_values(name, digest), {"digest": digest.hex()})
-        return ACTED
+        """Signs that the job itself is at fault."""
+        return cast(self, name, "Fault", fault_values(name, digest), {"digest": digest.hex()})
 
     def call_in(self, name: RoundName, slots: list[int]) -> Wake:
         """Demands secrets on chain that were not opened to the peers, and takes the lock of whoever stays silent."""
         rounds, wake = self.world.ledger.rounds, IDLE
-        for slot in slots:
+        # Of a slot that entered directly and told nobody there is nothing to show: it does not count.
+        for slot in [slot for slot in slots if slot in self.book.round(name).commitments]:
             due_s = self.clerk.notices.due_s(name, slot)
             if due_s is None:
                 wake |= self.clerk.attempt(rounds.demand_secret(*self.standing(name, slot)))
@@ -330,24 +320,22 @@ class Validator(Party):
 
     def sign_aggregate(self, name: RoundName, view: RoundView) -> Wake:
         """Signs the aggregate that it has computed itself."""
-        sheet = self.sheet(name, view)
-        if sheet is None or "Aggregate" in sheet.signed:
+        if self.sheet(name, view) is None:
             return IDLE
         end = self.judge.evidence.aggregate(name, view)
         if end is None:
             return IDLE
         if end.fault is not None:
             return self.find_fault(name, end.fault)
-        sheet.signed.add("Aggregate")
         # Whoever has not heard the aggregator learns here where the new state is.
-        self.world.say("aggregate", name, {"root": end.root.hex(), "cid": end.cid})
-        cast(self.world, name, "Aggregate", aggregate_values(name, end.root), {"root": end.root.hex()})
-        return ACTED
+        told = self.voice.say(name, "aggregate", {"root": end.root.hex(), "cid": end.cid})
+        values = aggregate_values(name, end.root, end.score)
+        return told | cast(self, name, "Aggregate", values, {"root": end.root.hex()})
 
     def compare_aggregate(self, name: RoundName, view: RoundView) -> Wake:
-        """Challenges an aggregate that is not what the program makes of the included updates."""
+        """Challenges an aggregate that is not what the programs make of the included updates, or scores otherwise."""
         end = self.judge.evidence.aggregate(name, view)
-        if end is None or (end.fault is None and end.root == view.end_root):
+        if end is None or (end.fault is None and (end.root, end.score) == (view.end_root, view.score)):
             return IDLE
         aggregator = self.world.ledger.rounds.aggregator_of(*name)
         disagreement = Disagreement(Target.AGGREGATE, 0, 0, aggregator, end.root)

@@ -9,7 +9,8 @@ from assay.protocol.merkle import EMPTY, leaf_hash, merkle_root
 from assay.protocol.typed import Domain, bitmap_hash, recover, typed_digest
 from assay.protocol.words import words_hash
 from assay.roles.book import RoundBook, RoundName
-from assay.roles.world import World
+from assay.roles.party import Party
+from assay.roles.wake import Wake
 
 WORDS_MAX = 4
 """Words of a bitmap over slots."""
@@ -73,9 +74,9 @@ def unserved_values(name: RoundName, slot: int) -> dict[str, object]:
     return {**_round(name), "slot": slot}
 
 
-def aggregate_values(name: RoundName, end_root: bytes) -> dict[str, object]:
+def aggregate_values(name: RoundName, end_root: bytes, score: int) -> dict[str, object]:
     """The typed value `Aggregate`."""
-    return {**_round(name), "endRoot": end_root}
+    return {**_round(name), "endRoot": end_root, "score": score}
 
 
 def fault_values(name: RoundName, digest: bytes) -> dict[str, object]:
@@ -87,10 +88,10 @@ def _round(name: RoundName) -> dict[str, object]:
     return {"job": name[0], "generation": name[1], "round": name[2]}
 
 
-def cast(world: World, name: RoundName, kind: str, values: dict[str, object], shown: dict[str, object]) -> None:
+def cast(party: Party, name: RoundName, kind: str, values: dict[str, object], shown: dict[str, object]) -> Wake:
     """Signs `values` and tells everyone, with what a reader needs to rebuild them."""
-    signature = world.signer.sign_digest(typed_digest(world.domain, kind, values))
-    world.say("vote", name, {"type": kind, "signature": signature.hex(), **shown})
+    signature = party.world.signer.sign_digest(typed_digest(party.world.domain, kind, values))
+    return party.voice.say(name, "vote", {"type": kind, "signature": signature.hex(), **shown}, topic=kind)
 
 
 def proposals(page: RoundBook) -> list[Result]:

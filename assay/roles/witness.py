@@ -25,18 +25,13 @@ class Witness:
         self.party = party
         self.judge = judge
         self._vouched: dict[RoundName, object] = {}
-        self._answered: set[tuple[RoundName, str, str]] = set()
-        self._wanted: set[tuple[RoundName, str]] = set()
-        self._missed: set[tuple[RoundName, int, int]] = set()
         self._asked_s: dict[tuple[RoundName, int], dict[int, int]] = {}
         self._served: set[tuple[RoundName, int, int]] = set()
         self._unserved: dict[RoundName, dict[int, str]] = {}
-        self._billed: set[tuple[RoundName, int]] = set()
 
     def forget(self, job: int, below: int) -> None:
         """Drops what concerns rounds of a job that are final."""
-        remembered = (self._vouched, self._answered, self._wanted, self._missed, self._served)
-        for known in (*remembered, self._asked_s, self._unserved, self._billed):
+        for known in (self._vouched, self._served, self._asked_s, self._unserved):
             drop(known, job, below)
 
     def vouch(self, name: RoundName, view: RoundView) -> Wake:
@@ -58,14 +53,13 @@ class Witness:
         self._vouched[name] = (page.proposal, len(page.commitments))
         if left_out:
             commitments = [commitment_content(*page.commitments[slot]) for slot in left_out]
-            party.world.say("commitments", name, {"commitments": commitments}, party.clerk.aggregator(name[0]))
-            return ACTED
+            aggregator = party.clerk.aggregator(name[0])
+            return party.voice.say(name, "commitments", {"commitments": commitments}, aggregator) | ACTED
         slot_count = party.clerk.order(name[0]).providers
         if find_leaves(page, root, rows, lambda _: None, party.clerk.place, slot_count) is None:
             return IDLE
         shown: dict[str, object] = {"root": root.hex(), "present": list(rows)}
-        cast(party.world, name, "Root", root_values(name, root, list(rows)), shown)
-        return ACTED
+        return cast(party, name, "Root", root_values(name, root, list(rows)), shown)
 
     def revealed(self, name: RoundName, view: RoundView) -> list[str]:
         """Who has revealed a table and holds its seat still."""
@@ -76,22 +70,22 @@ class Witness:
         due_s = view.deadline - 3 * self.party.clerk.order(name[0]).windows.open // 4
         if self.party.world.clock() < due_s:
             return wake_at(due_s)
-        revealed = [validator for validator in self.revealed(name, view) if (name, validator) not in self._wanted]
-        unheard = [validator for validator in revealed if self.judge.rows(name, validator) is None]
-        self._wanted |= {(name, validator) for validator in unheard}
-        if unheard:
-            self.party.world.say("want", name, {"of": unheard})
-        return ACTED if unheard else IDLE
+        unheard = [each for each in self.revealed(name, view) if self.judge.rows(name, each) is None]
+        if not unheard:
+            self.party.voice.hush(name, "want")
+            return IDLE
+        return self.party.voice.say(name, "want", {"of": unheard})
 
     def pass_on(self, name: RoundName) -> Wake:
         """Shows others' tables to whoever asks."""
         wake = IDLE
-        for asker, validator in self.party.book.round(name).wanted:
-            rows = None if (name, asker, validator) in self._answered else self.judge.rows(name, validator)
+        wanted = self.party.book.round(name).wanted
+        for asker, validator in list(wanted):
+            rows = self.judge.rows(name, validator)
             if rows is not None:
-                self._answered.add((name, asker, validator))
-                self.party.world.say("table", name, {"of": validator, "rows": row_content(rows)}, asker)
-                wake = ACTED
+                del wanted[asker, validator]
+                content: dict[str, object] = {"of": validator, "rows": row_content(rows)}
+                wake |= self.party.voice.answer(name, "table", content, asker, validator)
         return wake
 
     def miss(self, name: RoundName, view: RoundView, awaited: Sequence[tuple[int, int]]) -> Wake:
@@ -101,11 +95,10 @@ class Witness:
             return wake_at(due_s)
         wake = IDLE
         for slot, segment in awaited:
-            if (name, slot, segment) not in self._missed and segment:
-                self._missed.add((name, slot, segment))
-                self.party.world.say("missing", name, {"slot": slot, "segment": segment})
+            if segment:
+                content: dict[str, object] = {"slot": slot, "segment": segment}
+                wake |= self.party.voice.say(name, "missing", content, topic=(slot, segment))
                 self._asked_s.setdefault((name, slot), {}).setdefault(segment, due_s)
-                wake = ACTED
         return wake
 
     def inquire(self, name: RoundName, view: RoundView, own: Sequence[tuple[int, int]]) -> Wake:
@@ -153,21 +146,21 @@ class Witness:
         world = self.party.world
         digest = typed_digest(world.domain, "Unserved", unserved_values(name, slot))
         signed[slot] = world.signer.sign_digest(digest).hex()
-        world.say("vote", name, {"type": "Unserved", "signatures": {str(at): each for at, each in signed.items()}})
-        return ACTED
+        signatures = {str(at): each for at, each in signed.items()}
+        content: dict[str, object] = {"type": "Unserved", "signatures": signatures}
+        return self.party.voice.say(name, "vote", content, topic="Unserved")
 
     def _bill(self, name: RoundName, view: RoundView) -> Wake:
         wake, party = IDLE, self.party
         if view.phase < RoundPhase.OPENING:
             return wake
         for slot in self._unserved.get(name, {}):
-            if (name, slot) in self._billed:
+            if party.clerk.notices.billed(name, slot):
                 continue
             quorum, validators = party.clerk.order(name[0]).quorum, party.validators(name[0])
             values, page = unserved_values(name, slot), party.book.round(name)
             signatures = gather(party.world.domain, page, "Unserved", values, validators, quorum)
             if signatures is not None:
-                self._billed.add((name, slot))
                 wake |= party.clerk.attempt(party.world.ledger.rounds.bill_unserved(*name, slot, signatures))
         return wake
 

@@ -1,7 +1,7 @@
 """Everything a role may touch, as one value. Time, chance and the world are arguments."""
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Protocol
@@ -12,7 +12,9 @@ from assay.protocol.message import EVERYONE, Message, sign
 from assay.protocol.typed import Domain, Signer
 from assay.store.port import Blobs
 from assay.work.interpret import Runner
+from assay.work.limits import Allowance
 from assay.work.program import Program
+from assay.work.rates import Rates, measure_rates
 
 MESSAGE_LIFE_S = 86_400
 
@@ -78,18 +80,29 @@ class Meter:
 
 
 class Compute:
-    """Where programs run: plans each program once, and meters."""
+    """Where programs run: plans each program once, meters, and stops what takes too long."""
 
     def __init__(self, timer: Callable[[], float]) -> None:
         self.timer = timer
+        self.allowance = Allowance(timer)
+        self._rates: Rates | None = None
         self.meter = Meter()
         self._runners: dict[bytes, Runner] = {}
 
     def runner(self, program: Program) -> Runner:
         """The planned form of a program."""
         if program.root not in self._runners:
-            self._runners[program.root] = Runner(program)
+            self._runners[program.root] = Runner(program, allowance=self.allowance)
         return self._runners[program.root]
+
+    def within(self, limit_s: float) -> AbstractContextManager[None]:
+        """Programs that run inside end in so many seconds. Errors: `LimitExceeded` inside."""
+        return self.allowance.within(limit_s)
+
+    def least_s(self, program: Program) -> float:
+        """Seconds that a program takes here at the least, without running it."""
+        self._rates = self._rates or measure_rates(self.timer)
+        return self._rates.least_s(program)
 
     @contextmanager
     def metered(self, kind: str) -> Iterator[None]:
@@ -115,6 +128,8 @@ class World:
     compute: Compute
     domain: Domain
     message_count: int = 0
+    depth_blocks: int = 0
+    """How many of the newest blocks may yet be replaced by others: none on a chain that only one machine writes."""
 
     @property
     def address(self) -> str:

@@ -5,7 +5,7 @@ from pathlib import Path
 from tempfile import NamedTemporaryFile
 from threading import Lock
 
-from assay.protocol.errors import BadInput, Unavailable
+from assay.protocol.errors import BadInput, MissingBlob, SymbolicLink, Unavailable
 from assay.store.port import check_content, check_quota, check_size, cid_of, hash_of
 
 
@@ -35,7 +35,7 @@ class DiskBlobs:
         return self.root / name[:2] / name
 
     def put(self, content: bytes) -> str:
-        """See `Blobs.put`."""
+        """See `Blobs.put`. Errors: `Unavailable` too, where the disk is full or gone."""
         cid = cid_of(content)
         path = self._path(cid)
         with self._lock:
@@ -43,17 +43,28 @@ class DiskBlobs:
             if replaced_bytes == len(content) and _is_blob(path) and path.read_bytes() == content:
                 return cid
             check_quota(self.held_bytes - replaced_bytes, len(content), self.quota_bytes)
-            path.parent.mkdir(exist_ok=True)
-            _write(path, content)
+            try:
+                path.parent.mkdir(exist_ok=True)
+                _write(path, content)
+            except OSError as error:
+                raise Unavailable(
+                    f"{self.root} takes no more: {error.strerror or type(error).__name__}",
+                    hint="free some space or give the folder back; work goes on by itself then",
+                ) from None
             self.held_bytes += len(content) - replaced_bytes
         return cid
 
     def get(self, cid: str, size_max_bytes: int) -> bytes:
         """See `Blobs.get`."""
+        path = self._path(cid)
         try:
-            handle = os.open(self._path(cid), os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0))
+            handle = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0))
         except OSError as error:
-            raise Unavailable(f"{cid} is not here", hint=error.strerror or "") from error
+            if path.is_symlink():
+                raise SymbolicLink(f"{cid} is a link here", hint=f"remove {path}", path=str(path)) from error
+            raise MissingBlob(
+                f"{cid} is not here", hint=f"ask whoever has it ({error.strerror or 'no reason given'})", cid=cid
+            ) from error
         with open(handle, "rb") as file:
             size_bytes = os.fstat(file.fileno()).st_size
             check_size(size_bytes, size_max_bytes)

@@ -50,9 +50,9 @@ class Field:
     @classmethod
     def from_json(cls, value: object) -> "Field":
         """A field from outside. Errors: `Malformed`."""
-        if not (isinstance(value, list) and len(value) == 2 and value[0] in DTYPES and isinstance(value[1], list)):
+        dtype, shape = value if isinstance(value, list) and len(value) == 2 else (None, None)
+        if not isinstance(dtype, str) or dtype not in DTYPES or not isinstance(shape, list):
             raise Malformed("a manifest's field is not [dtype, shape]")
-        dtype, shape = value
         if len(shape) > DIMENSION_MAX or not all(type(size) is int and 0 < size < 1 << 32 for size in shape):
             raise Malformed("a manifest's shape is out of range")
         return cls(dtype, tuple(shape))

@@ -2,7 +2,7 @@
 
 from threading import Lock
 
-from assay.protocol.errors import Unavailable
+from assay.protocol.errors import MissingBlob
 from assay.store.port import check_content, check_quota, check_size, cid_of, hash_of
 
 
@@ -29,7 +29,7 @@ class MemoryBlobs:
         """See `Blobs.get`."""
         content = self._blobs.get(hash_of(cid))
         if content is None:
-            raise Unavailable(f"{cid} is not here")
+            raise MissingBlob(f"{cid} is not here", hint="ask whoever has it", cid=cid)
         check_size(len(content), size_max_bytes)
         return check_content(cid, content)
 

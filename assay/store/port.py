@@ -8,7 +8,7 @@ import re
 from hashlib import sha256
 from typing import Protocol
 
-from assay.protocol.errors import LimitExceeded, Malformed
+from assay.protocol.errors import CorruptBlob, LimitExceeded, Malformed
 
 _CID = re.compile(r"sha256:[0-9a-f]{64}")
 
@@ -23,8 +23,8 @@ class Blobs(Protocol):
     def get(self, cid: str, size_max_bytes: int) -> bytes:
         """The blob behind `cid`, verified.
 
-        Errors: `Unavailable` when it is not here, `LimitExceeded` when it is larger than `size_max_bytes` (nothing is
-        read then), `Malformed` when the cid is no cid or the bytes are not what it says.
+        Errors: `MissingBlob` when it is not here, `LimitExceeded` when it is larger than `size_max_bytes` (nothing is
+        read then), `Malformed` when the cid is no cid, `CorruptBlob` when the bytes are not what it says.
         """
         ...
 
@@ -69,9 +69,11 @@ def check_size(size_bytes: int, size_max_bytes: int) -> None:
 
 
 def check_content(cid: str, content: bytes) -> bytes:
-    """The content, if its hash is its address. Errors: `Malformed`."""
+    """The content, if its hash is its address. Errors: `CorruptBlob`, `Malformed` for what is no address."""
     if sha256(content).digest() != hash_of(cid):
-        raise Malformed(f"the bytes served for {cid} have another hash", hint="fetch them from another holder")
+        raise CorruptBlob(
+            f"the bytes served for {cid} have another hash", hint="fetch them from another holder", cid=cid
+        )
     return content
 
 

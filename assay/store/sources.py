@@ -5,11 +5,23 @@ import zipfile
 import zlib
 from math import prod
 from pathlib import Path
+from tokenize import TokenError
+from typing import IO, Any
 
 import numpy as np
 from numpy.lib import format as npy
 
-from assay.protocol.errors import BadInput, LimitExceeded, Malformed
+from assay.protocol.errors import (
+    BadInput,
+    Bomb,
+    LimitExceeded,
+    Malformed,
+    NotFinite,
+    Pickled,
+    SymbolicLink,
+    UnreadableData,
+)
+from assay.store.pickles import check_no_pickle
 from assay.store.samples import Array, Samples
 
 SIZE_MAX_BYTES = 4 << 30
@@ -74,7 +86,7 @@ def _folder(path: Path, size_max_bytes: int) -> Samples:
         parts.append((x, y))
     samples = Samples(np.concatenate([x for x, _ in parts]), np.concatenate([y for _, y in parts]))
     if not samples.finite:
-        raise Malformed(f"{path} has numbers that are not finite", hint="replace NaN and infinities before training")
+        raise NotFinite(f"{path} has numbers that are not finite", hint="replace NaN and infinities before training")
     return samples
 
 
@@ -86,9 +98,16 @@ def read_npz(file: Path, size_max_bytes: int) -> tuple[Array, Array]:
     """Arrays x and y of one .npz file as float32 or int64; nothing is unpickled.
 
     What the archive and the arrays' headers say is checked before anything is unpacked or allocated, and zipfile
-    unpacks no more than the archive said.
+    unpacks no more than the archive said. Errors: `UnreadableData`, `Pickled`, `Bomb`, `SymbolicLink`, `LimitExceeded`,
+    `Malformed`.
     """
+    if file.is_symlink():
+        # Whoever posts a job publishes its folder, and not what lies elsewhere.
+        raise SymbolicLink(f"{file.name} is a symbolic link", hint="put the file itself there", path=str(file))
+    if not file.is_file():
+        raise UnreadableData(f"{file.name} is not a file", hint="write it with numpy.savez")
     try:
+        check_no_pickle(file)
         with zipfile.ZipFile(file) as archive:
             members = {member.filename: member for member in archive.infolist()}
             if len(members) > MEMBERS_MAX:
@@ -102,8 +121,9 @@ def read_npz(file: Path, size_max_bytes: int) -> tuple[Array, Array]:
                         hint="name them x and y: numpy.savez(path, x=inputs, y=targets)",
                     )
                 if member.file_size > size_max_bytes:
-                    raise LimitExceeded(
+                    raise Bomb(
                         f"{name} of {file.name} unpacks to {member.file_size} bytes",
+                        hint="write large data in several files",
                         limit=size_max_bytes,
                         actual=member.file_size,
                     )
@@ -111,9 +131,14 @@ def read_npz(file: Path, size_max_bytes: int) -> tuple[Array, Array]:
                 arrays.append(_read_npy(archive, member, f"{name} of {file.name}"))
             return arrays[0], arrays[1]
     except _UNREADABLE as error:
-        raise Malformed(f"{file.name} cannot be read as .npz: {error}", hint="write it with numpy.savez") from error
+        words = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
+        raise UnreadableData(
+            f"{file.name} cannot be read as .npz: {words}", hint="write it with numpy.savez"
+        ) from error
 
 
+_NO_HEADER = (ValueError, SyntaxError, TokenError, TypeError, OverflowError, RecursionError, MemoryError)
+"""What numpy raises for headers: it parses them as Python, and where that fails tokenizes them as an older Python's."""
 _UNREADABLE = (
     zipfile.BadZipFile,
     zlib.error,
@@ -129,22 +154,33 @@ _UNREADABLE = (
 
 def _read_npy(archive: zipfile.ZipFile, member: zipfile.ZipInfo, name: str) -> Array:
     with archive.open(member) as stream:
-        version = npy.read_magic(stream)
-        if version not in ((1, 0), (2, 0)):
-            raise Malformed(f"{name} is in .npy format {version}", hint="write it with numpy.savez")
-        read_header = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
-        shape, _, dtype = read_header(stream)
-        size_bytes = prod(shape) * dtype.itemsize
+        shape, dtype = read_header(stream, name)
         # numpy would allocate what the header claims before it reads.
-        if dtype.hasobject:
-            raise Malformed(
-                f"{name} holds Python objects ({dtype}), not numbers",
-                hint='save it as numbers: numpy.asarray(values, dtype="float32"), every sample of the same shape',
-            )
-        if stream.tell() + size_bytes != member.file_size:
+        if stream.tell() + prod(shape) * dtype.itemsize != member.file_size:
             raise Malformed(f"{name} is an array of {dtype} {shape} in {member.file_size} bytes", hint="write it again")
     with archive.open(member) as stream:
         return _plain(npy.read_array(stream, allow_pickle=False), name)
+
+
+def read_header(stream: IO[bytes], name: str) -> tuple[tuple[int, ...], np.dtype[Any]]:
+    """Shape and type of the .npy array in a stream, which is left behind its header. Errors: `Pickled` for an array of
+    Python objects, `UnreadableData`."""
+    hint = "write it with numpy.save or numpy.savez"
+    try:
+        version = npy.read_magic(stream)
+        if version not in ((1, 0), (2, 0)):
+            raise UnreadableData(f"{name} is in .npy format {version}", hint=hint)
+        read = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
+        shape, _, dtype = read(stream)
+    except _NO_HEADER as error:
+        words = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
+        raise UnreadableData(f"{name} has no .npy header: {words}", hint=hint) from error
+    if dtype.hasobject:
+        raise Pickled(
+            f"{name} holds Python objects ({dtype}), not numbers",
+            hint='save it as numbers: numpy.asarray(values, dtype="float32"), every sample of the same shape',
+        )
+    return shape, dtype
 
 
 def _plain(array: Array, name: str) -> Array:

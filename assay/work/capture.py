@@ -111,7 +111,9 @@ class Capture:
     def __init__(
         self, model: nn.Module, loss: Loss, optimizer: Optimizer, outer: Outer, x: Tensor, y: Tensor, profile: str
     ) -> None:
-        self.model, self.loss, self.optimizer, self.outer, self.x, self.y = model, loss, optimizer, outer, x, y
+        self.model, self.loss, self.optimizer, self.outer = model, loss, optimizer, outer
+        # Two inputs even where both are one tensor, as in an autoencoder: a trace tells them apart as objects.
+        self.x, self.y = x.detach(), y.detach()
         self.profile = get_profile(profile)
         parameters = {name: value.detach().clone() for name, value in model.named_parameters()}
         buffers = {name: value.detach().clone() for name, value in model.named_buffers()}

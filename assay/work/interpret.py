@@ -20,12 +20,15 @@ from assay.exact.contract import contract_float64
 from assay.exact.primitives import BY_OPCODE, OutsideDomain, Primitive, mask_axes
 from assay.exact.values import EXACT_INTEGER, TORCH_DTYPES, Value
 from assay.protocol.errors import BadInput
+from assay.work.limits import Allowance
 from assay.work.node import Node
 from assay.work.program import Program
 
 INDEX_MAPS = frozenset({"reshape", "permute", "expand", "slice", "pad", "concat", "unfold", "flip"})
 LONG_UNFOLD = 1 << 14
 """Elements from which windows are copied by offset; smaller ones stay in cache either way."""
+CALL_WORK, UNTIMED_WORK = 1 << 12, 1 << 20
+"""What a call costs beside its elements, and how much is done between two looks at the time: about a millisecond."""
 RESHAPING = frozenset({"reshape", "permute", "expand"})
 """Index maps under which no power of two is padded with zeros or lost."""
 
@@ -53,12 +56,13 @@ class Fault:
 
 @dataclass(frozen=True)
 class Call:
-    """A planned node: `results[out] = run(results[inputs]...)`, then forget `dead`."""
+    """A planned node: `results[out] = run(results[inputs]...)`, then forget `dead`. `timed`: first look at the time."""
 
     out: int
     inputs: tuple[int, ...]
     run: Callable[..., Tensor]
     dead: tuple[int, ...]
+    timed: bool
 
 
 Operation = Callable[..., Tensor]
@@ -68,12 +72,14 @@ class Runner:
     """A planned program. `path` is how inner products are computed: `float64`, `int8` or the reference `int64`.
 
     Every path gives the same bits. Without one it is `kernels.sure_path`; a process that has a clock may choose by it.
+    `allowance` stops a run between two operators: a program within all limits may still run for days.
 
     Errors: `Unsupported` where this process cannot give the bits.
     """
 
-    def __init__(self, program: Program, path: str | None = None) -> None:
+    def __init__(self, program: Program, path: str | None = None, allowance: Allowance | None = None) -> None:
         kernels.require_subnormals()
+        self.allowance = allowance
         self.program = program
         self.path = path or kernels.sure_path()
         self.count = len(program.inputs)
@@ -81,6 +87,7 @@ class Runner:
         self.constants: dict[int, Tensor] = {}
         self.watched = self.find_watched()
         self.calls: list[Call] = []
+        self.untimed = 0
         reference = self.path == "int64"
         for position, node in enumerate(program.nodes):
             self.plan(position, node, reference)
@@ -118,7 +125,16 @@ class Runner:
         last = self.program.last_uses
         candidates = {value, *node.inputs}
         dead = tuple(each for each in candidates if last[each] == position and each not in self.constants)
-        self.calls.append(Call(value, node.inputs, run, dead))
+        self.untimed += CALL_WORK + self.work(node, value)
+        timed = self.untimed > UNTIMED_WORK
+        self.untimed = 0 if timed else self.untimed
+        self.calls.append(Call(value, node.inputs, run, dead, timed))
+
+    def work(self, node: Node, value: int) -> int:
+        """Multiplications of a node, or elements of its operands and its result."""
+        values = self.program.values
+        inner = values[node.inputs[0]].shape[-1] if BY_OPCODE[node.opcode].name == "contract" else 1
+        return values[value].size * inner + sum(values[each].size for each in node.inputs)
 
     def plan_reference(self, primitive: Primitive, node: Node, value: Value) -> Operation:
         """The table's function, on declared types."""
@@ -179,7 +195,10 @@ class Runner:
     # running
 
     def run(self, inputs: Sequence[Tensor]) -> list[Tensor] | Fault:
-        """Outputs, contiguous and of the declared types, or the first `Fault`. Errors: `BadInput` for other inputs."""
+        """Outputs, contiguous and of the declared types, or the first `Fault`.
+
+        Errors: `BadInput` for other inputs, `LimitExceeded` where the allowance is spent.
+        """
         self.check_inputs(inputs)
         with torch.no_grad():
             try:
@@ -201,7 +220,10 @@ class Runner:
         held.update(self.constants)
         watched = set(self.watched)
         sums = [inputs[value].sum() for value in self.watched if value < self.count]
+        bounded = self.bounded()
         for call in self.calls:
+            if call.timed and bounded:
+                bounded.check()
             result = call.run(*[held[value] for value in call.inputs])
             held[call.out] = result
             if call.out in watched:
@@ -209,6 +231,10 @@ class Runner:
             for value in call.dead:
                 del held[value]
         return held, sums
+
+    def bounded(self) -> Allowance | None:
+        """The allowance, if there is an end to it."""
+        return self.allowance if self.allowance is not None and self.allowance.until_s < math.inf else None
 
     def are_finite(self, sums: list[Tensor]) -> bool:
         """Whether every watched value is surely finite; a sum that overflows says no as well."""
@@ -240,12 +266,15 @@ class Runner:
             if values[place].dtype == "F32" and not bool(torch.isfinite(tensor).all()):
                 names = self.program.side.input_names
                 return Fault(-1 - place, "input", names[place] if place < len(names) else "", "not finite")
+        bounded = self.bounded()
         for position, node in enumerate(self.program.nodes):
             value = self.count + position
             primitive = BY_OPCODE[node.opcode]
             if value in self.constants:
                 held[value] = self.constants[value]
                 continue
+            if bounded:
+                bounded.check()
             args = [held[each] for each in node.inputs]
             try:
                 if primitive.name == "contract":

@@ -136,14 +136,27 @@ class Program:
 
     @cached_property
     def operations(self) -> int:
-        """Multiplications of the inner products plus elements of all results."""
-        total = 0
-        values = self.values
-        for node, value in zip(self.nodes, values[len(self.inputs) :], strict=True):
-            inner = values[node.inputs[0]].shape[-1] if node.opcode == BY_NAME["contract"].opcode else 1
-            total += value.size * inner
-            total += sum(values[each].size for each in node.inputs)
-        return total
+        """Multiplications of the inner products plus elements of all operands and results."""
+        return self.products + self.elements
+
+    @cached_property
+    def products(self) -> int:
+        """Multiplications of the inner products."""
+        count, contract = len(self.inputs), BY_NAME["contract"].opcode
+        rows = enumerate(self.nodes)
+        return sum(
+            self.values[count + at].size * self.values[node.inputs[0]].shape[-1]
+            for at, node in rows
+            if node.opcode == contract
+        )
+
+    @cached_property
+    def elements(self) -> int:
+        """Elements of the operands of all nodes, and of the results but for inner products."""
+        values, contract = self.values, BY_NAME["contract"].opcode
+        operands = sum(values[each].size for node in self.nodes for each in node.inputs)
+        rows = zip(self.nodes, values[len(self.inputs) :], strict=True)
+        return operands + sum(value.size for node, value in rows if node.opcode != contract)
 
     @cached_property
     def header(self) -> bytes:

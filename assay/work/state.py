@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from assay.exact.values import ITEM_BYTES, TORCH_DTYPES
-from assay.protocol.errors import LimitExceeded, Malformed
+from assay.protocol.errors import LimitExceeded, Malformed, NotFinite, Truncated
 from assay.protocol.merkle import roots_hash, tensor_root
 
 SIZE_MAX_BYTES = 8 << 30
@@ -91,7 +91,7 @@ class Signature:
             if tuple(tensor.shape) != spec.shape or tensor.dtype != TORCH_DTYPES[spec.dtype]:
                 raise Malformed(f"{spec.name} is {tensor.dtype} {tuple(tensor.shape)}, not {spec.dtype} {spec.shape}")
             if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):
-                raise Malformed(f"{spec.name} has numbers that are not finite")
+                raise NotFinite(f"{spec.name} has numbers that are not finite")
 
     def encode(self, tensors: Sequence[Tensor]) -> bytes:
         """The canonical bytes of a state. Errors: `Malformed` for tensors that do not fit."""
@@ -105,7 +105,14 @@ class Signature:
         """
         if self.encoded_bytes > size_max_bytes:
             raise LimitExceeded("a state is too large", limit=size_max_bytes, actual=self.encoded_bytes)
-        if len(content) != self.encoded_bytes:
+        if len(content) < self.encoded_bytes:
+            raise Truncated(
+                f"a state ends after {len(content)} of {self.encoded_bytes} bytes",
+                hint="fetch it again",
+                expected=self.encoded_bytes,
+                actual=len(content),
+            )
+        if len(content) > self.encoded_bytes:
             raise Malformed(f"a state has {len(content)} bytes instead of {self.encoded_bytes}")
         view = memoryview(content)
         if view[: len(self.header)] != self.header:

@@ -13,7 +13,7 @@ library Hashing {
     bytes32 internal constant TABLE = "assay.table.1";
     bytes32 internal constant DIGEST_SEGMENT = "assay.digest.segment.1";
     bytes32 internal constant DIGEST_EMIT = "assay.digest.emit.1";
-    bytes32 internal constant DIGEST_AGGREGATE = "assay.digest.aggregate.1";
+    bytes32 internal constant DIGEST_AGGREGATE = "assay.digest.aggregate.2";
     /// What voters reveal for a unit that cannot be executed because the job itself is at fault.
     bytes32 internal constant FAULT = "assay.digest.fault.1";
 
@@ -25,7 +25,8 @@ library Hashing {
         "Result(uint256 job,uint32 generation,uint32 round,uint32 drawing,bytes32 accepted,bytes32 included,uint256 served,bytes32 resultRoot)"
     );
     bytes32 internal constant UNSERVED_TYPE = keccak256("Unserved(uint256 job,uint32 generation,uint32 round,uint16 slot)");
-    bytes32 internal constant AGGREGATE_TYPE = keccak256("Aggregate(uint256 job,uint32 generation,uint32 round,bytes32 endRoot)");
+    bytes32 internal constant AGGREGATE_TYPE = 
+        keccak256("Aggregate(uint256 job,uint32 generation,uint32 round,bytes32 endRoot,int64 score)");
     bytes32 internal constant FAULT_TYPE = keccak256("Fault(uint256 job,uint32 generation,uint32 round,bytes32 digest)");
 
     function leafHash(bytes memory content) internal pure returns (bytes32) {
@@ -105,8 +106,13 @@ library Hashing {
         return sha256(abi.encode(DIGEST_EMIT, updateRoot));
     }
 
-    function aggregateDigest(bytes32 endRoot) internal pure returns (bytes32) {
-        return sha256(abi.encode(DIGEST_AGGREGATE, endRoot));
+    /// A voter's word that it cannot tell.
+    function abstainDigest() internal pure returns (bytes32) {
+        return sha256(abi.encode(bytes32("assay.vote.abstain.1")));
+    }
+
+    function aggregateDigest(bytes32 endRoot, int64 score) internal pure returns (bytes32) {
+        return sha256(abi.encode(DIGEST_AGGREGATE, endRoot, score));
     }
 
     function entryLeaf(Entry calldata entry) internal pure returns (bytes32) {

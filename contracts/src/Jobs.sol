@@ -2,7 +2,7 @@
 pragma solidity ^0.8.28;
 
 import {Bitmap} from "./Bitmap.sol";
-import {JobPhase, Order, Terms, Windows} from "./Types.sol";
+import {JobPhase, Order, Terms, UNSCORED, Windows} from "./Types.sol";
 import {Wired} from "./Wired.sol";
 import {IBeacon} from "./interfaces/IBeacon.sol";
 import {IJobs} from "./interfaces/IJobs.sol";
@@ -281,6 +281,8 @@ contract Jobs is IJobs, Wired {
                 && o.samplesPerValidator <= uint256(o.providers) * (o.stepsPerRound / o.stepsPerSegment + 1),
             "samplesPerValidator"
         );
+        // A round that was not measured must never end a job.
+        _require(o.stopScore != UNSCORED, "stopScore");
         _require(o.lookahead <= limits.lookaheadMax, "lookahead");
         _require(o.priceCeiling > 0 && o.priceCeiling <= type(uint80).max, "priceCeiling");
         _require(o.validatorFee <= type(uint80).max, "validatorFee");
@@ -316,6 +318,7 @@ contract Jobs is IJobs, Wired {
         t.segments = o.stepsPerRound / o.stepsPerSegment;
         t.aggregatorFee = uint96(o.aggregatorFee);
         t.challengeBondBps = j.challengeBondBps;
+        t.stopScore = o.stopScore;
         t.stateRoot = o.stateRoot;
     }
 }

@@ -25,16 +25,19 @@ contract Models is IModels, ERC721 {
         token = job;
         IJobs.JobView memory view_ = JOBS.viewOf(job);
         Order memory order = JOBS.orderOf(job);
-        bytes32 stateRoot = ROUNDS.finalRoot(job);
+        (bytes32 stateRoot, int64 score) = ROUNDS.finalState(job);
+        (, uint32 rounds,) = ROUNDS.progress(job);
         _lineages[token] = Lineage({
             job: job,
             programs: order.programs,
             profile: order.profile,
             dataRoot: order.dataRoot,
+            testRoot: order.testRoot,
             initialRoot: order.stateRoot,
             stateRoot: stateRoot,
             document: order.document,
-            rounds: order.rounds,
+            rounds: rounds,
+            score: score,
             mintedAt: uint64(block.timestamp)
         });
         // Not the safe kind: a consumer that is a contract must not be able to block its own registration.

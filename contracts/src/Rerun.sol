@@ -10,7 +10,6 @@ import {IVault} from "./interfaces/IVault.sol";
 
 contract Rerun is IDisputes {
     struct Sealed {
-        address challenger;
         uint48 committedBlock;
         uint96 bond;
     }
@@ -51,7 +50,7 @@ contract Rerun is IDisputes {
     IRounds private immutable ROUNDS;
 
     uint256 public disputeCount;
-    mapping(uint256 job => mapping(bytes32 sealedChallenge => Sealed)) private _sealed;
+    mapping(uint256 job => mapping(address challenger => mapping(bytes32 sealedChallenge => Sealed))) private _sealed;
     mapping(uint256 dispute => Dispute) private _disputes;
     mapping(bytes32 unit => uint256) private _disputeOf;
     mapping(bytes32 unit => uint256) private _undecided; // how often no quorum was found
@@ -65,31 +64,32 @@ contract Rerun is IDisputes {
     // ---------------------------------------------------------------- challenge
 
     function commitChallenge(uint256 job, bytes32 sealedChallenge) external {
-        Sealed storage challenge = _sealed[job][sealedChallenge];
-        if (sealedChallenge == 0 || challenge.challenger != address(0)) revert NoSealedChallenge(sealedChallenge);
+        // INVARIANT: a challenge belongs to who has sealed it: nobody takes its place by sealing the same first.
+        if (sealedChallenge == 0 || _sealed[job][msg.sender][sealedChallenge].committedBlock != 0) {
+            revert NoSealedChallenge(sealedChallenge);
+        }
         // Before a job runs there is nothing to challenge, and no bond to reckon.
         if (ROUNDS.termsOf(job).providers == 0) revert WrongClaim("job");
         uint256 bond = bondOf(job);
-        _sealed[job][sealedChallenge] = Sealed(msg.sender, uint48(block.number), uint96(bond));
+        _sealed[job][msg.sender][sealedChallenge] = Sealed(uint48(block.number), uint96(bond));
         _move(job, IVault.Kind.Free, _key(msg.sender), IVault.Kind.Bond, _bondKey(job, sealedChallenge), bond);
         emit ChallengeCommitted(sealedChallenge, msg.sender);
     }
 
     function withdrawChallenge(uint256 job, bytes32 sealedChallenge) external {
-        Sealed memory challenge = _sealed[job][sealedChallenge];
-        if (challenge.challenger == address(0)) revert NoSealedChallenge(sealedChallenge);
-        if (challenge.challenger != msg.sender) revert NotYours(msg.sender);
-        delete _sealed[job][sealedChallenge];
+        Sealed memory challenge = _sealed[job][msg.sender][sealedChallenge];
+        if (challenge.committedBlock == 0) revert NoSealedChallenge(sealedChallenge);
+        delete _sealed[job][msg.sender][sealedChallenge];
         _move(job, IVault.Kind.Bond, _bondKey(job, sealedChallenge), IVault.Kind.Free, _key(msg.sender), challenge.bond);
     }
 
     function openChallenge(Claim calldata claim, bytes32 salt) external returns (uint256 dispute) {
         Commitment calldata c = claim.commitment;
         bytes32 sealedChallenge = keccak256(abi.encode(claim, msg.sender, salt));
-        Sealed memory challenge = _sealed[c.job][sealedChallenge];
-        if (challenge.challenger != msg.sender) revert NoSealedChallenge(sealedChallenge);
+        Sealed memory challenge = _sealed[c.job][msg.sender][sealedChallenge];
+        if (challenge.committedBlock == 0) revert NoSealedChallenge(sealedChallenge);
         if (block.number <= challenge.committedBlock) revert NotReady(challenge.committedBlock + 1);
-        delete _sealed[c.job][sealedChallenge];
+        delete _sealed[c.job][msg.sender][sealedChallenge];
 
         (address accused, uint32 segment, bytes32 claimed, bytes32 plain) = _examine(claim);
         bytes32 unit = keccak256(abi.encode(c.job, c.generation, c.round, claim.target, accused, c.slot, segment));
@@ -242,12 +242,12 @@ contract Rerun is IDisputes {
         RoundView memory r = ROUNDS.viewOf(c.job, c.generation, c.round);
         if (claim.target == Target.Aggregate) {
             if (r.endRoot == 0 || c.slot != 0) revert WrongClaim("aggregate");
-            return (ROUNDS.aggregatorOf(c.job, c.generation, c.round), 0, Hashing.aggregateDigest(r.endRoot), 0);
+            return (ROUNDS.aggregatorOf(c.job, c.generation, c.round), 0, Hashing.aggregateDigest(r.endRoot, r.score), 0);
         }
         if (!ROUNDS.standing(c, claim.commitmentProof, claim.signature)) revert WrongClaim("commitment");
         uint32 last = ROUNDS.termsOf(c.job).segments;
         if (claim.target == Target.Table) {
-            if (claim.entry.slot != c.slot || claim.entry.segment > last) revert WrongClaim("entry");
+            if (claim.entry.slot != c.slot || claim.entry.segment >= last) revert WrongClaim("entry");
             if (claim.entryIndex >= claim.entryCount || claim.entryProof.length != Hashing.depth(claim.entryCount)) {
                 revert WrongClaim("entryProof");
             }
@@ -284,18 +284,19 @@ contract Rerun is IDisputes {
         if (d.outcome != Outcome.Open || challenge.committedBlock >= d.sealedBlock) revert AlreadyDisputed(dispute);
         // INVARIANT: taking over costs as much as opening: what stayed undecided is not disputed again at the first price.
         (bytes32 from, uint256 bond) = (_bondKey(job, sealedChallenge), d.bond);
-        _move(job, IVault.Kind.Free, _key(challenge.challenger), IVault.Kind.Bond, from, bond - challenge.bond);
+        _move(job, IVault.Kind.Free, _key(msg.sender), IVault.Kind.Bond, from, bond - challenge.bond);
         _move(job, IVault.Kind.Bond, _disputeKey(dispute), IVault.Kind.Free, _key(d.challenger), bond);
         _move(job, IVault.Kind.Bond, from, IVault.Kind.Bond, _disputeKey(dispute), bond);
-        (d.challenger, d.sealedBlock) = (challenge.challenger, challenge.committedBlock);
+        (d.challenger, d.sealedBlock) = (msg.sender, challenge.committedBlock);
     }
 
     /// The digest that a quorum of the voters found, or zero.
     function _count(Dispute storage d, uint256 quorum) private view returns (bytes32) {
         uint256 voters = d.voters.length;
+        bytes32 abstained = Hashing.abstainDigest();
         for (uint256 i = 0; i < voters; i++) {
             bytes32 digest = d.votes[i].digest;
-            if (digest == 0) continue;
+            if (digest == 0 || digest == abstained) continue;
             uint256 equal;
             for (uint256 k = 0; k < voters; k++) {
                 if (d.votes[k].digest == digest) equal++;
@@ -338,11 +339,13 @@ contract Rerun is IDisputes {
         uint256 voters = d.voters.length;
         (address[] memory wrong, bytes32[] memory reasons) = (new address[](voters), new bytes32[](voters));
         uint256 count;
-        bytes32 unserved = Hashing.unservedDigest();
+        (bytes32 unserved, bytes32 abstained) = (Hashing.unservedDigest(), Hashing.abstainDigest());
         for (uint256 i = 0; i < voters; i++) {
             bytes32 digest = d.votes[i].digest;
             // INVARIANT: a liar that serves a state to some cannot have either half of the honest slashed.
             if (digest != 0 && (truth == 0 || digest == truth || digest == unserved || truth == unserved)) continue;
+            // INVARIANT: who says that it cannot tell loses nothing, and earns nothing: bytes may be hidden from the honest.
+            if (digest == abstained) continue;
             (wrong[count], reasons[count]) = (d.voters[i], digest == 0 ? bytes32("vote") : bytes32("minority"));
             count++;
         }
@@ -395,8 +398,8 @@ contract Rerun is IDisputes {
         return bytes32(uint256(uint160(account)));
     }
 
-    function _bondKey(uint256 job, bytes32 sealedChallenge) private pure returns (bytes32) {
-        return keccak256(abi.encode("assay.challenge.1", job, sealedChallenge));
+    function _bondKey(uint256 job, bytes32 sealedChallenge) private view returns (bytes32) {
+        return keccak256(abi.encode("assay.challenge.1", job, msg.sender, sealedChallenge));
     }
 
     function _disputeKey(uint256 dispute) private pure returns (bytes32) {

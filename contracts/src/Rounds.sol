@@ -4,7 +4,7 @@ pragma solidity ^0.8.28;
 import {EIP712} from "@openzeppelin/contracts/utils/cryptography/EIP712.sol";
 import {Bitmap} from "./Bitmap.sol";
 import {Hashing} from "./Hashing.sol";
-import {Commitment, JobPhase, RoundPhase, RoundView, Terms, TranscriptOpening} from "./Types.sol";
+import {Commitment, JobPhase, RoundPhase, RoundView, Terms, TranscriptOpening, UNSCORED} from "./Types.sol";
 import {Wired} from "./Wired.sol";
 import {IBeacon} from "./interfaces/IBeacon.sol";
 import {IJobs} from "./interfaces/IJobs.sol";
@@ -53,36 +53,7 @@ contract Rounds is IRounds, Wired, EIP712 {
     function commit(
         uint256 job, uint32 generation, uint32 round, bytes32 root, uint256[] calldata present, bytes[] calldata signatures
     ) external {
-        Round storage r = _s.live(job, generation, round);
-        r.expect(RoundPhase.Training);
-        _onlyAggregator(job);
-        Terms storage t = _s.terms[job];
-        uint256[] memory slots = _s.jobs.slotsOpen(job);
-        if (present.length != slots.length) revert WrongOpening();
-        bool vouched = signatures.length != 0;
-        if (vouched) {
-            bytes32 presentHash = keccak256(abi.encodePacked(present));
-            bytes32 structHash = keccak256(abi.encode(Hashing.ROOT_TYPE, job, generation, round, root, presentHash));
-            Evidence.quorum(_s, _domainSeparatorV4(), job, structHash, signatures);
-        }
-        bool all = true;
-        for (uint256 word = 0; word < slots.length; word++) {
-            if (present[word] & ~slots[word] != 0) revert NotIncluded(word);
-            uint256 here = present[word] | r.direct[word];
-            if (slots[word] & ~(vouched ? here : r.direct[word]) != 0) all = false;
-            r.present[word] = here;
-        }
-        // INVARIANT: a root that no quorum has vouched for comes so late that whoever it leaves out could enter by itself.
-        uint256 readyAt = uint256(r.openedAt) + t.windows.train + (vouched ? 0 : t.windows.aggregate / 2);
-        if (!all && block.timestamp < readyAt) revert TooEarly(readyAt);
-        r.unvouched = !vouched;
-        r.commitmentRoot = root;
-        r.aggregator = msg.sender;
-        r.beaconBlock = uint48(block.number + t.beaconDelay);
-        r.drawing = ++_s.progress[job].drawings;
-        r.phase = RoundPhase.Sampling;
-        r.deadline = uint40(block.timestamp + t.windows.table);
-        emit Committed(job, generation, round, root, r.present.copy(t.providers), r.beaconBlock);
+        Evidence.commit(_s, _domainSeparatorV4(), job, generation, round, root, present, signatures);
     }
 
     function commitSlot(Commitment calldata c) external {
@@ -220,34 +191,17 @@ contract Rounds is IRounds, Wired, EIP712 {
         else if (!enough) Verdicts.rewind(_s, job, round);
     }
 
-    function aggregate(uint256 job, uint32 generation, uint32 round, bytes32 endRoot, bytes[] calldata signatures) external {
-        Round storage r = _s.live(job, generation, round);
-        r.expect(RoundPhase.Aggregating);
-        _onlyAggregator(job);
-        if (endRoot == 0) revert WrongOpening();
-        Terms storage t = _s.terms[job];
-        if (signatures.length == 0) {
-            // An aggregator that the validators leave alone goes on alone, at the price of the longer window.
-            uint256 readyAt = uint256(r.includedAt) + t.windows.aggregate / 2;
-            if (!r.optimistic && block.timestamp < readyAt) revert TooEarly(readyAt);
-            r.optimistic = true;
-        } else {
-            bytes32 structHash = keccak256(abi.encode(Hashing.AGGREGATE_TYPE, job, generation, round, endRoot));
-            Evidence.quorum(_s, _domainSeparatorV4(), job, structHash, signatures);
-        }
-        r.endRoot = endRoot;
-        r.aggregator = msg.sender;
-        r.phase = RoundPhase.Challenging;
-        r.deadline = uint40(block.timestamp + uint256(t.windows.challenge) * (r.optimistic ? 4 : 1));
-        emit Aggregated(job, generation, round, endRoot, msg.sender, r.optimistic);
-        Verdicts.proceed(_s, job);
+    function aggregate(
+        uint256 job, uint32 generation, uint32 round, bytes32 endRoot, int64 score, bytes[] calldata signatures
+    ) external {
+        Evidence.aggregate(_s, _domainSeparatorV4(), job, generation, round, endRoot, score, signatures);
     }
 
     function finalise(uint256 job, uint32 generation, uint32 round) external {
         Round storage r = _s.live(job, generation, round);
         r.expect(RoundPhase.Challenging);
         if (_s.progress[job].firstOpen != round) revert WrongRound(job, generation, round);
-        uint256 readyAt = r.deadline > r.openDeadline ? r.deadline : r.openDeadline;
+        uint256 readyAt = r.readyAt();
         // INVARIANT: no round is final before its windows are over, or with a dispute open; none is blocked by later ones.
         if (block.timestamp < readyAt) revert TooEarly(readyAt);
         if (r.disputesOpen != 0) revert DisputeOpen(r.disputesOpen);
@@ -372,6 +326,7 @@ contract Rounds is IRounds, Wired, EIP712 {
         out.commitmentRoot = r.commitmentRoot;
         out.resultRoot = r.resultRoot;
         out.endRoot = r.endRoot;
+        out.score = r.score;
         out.openedAt = r.openedAt;
         out.deadline = r.deadline;
         out.beaconBlock = r.beaconBlock;
@@ -426,7 +381,7 @@ contract Rounds is IRounds, Wired, EIP712 {
     function settled(uint256 job) external view returns (bool) {
         Progress storage p = _s.progress[job];
         (, bool ending,) = _s.jobs.phaseOf(job);
-        return p.firstOpen == p.next && block.timestamp >= p.settledAt && p.orphans == 0 && p.disputesOpen == 0 && (ending || p.next == _s.terms[job].rounds);
+        return p.firstOpen == p.next && block.timestamp >= p.settledAt && p.orphans == 0 && p.disputesOpen == 0 && (ending || p.next == _s.roundCount(job));
     }
 
     function earned(uint256 job, address account) external view returns (uint256) {
@@ -437,14 +392,15 @@ contract Rounds is IRounds, Wired, EIP712 {
         return _s.terms[job].roundCost();
     }
 
-    function finalRoot(uint256 job) external view returns (bytes32) {
+    function finalState(uint256 job) external view returns (bytes32 root, int64 score) {
         uint32 count = _s.progress[job].firstOpen;
-        if (count == 0) return _s.terms[job].stateRoot;
-        return _s.rounds[job][_s.generationOf[job][count - 1]][count - 1].endRoot;
+        if (count == 0) return (_s.terms[job].stateRoot, UNSCORED);
+        Round storage r = _s.rounds[job][_s.generationOf[job][count - 1]][count - 1];
+        return (r.endRoot, r.score);
     }
 
     function complete(uint256 job) external view returns (bool) {
-        uint32 rounds = _s.terms[job].rounds;
+        uint32 rounds = _s.roundCount(job);
         return rounds != 0 && _s.progress[job].firstOpen == rounds;
     }
 

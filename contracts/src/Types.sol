@@ -43,8 +43,13 @@ struct Order {
     uint128 validatorStake; // locked per drawn validator
     uint128 aggregatorStake;
     uint128 faultDeposit; // forfeited when the job itself is at fault
+    int64 stopScore; // the job is over with the first round that scores as much; the greatest number: never
     Windows windows;
 }
+
+// A score is greater where a state is better: accuracy in millionths, or a loss in millionths below zero. Rounds that
+// nobody had to measure, and states that could not be measured, have this one.
+int64 constant UNSCORED = type(int64).min;
 
 enum JobPhase {
     None,
@@ -112,6 +117,7 @@ struct RoundView {
     bytes32 commitmentRoot;
     bytes32 resultRoot;
     bytes32 endRoot;
+    int64 score; // of the end state, by the job's `evaluate`
     uint64 openedAt;
     uint64 deadline; // of the present phase
     uint64 beaconBlock; // whose hash draws the samples
@@ -144,6 +150,7 @@ struct Terms {
     uint32 segments; // stepsPerRound / stepsPerSegment, N
     uint96 aggregatorFee;
     uint16 challengeBondBps; // of a round's cost
+    int64 stopScore;
     bytes32 stateRoot;
 }
 
@@ -152,5 +159,5 @@ enum Target {
     Segment, // a slot's transcript: leaf `segment + 1` follows from leaf `segment`
     Emit, // a slot's update follows from its start and end states
     Table, // a validator's row
-    Aggregate // a round's end root follows from its start root and included updates
+    Aggregate // a round's end root follows from its start root and included updates, and its score from its end root
 }

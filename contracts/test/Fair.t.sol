@@ -2,7 +2,7 @@
 pragma solidity ^0.8.28;
 
 import {Hashing} from "../src/Hashing.sol";
-import {Commitment, Entry, JobPhase, RoundPhase, RoundView, Target, Windows} from "../src/Types.sol";
+import {Commitment, Entry, JobPhase, RoundPhase, RoundView, Target, UNSCORED, Windows} from "../src/Types.sol";
 import {IDisputes} from "../src/interfaces/IDisputes.sol";
 import {IStakes} from "../src/interfaces/IStakes.sol";
 import {IVault} from "../src/interfaces/IVault.sol";
@@ -268,16 +268,16 @@ contract Conspiracy is Network, Ledger {
         _answer(r);
         if (!isHonest[jobs.aggregatorOf(job)]) return;
         bytes32 endRoot = endRootOf(r.generation, r.round);
-        bytes32 structHash = keccak256(abi.encode(Hashing.AGGREGATE_TYPE, job, r.generation, r.round, endRoot));
+        bytes32 structHash = keccak256(abi.encode(Hashing.AGGREGATE_TYPE, job, r.generation, r.round, endRoot, UNSCORED));
         vm.startPrank(jobs.aggregatorOf(job));
-        try rounds.aggregate(job, r.generation, r.round, endRoot, _signHonest(structHash)) {} catch {}
+        try rounds.aggregate(job, r.generation, r.round, endRoot, UNSCORED, _signHonest(structHash)) {} catch {}
         vm.stopPrank();
     }
 
     /// A false end root is challenged; what stands is made final by whoever comes.
     function _watch(RoundView memory r) private {
         _answer(r);
-        if (r.endRoot != endRootOf(r.generation, r.round) && !_sealedAggregate[_key(r, 200)]) {
+        if ((r.endRoot != endRootOf(r.generation, r.round) || r.score != UNSCORED) && !_sealedAggregate[_key(r, 200)]) {
             _sealedAggregate[_key(r, 200)] = true;
             this.challenge(_aggregateClaim(r), watcher);
         }
@@ -322,7 +322,7 @@ contract Conspiracy is Network, Ledger {
         IDisputes.DisputeView memory d = rerun.viewOf(id);
         bool good;
         if (d.target == Target.Aggregate) {
-            good = d.claimed == Hashing.aggregateDigest(endRootOf(d.generation, d.round));
+            good = d.claimed == Hashing.aggregateDigest(endRootOf(d.generation, d.round), UNSCORED);
         } else if (d.target == Target.Table) {
             good = isHonest[d.accused] || id % 2 == 0;
         } else {
@@ -453,7 +453,7 @@ contract Conspiracy is Network, Ledger {
         } else {
             bytes32 endRoot = dice % 2 == 0 ? endRootOf(r.generation, r.round) : bytes32("false");
             vm.prank(aggregator);
-            rounds.aggregate(job, r.generation, r.round, endRoot, new bytes[](0));
+            rounds.aggregate(job, r.generation, r.round, endRoot, dice % 3 == 0 ? int64(7) : UNSCORED, new bytes[](0));
             ends++;
         }
     }

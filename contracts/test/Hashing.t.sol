@@ -72,7 +72,7 @@ contract HashingTest is Base {
         equal(Hashing.RESULT_TYPE, 0xd2fe30d229656dfcd6aae2b8cde06655bcfd76530b236e5ba95ffc12b6502ec6, "Result");
         equal(Hashing.ROOT_TYPE, 0x0929e85ff6b2e0e906952f7ed289d5358d53ad439b625da2737bd98f206d728a, "Root");
         equal(Hashing.UNSERVED_TYPE, 0x62e3c6ebf7db448ca70eecb97372d83c74fe0032b07a6da50e6bb342c2d9d7ee, "Unserved");
-        equal(Hashing.AGGREGATE_TYPE, 0xa74f28587d4cfb30c7af45d996cbca7f4fc8b8a01fc6d1a934ae3888b68ab6fb, "Aggregate");
+        equal(Hashing.AGGREGATE_TYPE, 0x7978c19616bbe1efcec3c297117b36f95f3422eac202bdff1f9fb6aa3dd68a7e, "Aggregate");
         equal(Hashing.FAULT_TYPE, 0x5b70d8fc2dcd8577681f012fbcf44bac7cec59affa3f3b0bad62de7c9b23fccd, "Fault");
     }
 

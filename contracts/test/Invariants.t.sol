@@ -2,7 +2,7 @@
 pragma solidity ^0.8.28;
 
 import {Hashing} from "../src/Hashing.sol";
-import {Commitment, Entry, JobPhase, RoundPhase, RoundView, Target, Windows} from "../src/Types.sol";
+import {Commitment, Entry, JobPhase, RoundPhase, RoundView, Target, UNSCORED, Windows} from "../src/Types.sol";
 import {IDisputes} from "../src/interfaces/IDisputes.sol";
 import {IRounds} from "../src/interfaces/IRounds.sol";
 import {IStakes} from "../src/interfaces/IStakes.sol";
@@ -254,7 +254,7 @@ contract Handler is Network, Ledger {
         } else if (dice % 16 == 14) {
             skip(order.windows.aggregate / 2);
             vm.prank(jobs.aggregatorOf(job));
-            rounds.aggregate(job, generation, round, "alone", new bytes[](0));
+            rounds.aggregate(job, generation, round, "alone", UNSCORED, new bytes[](0));
         } else {
             aggregateRound(job, generation, round);
         }

@@ -11,7 +11,7 @@ import {Rerun} from "../src/Rerun.sol";
 import {Rounds} from "../src/Rounds.sol";
 import {Stakes} from "../src/Stakes.sol";
 import {
-    Commitment, Entry, JobPhase, Leaf, Order, RoundPhase, RoundView, Target, TranscriptOpening, Windows
+    Commitment, Entry, JobPhase, Leaf, Order, RoundPhase, RoundView, Target, TranscriptOpening, UNSCORED, Windows
 } from "../src/Types.sol";
 import {Vault} from "../src/Vault.sol";
 import {IDisputes} from "../src/interfaces/IDisputes.sol";
@@ -125,6 +125,7 @@ abstract contract Network is Base {
         order.validatorStake = 20_000;
         order.aggregatorStake = 20_000;
         order.faultDeposit = 500;
+        order.stopScore = type(int64).max;
         order.windows =
             Windows({bid: 60, reveal: 60, enlist: 60, train: 100, table: 60, open: 60, aggregate: 80, challenge: 120});
     }
@@ -239,11 +240,15 @@ abstract contract Network is Base {
     }
 
     function aggregateRound(uint256 job, uint32 generation, uint32 round) internal {
+        aggregateScored(job, generation, round, UNSCORED);
+    }
+
+    function aggregateScored(uint256 job, uint32 generation, uint32 round, int64 score) internal {
         bytes32 endRoot = endRootOf(generation, round);
-        bytes32 structHash = keccak256(abi.encode(Hashing.AGGREGATE_TYPE, job, generation, round, endRoot));
+        bytes32 structHash = keccak256(abi.encode(Hashing.AGGREGATE_TYPE, job, generation, round, endRoot, score));
         bytes[] memory signatures = sign(job, structHash, order.quorum);
         vm.prank(jobs.aggregatorOf(job));
-        rounds.aggregate(job, generation, round, endRoot, signatures);
+        rounds.aggregate(job, generation, round, endRoot, score, signatures);
     }
 
     function playTo(RoundPhase phase, uint256 job, uint32 generation, uint32 round, uint256 present) internal {
@@ -434,7 +439,9 @@ abstract contract Network is Base {
         for (uint256 i = 0; i < seats.length; i++) {
             if (seats[i] != validator) continue;
             (,,, uint256 base) = jobs.seatAt(job, i);
-            return nonceOf(job, validator, uint256(rounds.viewOf(job, generation, round).drawing) + 1 - base);
+            uint256 drawing = rounds.viewOf(job, generation, round).drawing;
+            // Who has enlisted later has no nonce for it, and owes no table.
+            return base > drawing ? bytes32(0) : nonceOf(job, validator, drawing + 1 - base);
         }
         return 0;
     }

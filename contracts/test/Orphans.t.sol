@@ -2,7 +2,7 @@
 pragma solidity ^0.8.28;
 
 import {Hashing} from "../src/Hashing.sol";
-import {Commitment, JobPhase, RoundPhase, RoundView} from "../src/Types.sol";
+import {Commitment, JobPhase, RoundPhase, RoundView, UNSCORED} from "../src/Types.sol";
 import {IJobs} from "../src/interfaces/IJobs.sol";
 import {IRounds} from "../src/interfaces/IRounds.sol";
 import {IVault} from "../src/interfaces/IVault.sol";
@@ -134,7 +134,7 @@ contract OrphansTest is Network {
         rounds.finalise(job, 0, 1);
         vm.prank(jobs.aggregatorOf(job));
         vm.expectPartialRevert(IRounds.WrongRound.selector);
-        rounds.aggregate(job, 0, 1, "end", new bytes[](0));
+        rounds.aggregate(job, 0, 1, "end", UNSCORED, new bytes[](0));
         Commitment memory c = commitmentOf(job, 0, 1, 1);
         vm.prank(c.provider);
         vm.expectPartialRevert(IRounds.WrongRound.selector);

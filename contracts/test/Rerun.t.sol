@@ -2,7 +2,7 @@
 pragma solidity ^0.8.28;
 
 import {Hashing} from "../src/Hashing.sol";
-import {Commitment, Entry, JobPhase, Leaf, RoundPhase, Target} from "../src/Types.sol";
+import {Commitment, Entry, JobPhase, Leaf, RoundPhase, Target, UNSCORED} from "../src/Types.sol";
 import {IDisputes} from "../src/interfaces/IDisputes.sol";
 import {IRounds} from "../src/interfaces/IRounds.sol";
 import {IVault} from "../src/interfaces/IVault.sol";
@@ -210,6 +210,77 @@ contract RerunTest is Network {
         rerun.decide(dispute);
         yes(_outcome(dispute) == IDisputes.Outcome.Upheld, "nobody can derive it");
         for (uint256 i = 0; i < 5; i++) equal(stakes.staked(token, voters[i]), FUNDS / 2, "nobody slashed again");
+    }
+
+    /// Who is shown nothing can say so: bytes that are hidden from the honest cost them nothing, and decide nothing.
+    function test_decide_abstained_isNeitherCountedNorPenalised_succeeds() external {
+        playTo(RoundPhase.Opening, job, 0, 0, 0xf);
+        bytes32 abstained = Hashing.abstainDigest();
+        uint256 dispute = _challenge(_segment(1, 2), stranger);
+        address[] memory voters = rerun.votersOf(dispute);
+        for (uint256 i = 0; i < 5; i++) _vote(dispute, voters[i], abstained);
+        for (uint256 i = 0; i < 5; i++) _reveal(dispute, voters[i], abstained);
+        rerun.decide(dispute);
+        yes(_outcome(dispute) == IDisputes.Outcome.NoQuorum, "it decides nothing");
+        for (uint256 i = 0; i < 5; i++) equal(worth(voters[i]), FUNDS, "nobody slashed");
+
+        dispute = _challenge(_segment(2, 2), stranger);
+        for (uint256 i = 0; i < 5; i++) _vote(dispute, voters[i], i < 3 ? TRUTH : abstained);
+        for (uint256 i = 0; i < 5; i++) _reveal(dispute, voters[i], i < 3 ? TRUTH : abstained);
+        rerun.decide(dispute);
+        yes(_outcome(dispute) == IDisputes.Outcome.Upheld, "who can tell decides");
+        for (uint256 i = 3; i < 5; i++) equal(worth(voters[i]), FUNDS, "the others lose and earn nothing");
+        yes(worth(voters[0]) > FUNDS, "who told is paid");
+    }
+
+    function test_commitChallenge_copied_staysItsOwners_succeeds() external {
+        playTo(RoundPhase.Challenging, job, 0, 0, 0xf);
+        IDisputes.Claim memory claim = _aggregate();
+        bytes32 sealedChallenge = keccak256(abi.encode(claim, stranger, bytes32("salt")));
+        vm.prank(consumer);
+        rerun.commitChallenge(job, sealedChallenge);
+        _seal(claim, stranger);
+        vm.prank(consumer);
+        rerun.withdrawChallenge(job, sealedChallenge);
+        mine(1);
+        vm.prank(consumer);
+        vm.expectPartialRevert(IDisputes.NoSealedChallenge.selector);
+        rerun.openChallenge(claim, "salt");
+        vm.prank(stranger);
+        uint256 dispute = rerun.openChallenge(claim, "salt");
+        _decide(dispute, TRUTH);
+        yes(_outcome(dispute) == IDisputes.Outcome.Upheld, "upheld");
+        equal(sumOfBuckets(), held(), "conserved");
+    }
+
+    /// No sample has such a row, and nobody can say what should be in it.
+    function test_openChallenge_rowBeyondTheLastSegment_reverts() external {
+        playTo(RoundPhase.Opening, job, 0, 0, 0xf);
+        IDisputes.Claim memory claim = _table(1, jobs.validatorsOf(job)[0]);
+        claim.entry.segment = SEGMENTS;
+        _seal(claim, stranger);
+        mine(1);
+        vm.prank(stranger);
+        vm.expectRevert(abi.encodeWithSelector(IDisputes.WrongClaim.selector, bytes32("entry")));
+        rerun.openChallenge(claim, "salt");
+    }
+
+    function test_openChallenge_voidAndReplaced_reverts() external {
+        playTo(RoundPhase.Challenging, job, 0, 0, 0xf);
+        _decide(_challenge(_aggregate(), stranger), TRUTH);
+        playTo(RoundPhase.Challenging, job, 1, 0, 0xf);
+        IDisputes.Claim memory claim = _segment(1, 2);
+        _seal(claim, stranger);
+        mine(1);
+        uint256 before = vm.snapshotState();
+        vm.prank(stranger);
+        rerun.openChallenge(claim, "salt");
+        vm.revertToState(before);
+        skip(order.windows.challenge + order.windows.open);
+        rounds.finalise(job, 1, 0);
+        vm.prank(stranger);
+        vm.expectPartialRevert(IRounds.TooLate.selector);
+        rerun.openChallenge(claim, "salt");
     }
 
     function test_decide_minorityAndSilent_arePenalised_succeeds() external {
@@ -446,7 +517,7 @@ contract RerunTest is Network {
         playTo(RoundPhase.Challenging, job, 0, 0, 0xf);
         address liar = jobs.aggregatorOf(job);
         uint256 dispute = _challenge(_aggregate(), stranger);
-        equal(rerun.viewOf(dispute).claimed, Hashing.aggregateDigest(endRootOf(0, 0)), "claimed");
+        equal(rerun.viewOf(dispute).claimed, Hashing.aggregateDigest(endRootOf(0, 0), UNSCORED), "claimed");
         _decide(dispute, TRUTH);
         equal(stakes.staked(token, liar), FUNDS / 2 - COST, "slashed");
         yes(jobs.aggregatorOf(job) != liar && jobs.aggregatorOf(job) != address(0), "replaced");
@@ -528,7 +599,7 @@ contract RerunTest is Network {
         rerun.commitChallenge(job, "x");
         equal(free(stranger), FUNDS / 2 - bond, "bonded");
         vm.prank(consumer);
-        vm.expectPartialRevert(IDisputes.NotYours.selector);
+        vm.expectPartialRevert(IDisputes.NoSealedChallenge.selector);
         rerun.withdrawChallenge(job, "x");
         vm.startPrank(stranger);
         rerun.withdrawChallenge(job, "x");

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity ^0.8.28;
 
-import {Commitment, RoundPhase} from "../src/Types.sol";
+import {Commitment, RoundPhase, UNSCORED} from "../src/Types.sol";
 import {IJobs} from "../src/interfaces/IJobs.sol";
 import {IRounds} from "../src/interfaces/IRounds.sol";
 import {IVault} from "../src/interfaces/IVault.sol";
@@ -211,7 +211,7 @@ contract RootedTest is Network {
         playTo(RoundPhase.Aggregating, job, 0, 0, 0xf);
         skip(order.windows.aggregate / 2);
         vm.prank(jobs.aggregatorOf(job));
-        rounds.aggregate(job, 0, 0, "end", new bytes[](0));
+        rounds.aggregate(job, 0, 0, "end", UNSCORED, new bytes[](0));
         yes(rounds.viewOf(job, 0, 1).phase == RoundPhase.None, "nobody trains on it yet");
         rounds.proceed(job);
         yes(rounds.viewOf(job, 0, 1).phase == RoundPhase.None, "nor by asking");

@@ -2,7 +2,7 @@
 pragma solidity ^0.8.28;
 
 import {Hashing} from "../src/Hashing.sol";
-import {Commitment, JobPhase, RoundPhase, RoundView, Terms, TranscriptOpening} from "../src/Types.sol";
+import {Commitment, JobPhase, RoundPhase, RoundView, Terms, TranscriptOpening, UNSCORED} from "../src/Types.sol";
 import {IBeacon} from "../src/interfaces/IBeacon.sol";
 import {IJobs} from "../src/interfaces/IJobs.sol";
 import {IRounds} from "../src/interfaces/IRounds.sol";
@@ -414,21 +414,21 @@ contract RoundsTest is Network {
         playTo(RoundPhase.Aggregating, job, 0, 0, 0xf);
         vm.prank(stranger);
         vm.expectPartialRevert(IRounds.NotAggregator.selector);
-        rounds.aggregate(job, 0, 0, "end", new bytes[](0));
+        rounds.aggregate(job, 0, 0, "end", UNSCORED, new bytes[](0));
     }
 
     function test_aggregate_alone_early_reverts() external {
         playTo(RoundPhase.Aggregating, job, 0, 0, 0xf);
         vm.prank(jobs.aggregatorOf(job));
         vm.expectPartialRevert(IRounds.TooEarly.selector);
-        rounds.aggregate(job, 0, 0, "end", new bytes[](0));
+        rounds.aggregate(job, 0, 0, "end", UNSCORED, new bytes[](0));
     }
 
     function test_aggregate_alone_waitsFourWindows_succeeds() external {
         playTo(RoundPhase.Aggregating, job, 0, 0, 0xf);
         skip(order.windows.aggregate / 2);
         vm.prank(jobs.aggregatorOf(job));
-        rounds.aggregate(job, 0, 0, "end", new bytes[](0));
+        rounds.aggregate(job, 0, 0, "end", UNSCORED, new bytes[](0));
         yes(rounds.viewOf(job, 0, 0).optimistic, "optimistic");
         skip(4 * order.windows.challenge - 1);
         vm.expectPartialRevert(IRounds.TooEarly.selector);
@@ -609,7 +609,7 @@ contract RoundsTest is Network {
         address aggregator = jobs.aggregatorOf(job);
         vm.startPrank(aggregator);
         rounds.include(job, 0, 0, bits(0xf), bits(0xf), 0, "result", new bytes[](0));
-        rounds.aggregate(job, 0, 0, "end", new bytes[](0));
+        rounds.aggregate(job, 0, 0, "end", UNSCORED, new bytes[](0));
         vm.stopPrank();
         skip(4 * order.windows.challenge);
         rounds.finalise(job, 0, 0);
@@ -887,7 +887,22 @@ contract RoundsTest is Network {
         bytes32 structHash = keccak256(abi.encode(Hashing.FAULT_TYPE, job, uint32(0), uint32(1), bytes32("fault")));
         rounds.attestFault(job, 0, 1, "fault", sign(job, structHash, 3));
         yes(_phase(0, 0) == RoundPhase.Final, "final");
-        equal(rounds.finalRoot(job), endRootOf(0, 0), "and the model is what it says");
+        (bytes32 root,) = rounds.finalState(job);
+        equal(root, endRootOf(0, 0), "and the model is what it says");
+    }
+
+    /// A validator that may still open its table is not cut off by somebody else's fault.
+    function test_attestFault_whileTablesMayBeOpened_nothingIsFinal_succeeds() external {
+        order.windows.open = 4 * order.windows.challenge;
+        job = running(5);
+        playTo(RoundPhase.Challenging, job, 0, 0, 0xf);
+        commitRound(job, 0, 1, 0xf);
+        skip(order.windows.challenge);
+        vm.expectPartialRevert(IRounds.TooEarly.selector);
+        rounds.finalise(job, 0, 0);
+        bytes32 structHash = keccak256(abi.encode(Hashing.FAULT_TYPE, job, uint32(0), uint32(1), bytes32("fault")));
+        rounds.attestFault(job, 0, 1, "fault", sign(job, structHash, 3));
+        yes(_phase(0, 0) == RoundPhase.Void, "no window of it was over");
     }
 
     /// At a price of nearly nothing bonds last for thousands of rounds that nobody accepts: the job ends all the same.

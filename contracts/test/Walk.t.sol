@@ -22,6 +22,7 @@ contract WalkTest is Network {
         models.mint(job);
         equal(models.ownerOf(job), consumer, "owner");
         equal(models.lineageOf(job).stateRoot, endRootOf(0, 2), "final root");
+        equal(uint256(models.lineageOf(job).rounds), 3, "rounds");
 
         address[] memory providers = jobs.providersOf(job);
         address[] memory validators = jobs.validatorsOf(job);

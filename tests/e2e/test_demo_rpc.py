@@ -20,7 +20,8 @@ import pytest
 import requests
 
 from assay.api.cast import DemoOptions
-from assay.api.demo import compose, run_demo, stretch
+from assay.api.demo import compose, run_demo
+from assay.api.scene import stretch
 from assay.chain.connect import connect, disconnect
 from assay.chain.ground import PARTY_GAS
 from assay.chain.keyfile import read_key
@@ -264,7 +265,7 @@ def test_nothing_answers(tmp_path: Path) -> None:
     done = demo("http://127.0.0.1:9/v3/0123456789abcdef", tmp_path)
     assert done.returncode == Unavailable.exit_code
     failure = json.loads(done.stdout)
-    assert failure["error"] == "unavailable"
+    assert failure["error"] == "unreachable-node"
     assert "no node answers at http://127.0.0.1:9:" in failure["message"]
     assert failure["hint"]
     assert "0123456789abcdef" not in done.stdout + done.stderr

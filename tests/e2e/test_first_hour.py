@@ -16,6 +16,8 @@ import assay
 from assay.cli import main
 from assay.protocol.errors import BadInput
 
+pytestmark = pytest.mark.xdist_group("hour")
+
 MODEL = """
 from torch import nn
 

@@ -3,7 +3,6 @@
 Every decision is a function of the seed and of what is decided about, so a run repeats whatever order it is played in.
 """
 
-import errno
 import json
 import random
 from collections.abc import Callable
@@ -17,6 +16,7 @@ from web3.providers.base import BaseProvider
 from web3.types import RPCEndpoint, RPCResponse
 
 from assay.net.port import Peers
+from assay.protocol.errors import Unavailable
 from assay.protocol.message import Message
 from assay.roles.world import Journal
 from assay.store.port import Blobs
@@ -65,7 +65,7 @@ class Faults:
     crashes: tuple[int, ...] = ()
     """Crashes at these uses of a port, each counted from the start before it."""
     crash_after: str = ""
-    """Crashes once when such an event has named it, or named nobody; or as a journal key is written."""
+    """Crashes once when such an event has named it, or nobody; or when a journal key that begins so is written."""
     down_s: int = 0
 
     @property
@@ -98,6 +98,11 @@ class Line:
         if self.armed and self.crashed < len(self.faults.crashes) and self.uses >= self.faults.crashes[self.crashed]:
             self.crashed += 1
             raise Crash
+
+    def write(self) -> None:
+        """What stores do where they cannot write."""
+        if self.holds(self.faults.disk_full):
+            raise Unavailable("the disk is full", hint="free some space")
 
     def now_s(self) -> int:
         """Seconds since the jobs were posted."""
@@ -166,8 +171,7 @@ class FaultyBlobs:
     def put(self, content: bytes) -> str:
         """See `Blobs.put`."""
         self.line.use()
-        if self.line.holds(self.line.faults.disk_full):
-            raise OSError(errno.ENOSPC, "No space left on device")
+        self.line.write()
         return self.blobs.put(content)
 
     def get(self, cid: str, size_max_bytes: int) -> bytes:
@@ -198,6 +202,7 @@ class FaultyJournal:
     def put(self, key: str, value: bytes) -> None:
         """See `Journal.put`."""
         self.line.use()
+        self.line.write()
         self.journal.put(key, value)
         self.line.use()
         mark = self.line.faults.crash_after
@@ -219,8 +224,7 @@ class FaultyProvider(BaseProvider):
         line.use()
         if not line.armed:
             return self.node.make_request(method, params)
-        selector = "0x" + keccak(faults.unsent.encode())[:4].hex()
-        if method == "eth_estimateGas" and params[0].get("data", "").startswith(selector) and not line.withheld:
+        if faults.unsent and not line.withheld and self._sends(method, params):
             line.withheld = True
             raise ReadTimeout("the node is busy")
         silent = faults.silent_node and line.chance.random() < faults.silent_node
@@ -238,6 +242,11 @@ class FaultyProvider(BaseProvider):
         if method in READS and faults.lying_node and line.chance.random() < faults.lying_node:
             return lie(answer, line.chance)
         return answer
+
+    def _sends(self, method: str, params: Any) -> bool:
+        """Whether this is about the call that is not sent at first."""
+        selector = "0x" + keccak(self.line.faults.unsent.encode())[:4].hex()
+        return method == "eth_estimateGas" and bool(params[0].get("data", "").startswith(selector))
 
     def _floor(self, head: int) -> int:
         return max(1, head - self.line.faults.lag_blocks)

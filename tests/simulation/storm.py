@@ -3,10 +3,9 @@
 The contracts, the roles and the arithmetic are the real ones; time passes only here, and never by itself.
 """
 
-import contextlib
-import time
 from collections import Counter, deque
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cache
 from hashlib import sha256
@@ -36,6 +35,7 @@ from assay.roles.zoo import CHEATS
 from assay.store.samples import Samples
 from assay.work.capture import capture
 from assay.work.program import Bundle
+from tests.simulation import plan as plans
 from tests.simulation.faults import Crash, Faults, FaultyBlobs, FaultyJournal, FaultyPeers, FaultyProvider, Line
 from tests.simulation.plan import Plan
 from tests.simulation.watch import Broken, Watch, hold
@@ -46,13 +46,41 @@ CHALLENGE_S = 300
 SWEEPS_MAX = 6_000
 IDLE_BLOCKS = 4
 """Idle blocks before time jumps to whatever comes next: more than the beacon's delay."""
-PAUSE_S = 1
+PAUSE_S = 2
 """After which whoever runs a role tries again."""
 BUCKETS = 6
 """Of the vault: free, staked, bond, escrow, credit, burned."""
-HONEST: dict[str, Callable[..., Any]] = {"provider": Provider, "validator": Validator, "aggregator": Aggregator}
+HONEST: dict[str, Callable[..., Any]] = {
+    "provider": Provider,
+    "validator": Validator,
+    "aggregator": Aggregator,
+}
 PAID_ALL_THE_SAME = frozenset({"hidden-states", "late", "stale-start"})
 """Cheats that lose something else than all their pay: a stale start is none in the first round."""
+
+
+@dataclass
+class Stage:
+    """A chain with the contracts on it, made once in a process; every run begins where it was left."""
+
+    network: Network
+    began_s: int
+    mark: int
+
+    def clear(self, seed: bytes) -> Network:
+        """The network of another run."""
+        self.network.chain.revert(self.mark)
+        self.mark = self.network.chain.snapshot()
+        self.network.ground._now_s = self.began_s  # type: ignore[attr-defined]
+        return self.network.again(seed)
+
+
+@cache
+def stage() -> Stage:
+    """The stage of this process."""
+    # No honest party may decide by how busy this machine is: no time passes while a party works.
+    network = Network(sha256(b"storm").digest(), lambda: 0.0)
+    return Stage(network, network.ground.now_s(), network.chain.snapshot())
 
 
 @cache
@@ -114,13 +142,13 @@ class Storm:
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
         self.chance = Random(f"assay.storm.{plan.seed}")
-        self.network = Network(sha256(b"storm" + plan.seed.to_bytes(8, "big")).digest(), time.perf_counter)
+        self.network = stage().clear(sha256(b"storm" + plan.seed.to_bytes(8, "big")).digest())
         self.ground, self.chain = self.network.ground, self.network.chain
         self.actors: dict[str, Actor] = {}
         self.lines: dict[str, Line] = {}
         self.jobs: list[int] = []
         self.sweeps = 0
-        self.story: deque[str] = deque(maxlen=60)
+        self.story: deque[str] = deque(maxlen=160)
         self._reorgs = list(plan.reorgs)
         self._cursor = self.network.ledger.open_cursor()
         self._log: list[Emitted] = []
@@ -182,6 +210,7 @@ class Storm:
             blobs=FaultyBlobs(world.blobs, line),
             journal=FaultyJournal(world.journal, line),
             clock=lambda: self.ground.now_s() + (faults.skew_s if line.armed else 0),
+            depth_blocks=plans.DEPTH_MAX if self.plan.reorgs else 0,
         )
         actor = self.actors[name] = Actor(name, make, world, line)
         self._start(actor)
@@ -193,8 +222,6 @@ class Storm:
         seed = words_hash("assay.storm.entropy", self.network.seed, sha256(name + bytes([actor.restarts])).digest())
         actor.world = replace(world, peers=ends, entropy=SeededEntropy(seed), message_count=0)
         actor.role, actor.back_s = actor.make(actor.world), None
-        if actor.name == "consumer":
-            actor.role.posted = list(self.jobs)
 
     def _is_sound(self, name: str) -> bool:
         return self.actors[name].role.behaviour == "honest" and name not in self.plan.unsound
@@ -217,7 +244,8 @@ class Storm:
             next_s = self._next_s(wake)
             if wake.acted:
                 continue
-            if idle > IDLE_BLOCKS and next_s is not None and next_s > self.ground.now_s():
+            overdue = wake.at_s is not None and wake.at_s <= self.ground.now_s()
+            if idle > IDLE_BLOCKS and next_s is not None and not overdue:
                 self.ground.approach(next_s)
                 idle = 0
             else:
@@ -252,7 +280,7 @@ class Storm:
             actor.refusals[type(refusal).__name__] += 1
             return wake_at(self.ground.now_s() + PAUSE_S)
         except Exception as trouble:
-            # A cheat may trip over another, a node's lie over what can never be; anybody else that falls is a bug.
+            # A cheat may trip over another's, whom a node lies to over what cannot be; else it is a bug.
             if actor.role.behaviour == "honest" and not actor.line.faults.lying_node:
                 raise
             return self._fall(actor, trouble)
@@ -337,7 +365,7 @@ class Storm:
         rounds = self.network.ledger.rounds
         for job in self.jobs:
             for actor in self.actors.values():
-                with contextlib.suppress(Reverted):  # it has no bid there, or its bond is back already
+                with suppress(Reverted):  # where it has no bid, or its bond is back already
                     self.network.ledger.jobs.settle_bid(job, actor.world.address).send()
                 if rounds.earned(job, actor.world.address) and not self._watch.claimed[job, actor.world.address]:
                     rounds.claim(job, actor.world.address).send()
@@ -347,15 +375,13 @@ class Storm:
         token, watch = self.network.token, self._watch
         hold(not watch.early, f"final before its window was over: {watch.early}")
         totals = self._conserved()
-        wallets, minted = (
-            sum(token.balance_of(actor.world.address) for actor in self.actors.values()),
-            token.total_supply(),
-        )
+        wallets = sum(token.balance_of(actor.world.address) for actor in self.actors.values())
+        minted = token.total_supply()
         hold(
             wallets + sum(totals) == minted, f"{wallets + sum(totals)} units are there, {minted} were minted: {totals}"
         )
         hold(totals[3:5] == [0, 0], f"escrow or credit of a job that is over: {totals}")
-        # Whoever fell between sealing a challenge and opening it can still take its bond back.
+        # Whoever is away at the end can still take the bond of a sealed challenge back.
         hold(self.plan.unsound or not self._sound or not totals[2], f"bonds of a job that is over: {totals}")
         hold(not set(watch.locks) - watch.released, "a lock outlives its job")
         for job in self.jobs:

@@ -60,7 +60,7 @@ def test_a_bias_of_one_element_is_trained_checked_and_paid(optimizer: dict[str, 
     assert len(stage.said(Finalised)) == ROUNDS
     assert not stage.said(Disproved) + stage.said(Penalised)
     assert all(stage.paid(name) == ROUNDS * stage.order.validator_fee for name in stage.honest("validator"))
-    state = observer.state(stage.job, network.ledger.rounds.final_root(stage.job))
+    state = observer.state(stage.job, network.ledger.rounds.final_state(stage.job).root)
     assert state is not None
     assignment, compute = observer.assignment(stage.job), observer.world.compute
     first, last = (evaluate(compute, assignment, each, samples).loss for each in (assignment.initial, state))

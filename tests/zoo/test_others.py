@@ -84,9 +84,9 @@ def test_who_shows_less_than_its_sample_is_unpaid_and_penalised(play: Any, ledge
 class Whisperer(CHEATS["hidden-rows"].load()):  # type: ignore[misc]
     """Shows its rows to one other validator only."""
 
-    def show(self, name: Any, sheet: Any) -> None:
+    def show(self, name: Any, sheet: Any) -> Any:
         confidant = next(v for v in self.validators(name[0]) if v != self.world.address)
-        self.world.say("table", name, {"rows": row_content(sheet.table.entries)}, confidant)
+        return self.voice.say(name, "table", {"rows": row_content(sheet.table.entries)}, confidant)
 
 
 def test_rows_that_one_validator_has_seen_all_get_by_asking(play: Any, ledgers: Any) -> None:

@@ -97,6 +97,7 @@ class Order:
     validator_stake: int
     aggregator_stake: int
     fault_deposit: int
+    stop_score: int
     windows: Windows
 
     @classmethod
@@ -129,7 +130,8 @@ class Order:
             values[23],
             values[24],
             values[25],
-            Windows.from_abi(values[26]),
+            values[26],
+            Windows.from_abi(values[27]),
         )
 
     def to_abi(self) -> tuple[Any, ...]:
@@ -161,6 +163,7 @@ class Order:
             self.validator_stake,
             self.aggregator_stake,
             self.fault_deposit,
+            self.stop_score,
             self.windows.to_abi(),
         )
 
@@ -220,16 +223,30 @@ class Lineage:
     programs: bytes
     profile: bytes
     data_root: bytes
+    test_root: bytes
     initial_root: bytes
     state_root: bytes
     document: bytes
     rounds: int
+    score: int
     minted_at: int
 
     @classmethod
     def from_abi(cls, values: tuple[Any, ...]) -> Self:
         """From decoded ABI values."""
-        return cls(values[0], values[1], values[2], values[3], values[4], values[5], values[6], values[7], values[8])
+        return cls(
+            values[0],
+            values[1],
+            values[2],
+            values[3],
+            values[4],
+            values[5],
+            values[6],
+            values[7],
+            values[8],
+            values[9],
+            values[10],
+        )
 
     def to_abi(self) -> tuple[Any, ...]:
         """The values in the order of the ABI."""
@@ -238,10 +255,12 @@ class Lineage:
             self.programs,
             self.profile,
             self.data_root,
+            self.test_root,
             self.initial_root,
             self.state_root,
             self.document,
             self.rounds,
+            self.score,
             self.minted_at,
         )
 
@@ -519,6 +538,7 @@ class Terms:
     segments: int
     aggregator_fee: int
     challenge_bond_bps: int
+    stop_score: int
     state_root: bytes
 
     @classmethod
@@ -540,6 +560,7 @@ class Terms:
             values[12],
             values[13],
             values[14],
+            values[15],
         )
 
     def to_abi(self) -> tuple[Any, ...]:
@@ -559,6 +580,7 @@ class Terms:
             self.segments,
             self.aggregator_fee,
             self.challenge_bond_bps,
+            self.stop_score,
             self.state_root,
         )
 
@@ -574,6 +596,7 @@ class RoundView:
     commitment_root: bytes
     result_root: bytes
     end_root: bytes
+    score: int
     opened_at: int
     deadline: int
     beacon_block: int
@@ -608,12 +631,13 @@ class RoundView:
             values[12],
             values[13],
             values[14],
-            tuple(values[15]),
+            values[15],
             tuple(values[16]),
             tuple(values[17]),
-            values[18],
+            tuple(values[18]),
             values[19],
             values[20],
+            values[21],
         )
 
     def to_abi(self) -> tuple[Any, ...]:
@@ -626,6 +650,7 @@ class RoundView:
             self.commitment_root,
             self.result_root,
             self.end_root,
+            self.score,
             self.opened_at,
             self.deadline,
             self.beacon_block,

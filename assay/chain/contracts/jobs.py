@@ -448,9 +448,9 @@ class Jobs(Contract):
         """`cost(Order order) returns (uint256)`."""
         values = self._view(
             pack(
-                bytes.fromhex("b92fe508"),
+                bytes.fromhex("57588d13"),
                 (
-                    "(address,bytes32,bytes32,bytes32,bytes32,bytes32,bytes32,bytes32,bytes32,uint32,uint32,uint32,uint16,uint16,uint16,uint16,uint16,uint16,uint16,uint128,uint128,uint128,uint128,uint128,uint128,uint128,(uint32,uint32,uint32,uint32,uint32,uint32,uint32,uint32))",
+                    "(address,bytes32,bytes32,bytes32,bytes32,bytes32,bytes32,bytes32,bytes32,uint32,uint32,uint32,uint16,uint16,uint16,uint16,uint16,uint16,uint16,uint128,uint128,uint128,uint128,uint128,uint128,uint128,int64,(uint32,uint32,uint32,uint32,uint32,uint32,uint32,uint32))",
                 ),
                 (order.to_abi(),),
             ),
@@ -505,7 +505,7 @@ class Jobs(Contract):
         values = self._view(
             pack(bytes.fromhex("c7e85f94"), ("uint256",), (job,)),
             (
-                "(address,bytes32,bytes32,bytes32,bytes32,bytes32,bytes32,bytes32,bytes32,uint32,uint32,uint32,uint16,uint16,uint16,uint16,uint16,uint16,uint16,uint128,uint128,uint128,uint128,uint128,uint128,uint128,(uint32,uint32,uint32,uint32,uint32,uint32,uint32,uint32))",
+                "(address,bytes32,bytes32,bytes32,bytes32,bytes32,bytes32,bytes32,bytes32,uint32,uint32,uint32,uint16,uint16,uint16,uint16,uint16,uint16,uint16,uint128,uint128,uint128,uint128,uint128,uint128,uint128,int64,(uint32,uint32,uint32,uint32,uint32,uint32,uint32,uint32))",
             ),
             block,
         )
@@ -529,9 +529,9 @@ class Jobs(Contract):
         return Call(
             self,
             pack(
-                bytes.fromhex("ed9eadf8"),
+                bytes.fromhex("8e5529db"),
                 (
-                    "(address,bytes32,bytes32,bytes32,bytes32,bytes32,bytes32,bytes32,bytes32,uint32,uint32,uint32,uint16,uint16,uint16,uint16,uint16,uint16,uint16,uint128,uint128,uint128,uint128,uint128,uint128,uint128,(uint32,uint32,uint32,uint32,uint32,uint32,uint32,uint32))",
+                    "(address,bytes32,bytes32,bytes32,bytes32,bytes32,bytes32,bytes32,bytes32,uint32,uint32,uint32,uint16,uint16,uint16,uint16,uint16,uint16,uint16,uint128,uint128,uint128,uint128,uint128,uint128,uint128,int64,(uint32,uint32,uint32,uint32,uint32,uint32,uint32,uint32))",
                 ),
                 (order.to_abi(),),
             ),

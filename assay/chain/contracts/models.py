@@ -126,7 +126,7 @@ class Models(Contract):
         """`lineageOf(uint256 token) returns (IModels.Lineage)`."""
         values = self._view(
             pack(bytes.fromhex("6d5acea2"), ("uint256",), (token,)),
-            ("(uint256,bytes32,bytes32,bytes32,bytes32,bytes32,bytes32,uint32,uint64)",),
+            ("(uint256,bytes32,bytes32,bytes32,bytes32,bytes32,bytes32,bytes32,uint32,int64,uint64)",),
             block,
         )
         answer: Lineage = Lineage.from_abi(values[0])

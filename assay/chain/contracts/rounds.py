@@ -20,17 +20,18 @@ from assay.chain.rpc import BlockTag
 
 @dataclass(frozen=True)
 class Aggregated(Event):
-    """`event Aggregated(uint256 job, uint32 generation, uint32 round, bytes32 endRoot, address aggregator, bool
-    optimistic)`.
+    """`event Aggregated(uint256 job, uint32 generation, uint32 round, bytes32 endRoot, int64 score, address
+    aggregator, bool optimistic)`.
     """
 
-    TOPIC: ClassVar[bytes] = bytes.fromhex("595bf2da15b66954d4c2221e675a745ab75b949eb032732468c01b91ba752f75")
+    TOPIC: ClassVar[bytes] = bytes.fromhex("f6e6510de6a009649955efb7f6bc5d7b527160fe844d1a27f0750a72727ff16b")
     CONTRACT: ClassVar[str] = "Rounds"
     TYPES: ClassVar[tuple[tuple[str, bool], ...]] = (
         ("uint256", True),
         ("uint32", False),
         ("uint32", False),
         ("bytes32", False),
+        ("int64", False),
         ("address", True),
         ("bool", False),
     )
@@ -39,13 +40,14 @@ class Aggregated(Event):
     generation: int
     round: int
     end_root: bytes
+    score: int
     aggregator: str
     optimistic: bool
 
     @classmethod
     def from_abi(cls, values: tuple[Any, ...]) -> Self:
         """From decoded ABI values."""
-        return cls(values[0], values[1], values[2], values[3], to_checksum(values[4]), values[5])
+        return cls(values[0], values[1], values[2], values[3], values[4], to_checksum(values[5]), values[6])
 
 
 @dataclass(frozen=True)
@@ -515,6 +517,13 @@ class Eip712DomainAnswer(NamedTuple):
     extensions: tuple[int, ...]
 
 
+class FinalStateAnswer(NamedTuple):
+    """What `finalState` returns."""
+
+    root: bytes
+    score: int
+
+
 class ProgressAnswer(NamedTuple):
     """What `progress` returns."""
 
@@ -559,15 +568,17 @@ class Rounds(Contract):
         )
 
     def aggregate(
-        self, job: int, generation: int, round: int, end_root: bytes, signatures: Sequence[bytes]
+        self, job: int, generation: int, round: int, end_root: bytes, score: int, signatures: Sequence[bytes]
     ) -> Call[None]:
-        """`aggregate(uint256 job, uint32 generation, uint32 round, bytes32 endRoot, bytes[] signatures)`."""
+        """`aggregate(uint256 job, uint32 generation, uint32 round, bytes32 endRoot, int64 score, bytes[]
+        signatures)`.
+        """
         return Call(
             self,
             pack(
-                bytes.fromhex("a323e518"),
-                ("uint256", "uint32", "uint32", "bytes32", "bytes[]"),
-                (job, generation, round, end_root, signatures),
+                bytes.fromhex("1fb139de"),
+                ("uint256", "uint32", "uint32", "bytes32", "int64", "bytes[]"),
+                (job, generation, round, end_root, score, signatures),
             ),
             0,
             read_nothing,
@@ -835,10 +846,10 @@ class Rounds(Contract):
             read_nothing,
         )
 
-    def final_root(self, job: int, *, block: BlockTag = "latest") -> bytes:
-        """`finalRoot(uint256 job) returns (bytes32)`."""
-        values = self._view(pack(bytes.fromhex("76d73e7c"), ("uint256",), (job,)), ("bytes32",), block)
-        answer: bytes = values[0]
+    def final_state(self, job: int, *, block: BlockTag = "latest") -> FinalStateAnswer:
+        """`finalState(uint256 job) returns (bytes32 root, int64 score)`."""
+        values = self._view(pack(bytes.fromhex("8c3716e4"), ("uint256",), (job,)), ("bytes32", "int64"), block)
+        answer: FinalStateAnswer = FinalStateAnswer(values[0], values[1])
         return answer
 
     def finalise(self, job: int, generation: int, round: int) -> Call[None]:
@@ -895,10 +906,10 @@ class Rounds(Contract):
         return Call(
             self,
             pack(
-                bytes.fromhex("9cc2cf8c"),
+                bytes.fromhex("3e0d1605"),
                 (
                     "uint256",
-                    "(address,uint16,uint16,uint16,uint16,uint16,uint16,(uint32,uint32,uint32,uint32,uint32,uint32,uint32,uint32),uint96,uint96,uint32,uint32,uint96,uint16,bytes32)",
+                    "(address,uint16,uint16,uint16,uint16,uint16,uint16,(uint32,uint32,uint32,uint32,uint32,uint32,uint32,uint32),uint96,uint96,uint32,uint32,uint96,uint16,int64,bytes32)",
                 ),
                 (job, terms.to_abi()),
             ),
@@ -1033,7 +1044,7 @@ class Rounds(Contract):
         values = self._view(
             pack(bytes.fromhex("badc2dff"), ("uint256",), (job,)),
             (
-                "(address,uint16,uint16,uint16,uint16,uint16,uint16,(uint32,uint32,uint32,uint32,uint32,uint32,uint32,uint32),uint96,uint96,uint32,uint32,uint96,uint16,bytes32)",
+                "(address,uint16,uint16,uint16,uint16,uint16,uint16,(uint32,uint32,uint32,uint32,uint32,uint32,uint32,uint32),uint96,uint96,uint32,uint32,uint96,uint16,int64,bytes32)",
             ),
             block,
         )
@@ -1045,7 +1056,7 @@ class Rounds(Contract):
         values = self._view(
             pack(bytes.fromhex("56013aed"), ("uint256", "uint32", "uint32"), (job, generation, round)),
             (
-                "(uint8,uint32,uint32,bytes32,bytes32,bytes32,bytes32,uint64,uint64,uint64,uint16,uint16,bool,bool,uint32,uint256[],uint256[],uint256[],uint256,uint256,uint256)",
+                "(uint8,uint32,uint32,bytes32,bytes32,bytes32,bytes32,int64,uint64,uint64,uint64,uint16,uint16,bool,bool,uint32,uint256[],uint256[],uint256[],uint256,uint256,uint256)",
             ),
             block,
         )

@@ -64,6 +64,13 @@ CARDS = (
     Card(
         "inventing-aggregator", "aggregator", "commits a state of its own", "quorum and challenge", "slashed, replaced"
     ),
+    Card(
+        "flattering-aggregator",
+        "aggregator",
+        "commits a score that the model has not",
+        "quorum and challenge",
+        "slashed, replaced",
+    ),
     Card("stalling-aggregator", "aggregator", "commits nothing", "deadline", "lock lost, replaced"),
     Card(
         "hasty-aggregator",

@@ -17,4 +17,5 @@ class Cheat(Aggregator):
         present = bitmap(self.clerk.open_slots(name[0]), self.clerk.order(name[0]).providers)
         root = words_hash("assay.zoo.hasty", *name)
         tried = self.clerk.attempt(self.world.ledger.rounds.commit(*name, root, present, []))
-        return tried if tried.acted else wake_at(self.world.clock() + 2)
+        windows = self.clerk.order(name[0]).windows
+        return tried if tried.acted else wake_at(view.opened_at + windows.train + windows.aggregate // 2)

@@ -1,7 +1,9 @@
 """Commits and reveals a table that nobody gets to see the rows of."""
 
 from assay.roles.book import RoundName
-from assay.roles.validator import Sheet, Validator
+from assay.roles.sheet import Sheet
+from assay.roles.validator import Validator
+from assay.roles.wake import IDLE, Wake
 
 
 class Cheat(Validator):
@@ -9,5 +11,6 @@ class Cheat(Validator):
 
     behaviour = "hidden-rows"
 
-    def show(self, name: RoundName, sheet: Sheet) -> None:
+    def show(self, name: RoundName, sheet: Sheet) -> Wake:
         """Says nothing."""
+        return IDLE

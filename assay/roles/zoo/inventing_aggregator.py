@@ -2,6 +2,7 @@
 
 from assay.chain.contracts.containers import RoundView
 from assay.protocol.phase import RoundPhase
+from assay.protocol.score import UNSCORED
 from assay.roles.aggregator import Aggregator
 from assay.roles.book import RoundBook, RoundName
 from assay.roles.wake import Wake, wake_at
@@ -21,5 +22,5 @@ class Cheat(Aggregator):
         root, signature = state_root(invented), self.assignment(name[0]).signature
         cid = self.world.blobs.put(signature.encode(invented))
         self.world.say("aggregate", name, {"root": root.hex(), "cid": cid})
-        wake = self.clerk.attempt(self.world.ledger.rounds.aggregate(*name, root, []))
-        return wake if wake.acted else wake_at(self.world.clock() + 1)
+        wake = self.clerk.attempt(self.world.ledger.rounds.aggregate(*name, root, UNSCORED, []))
+        return wake if wake.acted else wake_at(view.deadline - self.clerk.order(name[0]).windows.aggregate // 2)

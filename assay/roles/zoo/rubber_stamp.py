@@ -5,6 +5,7 @@ from assay.roles.book import RoundName
 from assay.roles.challenge import Challenges
 from assay.roles.judge import Finding, Judge
 from assay.roles.validator import Validator
+from assay.roles.votes import Votes
 from assay.roles.world import World
 
 
@@ -20,7 +21,7 @@ class Stamp(Judge):
         return finding
 
 
-class Echo(Challenges):
+class Echo(Votes):
     """Votes for whatever is claimed."""
 
     def truth(self, dispute: int, view: DisputeView) -> bytes | None:
@@ -35,4 +36,5 @@ class Cheat(Validator):
     def __init__(self, world: World) -> None:
         super().__init__(world)
         self.judge = Stamp(self)
-        self.challenges = Echo(self, self.judge)
+        self.challenges = Challenges(self, self.judge)
+        self.votes = Echo(self, self.judge)

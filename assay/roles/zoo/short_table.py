@@ -2,7 +2,8 @@
 
 from assay.chain.contracts.containers import RoundView
 from assay.roles.book import RoundName
-from assay.roles.validator import Sheet, Validator
+from assay.roles.sheet import Sheet
+from assay.roles.validator import Validator
 
 
 class Cheat(Validator):

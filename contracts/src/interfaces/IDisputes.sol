@@ -68,6 +68,7 @@ interface IDisputes {
     error TooFewVoters(uint256 voters, uint256 needed);
 
     /// @notice keccak256(abi.encode(claim, challenger, salt)); the bond (Params.challengeBond of the round's cost) leaves the free balance.
+    ///         It belongs to the caller: others may seal the same and gain nothing by it.
     function commitChallenge(uint256 job, bytes32 sealedChallenge) external;
     function withdrawChallenge(uint256 job, bytes32 sealedChallenge) external;
     /// @notice Opens it, in a later block, before the round is final. The first to have committed earns. What stayed undecided
@@ -75,7 +76,8 @@ interface IDisputes {
     function openChallenge(Claim calldata claim, bytes32 salt) external returns (uint256 dispute);
     /// @notice keccak256(abi.encode(dispute, voter, digest, salt)) of a drawn validator that is not the accused.
     ///         The digest of a unit that cannot be executed because the job itself is at fault is Hashing.FAULT; of one that
-    ///         rests on a state which the voter was not served and could not derive, Hashing.unservedDigest.
+    ///         rests on a state which the voter was not served and could not derive, Hashing.unservedDigest. Who cannot tell at
+    ///         all says Hashing.abstainDigest: it counts for nothing, costs nothing and earns nothing.
     function vote(uint256 dispute, bytes32 sealedVote) external;
     function revealVote(uint256 dispute, bytes32 digest, bytes32 salt) external;
     /// @notice Counts once all have revealed, or after the windows. Minority and silent voters are penalised like a mismatch,

@@ -8,10 +8,12 @@ interface IModels {
         bytes32 programs;
         bytes32 profile;
         bytes32 dataRoot;
+        bytes32 testRoot; // the samples that the score is of
         bytes32 initialRoot;
         bytes32 stateRoot; // the trained state
         bytes32 document;
         uint32 rounds;
+        int64 score; // of the trained state by the job's `evaluate`, as a quorum signed it
         uint64 mintedAt;
     }
 

@@ -40,7 +40,7 @@ interface IRounds {
     event Included(
         uint256 indexed job, uint32 generation, uint32 round, uint256[] accepted, uint256[] included, uint256 served, bytes32 resultRoot
     );
-    event Aggregated(uint256 indexed job, uint32 generation, uint32 round, bytes32 endRoot, address indexed aggregator, bool optimistic);
+    event Aggregated(uint256 indexed job, uint32 generation, uint32 round, bytes32 endRoot, int64 score, address indexed aggregator, bool optimistic);
     event Finalised(uint256 indexed job, uint32 generation, uint32 round, bytes32 endRoot, uint256 credited);
     event Voided(uint256 indexed job, uint32 generation, uint32 round, uint256 credited);
     event Orphaned(uint256 indexed job, uint32 generation, uint32 round);
@@ -108,11 +108,14 @@ interface IRounds {
         uint256 job, uint32 generation, uint32 round, uint256[] calldata accepted, uint256[] calldata included, uint256 served,
         bytes32 resultRoot, bytes[] calldata signatures
     ) external;
-    /// @notice The aggregate's state root, with a quorum's signatures over
-    ///         Aggregate(uint256 job,uint32 generation,uint32 round,bytes32 endRoot). Opens the next round within the lookahead.
+    /// @notice The aggregate's state root and its score, with a quorum's signatures over
+    ///         Aggregate(uint256 job,uint32 generation,uint32 round,bytes32 endRoot,int64 score). Opens the next round within
+    ///         the lookahead, unless this one scores as much as the job asks for: then it is the last.
     ///         Without signatures when the round is optimistic, or after half the aggregate window: then it becomes so, and the
     ///         next round opens when it is final.
-    function aggregate(uint256 job, uint32 generation, uint32 round, bytes32 endRoot, bytes[] calldata signatures) external;
+    function aggregate(
+        uint256 job, uint32 generation, uint32 round, bytes32 endRoot, int64 score, bytes[] calldata signatures
+    ) external;
     /// @notice After the challenge window, in order, with no dispute open: credits everyone's pay for this round.
     function finalise(uint256 job, uint32 generation, uint32 round) external;
     /// @notice The exit of every phase whose deadline is over: late slots burn, a silent aggregator loses its bond and the
@@ -130,7 +133,7 @@ interface IRounds {
     function claim(uint256 job, address account) external returns (uint256 amount);
 
     /// @dev For the disputes contract. A round takes disputes from its beacon block until its challenge window is over;
-    ///      a void round until the job has ended.
+    ///      a void round until the round in its place is final, or the job has ended.
     function disputeOpened(uint256 job, uint32 generation, uint32 round) external;
     function disputeClosed(uint256 job, uint32 generation, uint32 round) external;
     /// @dev Each takes min(lock, roundCost) and sets up to `fees` of the job's share aside in the Vault's bond bucket `purse`,
@@ -171,6 +174,7 @@ interface IRounds {
     function earned(uint256 job, address account) external view returns (uint256);
     /// @notice What one round costs the consumer at the cleared price: the cap of every slash by vote.
     function roundCost(uint256 job) external view returns (uint256);
-    function finalRoot(uint256 job) external view returns (bytes32);
+    /// @notice State and score of the last final round, or the initial state.
+    function finalState(uint256 job) external view returns (bytes32 root, int64 score);
     function complete(uint256 job) external view returns (bool);
 }

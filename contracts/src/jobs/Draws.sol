@@ -12,6 +12,8 @@ library Draws {
 
     uint256 private constant TRIES = 64; // weighted picks for each place, then a walk
     uint256 private constant WALK = 512;
+    /// Members that one search looks at. A draw goes on until it has looked at as many; refills share one such search.
+    uint256 private constant LOOKS = TRIES + WALK;
     /// One account counts for at most so many locks: a cap keeps the number of tries low, more stake takes more accounts.
     uint256 private constant UNITS = 16;
     uint256 private constant SEATS = 32; // drawn in one transaction; `draw` goes on where it stopped
@@ -25,12 +27,17 @@ library Draws {
         uint256 wanted = j.order.validators;
         uint256 from = s.seats[job].length;
         uint256 until = from + SEATS < wanted ? from + SEATS : wanted;
+        uint256 looked;
+        // INVARIANT: however crowded the pool, a call of this fits one transaction, and the next goes on where it stopped.
         for (uint256 i = from; i < until; i++) {
-            if (_drawSeat(s, job, j, i, keccak256(abi.encode(beacon, i))) == address(0)) return _tooSmall(s, job, j, i, wanted);
+            if (looked >= LOOKS) return;
+            (address drawn, uint256 looks) = _drawSeat(s, job, j, i, keccak256(abi.encode(beacon, i)), LOOKS);
+            if (drawn == address(0)) return _tooSmall(s, job, j, i, wanted);
+            looked += looks;
         }
-        if (until < wanted) return;
-        address aggregator =
-            _pick(s, job, j, IStakes.Role.Aggregator, j.order.aggregatorStake, keccak256(abi.encode(beacon, "aggregator")));
+        if (until < wanted || looked >= LOOKS) return;
+        bytes32 seed = keccak256(abi.encode(beacon, "aggregator"));
+        (address aggregator,) = _pick(s, job, j, IStakes.Role.Aggregator, j.order.aggregatorStake, seed, LOOKS);
         if (aggregator == address(0)) return _tooSmall(s, job, j, 0, 1);
         s.stakes.lock(Book.obligation(job, aggregator), j.order.token, aggregator, j.order.aggregatorStake);
         j.aggregator = aggregator;
@@ -101,7 +108,7 @@ library Draws {
         if (from != address(0)) s.former[job].push(from);
         uint256 needed = j.order.aggregatorStake;
         if (to == address(0) || !_outsider(s, job, j, to) || s.stakes.available(j.order.token, to) < needed) {
-            to = _pick(s, job, j, IStakes.Role.Aggregator, needed, seed);
+            (to,) = _pick(s, job, j, IStakes.Role.Aggregator, needed, seed, LOOKS);
         }
         j.aggregator = to;
         if (to == address(0)) {
@@ -124,12 +131,18 @@ library Draws {
             delete seats[i];
         }
         uint256 filled;
+        uint256 looked;
         for (uint256 i = 0; i < seats.length; i++) {
             if ((missing >> i) & 1 == 0) continue;
-            // INVARIANT: however many are silent at once, the way out of a phase fits one transaction.
-            bool fill = seed != 0 && filled < REFILLS;
-            address account = fill ? _drawSeat(s, job, j, i, keccak256(abi.encode(seed, i))) : address(0);
-            if (account != address(0)) filled++;
+            address account;
+            // INVARIANT: however many are silent at once, and however crowded the pool, the way out of a phase fits one
+            // transaction.
+            if (seed != 0 && filled < REFILLS && looked < LOOKS) {
+                uint256 looks;
+                (account, looks) = _drawSeat(s, job, j, i, keccak256(abi.encode(seed, i)), LOOKS - looked);
+                looked += looks;
+                if (account != address(0)) filled++;
+            }
             emit IJobs.ValidatorReplaced(job, i, account);
         }
     }
@@ -161,9 +174,12 @@ library Draws {
         s.former[job].push(account);
     }
 
-    function _drawSeat(Books storage s, uint256 job, Job storage j, uint256 index, bytes32 seed) private returns (address account) {
-        account = _pick(s, job, j, IStakes.Role.Validator, j.order.validatorStake, seed);
-        if (account == address(0)) return account;
+    function _drawSeat(Books storage s, uint256 job, Job storage j, uint256 index, bytes32 seed, uint256 most)
+        private
+        returns (address account, uint256 looks)
+    {
+        (account, looks) = _pick(s, job, j, IStakes.Role.Validator, j.order.validatorStake, seed, most);
+        if (account == address(0)) return (account, looks);
         s.stakes.lock(Book.obligation(job, account), j.order.token, account, j.order.validatorStake);
         Seat[] storage seats = s.seats[job];
         if (index == seats.length) seats.push();
@@ -172,17 +188,18 @@ library Draws {
     }
 
     /// A member of the pool as it stood at the match, in proportion to its weight, who takes no other part in the job, accepts
-    /// its windows and its lock, and has the stake free.
-    function _pick(Books storage s, uint256 job, Job storage j, IStakes.Role role, uint256 needed, bytes32 seed)
+    /// its windows and its lock, and has the stake free. Looks at `most` members, and says at how many it has looked.
+    function _pick(Books storage s, uint256 job, Job storage j, IStakes.Role role, uint256 needed, bytes32 seed, uint256 most)
         private
         view
-        returns (address)
+        returns (address, uint256)
     {
         Pool memory pool = role == IStakes.Role.Validator ? j.validators : j.aggregators;
-        if (pool.size == 0) return address(0);
+        if (pool.size == 0) return (address(0), 0);
         uint256 window = _duty(j, role);
         uint256 cap = _units(pool.peak, needed);
         uint256 tries = TRIES + (pool.size < WALK ? pool.size : WALK);
+        if (tries > most) tries = most;
         for (uint256 i = 0; i < tries; i++) {
             // Weighted picks first; then a walk from a random place, so that a small pool is searched through.
             uint256 random = uint256(keccak256(abi.encode(seed, i < TRIES ? i : TRIES)));
@@ -194,10 +211,10 @@ library Draws {
                     || (i < TRIES && (random & 0xffff) % cap >= _units(member.weight, needed))
             ) continue;
             if (_outsider(s, job, j, member.account) && s.stakes.available(j.order.token, member.account) >= needed) {
-                return member.account;
+                return (member.account, i + 1);
             }
         }
-        return address(0);
+        return (address(0), tries);
     }
 
     /// The shortest window in which a role owes something.

@@ -5,12 +5,12 @@ import {ECDSA} from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
 import {MessageHashUtils} from "@openzeppelin/contracts/utils/cryptography/MessageHashUtils.sol";
 import {Bitmap} from "../Bitmap.sol";
 import {Hashing} from "../Hashing.sol";
-import {Commitment, RoundPhase, TranscriptOpening} from "../Types.sol";
+import {Commitment, RoundPhase, Terms, TranscriptOpening, UNSCORED} from "../Types.sol";
 import {IRounds} from "../interfaces/IRounds.sol";
 import {Demand, Round, State, Store} from "./Store.sol";
 import {Verdicts} from "./Verdicts.sol";
 
-/// @title Evidence: signatures, commitments that stand, secrets called for and opened, two roots for one slot.
+/// @title Evidence: what a quorum vouches for, commitments that stand, secrets called for and opened, two roots for one slot.
 library Evidence {
     using Bitmap for uint256[4];
 
@@ -32,6 +32,65 @@ library Evidence {
             last = signers[i] = signer;
         }
         s.jobs.seatsOf(job, signers); // reverts for who has no seat
+    }
+
+    function commit(
+        State storage s, bytes32 domain, uint256 job, uint32 generation, uint32 round, bytes32 root, uint256[] calldata present,
+        bytes[] calldata signatures
+    ) external {
+        Round storage r = _due(s, job, generation, round, RoundPhase.Training);
+        Terms storage t = s.terms[job];
+        uint256[] memory slots = s.jobs.slotsOpen(job);
+        if (present.length != slots.length) revert IRounds.WrongOpening();
+        bool vouched = signatures.length != 0;
+        if (vouched) {
+            bytes32 presentHash = keccak256(abi.encodePacked(present));
+            quorum(s, domain, job, keccak256(abi.encode(Hashing.ROOT_TYPE, job, generation, round, root, presentHash)), signatures);
+        }
+        bool all = true;
+        for (uint256 word = 0; word < slots.length; word++) {
+            if (present[word] & ~slots[word] != 0) revert IRounds.NotIncluded(word);
+            uint256 here = present[word] | r.direct[word];
+            if (slots[word] & ~(vouched ? here : r.direct[word]) != 0) all = false;
+            r.present[word] = here;
+        }
+        // INVARIANT: a root that no quorum has vouched for comes so late that whoever it leaves out could enter by itself.
+        uint256 readyAt = uint256(r.openedAt) + t.windows.train + (vouched ? 0 : t.windows.aggregate / 2);
+        if (!all && block.timestamp < readyAt) revert IRounds.TooEarly(readyAt);
+        r.unvouched = !vouched;
+        r.commitmentRoot = root;
+        r.aggregator = msg.sender;
+        r.beaconBlock = uint48(block.number + t.beaconDelay);
+        r.drawing = ++s.progress[job].drawings;
+        r.phase = RoundPhase.Sampling;
+        r.deadline = uint40(block.timestamp + t.windows.table);
+        emit IRounds.Committed(job, generation, round, root, r.present.copy(t.providers), r.beaconBlock);
+    }
+
+    function aggregate(
+        State storage s, bytes32 domain, uint256 job, uint32 generation, uint32 round, bytes32 endRoot, int64 score,
+        bytes[] calldata signatures
+    ) external {
+        Round storage r = _due(s, job, generation, round, RoundPhase.Aggregating);
+        if (endRoot == 0) revert IRounds.WrongOpening();
+        Terms storage t = s.terms[job];
+        if (signatures.length == 0) {
+            // An aggregator that the validators leave alone goes on alone, at the price of the longer window.
+            uint256 readyAt = uint256(r.includedAt) + t.windows.aggregate / 2;
+            if (!r.optimistic && block.timestamp < readyAt) revert IRounds.TooEarly(readyAt);
+            r.optimistic = true;
+        } else {
+            quorum(s, domain, job, keccak256(abi.encode(Hashing.AGGREGATE_TYPE, job, generation, round, endRoot, score)), signatures);
+        }
+        r.endRoot = endRoot;
+        r.score = score;
+        r.aggregator = msg.sender;
+        r.phase = RoundPhase.Challenging;
+        r.deadline = uint40(block.timestamp + uint256(t.windows.challenge) * (r.optimistic ? 4 : 1));
+        emit IRounds.Aggregated(job, generation, round, endRoot, score, msg.sender, r.optimistic);
+        // INVARIANT: only what was measured ends a job, and only until the round is disproved.
+        if (score != UNSCORED && score >= t.stopScore) s.progress[job].stopAt = round + 1;
+        Verdicts.proceed(s, job);
     }
 
     function standing(State storage s, bytes32 domain, Commitment calldata c, bytes32[] calldata proof, bytes calldata signature)
@@ -128,6 +187,17 @@ library Evidence {
         _bound(s, domain, a, signatureA);
         _bound(s, domain, b, signatureB);
         Verdicts.disprovedSlot(s, a.job, a.generation, a.round, a.slot, type(uint256).max, msg.sender, "equivocation", 0, 0);
+    }
+
+    /// A live round in this phase, for its aggregator.
+    function _due(State storage s, uint256 job, uint32 generation, uint32 round, RoundPhase phase)
+        private
+        view
+        returns (Round storage r)
+    {
+        r = Store.live(s, job, generation, round);
+        Store.expect(r, phase);
+        if (msg.sender != s.jobs.aggregatorOf(job)) revert IRounds.NotAggregator(msg.sender);
     }
 
     /// The provider is bound by its signature or by having included this very commitment itself.

@@ -50,6 +50,7 @@ struct Round {
     bool aggregatorPaid;
     bool unvouched; // its root came without a quorum's word: who made it earns nothing
     uint32 drawing; // of the job: which nonce of a validator's chain draws its sample
+    int64 score; // of the end state
     bytes32 startRoot;
     bytes32 commitmentRoot;
     bytes32 resultRoot;
@@ -77,6 +78,7 @@ struct Progress {
     uint32 orphans;
     uint32 drawings; // of samples, in all rounds and generations
     uint40 settledAt; // after a fault of the job: until then what is paid for it can be disputed
+    uint32 stopAt; // rounds that the job has, once one of them scored as much as it asks for
 }
 
 /// All of the state of Rounds; its libraries get it by reference.
@@ -101,6 +103,12 @@ struct State {
 library Store {
     function roundCost(Terms storage t) internal view returns (uint256) {
         return uint256(t.providers) * t.price + uint256(t.validators) * t.validatorFee + t.aggregatorFee;
+    }
+
+    /// Rounds that the job has: as many as were ordered, or up to the one that scored as much as it asks for.
+    function roundCount(State storage s, uint256 job) internal view returns (uint32) {
+        uint32 stopAt = s.progress[job].stopAt;
+        return stopAt == 0 ? s.terms[job].rounds : stopAt;
     }
 
     function isLive(State storage s, uint256 job, uint32 generation, uint32 round) internal view returns (bool) {
@@ -129,12 +137,20 @@ library Store {
         r = s.rounds[job][generation][round];
         RoundPhase phase = r.phase;
         if (phase == RoundPhase.None) revert IRounds.WrongRound(job, generation, round);
-        if (phase == RoundPhase.Final) revert IRounds.TooLate(r.deadline);
+        // INVARIANT: a void round is disputed until the one in its place is final: nobody has to remember it for longer.
+        if (phase == RoundPhase.Final || (phase == RoundPhase.Void && round < s.progress[job].firstOpen)) {
+            revert IRounds.TooLate(r.deadline);
+        }
         if (r.beaconBlock == 0 || block.number <= r.beaconBlock) revert IRounds.TooEarly(r.beaconBlock);
         // INVARIANT: what was not disputed by the end of its window stands.
         if (phase == RoundPhase.Challenging && block.timestamp >= r.deadline) revert IRounds.TooLate(r.deadline);
         (,, bool ended) = s.jobs.phaseOf(job);
         if (ended) revert IRounds.TooLate(r.deadline);
+    }
+
+    /// When every window is over in which somebody could still act in a round that is challenged.
+    function readyAt(Round storage r) internal view returns (uint256) {
+        return r.deadline > r.openDeadline ? r.deadline : r.openDeadline;
     }
 
     /// Seed of a replacement, out of hashes that nobody could choose: the draw's and, once there is one, the round's.

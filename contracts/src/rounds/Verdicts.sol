@@ -19,7 +19,7 @@ library Verdicts {
         Terms storage t = s.terms[job];
         Progress storage p = s.progress[job];
         (, bool ending,) = s.jobs.phaseOf(job);
-        if (ending || p.next >= t.rounds || p.next - p.firstOpen > t.lookahead) return;
+        if (ending || p.next >= Store.roundCount(s, job) || p.next - p.firstOpen > t.lookahead) return;
         bytes32 startRoot = t.stateRoot;
         if (p.next > 0) {
             Round storage last = s.rounds[job][s.generationOf[job][p.next - 1]][p.next - 1];
@@ -59,6 +59,7 @@ library Verdicts {
             else _orphan(s, job, place);
         }
         p.next = round;
+        p.stopAt = 0; // the round that ended the job is one of those
         // INVARIANT: what an account has earned can be added up in one transaction, so rounds are not void for ever.
         if (++p.generation == GENERATIONS) s.jobs.stop(job);
         emit IRounds.Rewound(job, p.generation, round);
@@ -247,7 +248,7 @@ library Verdicts {
         for (uint32 place = p.firstOpen; place < p.next; place++) {
             Round storage r = s.rounds[job][s.generationOf[job][place]][place];
             RoundPhase phase = r.phase;
-            bool over = phase == RoundPhase.Challenging && block.timestamp >= r.deadline && r.disputesOpen == 0;
+            bool over = phase == RoundPhase.Challenging && block.timestamp >= Store.readyAt(r) && r.disputesOpen == 0;
             // INVARIANT: a fault makes nothing final before its window is over.
             if (place < round && place == p.firstOpen && over) {
                 finalise(s, job, place);
@@ -259,6 +260,7 @@ library Verdicts {
             }
         }
         p.next = p.firstOpen;
+        p.stopAt = 0;
         p.settledAt = uint40(block.timestamp + s.terms[job].windows.open + s.terms[job].windows.challenge);
         uint64[] storage orphans = s.orphans[job];
         while (orphans.length > 0) {

@@ -15,6 +15,7 @@ import numpy as np
 from assay.protocol import commitment, merkle, schedule, table, transcript, typed
 from assay.protocol.commitment import Commitment
 from assay.protocol.job import Job
+from assay.protocol.score import UNSCORED
 from assay.protocol.table import Entry, Table
 from assay.protocol.transcript import Leaf, SlotName, Transcript
 from assay.store.manifest import describe
@@ -199,7 +200,10 @@ def table_vectors() -> dict[str, Any]:
             "digest": entries[0].digest.hex(),
         },
         "emit_digest": {"update_root": word("update").hex(), "digest": entries[2].digest.hex()},
-        "aggregate_digest": {"end_root": word("end").hex(), "digest": table.aggregate_digest(word("end")).hex()},
+        "aggregate_digest": [
+            {"end_root": word("end").hex(), "score": score, "digest": table.aggregate_digest(word("end"), score).hex()}
+            for score in (950_000, -83_200, UNSCORED)
+        ],
         "entries": [
             {
                 "slot": entry.slot,

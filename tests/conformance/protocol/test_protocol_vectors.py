@@ -158,9 +158,11 @@ def test_tables_as_solidity_encodes_them() -> None:
         ["bytes32", "bytes32", "uint32"], [tag("assay.digest.segment.1"), x(row["state_root"]), row["loss_bits"]]
     )
     assert x(row["digest"]) == h(encoded)
-    for name, field in (("emit", "update_root"), ("aggregate", "end_root")):
-        row = vectors[f"{name}_digest"]
-        assert x(row["digest"]) == h(encode(["bytes32", "bytes32"], [tag(f"assay.digest.{name}.1"), x(row[field])]))
+    row = vectors["emit_digest"]
+    assert x(row["digest"]) == h(encode(["bytes32", "bytes32"], [tag("assay.digest.emit.1"), x(row["update_root"])]))
+    for row in vectors["aggregate_digest"]:
+        values = [tag("assay.digest.aggregate.2"), x(row["end_root"]), row["score"]]
+        assert x(row["digest"]) == h(encode(["bytes32", "bytes32", "int64"], values))
     kinds = ["bytes32", "uint16", "uint32", "bytes32"]
     leaves = []
     for row in vectors["entries"]:

@@ -20,7 +20,7 @@ from assay.api.bundle import EVIDENCE, Evidence, open_bundle, write_bundle
 from assay.api.export import export_job
 from assay.api.reexecute import reexecute
 from assay.api.verify import Finding, Verifier, encoded_state_root
-from assay.protocol.errors import AssayError, BadInput, LimitExceeded, Malformed
+from assay.protocol.errors import AssayError, BadInput, Bomb, LimitExceeded, Malformed
 from assay.protocol.plain import read_plain, write_plain
 from assay.roles.world import Compute
 
@@ -76,7 +76,7 @@ def test_work_in_it_executes_again_to_the_last_state(made: Path) -> None:
         found = list(reexecute(evidence, blobs, Compute(lambda: 0.0)))
     assert [(finding.name, finding.held, finding.holds) for finding in found] == [
         ("round 0", 3, True),
-        ("round 1", 3, True),
+        ("round 1", 4, True),
     ]
 
 
@@ -230,7 +230,7 @@ def write_zip(path: Path, name: str, content: bytes, method: int) -> Path:
 )
 def test_no_other_names_are_in_a_bundle(tmp_path: Path, name: str) -> None:
     with (
-        pytest.raises(Malformed, match="which no bundle does"),
+        pytest.raises(Malformed, match=r"which (no bundle does|leads out of it)"),
         open_bundle(write_zip(tmp_path / "b", name, b"x", zipfile.ZIP_STORED)),
     ):
         pass
@@ -240,7 +240,7 @@ def test_no_other_names_are_in_a_bundle(tmp_path: Path, name: str) -> None:
 def test_a_decompression_bomb_is_refused_unread(tmp_path: Path) -> None:
     path = write_zip(tmp_path / "b", "blobs/" + "a" * 64, bytes(10 << 20), zipfile.ZIP_DEFLATED)
     assert path.stat().st_size < 100_000
-    with pytest.raises(Malformed, match="compressed"), open_bundle(path):
+    with pytest.raises(Bomb, match="would unpack"), open_bundle(path):
         pass
 
 

@@ -5,7 +5,7 @@ import pytest
 
 from assay.api.cast import DemoOptions
 from assay.api.demo import check_samples, run_demo
-from assay.protocol.errors import BadInput, Unsupported
+from assay.protocol.errors import AtFault, BadInput
 from assay.store.samples import Samples
 
 X = np.zeros((20, 6), dtype="<f4")
@@ -43,6 +43,6 @@ def test_training_that_overflows_is_refused_with_a_hint(tmp_path, cheaters):
     huge = np.random.default_rng(0).random((60, 6), dtype="f4") * np.float32(1e30)
     np.savez(tmp_path / "huge.npz", x=huge, y=np.arange(60) % 3)
     options = DemoOptions(data=f"folder:{tmp_path}", rounds=1, providers=2, cheaters=cheaters, validators=3)
-    with pytest.raises(Unsupported, match="not finite") as refused:
+    with pytest.raises(AtFault, match="not finite") as refused:
         run_demo(options, lambda event: None)
     assert "scale" in refused.value.hint

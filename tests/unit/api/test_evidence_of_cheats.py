@@ -39,6 +39,7 @@ CASES = [
     ("unrevealed-secret", "two-roots", "late"),
     ("excluding-aggregator", "silent-validator"),
     ("inventing-aggregator",),
+    ("flattering-aggregator",),
     ("stalling-aggregator", "silent"),
     ("hidden-states", "hidden-rows"),
     ("copycat", "two-faced"),

@@ -6,7 +6,7 @@ from hashlib import sha256
 import pytest
 
 from assay.api.money import Till
-from assay.protocol.errors import BadInput
+from assay.protocol.errors import BadInput, Insufficient
 from assay.roles.network import Network
 
 WHOLE = 10**6
@@ -38,7 +38,7 @@ def test_stake_goes_round_and_comes_back_whole(network: Network) -> None:
 
 def test_what_is_not_there_is_not_staked(network: Network) -> None:
     till = open_till(network)
-    with pytest.raises(BadInput, match="100 aUSD") as refusal:
+    with pytest.raises(Insufficient, match="100 aUSD") as refusal:
         till.stake(100 * WHOLE + 1)
     assert "faucet" in refusal.value.hint
     assert till.look().wallet == 100 * WHOLE

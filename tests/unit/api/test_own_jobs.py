@@ -35,7 +35,7 @@ def done() -> Iterator[Done]:
 def test_events_tell_the_whole_story_and_each_wait(done: Done) -> None:
     lines = "\n".join(done[2])
     for words in (
-        "waiting for 2 more providers (0/2), until ",
+        "waiting for 2 more providers (0/2), 60 s of simulated time left",
         "matched 2 providers",
         "waiting for 3 more validators (0/3) to enlist",
         "round 0 of 2 begins",

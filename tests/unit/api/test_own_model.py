@@ -23,7 +23,7 @@ NET = make_net()
 
 @pytest.mark.parametrize("loss", ["cross_entropy", functional.cross_entropy, nn.CrossEntropyLoss()])
 def test_the_same_loss_in_three_forms(loss: object) -> None:
-    assert read_loss(loss) == "cross_entropy"
+    assert read_loss(loss) == ("cross_entropy", None)
 
 
 @pytest.mark.parametrize(
@@ -276,3 +276,81 @@ def test_the_template_is_a_job_with_every_key_in_it() -> None:
         assert f"[{section}]" in text
         for field in kind.__dataclass_fields__:
             assert f"{field.removesuffix('_s')} = " in text
+
+
+LOSSES = """
+import torch
+from torch.nn import functional
+
+def focal(output, y):
+    p = torch.log_softmax(output, 1).gather(1, y[:, None])[:, 0]
+    return -(((1 - p.exp()) ** 2) * p).mean()
+
+def smoothed(output, y):
+    return 0.9 * functional.cross_entropy(output, y) + 0.01 * (output * output).mean()
+
+def each(output, y):
+    return functional.cross_entropy(output, y, reduction="none")
+
+def broken(output, y):
+    return output + nothing
+
+class Kind:
+    pass
+"""
+
+
+def with_loss(tmp_path: Path, name: str) -> Job:
+    (tmp_path / "losses.py").write_text(LOSSES)
+    (tmp_path / "own.py").write_text(
+        "from torch import nn\n\nclass Net(nn.Linear):\n    def __init__(self):\n        super().__init__(6, 2)\n"
+    )
+    path = tmp_path / "job.toml"
+    path.write_text(JOB.replace('init = "given"', f'init = "given"\nloss = "{name}"'))
+    return Job.load(path)
+
+
+def test_a_job_file_names_a_loss_of_the_users_own(tmp_path: Path) -> None:
+    job = with_loss(tmp_path, "losses:smoothed")
+    draft = make_draft(job, samples=tiny_samples())
+    assert draft.job.model.loss == "losses:smoothed"
+    plain = make_draft(with_loss(tmp_path, "cross_entropy"), samples=tiny_samples())
+    assert draft.bundle.step.root != plain.bundle.step.root
+    assert draft.bundle.predict.root == plain.bundle.predict.root
+
+
+def test_a_loss_without_an_exact_form_is_refused_with_its_line(tmp_path: Path) -> None:
+    with pytest.raises(Unsupported, match=r"scatter_add.*losses:6"):
+        make_draft(with_loss(tmp_path, "losses:focal"), samples=tiny_samples())
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("losses:nothing", "has no nothing"),
+        ("nowhere:loss", "no module nowhere"),
+        ("losses:each", "not one number"),
+        ("losses:broken", "at losses.py:16: NameError"),
+        ("losses:Kind", "is a class"),
+        ("crossentropy", "will not do"),
+    ],
+)
+def test_a_loss_that_will_not_do_names_the_field(tmp_path: Path, name: str, words: str) -> None:
+    with pytest.raises(BadInput) as refusal:
+        make_draft(with_loss(tmp_path, name), samples=tiny_samples())
+    assert words in refusal.value.message
+    assert refusal.value.fields["key"] == "model.loss"
+    assert refusal.value.hint
+
+
+def test_a_function_is_captured_as_the_loss_and_trains() -> None:
+    def halved(output: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+        return functional.cross_entropy(output, y) / 2
+
+    own = capture(make_net(), halved, {"name": "sgd", "lr": 0.5})
+    assert own.loss == "test_own_model:halved"
+    plain = make_draft(tiny_job(), make_net(), tiny_samples()).bundle
+    mine = make_draft(tiny_job(), own, tiny_samples()).bundle
+    assert mine.step.root != plain.step.root
+    with pytest.raises(Unsupported, match="lambda"):
+        capture(make_net(), lambda output, y: output.mean())

@@ -1,6 +1,7 @@
 """What a transaction takes may grow between its estimate and its block, when others are faster."""
 
 import time
+from typing import Any
 
 import numpy as np
 import pytest
@@ -43,13 +44,7 @@ def make_stage() -> Stage:
     return stage
 
 
-@pytest.mark.xfail(
-    reason="chain/sender.py:86 adds a fixed 25% to an estimate, and roles/provider.py:89 opens a bid once only: the"
-    " lowest bid, opened after others that were not there when it was estimated, runs out of gas and loses its bond",
-    strict=True,
-    raises=Reverted,
-)
-def test_a_bid_that_was_estimated_before_others_opened_theirs_is_opened() -> None:
+def test_a_bid_that_was_estimated_before_others_opened_theirs_is_opened(monkeypatch: pytest.MonkeyPatch) -> None:
     stage = make_stage()
     network, job = stage.network, stage.post()
     roles = [network.parties[f"provider-{index}"] for index in range(1, BIDDERS + 1)]
@@ -64,4 +59,26 @@ def test_a_bid_that_was_estimated_before_others_opened_theirs_is_opened() -> Non
     estimate = lowest.estimate()
     for other in others:
         other.send()
-    lowest.send(gas=estimate + estimate * GAS_MARGIN_PERCENT // 100)
+    with pytest.raises(Reverted):  # the estimate was right, and is so no more
+        lowest.send(gas=estimate + estimate * GAS_MARGIN_PERCENT // 100)
+    sender, estimates = lowest.contract.sender, [hex(estimate)]
+    assert sender is not None
+    request = sender.rpc.request
+
+    def stale_at_first(method: str, *params: Any) -> Any:
+        return estimates.pop() if method == "eth_estimateGas" and estimates else request(method, *params)
+
+    monkeypatch.setattr(sender.rpc, "request", stale_at_first)
+    sent = lowest.send()
+    assert not estimates
+    assert sent.gas_used > estimate + estimate * GAS_MARGIN_PERCENT // 100
+    assert network.ledger.jobs.bids_of(job)[0].bidder == roles[-1].world.address  # type: ignore[attr-defined]
+
+
+def test_what_reverts_for_a_reason_is_not_sent_again() -> None:
+    stage = make_stage()
+    ledger, job = stage.network.worlds["provider-1"].ledger, stage.post()
+    before = len(stage.network.chain.blocks)
+    with pytest.raises(Reverted, match="OutsideWindow"):
+        ledger.jobs.close(job).send(gas=1_000_000)
+    assert len(stage.network.chain.blocks) == before + 1

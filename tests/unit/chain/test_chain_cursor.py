@@ -114,10 +114,10 @@ LIES = {
     "a log twice": (lambda m, p, r: r * 2 if m == "eth_getLogs" else r, Malformed),
     "no list of logs": (lambda m, p, r: {} if m == "eth_getLogs" else r, Malformed),
     "a block that does not link": (change_block(parentHash="0x" + "11" * 32), Unavailable),
-    "another block": (change_block(number="0x1"), Unavailable),
+    "another block": (change_block(number="0x9"), Unavailable),
     "a block without a hash": (change_block(hash=None), Malformed),
     "no block": (lambda m, p, r: None if m == "eth_getBlockByNumber" else r, Unavailable),
-    "no number": (lambda m, p, r: "many" if m == "eth_blockNumber" else r, Malformed),
+    "no number": (change_block(number="many"), Malformed),
 }
 
 

@@ -137,7 +137,7 @@ def test_init_refuses_with_a_fix_and_writes_nothing(run: Run, folder: Path, mode
 @pytest.mark.parametrize(
     ("old", "new", "words"),
     [
-        ("rounds = 1", "rounds = 0", "train.rounds"),
+        ("rounds = 1", "rounds = 0", "train.rounds = 0"),
         ("rounds = 1", "rouns = 1", 'did you mean "rounds"?'),
         ("[verify]", "[verifi]", 'did you mean "verify"?'),
         ('budget = "250"', 'budget = "0.00001"', "raise job.budget"),
@@ -158,7 +158,8 @@ def test_a_wrong_job_file_is_two_and_posts_nothing(
         assert words in err
         assert "Traceback" not in err
     failure = as_json(run("post", "job.toml", "--yes", "--json"))
-    assert failure["error"] == "bad-input"
+    assert failure["key"]
+    assert failure["allowed"]
     assert network.network.ledger.jobs.job_count() == before
 
 
@@ -311,3 +312,51 @@ def test_names_from_strangers_cannot_drive_the_terminal(run: Run, posted: int, m
     out = run("models")[1]
     assert "\x1b[2J" not in out
     assert "[red]x" in out
+
+
+def test_simulate_plays_the_jobs_own_order_and_spends_nothing(run: Run, job_file: Path, network: LocalNetwork) -> None:
+    before = network.network.ledger.jobs.job_count()
+    code, out, err = run("simulate", "job.toml", "--cheaters", "skipper,rubber-stamp", "--providers", "3")
+    assert (code, err) == (0, "")
+    for words in ("what if: job.toml", "the job would be complete", "provider-3     skipper", "escrow", "gas"):
+        assert words in out
+    report = as_json(run("simulate", "job.toml", "--rounds", "2", "--providers", "2", "--json"))
+    assert report["complete"]
+    assert report["changed"] == {"match.providers": 2, "train.rounds": 2}
+    assert len(report["rounds"]) == 2
+    assert [party["behaviour"] for party in report["providers"]] == ["honest"] * 2
+    assert float(report["escrow"]["paid"]) + float(report["escrow"]["refunded"]) == float(report["escrow"]["deposited"])
+    assert network.network.ledger.jobs.job_count() == before
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--cheaters", "nobody"], "assay zoo"),
+        (["--cheaters", "skipper", "--providers", "1"], "an honest provider"),
+        (["--cheaters", "rubber-stamp,silent-validator,rubber-stamp"], "majority"),
+        (["--providers", "0"], "--providers"),
+    ],
+)
+def test_a_simulation_that_cannot_be_is_refused_at_once(
+    run: Run, job_file: Path, arguments: list[str], words: str
+) -> None:
+    code, out, err = run("simulate", "job.toml", *arguments)
+    assert (code, out) == (2, "")
+    assert words in err
+
+
+def test_quote_proposes_a_scheme_for_what_is_at_risk(run: Run, job_file: Path) -> None:
+    quoted = as_json(run("quote", "job.toml", "--offline", "--at-risk", "100", "--json"))
+    fraud = quoted["fraud"]
+    assert fraud["value_at_risk"] == "100"
+    assert float(fraud["expected_profit_of_cheating"]) > 0
+    assert 0 < fraud["chance_to_be_caught"] < 1
+    text = job_file.read_text()
+    if fraud["samples_needed"] is not None:
+        job_file.write_text(text.replace("samples = 2", f"samples = {fraud['samples_needed']}"))
+        better = as_json(run("quote", "job.toml", "--offline", "--at-risk", "100", "--json"))["fraud"]
+        assert better["deterred"]
+    assert "PAYS" in run("quote", "job.toml", "--offline", "--at-risk", "1000000")[1]
+    assert run("quote", "job.toml", "--offline", "--at-risk", "much")[0] == 2
+    assert "fraud" not in as_json(run("quote", "job.toml", "--offline", "--json"))

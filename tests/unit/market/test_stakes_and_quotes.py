@@ -82,7 +82,7 @@ def test_a_quote_warns_of_weak_detection_high_cost_and_a_short_deadline() -> Non
     assert any("samples per validator reach" in note for note in weak.notes)
     dear = quote(Job.parse(JOB + "[verify]\nsamples = 5\n"), 6)
     assert any("more than 15%" in note for note in dear.notes)
-    late = quote(Job.parse(JOB.replace("[job]", '[job]\ndeadline = "1m"')), 6)
+    late = quote(Job.parse(JOB.replace("[job]", '[job]\ndeadline = "1h"')), 6)
     assert any("deadline" in note for note in late.notes)
     fitting = quote(
         Job.parse(JOB.replace("steps = 48", "steps = 48\nsegment_steps = 2") + "[verify]\nsamples = 4\n"), 6

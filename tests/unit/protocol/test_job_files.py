@@ -320,8 +320,9 @@ def test_errors_are_plain_values_too() -> None:
         Job.parse(edit("train", "stepz = 4"))
     rows = json.loads(json.dumps(caught.value.to_json()))
     assert rows == {
-        "error": "bad-input",
+        "error": "unknown-key",
         "message": "train.stepz is not a key of a job",
         "hint": 'did you mean "steps"?',
         "key": "train.stepz",
+        "allowed": "optimizer, rounds, steps, segment_steps, batch_size, seed, arithmetic, stop",
     }

@@ -14,6 +14,7 @@ from assay.protocol.errors import Refused
 from assay.roles.assignment import fetch_assignment
 from assay.roles.book import commitment_content
 from assay.roles.clerk import Clerk, on_chain
+from assay.roles.party import Party
 from assay.roles.provider import Provider
 from assay.roles.stage import Stage
 from assay.roles.validator import Validator
@@ -116,7 +117,9 @@ def test_what_is_final_is_let_go(tiny_stage: Tiny) -> None:
         assert not getattr(party, "pieces", {}), name
         assert not getattr(party, "sheets", {}), name
         evidence = getattr(getattr(party, "judge", party), "evidence", None)
-        assert evidence is None or not (evidence._opened or evidence._aggregates or evidence._asked), name
+        assert evidence is None or not (evidence._opened or evidence._aggregates or evidence._trails), name
+        voice = getattr(party, "voice", None)
+        assert voice is None or not voice._sayings, name
 
 
 class Accomplice(Provider):
@@ -141,12 +144,23 @@ class Accomplice(Provider):
         return self.clerk.attempt(self.world.ledger.rounds.commit_slot(on_chain(signed)))
 
 
-def test_a_poisoned_job_with_its_own_providers_is_found_at_fault_by_the_drawn(tiny_stage: Tiny) -> None:
-    def poisoner(world: World) -> Cheat:
-        consumer = Cheat(world)
-        consumer.poison = "flipped"
-        return consumer
+def poisoner(world: World) -> Cheat:
+    consumer = Cheat(world)
+    consumer.poison = "flipped"
+    return consumer
 
+
+def test_a_poisoned_job_with_its_own_providers_finds_nobody_to_check_it(tiny_stage: Tiny) -> None:
+    stage = tiny_stage(providers=(Accomplice, Accomplice), consumer=poisoner)
+    stage.play()
+    assert stage.said(Cancelled)
+    assert not stage.said(Penalised)
+
+
+def test_a_poisoned_job_that_nobody_could_look_at_before_is_found_at_fault_by_the_drawn(
+    tiny_stage: Tiny, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Party, "consider", lambda self, job, *checks: IDLE)
     stage = tiny_stage(providers=(Accomplice, Accomplice), consumer=poisoner)
     stage.play()
     (fault,) = stage.said(Faulted)

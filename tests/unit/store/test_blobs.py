@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from assay.protocol.errors import BadInput, LimitExceeded, Malformed, Unavailable
+from assay.protocol.errors import BadInput, LimitExceeded, Malformed, SymbolicLink, Unavailable
 from assay.store.disk import DiskBlobs
 from assay.store.memory import MemoryBlobs
 from assay.store.port import Blobs, cid_of, cid_of_hash, hash_of
@@ -107,7 +107,7 @@ class TestDisk:
         (tmp_path / "blobs" / name[:2]).mkdir()
         os.symlink(outside, tmp_path / "blobs" / name[:2] / name)
         assert not blobs.has(cid_of(b"outside"))
-        with pytest.raises(Unavailable):
+        with pytest.raises(SymbolicLink):
             blobs.get(cid_of(b"outside"), 100)
 
     def test_nothing_is_left_of_a_write_that_failed(self, tmp_path: Path) -> None:

@@ -243,3 +243,11 @@ def test_odd_losses_and_weights_are_refused() -> None:
         capture(mlp(), "hinge", SGD, x[:4], y[:4])
     with pytest.raises(Unsupported, match="float64"):
         capture(mlp().double(), "cross_entropy", SGD, x[:4].double(), y[:4])
+
+
+def test_one_tensor_as_input_and_target_makes_two_inputs():
+    x = torch.rand(4, 3)
+    bundle = capture(nn.Linear(3, 3), "mse", {"name": "sgd", "lr": 0.1}, x, x, counts=[1])
+    outputs = Runner(bundle.evaluate).run([*bundle.state.values(), torch.zeros(4, 3), torch.zeros(4, 3)])
+    other = Runner(bundle.evaluate).run([*bundle.state.values(), torch.zeros(4, 3), torch.ones(4, 3)])
+    assert not torch.equal(outputs[1], other[1])

@@ -1,0 +1,47 @@
+"""How fast this machine computes at its best, so that what surely takes too long is refused before it runs."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+
+from assay.exact import kernels
+from assay.work.program import Program
+
+SIDE = 256
+ELEMENTS = 1 << 18
+REPEATS = 5
+ADD_ELEMENTS = 3
+"""Of an addition: two operands and a result, as `Program.elements` counts."""
+
+
+@dataclass(frozen=True)
+class Rates:
+    """Seconds of one multiplication in a large inner product, and of one element of the cheapest operator."""
+
+    product_s: float
+    element_s: float
+
+    def least_s(self, program: Program) -> float:
+        """Seconds that a program takes at the least: most operators cost more than an addition."""
+        return program.products * self.product_s + program.elements * self.element_s
+
+
+def measure_rates(timer: Callable[[], float]) -> Rates:
+    """The rates of this machine: the best of a few small products and additions, in some milliseconds."""
+    left = torch.full((1, SIDE, SIDE), 12345.0, dtype=torch.float64)
+    right = torch.full((1, SIDE, SIDE), -9876.0, dtype=torch.float64)
+    multiply = kernels.contraction(kernels.sure_path(), (1, SIDE, SIDE), SIDE, kernels.INT8_LIMIT)
+    values = torch.ones(ELEMENTS)
+    product_s = best_s(timer, lambda: multiply(left, right)) / SIDE**3
+    return Rates(product_s, best_s(timer, lambda: torch.add(values, values)) / (ADD_ELEMENTS * ELEMENTS))
+
+
+def best_s(timer: Callable[[], float], run: Callable[[], object]) -> float:
+    """Seconds of the fastest of a few runs."""
+    times_s = []
+    for _ in range(REPEATS):
+        started_s = timer()
+        run()
+        times_s.append(timer() - started_s)
+    return min(times_s)

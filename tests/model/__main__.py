@@ -1,0 +1,5 @@
+"""`python -m tests.model`."""
+
+from tests.model.record import main
+
+main()

@@ -1,0 +1,22 @@
+"""The storm over seeds: sixty by default, two hundred at length. `python -m tests.simulation` plays any of them."""
+
+import pytest
+
+from tests.simulation.__main__ import play
+
+SEEDS, BATCH = 200, 5
+SHORT = 60
+"""As many as fit in `make test`."""
+
+
+@pytest.mark.parametrize(
+    "first",
+    [
+        pytest.param(first, marks=() if first < SHORT else pytest.mark.long, id=f"{first}-{first + BATCH - 1}")
+        for first in range(0, SEEDS, BATCH)
+    ],
+)
+def test_every_seed_holds(first: int) -> None:
+    played = [play(seed) for seed in range(first, first + BATCH)]
+    broken = [f"seed {each.seed}: {each.words}\n{each.broken}" for each in played if each.broken]
+    assert not broken, "\n".join(broken)

@@ -1,0 +1,513 @@
+"""What honest parties do not lose by: disputes of what nobody has seen, rows of nothing, bids beyond a stake, programs
+without end, and consumers who leave."""
+
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from hashlib import sha256
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from assay.chain.contracts.containers import Claim
+from assay.chain.contracts.jobs import Abstained, BidForfeited, Faulted
+from assay.chain.contracts.rerun import Challenged, Decided, Rerun, VoteRevealed
+from assay.chain.contracts.rounds import Disproved, Finalised, Included, Late, Penalised, Rewound
+from assay.exact.primitives import BY_NAME
+from assay.protocol.errors import LimitExceeded
+from assay.protocol.job import Job
+from assay.protocol.phase import JobPhase, Outcome, RoundPhase, Target
+from assay.protocol.table import Entry
+from assay.protocol.transcript import ZERO, Leaf
+from assay.roles import assignment, pace, party
+from assay.roles.aggregator import Aggregator
+from assay.roles.challenge import NO_ENTRY, NOBODY, aggregate_claim, chain_leaf
+from assay.roles.clerk import on_chain
+from assay.roles.judge import Disagreement
+from assay.roles.network import Network
+from assay.roles.party import sealed_challenge
+from assay.roles.provider import Provider
+from assay.roles.stage import Stage
+from assay.roles.validator import Validator
+from assay.roles.votes import ABSTAIN
+from assay.roles.wake import IDLE, wake_at
+from assay.roles.zoo import CHEATS
+from assay.store.samples import Samples
+from assay.work.capture import capture
+from assay.work.node import Node
+from assay.work.program import Bundle
+
+OPTIMIZER = {"name": "sgd", "lr": 0.5, "momentum": 0.9}
+COIN = "0x" + "00" * 20
+PLENTY = 10**8
+Tiny = Callable[..., Stage]
+
+
+@pytest.fixture(scope="module")
+def samples() -> Samples:
+    torch.set_num_threads(1)
+    x = np.random.default_rng(1).random((60, 6), dtype=np.float32)
+    return Samples(x, (x.sum(1) > 3).astype(np.int64))
+
+
+@pytest.fixture(scope="module")
+def programs() -> Bundle:
+    model = nn.Sequential(nn.Linear(6, 5), nn.ReLU(), nn.Linear(5, 2))
+    x, y = torch.zeros(4, 6), torch.zeros(4, dtype=torch.int64)
+    return capture(model, "cross_entropy", OPTIMIZER, x, y, counts=(1, 2, 3), init="seed:1")
+
+
+@pytest.fixture(scope="module")
+def tiny(samples: Samples, programs: Bundle) -> Tiny:
+    def tiny(
+        *,
+        slots: int = 2,
+        providers: tuple[Any, ...] = (Provider,) * 2,
+        validators: tuple[Any, ...] = (Validator,) * 5,
+        rounds: int = 1,
+        bundle: Bundle | None = None,
+        **settings: Any,
+    ) -> Stage:
+        tables = {
+            "job": {"name": "tiny", "budget": "250"},
+            "match": {"providers": slots, "validators": len(validators)},
+            "model": {"architecture": "assay.architectures:mlp", "init": "seed:1"},
+            "data": {"source": "sklearn:digits"},
+            "train": {"optimizer": OPTIMIZER, "rounds": rounds, "steps": 8, "segment_steps": 1, "batch_size": 4},
+            "aggregate": {"reports_min": 1},
+            "verify": {"samples": 3},
+        }
+        network = Network(sha256(b"tiny").digest(), time.perf_counter)
+        stage = Stage(network, Job.from_tables(tables), bundle or programs, samples, samples, **settings)
+        stage.enter("provider", *providers)
+        stage.enter("validator", *validators)
+        stage.enter("aggregator", Aggregator)
+        return stage
+
+    return tiny
+
+
+def phase_of(stage: Stage, job: int = 0) -> JobPhase:
+    return JobPhase(stage.network.ledger.jobs.view_of(job or stage.job).phase)
+
+
+def blamed(stage: Stage) -> dict[str, bytes]:
+    """Who was fined or slashed, for what."""
+    found = {event.account: event.reason.rstrip(b"\0") for event in stage.said(Penalised)}
+    found |= {event.provider: event.reason.rstrip(b"\0") for event in stage.said(Disproved)}
+    found |= {event.provider: b"late" for event in stage.said(Late)}
+    names = {stage.address(name): name for name in stage.network.worlds}
+    return {names[account]: reason for account, reason in found.items()}
+
+
+def outcomes(stage: Stage) -> list[Outcome]:
+    return [Outcome(event.outcome) for event in stage.said(Decided)]
+
+
+class Disputer(Provider):
+    """Trains honestly, and disputes something itself."""
+
+    behaviour = "disputer"
+    target = Target.SEGMENT
+    dispute = 0
+    sealed: tuple[Claim, int] | None = None
+
+    def claim(self, name: Any, piece: Any) -> Claim:
+        commitment, proof, signature = self.standing(name, piece.slot)
+        transcript = piece.transcript
+        leaves = transcript.leaves
+        first, last = (leaves[0], leaves[1]) if self.target == Target.SEGMENT else (Leaf(0, ZERO), leaves[-1])
+        return Claim(
+            target=self.target,
+            commitment=commitment,
+            commitment_proof=tuple(proof),
+            signature=signature,
+            secret=transcript.secret,
+            before=chain_leaf(first),
+            before_proof=tuple(transcript.proof(0)) if self.target == Target.SEGMENT else (),
+            after=chain_leaf(last),
+            after_proof=tuple(transcript.proof(last.index)),
+            validator=NOBODY,
+            entry=NO_ENTRY,
+            entry_index=0,
+            entry_count=0,
+            entry_proof=(),
+        )
+
+    def press(self, job: int, claim: Callable[[], Claim]) -> bool:
+        """Seals the challenge, then opens it; whether it is open."""
+        rerun = self.world.ledger.open(Rerun)
+        head = self.world.ledger.rpc.get_head()
+        if self.sealed is None:
+            self.sealed = (claim(), head)
+            assert self.clerk.fund(self.clerk.order(job).token, rerun.bond_of(job))
+            sealed = sealed_challenge(self.sealed[0], self.world.address, ZERO)
+            assert self.clerk.attempt(rerun.commit_challenge(job, sealed)).acted
+        elif not self.dispute and head > self.sealed[1] + 1:
+            opened = self.clerk.attempt(rerun.open_challenge(self.sealed[0], ZERO)).acted
+            self.dispute = rerun.dispute_count() if opened else 0
+        return bool(self.dispute)
+
+
+class Hidden(Disputer):
+    """Disputes its own update before anybody was shown its leaves, and shows them after the vote."""
+
+    behaviour = "hidden"
+    target = Target.EMIT
+
+    def stand(self, name: Any, view: Any, piece: Any) -> Any:
+        wake = super().stand(name, view, piece)
+        if name[1:] != (0, 0) or not self.clerk.beacon(view.beacon_block):
+            return wake
+        return wake if self.press(name[0], lambda: self.claim(name, piece)) else wake | wake_at(self.world.clock() + 1)
+
+    def open(self, name: Any, view: Any, piece: Any) -> Any:
+        if name[1:] == (0, 0) and self.dispute:
+            until_s = self.world.ledger.open(Rerun).view_of(self.dispute).commit_deadline
+            if self.world.clock() < until_s:
+                return wake_at(until_s)
+        return super().open(name, view, piece)
+
+
+class Blind(Validator):
+    """Never finds out what is true."""
+
+    def __init__(self, world: Any, **settings: Any) -> None:
+        super().__init__(world, **settings)
+        self.votes.truth = lambda dispute, view: None  # type: ignore[method-assign]
+
+
+class Outpaced(Validator):
+    """Is asked for more than it can do."""
+
+    def __init__(self, world: Any, **settings: Any) -> None:
+        super().__init__(world, **settings)
+        self.votes.truth = self.fail  # type: ignore[method-assign]
+
+    def fail(self, dispute: int, view: Any) -> bytes:
+        raise LimitExceeded("the program takes longer than is allowed here")
+
+
+class Unseated(Validator):
+    """Loses its seat as soon as something is disputed."""
+
+    def seat(self, job: int) -> int | None:
+        return None if self.clerk.dispute_count() else super().seat(job)
+
+
+def test_an_update_that_is_disputed_before_it_is_shown_costs_no_voter_anything(tiny: Tiny) -> None:
+    stage = tiny(providers=(Hidden, Provider))
+    stage.network.mint(stage.network.worlds["provider-1"], PLENTY)
+    stage.play()
+    assert [event.target for event in stage.said(Challenged)] == [Target.EMIT]
+    assert outcomes(stage) == [Outcome.DISMISSED]
+    assert blamed(stage) == {}
+    assert len(stage.said(VoteRevealed)) == 5
+    assert len(stage.said(Finalised)) == 1
+
+
+def test_who_cannot_tell_abstains_and_who_lost_its_seat_votes(tiny: Tiny) -> None:
+    kinds = (Blind, Outpaced, Unseated, *(Validator,) * 4)
+    stage = tiny(providers=(Hidden, Provider), validators=kinds)
+    stage.network.mint(stage.network.worlds["provider-1"], PLENTY)
+    stage.play()
+    assert outcomes(stage) == [Outcome.DISMISSED]
+    said = {event.validator: event.digest for event in stage.said(VoteRevealed)}
+    names = ("validator-1", "validator-2", "validator-3")
+    found = [said[stage.address(name)] for name in names]
+    assert [digest == ABSTAIN for digest in found] == [True, True, False]
+    assert not {b"vote", b"minority"} & set(blamed(stage).values())
+
+
+class LateDisputer(Disputer):
+    """Disputes a segment of its own once the job has been found at fault."""
+
+    behaviour = "late"
+
+    def turn(self, job: int) -> Any:
+        if self.clerk.view(job).phase != JobPhase.FAULTED or not self.pieces:
+            return super().turn(job)
+        name, piece = next(iter(self.pieces.items()))
+        if not self.press(job, lambda: self.claim(name, piece)):
+            return wake_at(self.world.clock() + 1)
+        view = self.world.ledger.open(Rerun).view_of(self.dispute)
+        return wake_at(view.reveal_deadline) if view.outcome == Outcome.OPEN else super().turn(job)
+
+
+def test_what_is_disputed_after_a_fault_of_the_job_is_voted_on(tiny: Tiny) -> None:
+    stage = tiny(providers=(LateDisputer, Provider), consumer=CHEATS["nan-bomb"].load())
+    stage.network.mint(stage.network.worlds["provider-1"], PLENTY)
+    stage.play()
+    assert stage.said(Faulted)
+    assert outcomes(stage) == [Outcome.DISMISSED]
+    assert blamed(stage) == {}
+
+
+class Twice(Provider):
+    """Rewinds the first round, by showing two commitments of its own after it was included."""
+
+    behaviour = "rewinds"
+    done = False
+
+    def open(self, name: Any, view: Any, piece: Any) -> Any:
+        wake = super().open(name, view, piece)
+        if view.phase != RoundPhase.CHALLENGING or self.done or name[1:] != (0, 0):
+            return wake
+        self.done = True
+        other = replace(piece.commitment, sealed_hash=b"x" * 32)
+        proof = (on_chain(piece.commitment), piece.signature, on_chain(other), self.sign(other))
+        return wake | self.clerk.attempt(self.world.ledger.rounds.equivocate(*proof))
+
+
+class Bystander(Disputer):
+    """Disputes the aggregate of the round that was rewound, shortly before the one in its place is final."""
+
+    behaviour = "bystander"
+
+    def turn(self, job: int) -> Any:
+        if self.clerk.view(job).phase != JobPhase.RUNNING or not self.clerk.progress(job)[0]:
+            return self.clerk.close(job) if self.clerk.view(job).ended else IDLE
+        generation, first_open, _ = self.clerk.progress(job)
+        round_view = self.clerk.round((job, generation, 0))
+        near = first_open == 0 and round_view.phase == RoundPhase.CHALLENGING
+        if not self.dispute and (near or self.sealed):
+            self.press(job, lambda: aggregate_claim((job, 0, 0)))
+            return wake_at(self.world.clock() + 1)
+        return IDLE
+
+
+def test_what_is_disputed_of_a_void_round_is_remembered_until_it_is_counted(tiny: Tiny) -> None:
+    stage = tiny(slots=3, providers=(Twice, Provider, Provider), rounds=2)
+    stage.watch(Bystander, price=0)
+    stage.network.mint(stage.network.worlds["watcher"], PLENTY)
+    stage.play()
+    assert [(event.generation, event.round) for event in stage.said(Rewound)] == [(1, 0)]
+    (dispute,) = stage.said(Challenged)
+    assert (dispute.target, dispute.generation, dispute.round) == (Target.AGGREGATE, 0, 0)
+    assert outcomes(stage) == [Outcome.DISMISSED]
+    assert blamed(stage) == {"provider-1": b"equivocation"}
+
+
+class BeyondTheEnd(Validator):
+    """Tells a row of a segment that no round has, and disputes it itself."""
+
+    behaviour = "row-beyond-the-end"
+
+    def draw(self, name: Any, view: Any, beacon: bytes, misses: int) -> Any:
+        sheet = super().draw(name, view, beacon, misses)
+        pair = (0, self.clerk.segments(name[0]))
+        sheet.sample.append(pair)
+        sheet.entries[pair] = Entry(*pair, sha256(b"x").digest())
+        return sheet
+
+    def serve(self, name: Any, view: Any) -> Any:
+        sheet = self.sheet(name, view)
+        told = view.phase >= RoundPhase.OPENING and self.has(view.tables_revealed, name)
+        if sheet is not None and told and self.judge.evidence.opened(name, view, 0) is not None:
+            row, segment = len(sheet.sample) - 1, self.clerk.segments(name[0])
+            own = Disagreement(Target.TABLE, 0, segment, self.world.address, bytes(32), row)
+            return super().serve(name, view) | self.challenges.raise_one(name, view, own, 0)
+        return super().serve(name, view)
+
+
+def test_a_row_of_a_segment_that_no_round_has_troubles_its_teller_only(tiny: Tiny) -> None:
+    stage = tiny(validators=(*(Validator,) * 4, BeyondTheEnd))
+    stage.play()
+    assert len(stage.said(Finalised)) == 1
+    assert set(blamed(stage)) <= {"validator-5"}
+    assert all(event.accused == stage.address("validator-5") for event in stage.said(Challenged))
+
+
+def test_what_no_round_has_is_not_derived(tiny: Tiny) -> None:
+    stage = tiny()
+    stage.post()
+    role: Any = stage.network.parties["validator-1"]
+
+    def has_round() -> bool:
+        return phase_of(stage) == JobPhase.RUNNING
+
+    stage.network.run(has_round)
+    name = (stage.job, 0, 0)
+    view, evidence = role.clerk.round(name), role.judge.evidence
+    count = role.clerk.segments(stage.job)
+    for segment in (-1, count, count + 7):
+        assert evidence.start_state(name, view, 0, segment) is None
+        assert evidence.replay(name, view, 0, segment) is None
+    derived = evidence.replay(name, view, 0, count - 1)
+    assert derived is not None
+    assert [span.state is None for span in evidence._trails[name, 0, view.start_root].spans] == [True] * 7 + [False]
+    assert (
+        evidence.replay(name, view, 0, 2)[0].state_root
+        == evidence._trails[name, 0, view.start_root].spans[2].state_root
+    )
+
+
+class Silent(Provider):
+    """Enters its commitment directly and tells nobody of it."""
+
+    behaviour = "tells-nobody"
+
+    def tell(self, name: Any, piece: Any) -> None:
+        self.pieces[name] = piece
+
+    def enter(self, name: Any, view: Any, piece: Any) -> Any:
+        return self.include_itself(name, piece)
+
+    def open(self, name: Any, view: Any, piece: Any) -> Any:
+        return IDLE
+
+
+def test_a_slot_that_told_nobody_is_left_out(tiny: Tiny) -> None:
+    stage = tiny(providers=(Silent, Provider))
+    stage.play()
+    assert len(stage.said(Included)) == 1
+    assert not [name for name in blamed(stage) if name.startswith("validator")]
+    assert stage.paid("provider-2") == stage.price()
+
+
+# bids
+
+
+def forfeits(stage: Stage, *jobs: int) -> list[BidForfeited]:
+    """Bonds lost, once anybody has asked for it."""
+    for job in jobs:
+        for name in stage.honest("provider"):
+            world = stage.network.worlds[name]
+            stage.network.parties[name].clerk.attempt(world.ledger.jobs.settle_bid(job, world.address))
+    return stage.said(BidForfeited)
+
+
+def test_nobody_bids_where_its_stake_is_not_enough(tiny: Tiny) -> None:
+    stage = tiny(validators=(Validator,) * 3)
+    stage.order = replace(stage.order, provider_stake=stage.order.provider_stake + 1)
+    stage.play()
+    assert phase_of(stage) == JobPhase.CANCELLED
+    assert not forfeits(stage, stage.job)
+    role: Any = stage.network.parties["provider-1"]
+    assert role.declined == {stage.job: "what is at stake does not cover the job beside other bids"}
+
+
+def test_nobody_promises_one_stake_to_two_jobs(tiny: Tiny) -> None:
+    stage = tiny(validators=(Validator,) * 3)
+    for name in ("provider-1", "provider-2"):
+        stage.network.mint(stage.network.worlds[name], 4 * stage.order.price_ceiling)
+    stage.network.mint(stage.consumer.world, stage.network.ledger.jobs.cost(stage.order))
+    jobs = [stage.post(), stage.consumer.post(stage.order)]
+
+    def over() -> bool:
+        return all(stage.network.ledger.jobs.view_of(job).ended for job in jobs)
+
+    stage.network.run(over)
+    assert sorted(phase_of(stage, job) for job in jobs) == sorted((JobPhase.DONE, JobPhase.CANCELLED))
+    assert not forfeits(stage, *jobs)
+
+
+def test_a_bond_is_never_taken_from_the_money_for_gas(tiny: Tiny) -> None:
+    stage = tiny(validators=(Validator,) * 3)
+    order, ceiling = stage.order, 10**18
+    worst = order.providers * ceiling + order.validators * order.validator_fee + order.aggregator_fee
+    stakes: dict[str, Any] = {f"{role}_stake": worst for role in ("provider", "validator", "aggregator")}
+    stage.order = replace(order, token=COIN, price_ceiling=ceiling, **stakes)
+    stage.play()
+    assert phase_of(stage) == JobPhase.CANCELLED
+    for name in ("provider-1", "provider-2"):
+        role: Any = stage.network.parties[name]
+        assert role.declined == {stage.job: "the job pays in another token than this provider works for"}
+        assert not role.clerk.notices.bid_sealed(stage.job)
+
+
+# programs without end
+
+
+def dear(bundle: Bundle, count: int) -> Bundle:
+    """The same programs, with a step that does `count` large things besides."""
+    step = bundle.step
+    value, shape = len(step.inputs) + len(step.nodes), (1 << 16, 4, 6)
+
+    def node(operator: str, *inputs: int) -> Node:
+        return Node(BY_NAME[operator].opcode, 1, "F32", shape, inputs, ())
+
+    heavy = [node("expand", len(step.inputs) - 2), *(node("erf", value) for _ in range(count))]
+    return replace(bundle, step=replace(step, nodes=step.nodes + tuple(heavy)))
+
+
+@pytest.mark.parametrize(
+    ("count", "words"),
+    [
+        (500, "the program takes longer than the 0.5 s that are allowed here"),
+        (20_000, "for a single program for which the job leaves"),
+    ],
+)
+def test_who_tries_a_program_without_end_stops_in_time(
+    tiny: Tiny, programs: Bundle, monkeypatch: pytest.MonkeyPatch, count: int, words: str
+) -> None:
+    monkeypatch.setattr(pace, "TRIAL_S", 0.5)
+    stage = tiny(validators=(Validator,) * 3, bundle=dear(programs, count))
+    stage.post()
+    for name, role in stage.network.parties.items():
+        began_s = time.perf_counter()
+        role.tick()
+        assert time.perf_counter() - began_s < 15, name
+    provider: Any = stage.network.parties["provider-1"]
+    assert words in provider.declined[stage.job]
+    assert {event.account for event in stage.said(Abstained)} == {stage.address(n) for n in stage.honest("validator")}
+
+
+def test_an_unfit_job_is_looked_at_once(tiny: Tiny, programs: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+    fetch = assignment.fetch_assignment
+
+    def counted(world: Any, *arguments: Any) -> Any:
+        asked.append(world.address)
+        return fetch(world, *arguments)
+
+    monkeypatch.setattr(party, "fetch_assignment", counted)
+    stage = tiny(validators=(Validator,) * 3, bundle=replace(programs, aggregate={2: programs.aggregate[2]}))
+    stage.post()
+    for _ in range(5):
+        for role in stage.network.parties.values():
+            role.tick()
+        stage.network.ground.pass_block()
+    assert len(asked) == len(set(asked)) == 6
+    assert len(stage.said(Abstained)) == 4
+
+
+def test_what_is_promised_elsewhere_is_not_promised_again(tiny: Tiny, monkeypatch: pytest.MonkeyPatch) -> None:
+    stage = tiny(validators=(Validator,) * 3)
+    monkeypatch.setattr(pace, "round_s", lambda found, compute: found.order.windows.train * 0.6 / pace.MARGIN)
+    stage.network.mint(stage.consumer.world, stage.network.ledger.jobs.cost(stage.order))
+    for name in ("provider-1", "provider-2"):
+        world = stage.network.worlds[name]
+        stage.network.mint(world, stage.order.provider_stake + 4 * stage.order.price_ceiling)
+        stage.network.stake(world, stage.order.provider_stake)
+    first, second = stage.post(), stage.consumer.post(stage.order)
+    for name in ("provider-1", "provider-2"):
+        role: Any = stage.network.parties[name]
+        role.tick()
+        assert role.bids.get(first) is not None
+        assert role.bids.get(second) is None
+        assert role.declined[second].startswith("this machine would want")
+
+
+# consumers who leave
+
+
+def test_a_job_goes_on_when_its_consumer_leaves(tiny: Tiny) -> None:
+    stage = tiny(validators=(Validator,) * 3)
+    stage.post()
+    del stage.network.parties["consumer"]
+    stage.play()
+    assert phase_of(stage) == JobPhase.DONE
+    assert stage.paid("provider-1") == stage.price()
+
+
+def test_a_job_that_finds_no_validators_ends(tiny: Tiny, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pace, "round_s", lambda found, compute: found.order.windows.table)
+    stage = tiny(validators=(Validator,) * 3)
+    monkeypatch.setattr(Provider, "admit", lambda self, assignment: None)
+    stage.play(turns_max=400)
+    assert phase_of(stage) == JobPhase.CANCELLED
+    assert not blamed(stage)
