@@ -43,6 +43,8 @@ class Piece:
     cids: dict[int, str] = field(default_factory=dict)
     """Addresses of the states that were published, by segment."""
     opened: bool = False
+    opening: dict[str, object] = field(default_factory=dict)
+    """What is said of it then."""
 
 
 @dataclass(frozen=True)
@@ -322,12 +324,13 @@ class Provider(Party):
 
     def open(self, name: RoundName, view: RoundView, piece: Piece) -> Wake:
         """Opens the secret and every leaf, now that all tables are committed; on chain too, where it is demanded."""
-        wake = IDLE
         if not piece.opened:
             piece.opened = True
             end = piece.work.states[-1]
             cid = self.publish(name, end) if end is not None else ""
-            wake = self.voice.say(name, "opening", {"slot": piece.slot, "end": cid, **piece.transcript.to_json()})
+            piece.opening = {"slot": piece.slot, "end": cid, **piece.transcript.to_json()}
+        # In each phase anew: whoever has not heard it by then cannot aggregate, or compare.
+        wake = self.voice.say(name, "opening", piece.opening) if piece.opening else IDLE
         if view.disputes_open and self.demanded(name, piece):
             commitment, proof, _ = self.standing(name, piece.slot)
             opening = chain_opening(piece.transcript)

@@ -11,7 +11,7 @@ import pytest
 from assay.protocol.errors import AssayError
 from assay.roles.clerk import Clerk
 from assay.store.disk import DiskBlobs
-from tests.simulation.plan import Plan, Reorg, give
+from tests.simulation.plan import Plan, Reorg, draw, give
 from tests.simulation.storm import Storm, play
 
 SMALL: dict[str, Any] = {"rounds": 1, "samples": 2}
@@ -74,6 +74,13 @@ FOUND = {
     # Where a new state is was said once, and who missed it could neither train nor re-execute.
     "state unheard": give(Plan(5, samples=2), ["provider-2"], drop=0.15),
     "state unheard by a validator": give(Plan(5, samples=2), ["validator-2"], drop=0.15),
+    # An opening was said again in the phase in which it was due only: an aggregator that missed it there could not
+    # aggregate in the next, and was held for silent.
+    "opening unheard": draw(4012),
+    # What a node answered wrongly was tried again when somebody else had a reason to wake, and the table came too late.
+    "table unheard": draw(2047),
+    # Whoever forgot what it had concluded from blocks that were replaced forgot the announcements that still stood too.
+    "announcements forgotten": draw(1004),
     # What was mined once was taken for mined for ever, and caches outlived the blocks that they came from.
     "bid reorganised": Plan(7, reorgs=(Reorg(12, 4, True),), **SMALL),
     "tip reorganised": Plan(7, reorgs=(Reorg(28, 10, True),), **SMALL),
