@@ -80,7 +80,7 @@ artifacts: $(TOOLS) $(PACKAGES)
 
 pages: $(TOOLS)
 	$(BIN)/python -m assay.cli.reference --check
-	$(BIN)/python -m pytest -q tests/docs
+	$(BIN)/python -m pytest -q tests/docs -m "not long"
 
 contracts: $(TOOLS) $(PACKAGES)
 	$(NODE) cd contracts && npm run --silent build

@@ -21,7 +21,7 @@ PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md")])
 GUIDES = [page for page in PAGES if page.parent.name != "reference"]
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 RUN = ROOT / "docs/tutorials/first-hour.md"
-"""Its commands are run, and two of them are mistakes: see test_first_hour."""
+"""Its commands are run, and two of them are mistakes: see test_transcript."""
 PACKAGES = "contracts/node_modules/"
 LINK = re.compile(r"!?\[[^\]]*\]\(([^)\s]+)\)")
 

@@ -71,8 +71,7 @@ def sampled() -> list[list[Sampled]]:
             beacon, draws = next(hashes), []
             for chain in chains:
                 number, place = divmod(job, per_chain)
-                if not chain.known(number):
-                    chain.begin(number)
+                chain.tip(number)
                 nonce = chain.at(number, place * ROUNDS + at + 1)
                 draws.append(tuple(sample_segments(beacon, nonce, (job, 0, at), present, SEGMENTS, DRAWN)))
             rounds.append((beacon, tuple(draws)))

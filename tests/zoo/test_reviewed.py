@@ -17,7 +17,7 @@ from assay.chain.contracts.jobs import Abstained, BidForfeited, Faulted
 from assay.chain.contracts.rerun import Challenged, Decided, Rerun, VoteRevealed
 from assay.chain.contracts.rounds import Disproved, Finalised, Included, Late, Penalised, Rewound
 from assay.exact.primitives import BY_NAME
-from assay.protocol.errors import LimitExceeded
+from assay.protocol.errors import LimitExceeded, Refused
 from assay.protocol.job import Job
 from assay.protocol.phase import JobPhase, Outcome, RoundPhase, Target
 from assay.protocol.table import Entry
@@ -27,7 +27,7 @@ from assay.roles.aggregator import Aggregator
 from assay.roles.challenge import NO_ENTRY, NOBODY, aggregate_claim, chain_leaf
 from assay.roles.clerk import on_chain
 from assay.roles.judge import Disagreement
-from assay.roles.network import Network
+from assay.roles.network import PATIENT_BLOCKS, Network
 from assay.roles.party import sealed_challenge
 from assay.roles.provider import Provider
 from assay.roles.stage import Stage
@@ -263,7 +263,7 @@ class Twice(Provider):
 
 
 class Bystander(Disputer):
-    """Disputes the aggregate of the round that was rewound, shortly before the one in its place is final."""
+    """Disputes the aggregate of the round that was rewound in the last block before the one in its place is final."""
 
     behaviour = "bystander"
 
@@ -271,22 +271,28 @@ class Bystander(Disputer):
         if self.clerk.view(job).phase != JobPhase.RUNNING or not self.clerk.progress(job)[0]:
             return self.clerk.close(job) if self.clerk.view(job).ended else IDLE
         generation, first_open, _ = self.clerk.progress(job)
-        round_view = self.clerk.round((job, generation, 0))
-        near = first_open == 0 and round_view.phase == RoundPhase.CHALLENGING
-        if not self.dispute and (near or self.sealed):
+        view = self.clerk.round((job, generation, 0))
+        if self.dispute or first_open or view.phase != RoundPhase.CHALLENGING:
+            return IDLE
+        if self.sealed is None or self.world.clock() >= view.deadline:
             self.press(job, lambda: aggregate_claim((job, 0, 0)))
-            return wake_at(self.world.clock() + 1)
-        return IDLE
+        return wake_at(view.deadline)
 
 
 def test_what_is_disputed_of_a_void_round_is_remembered_until_it_is_counted(tiny: Tiny) -> None:
     stage = tiny(slots=3, providers=(Twice, Provider, Provider), rounds=2)
     stage.watch(Bystander, price=0)
     stage.network.mint(stage.network.worlds["watcher"], PLENTY)
+    # The round in its place is final before any voter has had a turn.
+    parties = stage.network.parties
+    first = {name: parties.pop(name) for name in ("watcher", "aggregator-1")}
+    stage.network.parties = {**first, **parties}
     stage.play()
     assert [(event.generation, event.round) for event in stage.said(Rewound)] == [(1, 0)]
     (dispute,) = stage.said(Challenged)
     assert (dispute.target, dispute.generation, dispute.round) == (Target.AGGREGATE, 0, 0)
+    told = [type(event) for event in stage.events() if isinstance(event, Challenged | Finalised | VoteRevealed)]
+    assert told[:3] == [Challenged, Finalised, VoteRevealed]
     assert outcomes(stage) == [Outcome.DISMISSED]
     assert blamed(stage) == {"provider-1": b"equivocation"}
 
@@ -326,10 +332,7 @@ def test_what_no_round_has_is_not_derived(tiny: Tiny) -> None:
     stage.post()
     role: Any = stage.network.parties["validator-1"]
 
-    def has_round() -> bool:
-        return phase_of(stage) == JobPhase.RUNNING
-
-    stage.network.run(has_round)
+    stage.network.run(lambda: phase_of(stage) == JobPhase.RUNNING)
     name = (stage.job, 0, 0)
     view, evidence = role.clerk.round(name), role.judge.evidence
     count = role.clerk.segments(stage.job)
@@ -358,6 +361,14 @@ class Silent(Provider):
 
     def open(self, name: Any, view: Any, piece: Any) -> Any:
         return IDLE
+
+
+def test_nobody_calls_for_what_it_cannot_name(tiny: Tiny) -> None:
+    stage = tiny()
+    stage.post()
+    stage.network.run(lambda: phase_of(stage) == JobPhase.RUNNING)
+    role: Any = stage.network.parties["validator-1"]
+    assert role.call_in((stage.job, 0, 0), [7]) == IDLE
 
 
 def test_a_slot_that_told_nobody_is_left_out(tiny: Tiny) -> None:
@@ -472,6 +483,11 @@ def test_an_unfit_job_is_looked_at_once(tiny: Tiny, programs: Bundle, monkeypatc
             role.tick()
         stage.network.ground.pass_block()
     assert len(asked) == len(set(asked)) == 6
+    idle: Any = stage.network.parties["aggregator-1"]
+    for _ in range(3):
+        with pytest.raises(Refused):
+            idle.assignment(stage.job)
+    assert len(asked) == 6
     assert len(stage.said(Abstained)) == 4
 
 
@@ -508,6 +524,13 @@ def test_a_job_that_finds_no_validators_ends(tiny: Tiny, monkeypatch: pytest.Mon
     monkeypatch.setattr(pace, "round_s", lambda found, compute: found.order.windows.table)
     stage = tiny(validators=(Validator,) * 3)
     monkeypatch.setattr(Provider, "admit", lambda self, assignment: None)
+    stage.post()
+    stage.network.run(lambda: phase_of(stage) == JobPhase.DRAWING)
+    for _ in range(PATIENT_BLOCKS):
+        stage.network.ground.pass_block()
+    # Nobody can be drawn yet, and who tries knows when to try again.
+    wake = stage.consumer.tick()
+    assert wake.at_s == stage.network.ledger.jobs.view_of(stage.job).phase_deadline
     stage.play(turns_max=400)
     assert phase_of(stage) == JobPhase.CANCELLED
     assert not blamed(stage)
