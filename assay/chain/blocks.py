@@ -6,6 +6,7 @@ running digests, not tries, because nothing on this chain proves against them.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 from eth_hash.auto import keccak
@@ -18,6 +19,7 @@ from assay.chain.transactions import Transaction
 EMPTY_UNCLES = bytes.fromhex("1dcc4de8dec75d7aab85b567b6ccd41ad312451b948a7413f0a142fd40d49347")
 GAS_TARGET_DIVISOR = 2  # EIP-1559 elasticity
 BASE_FEE_STEP = 8  # EIP-1559: at most an eighth per block
+ADDRESSES_KEPT = 4_096
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +117,12 @@ def to_hex(value: bytes) -> str:
     return "0x" + value.hex()
 
 
+@lru_cache(maxsize=ADDRESSES_KEPT)
+def to_address(value: bytes) -> str:
+    """An account's EIP-55 form: a hash each, and a chain says the same few over and over."""
+    return str(to_checksum_address(value))
+
+
 def render_block(block: Block, *, full: bool) -> dict[str, Any]:
     """A block as eth_getBlockBy* returns it; with whole transactions where `full`."""
     header = block.header
@@ -129,7 +137,7 @@ def render_block(block: Block, *, full: bool) -> dict[str, Any]:
         "transactionsRoot": to_hex(header.transactions_root),
         "stateRoot": to_hex(header.state_root),
         "receiptsRoot": to_hex(header.receipts_root),
-        "miner": to_checksum_address(header.coinbase),
+        "miner": to_address(header.coinbase),
         "difficulty": "0x0",
         "extraData": to_hex(b"assay"),
         "size": hex(1_000 + sum(len(r.transaction.raw) for r in block.receipts)),
@@ -155,13 +163,13 @@ def render_pending(transaction: Transaction) -> dict[str, Any]:
         "nonce": hex(transaction.nonce),
         "gas": hex(transaction.gas_limit),
         "gasPrice": hex(transaction.max_fee),
-        "to": to_checksum_address(transaction.to) if transaction.to else None,
+        "to": to_address(transaction.to) if transaction.to else None,
         "value": hex(transaction.value),
         "input": to_hex(transaction.data),
         "v": hex(transaction.v),
         "r": hex(transaction.r),
         "s": hex(transaction.s),
-        "from": to_checksum_address(transaction.sender),
+        "from": to_address(transaction.sender),
         "hash": to_hex(transaction.hash),
         "blockHash": None,
         "blockNumber": None,
@@ -175,7 +183,7 @@ def render_pending(transaction: Transaction) -> dict[str, Any]:
     if transaction.kind:
         shown["yParity"] = hex(transaction.v)
         shown["accessList"] = [
-            {"address": to_checksum_address(a), "storageKeys": [to_hex(s.to_bytes(32, "big")) for s in slots]}
+            {"address": to_address(a), "storageKeys": [to_hex(s.to_bytes(32, "big")) for s in slots]}
             for a, slots in transaction.access_list
         ]
     return shown
@@ -194,7 +202,7 @@ def render_transaction(receipt: Receipt, block: Block) -> dict[str, Any]:
 def render_log(log: Log, log_index: int, receipt: Receipt, block: Block, *, removed: bool = False) -> dict[str, Any]:
     """One log as eth_getLogs returns it."""
     return {
-        "address": to_checksum_address(log.address),
+        "address": to_address(log.address),
         "topics": [to_hex(topic) for topic in log.topics],
         "data": to_hex(log.payload),
         "blockNumber": hex(block.header.number),
@@ -215,12 +223,12 @@ def render_receipt(receipt: Receipt, block: Block) -> dict[str, Any]:
         "transactionIndex": hex(receipt.index),
         "blockHash": to_hex(block.hash),
         "blockNumber": hex(block.header.number),
-        "from": to_checksum_address(transaction.sender),
-        "to": to_checksum_address(transaction.to) if transaction.to else None,
+        "from": to_address(transaction.sender),
+        "to": to_address(transaction.to) if transaction.to else None,
         "cumulativeGasUsed": hex(receipt.cumulative_gas),
         "gasUsed": hex(receipt.gas_used),
         "effectiveGasPrice": hex(receipt.price),
-        "contractAddress": to_checksum_address(receipt.created) if receipt.created else None,
+        "contractAddress": to_address(receipt.created) if receipt.created else None,
         "logs": [
             render_log(log, receipt.first_log_index + position, receipt, block)
             for position, log in enumerate(receipt.logs)

@@ -86,11 +86,25 @@ class Contract:
 
 
 def pack(selector: bytes, kinds: tuple[str, ...], values: tuple[Any, ...]) -> bytes:
-    """Calldata. Raises `BadInput` when a value does not fit its type."""
+    """Calldata. Raises `BadInput` when a value does not fit its type.
+
+    Kept where the values can be a key: whoever waits asks the same many times.
+    """
+    try:
+        hash(values)
+    except TypeError:
+        return _pack(selector, kinds, values)
+    return _pack_kept(selector, kinds, values)
+
+
+def _pack(selector: bytes, kinds: tuple[str, ...], values: tuple[Any, ...]) -> bytes:
     try:
         return selector + encode(kinds, values)
     except (EncodingError, OverflowError, TypeError, ValueError) as error:
         raise BadInput(f"an argument does not fit its type: {error}", hint="compare with the contract's ABI") from None
+
+
+_pack_kept = lru_cache(maxsize=ANSWERS_KEPT)(_pack)
 
 
 @lru_cache(maxsize=ANSWERS_KEPT)

@@ -76,8 +76,8 @@ class Engine(Protocol):
     def load(self, diff: Diff) -> None:
         """Mirror a diff that was just applied to the state."""
 
-    def execute(self, block: BlockContext, message: Message) -> Outcome:
-        """Run `message` on the current state without changing it."""
+    def execute(self, block: BlockContext, message: Message, *, keep: bool = True) -> Outcome:
+        """Run `message` on the current state without changing it. Who will not `keep` what it changes gets no diff."""
 
 
 def compute_intrinsic_gas(message: Message) -> int:

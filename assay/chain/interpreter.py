@@ -33,7 +33,7 @@ class Interpreter:
     def load(self, diff: Diff) -> None:
         """Nothing to do: the interpreter reads the state itself."""
 
-    def execute(self, block: BlockContext, message: Message) -> Outcome:
+    def execute(self, block: BlockContext, message: Message, *, keep: bool = True) -> Outcome:  # noqa: ARG002
         intrinsic = compute_intrinsic_gas(message)
         if intrinsic > message.gas_limit:
             return Outcome(False, message.gas_limit, b"", "IntrinsicGas")

@@ -92,13 +92,14 @@ class Revm:
                 evm.insert_account_storage("0x" + address.hex(), slot, value)
                 evm.revert(mark)
 
-    def execute(self, block: BlockContext, message: Message) -> Outcome:
+    def execute(self, block: BlockContext, message: Message, *, keep: bool = True) -> Outcome:
         if self._is_beyond(message):
             return self._exact.execute(block, message)
-        outcome, touched = self._run(block, message)
-        if touched.isdisjoint(self._traps):
+        outcome, trapped = self._run(block, message, keep)
+        if not trapped:
             return outcome
-        return outcome if outcome == self._run_trapped(block, message, touched) else self._exact.execute(block, message)
+        again = self._run_trapped(block, message, trapped, keep)
+        return outcome if outcome == again else self._exact.execute(block, message)
 
     def _is_beyond(self, message: Message) -> bool:
         """Whether pyrevm would refuse a message that the chain may ask about, or answer it wrongly."""
@@ -127,23 +128,22 @@ class Revm:
         else:
             self._traps[address] = trapped
 
-    def _run_trapped(self, block: BlockContext, message: Message, touched: frozenset[bytes]) -> Outcome:
+    def _run_trapped(self, block: BlockContext, message: Message, trapped: list[bytes], keep: bool) -> Outcome:
         evm = self._open(block)
-        trapped = touched & self._traps.keys()
         try:
             for address in trapped:
                 # A hash of its own, or the database would keep the code that it knows.
                 account, code = self._state.get(address), self._traps[address]
                 info = _info(account.balance, account.nonce, keccak(b"trapped" + code), code)
                 evm.insert_account_info("0x" + address.hex(), info)
-            return self._run(block, message)[0]
+            return self._run(block, message, keep)[0]
         finally:
             for address in trapped:
                 account = self._state.get(address)
                 info = _info(account.balance, account.nonce, account.code_hash, account.code)
                 evm.insert_account_info("0x" + address.hex(), info)
 
-    def _run(self, block: BlockContext, message: Message) -> tuple[Outcome, frozenset[bytes]]:
+    def _run(self, block: BlockContext, message: Message, keep: bool) -> tuple[Outcome, list[bytes]]:
         evm = self._open(block)
         sender, coinbase = "0x" + message.sender.hex(), "0x" + block.coinbase.hex()
         # The chain has deducted the fee already; pyrevm wants to see it there.
@@ -167,16 +167,16 @@ class Revm:
         evm.set_tx_env(TxEnv(chain_id=block.chain_id))
         mark = evm.snapshot()
         try:
-            outcome, touched = self._run_between(evm, message, block, fee)
+            outcome, trapped = self._run_between(evm, message, block, fee, keep)
         finally:
             evm.revert(mark)
             evm.reset_transient_storage()
             evm.insert_account_info(sender, _info(account.balance, account.nonce, account.code_hash))
-        return outcome, touched
+        return outcome, trapped
 
     def _run_between(
-        self, evm: EVM, message: Message, block: BlockContext, fee: int
-    ) -> tuple[Outcome, frozenset[bytes]]:
+        self, evm: EVM, message: Message, block: BlockContext, fee: int, keep: bool
+    ) -> tuple[Outcome, list[bytes]]:
         sender, price, created, failure, output = "0x" + message.sender.hex(), message.gas_price, None, "", b""
         try:
             if message.to is None:
@@ -187,19 +187,20 @@ class Revm:
                 output = evm.message_call(sender, to, message.data, message.value, message.gas_limit, price)
         except RuntimeError as error:
             failure = str(error)
+        text = evm.journal_str
+        trapped = [address for address in self._traps if f"0x{address.hex()}: Account {{" in text]
         if failure:
-            touched = frozenset(bytes.fromhex(a[2:]) for a in evm.journal_state)
-            return self._explain_failure(failure, evm), touched
+            return self._explain_failure(failure, evm), trapped
         result = evm.result
         if result is None:
             raise RuntimeError("the engine succeeded without a result")
-        text = evm.journal_str
-        touched, diff = self._read_diff(text)
+        # The code that a deployment leaves is in the diff alone.
+        diff = self._read_diff(text) if keep or created is not None else {}
         if created is not None and created in diff:
             output = diff[created].code or b""
         self._undo_fee(diff, message, block, fee, result.gas_used)
         logs = tuple(Log(bytes.fromhex(log.address[2:]), tuple(log.data[0]), bytes(log.data[1])) for log in result.logs)
-        return Outcome(True, result.gas_used, bytes(output), "", logs, created, diff), touched
+        return Outcome(True, result.gas_used, bytes(output), "", logs, created, diff), trapped
 
     def _explain_failure(self, failure: str, evm: EVM) -> Outcome:
         result = evm.result
@@ -225,14 +226,12 @@ class Revm:
             if change is not None and (change.balance, change.nonce) == (account.balance, account.nonce):
                 del diff[address]
 
-    def _read_diff(self, text: str) -> tuple[frozenset[bytes], Diff]:
+    def _read_diff(self, text: str) -> Diff:
         heads = list(_ACCOUNT.finditer(text))
         ends = [*(head.start() for head in heads), len(text)]
         diff: Diff = {}
-        touched = set()
         for head, (start, end) in zip(heads, pairwise(ends), strict=True):
             address = bytes.fromhex(head.group(1))
-            touched.add(address)
             tail = text.index(", storage: {", start, end)
             closing = text.index("status: AccountStatus(", tail, end)
             flags = text[closing : text.index(")", closing)]
@@ -246,4 +245,4 @@ class Revm:
                 balance, nonce, code, slots = 0, 0, b"", {}
             if (balance, nonce) != (account.balance, account.nonce) or slots or code:
                 diff[address] = Change(balance, nonce, code, slots)
-        return frozenset(touched), diff
+        return diff

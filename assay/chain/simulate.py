@@ -10,7 +10,10 @@ from assay.chain.filters import parse_bytes
 from assay.chain.state import Change
 from assay.protocol.errors import BadInput, Refused, Reverted
 
-ESTIMATE_TOLERANCE_PERCENT = 1
+ESTIMATE_TOLERANCE_PERCENT = 2
+STIPEND_GAS = 2_300
+REFUND_PARTS = 5
+"""A fifth of what was used may have been given back (EIP-3529), and has to be there before."""
 
 
 def parse_quantity(value: Any) -> int:
@@ -65,10 +68,10 @@ def run(chain: EmbeddedChain, message: Message, number: int, *, pending: bool = 
     if compute_intrinsic_gas(message) > message.gas_limit:
         raise Refused("intrinsic gas too low", hint="give the call more gas")
     if not fee:
-        return chain.engine.execute(context, message)
+        return chain.engine.execute(context, message, keep=False)
     redo = chain.write({message.sender: Change(account.balance - fee, account.nonce)})
     try:
-        return chain.engine.execute(context, message)
+        return chain.engine.execute(context, message, keep=False)
     finally:
         chain.write(redo)
 
@@ -91,20 +94,33 @@ def raise_failure(outcome: Outcome) -> None:
 
 
 def estimate_gas(chain: EmbeddedChain, message: Message, number: int) -> int:
-    """The least gas limit, within a hundredth, at which `message` succeeds. Raises like `call`."""
+    """A gas limit at which `message` succeeds: the least, or hardly more than that. Raises like `call`.
+
+    What it uses with all the gas there is, a stipend and the 64th part that calls hold back nearly always do; else what
+    may have been refunded on top; else the least is looked for, from there upwards.
+    """
     with chain.at(number):
         outcome = run(chain, message, number, pending=True)
         raise_failure(outcome)
         low, high = outcome.gas_used - 1, message.gas_limit
-        guess = min(high, (outcome.gas_used + 2_300) * 64 // 63)
-        while high - low > max(1, high * ESTIMATE_TOLERANCE_PERCENT // 100):
-            trial = run(chain, _with_gas(message, guess), number, pending=True)
-            if trial.success:
-                high = guess
-            else:
-                low = guess
-            guess = (low + high) // 2
-        return high
+        guess = _with_held_back(outcome.gas_used)
+        if guess < high and not run(chain, _with_gas(message, guess), number, pending=True).success:
+            low, guess = guess, _with_held_back(outcome.gas_used * REFUND_PARTS // (REFUND_PARTS - 1))
+            while guess < high and not run(chain, _with_gas(message, guess), number, pending=True).success:
+                low, guess = guess, 2 * guess
+            high = min(guess, high)
+            while high - low > max(1, high * ESTIMATE_TOLERANCE_PERCENT // 100):
+                guess = (low + high) // 2
+                if run(chain, _with_gas(message, guess), number, pending=True).success:
+                    high = guess
+                else:
+                    low = guess
+            return high
+        return min(guess, high)
+
+
+def _with_held_back(gas_used: int) -> int:
+    return (gas_used + STIPEND_GAS) * 64 // 63
 
 
 def _with_gas(message: Message, gas_limit: int) -> Message:
