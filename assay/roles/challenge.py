@@ -23,10 +23,12 @@ from assay.roles.clerk import on_chain, phase_began_s
 from assay.roles.judge import Disagreement, Judge
 from assay.roles.memory import Memory
 from assay.roles.party import CLAIM_TYPE, Party, sealed_challenge
-from assay.roles.wake import IDLE, Wake, wake_at
+from assay.roles.wake import ACTED, IDLE, Wake, wake_at
 
 BOND = 2
 """`IVault.Kind.Bond`."""
+REPEATED = 4
+"""Bonds that the last dispute of one unit costs, which is the third."""
 NOBODY = "0x" + "00" * 20
 NO_ENTRY = ChainEntry(0, 0, ZERO)
 
@@ -37,28 +39,25 @@ Unit = tuple[str, int, int, int]
 
 @dataclass(frozen=True)
 class Raised:
-    """A challenge of this validator's own, as it was sealed."""
+    """A challenge of this validator's own: the round and the part of it that it is about, the claim as the ABI writes
+    it, and what is sealed of it on chain."""
 
+    name: RoundName
     unit: Unit
-    claim: Claim
+    claim: bytes
     salt: bytes
-
-    @property
-    def name(self) -> RoundName:
-        """The round that it is about."""
-        commitment = self.claim.commitment
-        return commitment.job, commitment.generation, commitment.round
+    sealed: bytes
 
     def to_json(self) -> dict[str, object]:
         """As plain values."""
-        claim = encode([CLAIM_TYPE], [self.claim.to_abi()])
-        return {"unit": list(self.unit), "claim": claim.hex(), "salt": self.salt.hex()}
+        words = {"claim": self.claim.hex(), "salt": self.salt.hex(), "sealed": self.sealed.hex()}
+        return {"name": list(self.name), "unit": list(self.unit), **words}
 
     @classmethod
     def from_json(cls, value: Any) -> "Raised":
         """Back from plain values."""
-        (claim,) = decode([CLAIM_TYPE], bytes.fromhex(value["claim"]))
-        return cls(tuple(value["unit"]), Claim.from_abi(claim), bytes.fromhex(value["salt"]))
+        words = (bytes.fromhex(value[part]) for part in ("claim", "salt", "sealed"))
+        return cls(tuple(value["name"]), tuple(value["unit"]), *words)
 
 
 class Challenges:
@@ -102,7 +101,9 @@ class Challenges:
         turn_s = phase_began_s(view, order.windows) + rank * order.windows.open // 32
         if self.world.clock() < turn_s:
             return wake_at(turn_s)
-        raised = Raised(unit, self.claim(name, view, disagreement), self.world.entropy.draw(32))
+        claim, salt = self.claim(name, view, disagreement), self.world.entropy.draw(32)
+        sealed = sealed_challenge(claim, self.world.address, salt)
+        raised = Raised(name, unit, encode([CLAIM_TYPE], [claim.to_abi()]), salt, sealed)
         self._raised.keep((*(self._raised.get(name[0]) or ()), raised), name[0])
         return self.seal(raised)
 
@@ -111,20 +112,16 @@ class Challenges:
         job = raised.name[0]
         if not self.party.clerk.fund(self.party.clerk.order(job).token, self.disputes.bond_of(job)):
             return wake_at(self.world.clock() + 1)  # a bond of its own may come back, or somebody richer may act
-        return self.party.clerk.attempt(self.disputes.commit_challenge(job, self.sealed(raised)))
-
-    def sealed(self, raised: Raised) -> bytes:
-        """What is sealed of a challenge."""
-        return sealed_challenge(raised.claim, self.world.address, raised.salt)
+        return self.party.clerk.attempt(self.disputes.commit_challenge(job, raised.sealed))
 
     def over(self, raised: Raised) -> bool:
         """Whether a challenge was sealed and is sealed no more: it was opened, or its bond was taken back."""
-        return self.party.clerk.notices.sealed_block(self.sealed(raised)) is not None and not self.bond(raised)
+        return self.party.clerk.notices.sealed_block(raised.sealed) is not None and not self.bond(raised)
 
     def bond(self, raised: Raised) -> int:
         """The bond that lies on a sealed challenge."""
         job = raised.name[0]
-        fields = ["assay.challenge.1", job, self.world.address, self.sealed(raised)]
+        fields = ["assay.challenge.1", job, self.world.address, raised.sealed]
         key = keccak(encode(["string", "uint256", "address", "bytes32"], fields))
         return self.world.ledger.vault.balance(self.party.clerk.order(job).token, BOND, key)
 
@@ -133,10 +130,10 @@ class Challenges:
         wake, clerk, all_raised = IDLE, self.party.clerk, self._raised.get(job) or ()
         running = all_raised and clerk.view(job).phase == JobPhase.RUNNING
         rounds = dict(clerk.rounds(job)) if running else {}
+        disputed = {(each.name, each.unit) for each in clerk.notices.disputes(job)} if all_raised else set()
         for raised in all_raised:
-            block, view = clerk.notices.sealed_block(self.sealed(raised)), rounds.get(raised.name)
+            block, view = clerk.notices.sealed_block(raised.sealed), rounds.get(raised.name)
             # Where this very part is disputed already, the first to have sealed takes the dispute over.
-            disputed = {(each.name, each.unit) for each in clerk.notices.disputes(job)}
             rivalled = (raised.name, raised.unit) in disputed
             needed = view is not None and (rivalled or not self.known(raised.name, view, raised.unit))
             if block is None:
@@ -151,15 +148,23 @@ class Challenges:
 
     def open(self, raised: Raised) -> Wake:
         """Opens a sealed challenge; where it cannot be opened, its bond comes back."""
-        opened = self.party.clerk.attempt(self.disputes.open_challenge(raised.claim, raised.salt))
+        (claim,) = decode([CLAIM_TYPE], raised.claim)
+        opened = self.party.clerk.attempt(self.disputes.open_challenge(Claim.from_abi(claim), raised.salt))
         if opened.acted:
             return opened
+        why = self.party.clerk.refusals[-1].fields
+        if why["contract_error"] == "Insufficient":
+            # What stayed undecided costs more: the wallet may hold it, or another bond come back before it is too late.
+            job = raised.name[0]
+            needed = min(int(why["arguments"]["needed"]), REPEATED * self.disputes.bond_of(job))
+            funded = self.party.clerk.fund(self.party.clerk.order(job).token, needed)
+            return ACTED if funded else wake_at(self.world.clock() + 1)
         self._refused.add((raised.name, raised.unit))
         return self.withdraw(raised)
 
     def withdraw(self, raised: Raised) -> Wake:
         """Takes the bond of a challenge back that was sealed and not opened."""
-        return self.party.clerk.attempt(self.disputes.withdraw_challenge(raised.name[0], self.sealed(raised)))
+        return self.party.clerk.attempt(self.disputes.withdraw_challenge(raised.name[0], raised.sealed))
 
     def known(self, name: RoundName, view: RoundView, unit: Unit) -> bool:
         """Whether this need not be said: it has been said, or its party has been disproved in this round already.

@@ -2,9 +2,7 @@
 
 import pytest
 
-from assay.chain.contracts.containers import Claim, Commitment, Entry, Leaf
 from assay.protocol.errors import Malformed
-from assay.protocol.phase import Target
 from assay.protocol.table import Entry as Row
 from assay.roles.challenge import Raised
 from assay.roles.memory import Memory
@@ -14,28 +12,11 @@ from assay.roles.votes import Ballot
 from assay.roles.world import MemoryJournal
 
 WORD, WHO = bytes(range(32)), "0x" + "11" * 20
-LEAF = Leaf(1, WORD, 7, WORD)
-CLAIM = Claim(
-    Target.SEGMENT,
-    Commitment(1, 2, 3, 4, WHO, WORD, WORD, WORD, WORD),
-    (WORD,),
-    b"signature",
-    WORD,
-    LEAF,
-    (WORD, WORD),
-    LEAF,
-    (),
-    WHO,
-    Entry(4, 5, WORD),
-    6,
-    7,
-    (WORD,),
-)
 ROWS = {(0, 1): Row(0, 1, WORD), (3, 2): Row(3, 2, bytes(32))}
 KINDS = {
     "bid": Bid(2**90, WORD),
     "sheet": Sheet(5, WORD, list(ROWS), bytes(32), WORD, ROWS),
-    "raised": Raised((WHO, 0, 4, 5), CLAIM, WORD),
+    "raised": Raised((1, 2, 3), (WHO, 0, 4, 5), b"claim", WORD, bytes(32)),
     "ballot": Ballot(WORD, bytes(32)),
 }
 
