@@ -70,6 +70,8 @@ class Stage:
     def clear(self, seed: bytes) -> Network:
         """The network of another run."""
         self.network.chain.revert(self.mark)
+        # Blocks after a fork are others, and how many forks there were depends on what this process has played before.
+        self.network.chain.fork_count = 0
         self.mark = self.network.chain.snapshot()
         self.network.ground._now_s = self.began_s  # type: ignore[attr-defined]
         return self.network.again(seed)

@@ -2,7 +2,9 @@
 
 import pytest
 
+from tests.simulation import storm
 from tests.simulation.__main__ import play
+from tests.simulation.plan import draw
 
 SEEDS, BATCH = 200, 5
 SHORT = 60
@@ -20,3 +22,13 @@ def test_every_seed_holds(first: int) -> None:
     played = [play(seed) for seed in range(first, first + BATCH)]
     broken = [f"seed {each.seed}: {each.words}\n{each.broken}" for each in played if each.broken]
     assert not broken, "\n".join(broken)
+
+
+def test_a_seed_is_the_same_run_whatever_was_played_before_it() -> None:
+    def heads(*seeds: int) -> bytes:
+        for seed in seeds:
+            run = storm.Storm(draw(seed))
+            run.play()
+        return run.chain.head.hash
+
+    assert heads(1) == heads(2, 1)
