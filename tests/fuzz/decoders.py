@@ -456,7 +456,7 @@ ELSEWHERE: dict[str, str] = {
     "assay.protocol.order:Order.from_abi": "values that web3 has decoded; `view` reads the same struct",
     "assay.roles.assignment:read_bundle": "calls the decoder of `bundle`",
     "assay.roles.challenge:Raised.from_json": "a party's own journal, through `assay.roles.memory`",
-    "assay.roles.provider:Bid.from_json": "a party's own journal, through `assay.roles.memory`",
+    "assay.roles.bidding:Bid.from_json": "a party's own journal, through `assay.roles.memory`",
     "assay.roles.sheet:Sheet.from_json": "a party's own journal, through `assay.roles.memory`",
     "assay.roles.votes:Ballot.from_json": "a party's own journal, through `assay.roles.memory`",
     "assay.roles.zoo:Card.load": "a table of this package",
