@@ -31,5 +31,4 @@ class Cheat(Validator):
     """A validator that is paid for its signature."""
 
     behaviour = "rubber-stamp"
-
     judging, voting = Stamp, Echo
