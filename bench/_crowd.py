@@ -24,9 +24,9 @@ from assay.protocol.score import NEVER, UNSCORED
 from assay.protocol.transcript import SlotName, Transcript, leaves_of, secret_hash
 from assay.protocol.typed import Domain, typed_digest
 from assay.protocol.words import words_hash
-from assay.roles.clerk import chain_opening, on_chain
+from assay.roles.forms import chain_opening, on_chain
 from assay.roles.network import AGGREGATOR, LOCK_MAX, VALIDATOR, WINDOW_MIN_S
-from assay.roles.party import sealed, sealed_bid
+from assay.roles.seals import sealed, sealed_bid
 from assay.roles.vote import Result, aggregate_values, root_values
 
 COIN = "0x" + "00" * 20

@@ -12,8 +12,9 @@ from assay.chain.events import Emitted, Event
 from assay.protocol.commitment import Commitment, bitmap_slots
 from assay.protocol.errors import AssayError
 from assay.roles.assignment import BUNDLE_MAX_BYTES, DOCUMENT_MAX_BYTES
-from assay.roles.book import RoundName, row_content
-from assay.roles.evidence import opening_json
+from assay.roles.content import row_content
+from assay.roles.forms import opening_json
+from assay.roles.round import RoundName
 from assay.store.manifest import MANIFEST_MAX_BYTES, SIZE_MAX_BYTES, Manifest
 from assay.store.port import Blobs, cid_of_hash
 

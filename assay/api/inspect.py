@@ -37,10 +37,10 @@ from assay.protocol.phase import JobPhase, RoundPhase
 from assay.protocol.score import UNSCORED, score_plain
 from assay.roles.assignment import State
 from assay.roles.audit import audit_step
-from assay.roles.book import RoundName
-from assay.roles.evidence import Evidence
 from assay.roles.exam import score
+from assay.roles.openings import Openings
 from assay.roles.party import Party
+from assay.roles.round import RoundName
 from assay.roles.world import World
 from assay.work.segment import Plan
 from assay.work.state import state_root
@@ -308,7 +308,7 @@ class Auditor:
 
     def __init__(self, party: Party) -> None:
         self.party = party
-        self.evidence = Evidence(party)
+        self.openings = Openings(party)
 
     def audit(self, address: Address) -> Iterator[Checked]:
         """Verdicts on all the work under an address, one after another. Errors: `BadInput` for what is not there."""
@@ -350,7 +350,7 @@ class Auditor:
         """A whole slot, or one step of it."""
         if step is not None:
             return audit_step(self.party, name, view, slot, step)
-        opened, start = self.evidence.opened(name, view, slot, final=True), self.party.state(name[0], view.start_root)
+        opened, start = self.openings.of(name, view, slot, final=True), self.party.state(name[0], view.start_root)
         if opened is None or opened.transcript is None or start is None:
             return Verdict(Finding.NOT_SERVED, Place(Part.SEGMENT, slot), reason="its opening or start is not here")
         assignment, compute = self.party.assignment(name[0]), self.party.world.compute
@@ -363,7 +363,7 @@ class Auditor:
         """Whether a round's end follows from its start and the updates in it."""
         place, assignment = Place(Part.AGGREGATE), self.party.assignment(name[0])
         start = start or self.party.state(name[0], view.start_root)
-        opened = [self.evidence.opened(name, view, slot, final=True) for slot in bitmap_slots(view.included)]
+        opened = [self.openings.of(name, view, slot, final=True) for slot in bitmap_slots(view.included)]
         updates = [each.update for each in opened if each is not None and each.update is not None]
         if start is None or len(updates) < len(opened):
             return Verdict(Finding.NOT_SERVED, place, reason="an update or the start is not here")
@@ -390,7 +390,7 @@ def replay(reader: Reader, job: int, on_round: Callable[[dict[str, Any]], None] 
         begun = compared(place, state_root(state), view.start_root, f"round {name[2]} begins elsewhere")
         if not begun.honest:
             return begun
-        opened = [auditor.evidence.opened(name, view, slot, final=True) for slot in bitmap_slots(view.included)]
+        opened = [auditor.openings.of(name, view, slot, final=True) for slot in bitmap_slots(view.included)]
         updates = [each.update for each in opened if each is not None and each.update is not None]
         if len(updates) < len(opened):
             raise Unavailable(f"updates of round {name[2]} are not served", hint="try again, or ask another holder")

@@ -30,10 +30,10 @@ from assay.protocol.commitment import bitmap_slots
 from assay.protocol.errors import Malformed, Refused, Unsupported
 from assay.protocol.phase import Outcome, Target
 from assay.protocol.units import format_amount
-from assay.roles.book import RoundName
-from assay.roles.evidence import Evidence, Opened
 from assay.roles.exam import Mark, evaluate
+from assay.roles.openings import Opened, Openings
 from assay.roles.party import Party
+from assay.roles.round import RoundName
 from assay.roles.wake import IDLE, Wake
 from assay.roles.world import World
 
@@ -119,7 +119,7 @@ class Observer(Party):
         self.seats: dict[int, dict[int, str]] = {}
         """Validators by seat, by job, as of the last event."""
         self.forfeited: set[str] = set()
-        self.checked = Evidence(self)
+        self.openings = Openings(self)
         self._cursor = world.ledger.open_cursor()
         self._decimals, self._names, self._note = decimals, names, note
         self._head = -1
@@ -251,7 +251,7 @@ class Observer(Party):
     def _opened(self, name: RoundName, view: RoundView, slot: int) -> Opened | None:
         """A slot's opening, checked; nothing also where the job itself is such that nothing can be."""
         try:
-            return self.checked.opened(name, view, slot, final=True)
+            return self.openings.of(name, view, slot, final=True)
         except (Malformed, Refused):
             return None
 

@@ -56,17 +56,25 @@ class Narrator:
         role = self.role
         for refusal in role.clerk.refusals:
             self._tell_refusal(refusal)
-        for job, reason in getattr(role, "declined", {}).items():
+        if isinstance(role, Provider):
+            self._tell_provider(role)
+        if isinstance(role, Validator):
+            self._tell_validator(role)
+        for job, trouble in role.troubles.items():
+            self.tell("Troubled", f"job {job}: {trouble}", job, trouble, job=job)
+
+    def _tell_provider(self, role: Provider) -> None:
+        for job, reason in role.bidding.declined.items():
             self.tell("Declined", f"job {job}: left to others, {reason}", job, job=job, reason=reason)
-        for (job, generation, index), piece in getattr(role, "pieces", {}).items():
+        for (job, generation, index), piece in role.pieces.items():
             text = f"job {job}: trained round {index} in slot {piece.slot} and committed to it"
             self.tell("Trained", text, job, generation, index, job=job, round=index, slot=piece.slot)
-        for (job, generation, index), sheet in getattr(role, "sheets", {}).items():
+
+    def _tell_validator(self, role: Validator) -> None:
+        for (job, generation, index), sheet in role.sheets.held.items():
             if sheet.complete:
                 text = f"job {job}: re-executed {len(sheet.entries)} segments of round {index}"
                 self.tell("Checked", text, job, generation, index, sheet.drawing, job=job, round=index)
-        for job, trouble in role.troubles.items():
-            self.tell("Troubled", f"job {job}: {trouble}", job, trouble, job=job)
 
     def _tell_refusal(self, refusal: AssayError) -> None:
         """A contract said no. What somebody else was faster at, or what came too early, is nobody's trouble."""

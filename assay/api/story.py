@@ -12,9 +12,9 @@ from assay.protocol.commitment import bitmap_slots
 from assay.protocol.score import score_plain
 from assay.protocol.units import format_amount
 from assay.roles.audit import audit_step
-from assay.roles.book import RoundName
 from assay.roles.exam import evaluate, predict
 from assay.roles.network import Network
+from assay.roles.round import RoundName
 
 CHEATED_SHARE = 0.1
 """Detection is stated for a cheat in a tenth of a round's segments, wherever they are."""

@@ -9,11 +9,16 @@ takes its place.
 from assay.chain.contracts.containers import RoundView
 from assay.protocol.commitment import bitmap, bitmap_slots, commitment_root
 from assay.protocol.phase import JobPhase, RoundPhase
-from assay.roles.book import RoundBook, RoundName, commitment_content, drop
-from assay.roles.evidence import Evidence
+from assay.roles.aggregates import Aggregates
+from assay.roles.content import commitment_content
+from assay.roles.equivocation import expose
+from assay.roles.openings import Openings
 from assay.roles.pace import check_measuring
+from assay.roles.page import Page
 from assay.roles.party import Party
+from assay.roles.round import RoundName, drop
 from assay.roles.settle import settle
+from assay.roles.silence import penalise_silent
 from assay.roles.vote import aggregate_values, fault_values, faults, gather, proposals, result_root, root_values
 from assay.roles.wake import ACTED, IDLE, Wake, wake_at
 from assay.roles.world import World
@@ -24,13 +29,15 @@ class Aggregator(Party):
 
     def __init__(self, world: World) -> None:
         super().__init__(world)
-        self.evidence = Evidence(self)
+        self.openings = Openings(self)
+        self.aggregates = Aggregates(self, self.openings)
         self._proposed: dict[RoundName, bytes] = {}
 
     def forget(self, job: int, below: int) -> None:
         """Drops what concerns rounds of a job that are final."""
         super().forget(job, below)
-        self.evidence.forget(job, below)
+        self.openings.forget(job, below)
+        self.aggregates.forget(job, below)
         drop(self._proposed, job, below)
 
     def tick(self) -> Wake:
@@ -52,7 +59,7 @@ class Aggregator(Party):
     def serve(self, job: int) -> Wake:
         """Moves every open round on, or takes over where a deadline has passed."""
         drawn = self.clerk.aggregator(job) == self.world.address
-        wake = self.expose(job)
+        wake = expose(self.clerk, self.book, job)
         for name, view in self.clerk.rounds(job):
             wake |= self.move(name, view) if drawn else IDLE
             wake |= self.hurry(name, view)
@@ -75,7 +82,7 @@ class Aggregator(Party):
     def hurry(self, name: RoundName, view: RoundView) -> Wake:
         """The permissionless exits: finality after its window, and the way out of a phase that is overdue."""
         challenging = view.phase == RoundPhase.CHALLENGING
-        wake = self.clerk.penalise_silent(name, view) if challenging else IDLE
+        wake = penalise_silent(self.clerk, name, view) if challenging else IDLE
         vacant = view.phase in (RoundPhase.TRAINING, RoundPhase.AGGREGATING) and not int(
             self.clerk.aggregator(name[0]), 16
         )
@@ -85,7 +92,7 @@ class Aggregator(Party):
             return wake | self.clerk.attempt(self.world.ledger.rounds.finalise(*name))
         return self.clerk.attempt(self.world.ledger.rounds.advance(*name))
 
-    def commit(self, name: RoundName, view: RoundView, page: RoundBook) -> Wake:
+    def commit(self, name: RoundName, view: RoundView, page: Page) -> Wake:
         """One root over all slots, as soon as every open slot has reported or the training window is over.
 
         A quorum vouches for it; without one it has to wait, so that whoever it leaves out can enter by itself.
@@ -109,7 +116,7 @@ class Aggregator(Party):
             return wake_at(alone_s)
         return self.clerk.attempt(self.world.ledger.rounds.commit(*name, root, present, signatures or []))
 
-    def include(self, name: RoundName, view: RoundView, page: RoundBook) -> Wake:
+    def include(self, name: RoundName, view: RoundView, page: Page) -> Wake:
         """Fixes the included set once a quorum has signed the same one; alone where no quorum can be had."""
         order, validators = self.clerk.order(name[0]), self.validators(name[0])
         for result in proposals(page):
@@ -127,7 +134,7 @@ class Aggregator(Party):
         """What holds together by its own opening, for the longer window in which anybody may challenge it."""
         order = self.clerk.order(name[0])
         late = self.world.clock() >= view.deadline - order.windows.open // 2
-        found = {slot: self.evidence.opened(name, view, slot, final=late) for slot in bitmap_slots(view.present)}
+        found = {slot: self.openings.of(name, view, slot, final=late) for slot in bitmap_slots(view.present)}
         if view.disputes_open or (not late and None in found.values()):
             return wake_at(view.deadline - order.windows.open // 2)
         open_slots = self.clerk.open_slots(name[0])
@@ -138,12 +145,12 @@ class Aggregator(Party):
         include = self.world.ledger.rounds.include(*name, accepted, accepted, view.tables_revealed, root, [])
         return self.clerk.attempt(include)
 
-    def aggregate(self, name: RoundName, view: RoundView, page: RoundBook) -> Wake:
+    def aggregate(self, name: RoundName, view: RoundView, page: Page) -> Wake:
         """Adds up by the job's program, publishes the new state, and carries the quorum's signatures to the chain.
 
         Where none come by half the window it goes on alone, as the contract then admits.
         """
-        end = self.evidence.aggregate(name, view)
+        end = self.aggregates.of(name, view)
         if end is None or end.fault is not None:
             return IDLE
         self.voice.say(name, "aggregate", {"root": end.root.hex(), "cid": end.cid})
@@ -154,7 +161,7 @@ class Aggregator(Party):
             return wake_at(alone_s)
         return self.clerk.attempt(self.world.ledger.rounds.aggregate(*name, end.root, end.score, signatures or []))
 
-    def fault(self, name: RoundName, page: RoundBook) -> Wake:
+    def fault(self, name: RoundName, page: Page) -> Wake:
         """Carries a quorum's finding that the job itself is at fault."""
         order, validators = self.clerk.order(name[0]), self.validators(name[0])
         for digest in faults(page):

@@ -4,9 +4,10 @@ from assay.chain.contracts.containers import RoundView
 from assay.proof.recompute import judge
 from assay.proof.verdict import Finding, Part, Place, Verdict
 from assay.protocol.table import Entry, segment_digest
-from assay.roles.book import RoundName
-from assay.roles.evidence import Evidence
+from assay.roles.openings import Openings
 from assay.roles.party import Party
+from assay.roles.replays import Replays
+from assay.roles.round import RoundName
 
 
 def audit_step(party: Party, name: RoundName, view: RoundView, slot: int, step: int) -> Verdict:
@@ -14,10 +15,9 @@ def audit_step(party: Party, name: RoundName, view: RoundView, slot: int, step: 
 
     Only the round's start state and the slot's opening are needed, which every party of the job holds.
     """
-    evidence = Evidence(party)
     segment = step // party.clerk.order(name[0]).steps_per_segment
-    opened = evidence.opened(name, view, slot)
-    replayed = evidence.replay(name, view, slot, segment)
+    opened = Openings(party).of(name, view, slot)
+    replayed = Replays(party).replay(name, view, slot, segment)
     if opened is None or opened.transcript is None or replayed is None:
         place = Place(Part.SEGMENT, slot, segment)
         return Verdict(Finding.NOT_SERVED, place, reason="the slot was not opened, or its start state is not here")

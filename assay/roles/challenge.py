@@ -11,30 +11,22 @@ from eth_abi.abi import decode, encode
 from eth_hash.auto import keccak
 
 from assay.chain.contracts.containers import Claim, RoundView
-from assay.chain.contracts.containers import Entry as ChainEntry
-from assay.chain.contracts.containers import Leaf as ChainLeaf
 from assay.chain.contracts.rerun import Rerun
-from assay.protocol.commitment import Commitment
-from assay.protocol.phase import JobPhase, Outcome, RoundPhase, Target
-from assay.protocol.table import Table
-from assay.protocol.transcript import ZERO, Leaf
-from assay.roles.book import RoundName, drop
-from assay.roles.clerk import on_chain, phase_began_s
-from assay.roles.judge import Disagreement, Judge
+from assay.protocol.phase import JobPhase, Outcome, RoundPhase
+from assay.roles.claims import claim_of
+from assay.roles.finding import Disagreement, Unit
+from assay.roles.judge import Judge
 from assay.roles.memory import Memory
-from assay.roles.party import CLAIM_TYPE, Party, sealed_challenge
+from assay.roles.party import Party
+from assay.roles.patience import phase_began_s
+from assay.roles.round import RoundName, drop
+from assay.roles.seals import CLAIM_TYPE, sealed_challenge
 from assay.roles.wake import ACTED, IDLE, Wake, wake_at
 
 BOND = 2
 """`IVault.Kind.Bond`."""
 REPEATED = 4
 """Bonds that the last dispute of one unit costs, which is the third."""
-NOBODY = "0x" + "00" * 20
-NO_ENTRY = ChainEntry(0, 0, ZERO)
-
-
-Unit = tuple[str, int, int, int]
-"""(accused, target, slot, segment): what is disputed of a round."""
 
 
 @dataclass(frozen=True)
@@ -91,7 +83,7 @@ class Challenges:
 
     def raise_one(self, name: RoundName, view: RoundView, disagreement: Disagreement, rank: int) -> Wake:
         """Journals a challenge and seals it on chain, unless that is done or needless."""
-        clerk, unit = self.party.clerk, unit_of(disagreement)
+        clerk, unit = self.party.clerk, disagreement.unit
         mine = [raised for raised in self._raised.get(name[0]) or () if (raised.name, raised.unit) == (name, unit)]
         if self.known(name, view, unit) or (name, unit) in self._refused:
             return IDLE
@@ -101,7 +93,7 @@ class Challenges:
         turn_s = phase_began_s(view, order.windows) + rank * order.windows.open // 32
         if self.world.clock() < turn_s:
             return wake_at(turn_s)
-        claim, salt = self.claim(name, view, disagreement), self.world.entropy.draw(32)
+        claim, salt = claim_of(self.judge, name, view, disagreement), self.world.entropy.draw(32)
         sealed = sealed_challenge(claim, self.world.address, salt)
         raised = Raised(name, unit, encode([CLAIM_TYPE], [claim.to_abi()]), salt, sealed)
         self._raised.keep((*(self._raised.get(name[0]) or ()), raised), name[0])
@@ -183,66 +175,3 @@ class Challenges:
     def open_rounds(self, job: int) -> list[int]:
         """Indexes of the rounds of a job, of any generation, of which something is disputed."""
         return [each.name[2] for each in self.party.clerk.notices.disputes(job) if each.outcome == Outcome.OPEN]
-
-    def claim(self, name: RoundName, view: RoundView, disagreement: Disagreement) -> Claim:
-        """What the accused has claimed, with every proof."""
-        if disagreement.target == Target.AGGREGATE:
-            return aggregate_claim(name)
-        commitment, proof, signature = self.party.standing(name, disagreement.slot)
-        opened = self.judge.evidence.opened(name, view, disagreement.slot)
-        assert opened is not None
-        assert opened.transcript is not None
-        transcript, segment = opened.transcript, disagreement.segment
-        empty = Leaf(0, ZERO)
-        before, after = (empty, transcript.leaves[-1])
-        if disagreement.target == Target.SEGMENT:
-            before, after = transcript.leaves[segment], transcript.leaves[segment + 1]
-        told = self.judge.rows(name, disagreement.accused) if disagreement.target == Target.TABLE else None
-        rows = None if told is None else Table(told)
-        return Claim(
-            target=disagreement.target,
-            commitment=commitment,
-            commitment_proof=tuple(proof),
-            signature=signature,
-            secret=transcript.secret,
-            before=chain_leaf(before),
-            before_proof=tuple(transcript.proof(before.index)),
-            after=chain_leaf(after),
-            after_proof=tuple(transcript.proof(after.index)),
-            validator=disagreement.accused if rows else NOBODY,
-            entry=ChainEntry(**vars(rows.entries[disagreement.row])) if rows else NO_ENTRY,
-            entry_index=disagreement.row,
-            entry_count=len(rows.entries) if rows else 0,
-            entry_proof=tuple(rows.proof(disagreement.row)) if rows else (),
-        )
-
-
-def unit_of(disagreement: Disagreement) -> Unit:
-    """What a disagreement is about, as a dispute of it would be."""
-    return disagreement.accused, int(disagreement.target), disagreement.slot, disagreement.segment
-
-
-def aggregate_claim(name: RoundName) -> Claim:
-    """A round's end root, which the chain knows itself."""
-    leaf = chain_leaf(Leaf(0, ZERO))
-    return Claim(
-        target=Target.AGGREGATE,
-        commitment=on_chain(Commitment(*name, 0, NOBODY, ZERO, ZERO, ZERO, ZERO)),
-        commitment_proof=(),
-        signature=b"",
-        secret=ZERO,
-        before=leaf,
-        before_proof=(),
-        after=leaf,
-        after_proof=(),
-        validator=NOBODY,
-        entry=NO_ENTRY,
-        entry_index=0,
-        entry_count=0,
-        entry_proof=(),
-    )
-
-
-def chain_leaf(leaf: Leaf) -> ChainLeaf:
-    """A leaf in the form that the contracts take."""
-    return ChainLeaf(leaf.index, leaf.state_root, leaf.loss_bits, leaf.update_root)

@@ -23,7 +23,7 @@ from assay.chain.cursor import Cursor
 from assay.chain.events import Emitted, Event, LogEntry
 from assay.chain.ledger import Ledger
 from assay.protocol.phase import Outcome
-from assay.roles.book import RoundName, drop
+from assay.roles.round import RoundName, drop
 
 E = TypeVar("E", bound=Event)
 WINDOW_BLOCKS = 64

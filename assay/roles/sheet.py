@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from assay.protocol.table import Entry, Table
-from assay.roles.book import row_content
+from assay.roles.content import row_content
 
 
 @dataclass

@@ -5,10 +5,11 @@ from assay.proof.recompute import audit_slot, summary
 from assay.proof.verdict import Part, Verdict
 from assay.protocol.commitment import bitmap_slots
 from assay.protocol.phase import Target
-from assay.roles.book import RoundName, drop
-from assay.roles.judge import Disagreement, Judge
+from assay.roles.finding import Disagreement
+from assay.roles.judge import Judge
 from assay.roles.pace import patience_s
 from assay.roles.party import Party
+from assay.roles.round import RoundName, drop
 from assay.work.segment import Plan
 
 
@@ -41,7 +42,7 @@ class Tower:
     def audit(self, name: RoundName, view: RoundView, slot: int) -> Verdict | None:
         """The verdict on one slot; nothing while its opening or the round's start is not here."""
         if (name, slot) not in self._seen:
-            opened = self.judge.evidence.opened(name, view, slot)
+            opened = self.judge.openings.of(name, view, slot)
             start = self.party.state(name[0], view.start_root)
             if opened is None or opened.transcript is None or start is None:
                 return None

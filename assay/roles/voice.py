@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 from assay.protocol.message import EVERYONE
 from assay.protocol.phase import RoundPhase
-from assay.roles.book import RoundName, drop
 from assay.roles.clerk import Clerk
+from assay.roles.round import RoundName, drop
 from assay.roles.wake import ACTED, IDLE, Wake, wake_at
 from assay.roles.world import World
 

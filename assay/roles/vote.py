@@ -8,8 +8,9 @@ from assay.protocol.errors import Malformed
 from assay.protocol.merkle import EMPTY, leaf_hash, merkle_root
 from assay.protocol.typed import Domain, bitmap_hash, recover, typed_digest
 from assay.protocol.words import words_hash
-from assay.roles.book import RoundBook, RoundName
+from assay.roles.page import Page
 from assay.roles.party import Party
+from assay.roles.round import RoundName
 from assay.roles.wake import Wake
 
 WORDS_MAX = 4
@@ -94,7 +95,7 @@ def cast(party: Party, name: RoundName, kind: str, values: dict[str, object], sh
     return party.voice.say(name, "vote", {"type": kind, "signature": signature.hex(), **shown}, topic=kind)
 
 
-def proposals(page: RoundBook) -> list[Result]:
+def proposals(page: Page) -> list[Result]:
     """The different results that validators have signed, most signed first."""
     counts: dict[Result, int] = {}
     for vote in page.votes.get("Result", {}).values():
@@ -104,7 +105,7 @@ def proposals(page: RoundBook) -> list[Result]:
     return sorted(counts, key=lambda result: (-counts[result], result.accepted, result.served, result.root))
 
 
-def faults(page: RoundBook) -> list[bytes]:
+def faults(page: Page) -> list[bytes]:
     """The different faults that validators have signed."""
     digests = set()
     for vote in page.votes.get("Fault", {}).values():
@@ -118,7 +119,7 @@ def faults(page: RoundBook) -> list[bytes]:
 
 
 def gather(
-    domain: Domain, page: RoundBook, kind: str, values: dict[str, object], validators: Sequence[str], quorum: int
+    domain: Domain, page: Page, kind: str, values: dict[str, object], validators: Sequence[str], quorum: int
 ) -> list[bytes] | None:
     """Signatures over exactly these values by `quorum` drawn validators in ascending order of address, or nothing."""
     digest = typed_digest(domain, kind, values)

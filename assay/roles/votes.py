@@ -9,10 +9,12 @@ from assay.protocol.errors import AssayError, Unavailable
 from assay.protocol.phase import Outcome, Target
 from assay.protocol.table import aggregate_digest, segment_digest
 from assay.protocol.words import domain, words_hash
-from assay.roles.book import RoundName
-from assay.roles.judge import UNSERVED, Judge
+from assay.roles.judge import Judge
 from assay.roles.memory import Memory
-from assay.roles.party import Party, sealed_vote
+from assay.roles.party import Party
+from assay.roles.round import RoundName
+from assay.roles.seals import sealed_vote
+from assay.roles.truths import UNSERVED
 from assay.roles.wake import IDLE, Wake, wake_at
 
 FAULT = domain("assay.digest.fault.1")
@@ -100,7 +102,7 @@ class Votes:
     def show(self, view: DisputeView) -> None:
         """Passes on what the disputed segment begins from: the same bytes for all who vote, and for who is accused."""
         if view.target in (Target.SEGMENT, Target.TABLE):
-            self.judge.evidence.relay((view.job, view.generation, view.round), view.slot, view.segment)
+            self.judge.starts.relay((view.job, view.generation, view.round), view.slot, view.segment)
 
     def answer(self, dispute: int, view: DisputeView) -> bytes | None:
         """What to vote: the truth; where none is to be had in time, that there is none; nothing while it is awaited."""
@@ -126,12 +128,12 @@ class Votes:
             case Target.TABLE:
                 return self.row_truth(name, round_view, view)
             case Target.EMIT:
-                shown = self.judge.emit(name, round_view, view.slot)
+                shown = self.judge.emissions.digest(name, round_view, view.slot)
                 if shown is None and self.world.clock() >= self.patience_s(view):
-                    return self.judge.derive_emit(name, round_view, view.slot, view.claimed)
+                    return self.judge.emissions.derive(name, round_view, view.slot, view.claimed)
                 return shown
             case _:
-                end = self.judge.evidence.aggregate(name, round_view)
+                end = self.judge.aggregates.of(name, round_view)
                 if end is None:
                     return None
                 return aggregate_digest(end.root, end.score) if end.fault is None else FAULT
@@ -141,19 +143,19 @@ class Votes:
 
         Where the start does not lead to that leaf nobody can say what follows from it: the provider's fault.
         """
-        served = self.judge.served(name, round_view, view.slot, view.segment)
+        served = self.judge.truths.served(name, round_view, view.slot, view.segment)
         if served is not None:
             return served.digest
         if self.world.clock() < self.patience_s(view):
             return None
         before = next(each.before for each in self.party.clerk.notices.disputes(view.job) if each.number == dispute)
-        sound = self.judge.rests_on(name, round_view, view.slot, view.segment, before)
+        sound = self.judge.truths.rests_on(name, round_view, view.slot, view.segment, before)
         if sound is None:
             return None
         if not sound:
             self.judge.suspects.add((name, view.slot))
             return UNSERVED
-        truth = self.judge.derive(name, round_view, view.slot, view.segment)
+        truth = self.judge.truths.derive(name, round_view, view.slot, view.segment)
         return None if truth is None else truth.digest if truth.segment == view.segment else UNSERVED
 
     def row_truth(self, name: RoundName, round_view: RoundView, view: DisputeView) -> bytes | None:
@@ -161,16 +163,16 @@ class Votes:
 
         Either is right for who has said in time that nobody served it, so its row is false only if it is neither.
         """
-        served = self.judge.served(name, round_view, view.slot, view.segment)
-        replayed = self.judge.replayed(name, view.accused, view.slot, view.segment)
+        served = self.judge.truths.served(name, round_view, view.slot, view.segment)
+        replayed = self.judge.tables.replayed(name, view.accused, view.slot, view.segment)
         if served is not None and (served.digest == view.claimed or not replayed):
             return served.digest
         if served is None and self.world.clock() < self.patience_s(view):
             return None
-        truth = self.judge.derive(name, round_view, view.slot, view.segment)
+        truth = self.judge.truths.derive(name, round_view, view.slot, view.segment)
         if truth is not None and truth.segment == view.segment:
             return truth.digest
-        span = self.judge.evidence.replay(name, round_view, view.slot, view.segment)
+        span = self.judge.replays.replay(name, round_view, view.slot, view.segment)
         return None if span is None else segment_digest(span[0].state_root, span[0].loss_bits)
 
 

@@ -10,10 +10,11 @@ from assay.protocol.commitment import bitmap_slots
 from assay.protocol.phase import RoundPhase
 from assay.protocol.transcript import ZERO
 from assay.protocol.typed import typed_digest
-from assay.roles.book import RoundName, commitment_content, drop, row_content
+from assay.roles.content import commitment_content, row_content
 from assay.roles.judge import Judge
 from assay.roles.party import Party
 from assay.roles.rooted import find_leaves
+from assay.roles.round import RoundName, drop
 from assay.roles.vote import cast, gather, root_values, unserved_values
 from assay.roles.wake import ACTED, IDLE, Wake, wake_at
 
@@ -65,12 +66,16 @@ class Witness:
         """Who has revealed a table and holds its seat still."""
         return [v for at, v in enumerate(self.party.validators(name[0])) if view.tables_revealed >> at & 1]
 
+    def heard(self, name: RoundName, view: RoundView) -> list[bool]:
+        """Whose rows of them are here."""
+        return [self.judge.tables.rows(name, validator) is not None for validator in self.revealed(name, view)]
+
     def want(self, name: RoundName, view: RoundView) -> Wake:
         """Asks the others for tables that stand on chain and were not shown here, before its patience is over."""
         due_s = view.deadline - 3 * self.party.clerk.order(name[0]).windows.open // 4
         if self.party.world.clock() < due_s:
             return wake_at(due_s)
-        unheard = [each for each in self.revealed(name, view) if self.judge.rows(name, each) is None]
+        unheard = [each for each in self.revealed(name, view) if self.judge.tables.rows(name, each) is None]
         if not unheard:
             self.party.voice.hush(name, "want")
             return IDLE
@@ -81,7 +86,7 @@ class Witness:
         wake = IDLE
         wanted = self.party.book.round(name).wanted
         for asker, validator in list(wanted):
-            rows = self.judge.rows(name, validator)
+            rows = self.judge.tables.rows(name, validator)
             if rows is not None:
                 del wanted[asker, validator]
                 content: dict[str, object] = {"of": validator, "rows": row_content(rows)}
@@ -107,12 +112,12 @@ class Witness:
         While tables are blind nobody is served two adjacent states of a slot, so whoever has asked for one does not ask
         for, nor sign for the lack of, another beside it.
         """
-        wake, evidence, now_s = IDLE, self.judge.evidence, self.party.world.clock()
+        wake, starts, now_s = IDLE, self.judge.starts, self.party.world.clock()
         heard: dict[str, int] = {}
         for asker, slot, segment in self.party.book.round(name).missing:
             # Nobody can miss more than its sample.
             heard[asker] = heard.get(asker, 0) + 1
-            if heard[asker] > self.judge.rows_max(name, view):
+            if heard[asker] > self.judge.tables.rows_max(name, view):
                 continue
             asked = self._asked_s.setdefault((name, slot), {})
             near = {segment - 1, segment + 1}
@@ -125,9 +130,9 @@ class Witness:
             for segment, asked_s in self._asked_s[name, slot].items():
                 if (name, slot, segment) in self._served:
                     continue
-                if evidence.start_state(name, view, slot, segment) is not None:
+                if starts.find(name, view, slot, segment) is not None:
                     self._served.add((name, slot, segment))
-                    evidence.relay(name, slot, segment)
+                    starts.relay(name, slot, segment)
                 elif now_s < asked_s + self._window_s(name, view) // 4:
                     wake |= wake_at(asked_s + self._window_s(name, view) // 4)
                 elif view.phase >= RoundPhase.OPENING and self._had_states(name, view, slot):
@@ -136,7 +141,7 @@ class Witness:
 
     def _had_states(self, name: RoundName, view: RoundView, slot: int) -> bool:
         """Whether a slot opened a transcript of states; one that met a fault of the job has none after it."""
-        opened = self.judge.evidence.opened(name, view, slot)
+        opened = self.judge.openings.of(name, view, slot)
         return opened is not None and opened.transcript is not None and opened.transcript.leaves[-1].update_root != ZERO
 
     def _sign_unserved(self, name: RoundName, slot: int) -> Wake:

@@ -24,10 +24,10 @@ from assay.protocol.score import NEVER, UNSCORED
 from assay.protocol.transcript import SlotName, Transcript, leaves_of, secret_hash
 from assay.protocol.typed import typed_digest
 from assay.protocol.words import words_hash
-from assay.roles.clerk import chain_opening, on_chain
+from assay.roles.forms import chain_opening, on_chain
 from assay.roles.network import AGGREGATOR, VALIDATOR, Network
 from assay.roles.nonces import Nonces
-from assay.roles.party import sealed, sealed_bid
+from assay.roles.seals import sealed, sealed_bid
 from assay.roles.vote import Result, aggregate_values, fault_values, root_values, unserved_values
 from assay.roles.world import World
 from tests.model.money import Key, No, Size, Slots, seat_of, slot_of

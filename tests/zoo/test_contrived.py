@@ -14,10 +14,11 @@ from assay.protocol.phase import JobPhase, Outcome, Target
 from assay.protocol.transcript import ZERO
 from assay.roles import pace
 from assay.roles.aggregator import Aggregator
-from assay.roles.book import commitment_content
-from assay.roles.challenge import NO_ENTRY, NOBODY, chain_leaf
-from assay.roles.party import sealed_challenge
+from assay.roles.claims import NO_ENTRY, NOBODY
+from assay.roles.content import commitment_content
+from assay.roles.forms import chain_leaf
 from assay.roles.provider import Provider
+from assay.roles.seals import sealed_challenge
 from assay.roles.validator import Validator
 from assay.roles.vote import gather, root_values
 from assay.roles.wake import IDLE, wake_at
@@ -47,7 +48,7 @@ class Unseeing(Validator):
 
     def __init__(self, world: Any, **settings: Any) -> None:
         super().__init__(world, **settings)
-        self.judge.is_sample = lambda name, view, validator, rows: True  # type: ignore[method-assign]
+        self.judge.tables.is_sample = lambda name, view, validator, rows: True  # type: ignore[method-assign]
 
     def draw(self, name: Any, view: Any, beacon: bytes, misses: int) -> Any:
         sheet = super().draw(name, view, beacon, misses)

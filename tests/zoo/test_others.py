@@ -20,7 +20,7 @@ from assay.chain.contracts.rounds import (
 from assay.protocol.commitment import bitmap_slots
 from assay.protocol.phase import Outcome, Target
 from assay.protocol.transcript import ZERO
-from assay.roles.book import row_content
+from assay.roles.content import row_content
 from assay.roles.provider import Provider
 from assay.roles.validator import Validator
 from assay.roles.zoo import CHEATS
@@ -158,7 +158,7 @@ def test_a_poisoned_program_finds_no_bids_and_its_consumer_has_the_money_back(
     assert not stage.said(BidCommitted)
     assert stage.said(Cancelled)
     for name in stage.honest("provider"):
-        assert stage.network.parties[name].declined[stage.job], "declined with a reason"
+        assert stage.network.parties[name].bidding.declined[stage.job], "declined with a reason"
     consumer = stage.address("consumer")
     free = stage.network.ledger.vault.free(stage.network.token.address, consumer)
     assert free == stage.network.ledger.jobs.cost(stage.order)

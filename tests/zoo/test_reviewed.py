@@ -22,14 +22,14 @@ from assay.protocol.job import Job
 from assay.protocol.phase import JobPhase, Outcome, RoundPhase, Target
 from assay.protocol.table import Entry
 from assay.protocol.transcript import ZERO, Leaf
-from assay.roles import assignment, pace, party
+from assay.roles import assignment, assignments, pace
 from assay.roles.aggregator import Aggregator
-from assay.roles.challenge import NO_ENTRY, NOBODY, aggregate_claim, chain_leaf
-from assay.roles.clerk import on_chain
-from assay.roles.judge import Disagreement
+from assay.roles.claims import NO_ENTRY, NOBODY, aggregate_claim
+from assay.roles.finding import Disagreement
+from assay.roles.forms import chain_leaf, on_chain
 from assay.roles.network import PATIENT_BLOCKS, Network
-from assay.roles.party import sealed_challenge
 from assay.roles.provider import Provider
+from assay.roles.seals import sealed_challenge
 from assay.roles.stage import Stage
 from assay.roles.validator import Validator
 from assay.roles.votes import ABSTAIN
@@ -195,7 +195,7 @@ class Unseated(Validator):
     """Loses its seat as soon as something is disputed."""
 
     def seat(self, job: int) -> int | None:
-        return None if self.clerk.dispute_count() else super().seat(job)
+        return None if self.clerk.notices.disputes(job) else super().seat(job)
 
 
 def test_an_update_that_is_disputed_before_it_is_shown_costs_no_voter_anything(tiny: Tiny) -> None:
@@ -310,9 +310,9 @@ class BeyondTheEnd(Validator):
         return sheet
 
     def serve(self, name: Any, view: Any) -> Any:
-        sheet = self.sheet(name, view)
-        told = view.phase >= RoundPhase.OPENING and self.has(view.tables_revealed, name)
-        if sheet is not None and told and self.judge.evidence.opened(name, view, 0) is not None:
+        sheet = self.sheets.of(name, view)
+        told = view.phase >= RoundPhase.OPENING and self.has(view.tables_revealed, name[0])
+        if sheet is not None and told and self.judge.openings.of(name, view, 0) is not None:
             row, segment = len(sheet.sample) - 1, self.clerk.segments(name[0])
             own = Disagreement(Target.TABLE, 0, segment, self.world.address, bytes(32), row)
             return super().serve(name, view) | self.challenges.raise_one(name, view, own, 0)
@@ -334,17 +334,16 @@ def test_what_no_round_has_is_not_derived(tiny: Tiny) -> None:
 
     stage.network.run(lambda: phase_of(stage) == JobPhase.RUNNING)
     name = (stage.job, 0, 0)
-    view, evidence = role.clerk.round(name), role.judge.evidence
+    view, starts, replays = role.clerk.round(name), role.judge.starts, role.judge.replays
     count = role.clerk.segments(stage.job)
     for segment in (-1, count, count + 7):
-        assert evidence.start_state(name, view, 0, segment) is None
-        assert evidence.replay(name, view, 0, segment) is None
-    derived = evidence.replay(name, view, 0, count - 1)
+        assert starts.find(name, view, 0, segment) is None
+        assert replays.replay(name, view, 0, segment) is None
+    derived = replays.replay(name, view, 0, count - 1)
     assert derived is not None
-    assert [span.state is None for span in evidence._trails[name, 0, view.start_root].spans] == [True] * 7 + [False]
+    assert [span.state is None for span in replays._trails[name, 0, view.start_root].spans] == [True] * 7 + [False]
     assert (
-        evidence.replay(name, view, 0, 2)[0].state_root
-        == evidence._trails[name, 0, view.start_root].spans[2].state_root
+        replays.replay(name, view, 0, 2)[0].state_root == replays._trails[name, 0, view.start_root].spans[2].state_root
     )
 
 
@@ -398,7 +397,7 @@ def test_nobody_bids_where_its_stake_is_not_enough(tiny: Tiny) -> None:
     assert phase_of(stage) == JobPhase.CANCELLED
     assert not forfeits(stage, stage.job)
     role: Any = stage.network.parties["provider-1"]
-    assert role.declined == {stage.job: "what is at stake does not cover the job beside other bids"}
+    assert role.bidding.declined == {stage.job: "what is at stake does not cover the job beside other bids"}
 
 
 def test_nobody_promises_one_stake_to_two_jobs(tiny: Tiny) -> None:
@@ -426,7 +425,7 @@ def test_a_bond_is_never_taken_from_the_money_for_gas(tiny: Tiny) -> None:
     assert phase_of(stage) == JobPhase.CANCELLED
     for name in ("provider-1", "provider-2"):
         role: Any = stage.network.parties[name]
-        assert role.declined == {stage.job: "the job pays in another token than this provider works for"}
+        assert role.bidding.declined == {stage.job: "the job pays in another token than this provider works for"}
         assert not role.clerk.notices.bid_sealed(stage.job)
 
 
@@ -463,7 +462,7 @@ def test_who_tries_a_program_without_end_stops_in_time(
         role.tick()
         assert time.perf_counter() - began_s < 15, name
     provider: Any = stage.network.parties["provider-1"]
-    assert words in provider.declined[stage.job]
+    assert words in provider.bidding.declined[stage.job]
     assert {event.account for event in stage.said(Abstained)} == {stage.address(n) for n in stage.honest("validator")}
 
 
@@ -475,7 +474,7 @@ def test_an_unfit_job_is_looked_at_once(tiny: Tiny, programs: Bundle, monkeypatc
         asked.append(world.address)
         return fetch(world, *arguments)
 
-    monkeypatch.setattr(party, "fetch_assignment", counted)
+    monkeypatch.setattr(assignments, "fetch_assignment", counted)
     stage = tiny(validators=(Validator,) * 3, bundle=replace(programs, aggregate={2: programs.aggregate[2]}))
     stage.post()
     for _ in range(5):
@@ -503,9 +502,9 @@ def test_what_is_promised_elsewhere_is_not_promised_again(tiny: Tiny, monkeypatc
     for name in ("provider-1", "provider-2"):
         role: Any = stage.network.parties[name]
         role.tick()
-        assert role.bids.get(first) is not None
-        assert role.bids.get(second) is None
-        assert role.declined[second].startswith("this machine would want")
+        assert role.bidding.bids.get(first) is not None
+        assert role.bidding.bids.get(second) is None
+        assert role.bidding.declined[second].startswith("this machine would want")
 
 
 # consumers who leave

@@ -20,7 +20,7 @@ class Aimed(Validator):
 
     def __init__(self, world: Any) -> None:
         super().__init__(world)
-        self.judge.is_sample = lambda name, view, validator, rows: True  # type: ignore[method-assign]
+        self.judge.tables.is_sample = lambda name, view, validator, rows: True  # type: ignore[method-assign]
 
     def draw(self, name: Any, view: Any, beacon: bytes, misses: int) -> Any:
         sheet = super().draw(name, view, beacon, misses)
@@ -34,7 +34,7 @@ class Mute(Aimed):
 
     def __init__(self, world: Any) -> None:
         super().__init__(world)
-        self.judge.evidence.relay = lambda name, slot, segment: None  # type: ignore[method-assign]
+        self.judge.starts.relay = lambda name, slot, segment: None  # type: ignore[method-assign]
 
 
 @pytest.mark.parametrize("kind", [Aimed, Mute])

@@ -12,8 +12,8 @@ from assay.architectures.ship import SHIPPED
 from assay.chain.contracts.rerun import Challenged
 from assay.chain.contracts.rounds import Disproved, Finalised, Included, Late, Rewound, Voided
 from assay.protocol.commitment import bitmap_slots
-from assay.roles.book import RoundName
 from assay.roles.provider import Provider
+from assay.roles.round import RoundName
 from assay.roles.validator import Validator
 from assay.roles.zoo import CHEATS
 from assay.roles.zoo.warped import Warped

@@ -3,8 +3,9 @@
 from dataclasses import replace
 
 from assay.chain.contracts.containers import RoundView
-from assay.roles.book import RoundName
-from assay.roles.provider import Piece, Provider
+from assay.roles.piece import Piece
+from assay.roles.provider import Provider
+from assay.roles.round import RoundName
 from assay.roles.wake import ACTED, IDLE, Wake, wake_at
 from assay.work.segment import SlotWork
 

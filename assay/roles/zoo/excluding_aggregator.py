@@ -2,7 +2,8 @@
 
 from assay.chain.contracts.containers import RoundView
 from assay.roles.aggregator import Aggregator
-from assay.roles.book import RoundBook, RoundName
+from assay.roles.page import Page
+from assay.roles.round import RoundName
 from assay.roles.wake import Wake
 
 
@@ -12,6 +13,6 @@ class Cheat(Aggregator):
     behaviour = "excluding-aggregator"
     victim = 0
 
-    def commit(self, name: RoundName, view: RoundView, page: RoundBook) -> Wake:
+    def commit(self, name: RoundName, view: RoundView, page: Page) -> Wake:
         left = {slot: signed for slot, signed in page.commitments.items() if slot != self.victim}
-        return super().commit(name, view, RoundBook(commitments=left, votes=page.votes))
+        return super().commit(name, view, Page(commitments=left, votes=page.votes))

@@ -4,18 +4,19 @@ from dataclasses import replace
 
 from assay.chain.contracts.containers import RoundView
 from assay.protocol.score import MILLION
+from assay.roles.aggregates import Aggregated, Aggregates
 from assay.roles.aggregator import Aggregator
-from assay.roles.book import RoundBook, RoundName
-from assay.roles.evidence import Aggregated, Evidence
+from assay.roles.page import Page
+from assay.roles.round import RoundName
 from assay.roles.wake import Wake, wake_at
 from assay.roles.world import World
 
 
-class Flattery(Evidence):
-    """Evidence of which every score is the best."""
+class Flattery(Aggregates):
+    """Aggregates of which every score is the best."""
 
-    def aggregate(self, name: RoundName, view: RoundView) -> Aggregated | None:
-        end = super().aggregate(name, view)
+    def of(self, name: RoundName, view: RoundView) -> Aggregated | None:
+        end = super().of(name, view)
         return end and replace(end, score=MILLION)
 
 
@@ -26,8 +27,8 @@ class Cheat(Aggregator):
 
     def __init__(self, world: World) -> None:
         super().__init__(world)
-        self.evidence = Flattery(self)
+        self.aggregates = Flattery(self, self.openings)
 
-    def aggregate(self, name: RoundName, view: RoundView, page: RoundBook) -> Wake:
+    def aggregate(self, name: RoundName, view: RoundView, page: Page) -> Wake:
         wake = super().aggregate(name, view, page)
         return wake if wake.acted else wake | wake_at(self.world.clock() + 1)

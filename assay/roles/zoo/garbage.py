@@ -2,8 +2,9 @@
 
 from dataclasses import replace
 
-from assay.roles.book import RoundName
-from assay.roles.provider import Piece, Provider
+from assay.roles.piece import Piece
+from assay.roles.provider import Provider
+from assay.roles.round import RoundName
 from assay.store.port import hash_of
 from assay.work.seal import seal
 from assay.work.segment import SlotWork

@@ -4,7 +4,8 @@ from assay.chain.contracts.containers import RoundView
 from assay.protocol.commitment import bitmap
 from assay.protocol.words import words_hash
 from assay.roles.aggregator import Aggregator
-from assay.roles.book import RoundBook, RoundName
+from assay.roles.page import Page
+from assay.roles.round import RoundName
 from assay.roles.wake import Wake, wake_at
 
 
@@ -13,7 +14,7 @@ class Cheat(Aggregator):
 
     behaviour = "hasty-aggregator"
 
-    def commit(self, name: RoundName, view: RoundView, page: RoundBook) -> Wake:
+    def commit(self, name: RoundName, view: RoundView, page: Page) -> Wake:
         present = bitmap(self.clerk.open_slots(name[0]), self.clerk.order(name[0]).providers)
         root = words_hash("assay.zoo.hasty", *name)
         tried = self.clerk.attempt(self.world.ledger.rounds.commit(*name, root, present, []))

@@ -1,8 +1,8 @@
 """Trains every other segment, and opens its secret without its leaves, so as to lose a bond only."""
 
 from assay.chain.contracts.containers import RoundView
-from assay.roles.book import RoundName
-from assay.roles.provider import Piece
+from assay.roles.piece import Piece
+from assay.roles.round import RoundName
 from assay.roles.wake import ACTED, IDLE, Wake
 from assay.roles.zoo.skipper import Cheat as Skipper
 

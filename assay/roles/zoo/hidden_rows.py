@@ -1,6 +1,6 @@
 """Commits and reveals a table that nobody gets to see the rows of."""
 
-from assay.roles.book import RoundName
+from assay.roles.round import RoundName
 from assay.roles.sheet import Sheet
 from assay.roles.validator import Validator
 from assay.roles.wake import IDLE, Wake

@@ -1,7 +1,8 @@
 """Does the work and serves no start state to anybody, so that validators must replay it from the round's start."""
 
-from assay.roles.book import RoundName
-from assay.roles.provider import Piece, Provider
+from assay.roles.piece import Piece
+from assay.roles.provider import Provider
+from assay.roles.round import RoundName
 from assay.roles.wake import IDLE, Wake
 
 

@@ -4,7 +4,8 @@ from assay.chain.contracts.containers import RoundView
 from assay.protocol.phase import RoundPhase
 from assay.protocol.score import UNSCORED
 from assay.roles.aggregator import Aggregator
-from assay.roles.book import RoundBook, RoundName
+from assay.roles.page import Page
+from assay.roles.round import RoundName
 from assay.roles.wake import Wake, wake_at
 from assay.work.state import state_root
 
@@ -14,7 +15,7 @@ class Cheat(Aggregator):
 
     behaviour = "inventing-aggregator"
 
-    def aggregate(self, name: RoundName, view: RoundView, page: RoundBook) -> Wake:
+    def aggregate(self, name: RoundName, view: RoundView, page: Page) -> Wake:
         assert view.phase == RoundPhase.AGGREGATING
         start = self.state(name[0], view.start_root)
         assert start is not None

@@ -1,8 +1,8 @@
 """Commits only after the window is over."""
 
 from assay.chain.contracts.containers import RoundView
-from assay.roles.book import RoundName
 from assay.roles.provider import Provider
+from assay.roles.round import RoundName
 from assay.roles.wake import Wake, wake_at
 
 

@@ -1,7 +1,7 @@
 """Trains nothing and commits the start state, segment after segment."""
 
 from assay.roles.assignment import State
-from assay.roles.book import RoundName
+from assay.roles.round import RoundName
 from assay.roles.zoo.warped import Warped
 from assay.work.batch import Feed
 from assay.work.segment import Span

@@ -3,7 +3,7 @@
 import torch
 
 from assay.roles.assignment import State
-from assay.roles.book import RoundName
+from assay.roles.round import RoundName
 from assay.roles.zoo.warped import Warped, claimed
 from assay.work.batch import Feed
 from assay.work.segment import Span

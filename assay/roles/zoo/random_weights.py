@@ -4,7 +4,7 @@ import numpy as np
 import torch
 
 from assay.roles.assignment import State
-from assay.roles.book import RoundName
+from assay.roles.round import RoundName
 from assay.roles.zoo.lazy import HALF_BITS
 from assay.roles.zoo.warped import Warped, claimed
 from assay.work.batch import Feed

@@ -1,19 +1,18 @@
 """Fills its table without re-executing anything, and signs what it is shown."""
 
 from assay.chain.contracts.containers import DisputeView, RoundView
-from assay.roles.book import RoundName
-from assay.roles.challenge import Challenges
-from assay.roles.judge import Finding, Judge
+from assay.roles.finding import Finding
+from assay.roles.judge import Judge
+from assay.roles.round import RoundName
 from assay.roles.validator import Validator
 from assay.roles.votes import Votes
-from assay.roles.world import World
 
 
 class Stamp(Judge):
     """A judge that finds everything in order."""
 
     def digest(self, name: RoundName, view: RoundView, slot: int, segment: int) -> bytes | None:
-        return self.world.entropy.draw(32)
+        return self.party.world.entropy.draw(32)
 
     def round(self, name: RoundName, view: RoundView) -> Finding:
         finding = super().round(name, view)
@@ -32,9 +31,4 @@ class Cheat(Validator):
     """A validator that is paid for its signature."""
 
     behaviour = "rubber-stamp"
-
-    def __init__(self, world: World) -> None:
-        super().__init__(world)
-        self.judge = Stamp(self)
-        self.challenges = Challenges(self, self.judge)
-        self.votes = Echo(self, self.judge)
+    judging, voting = Stamp, Echo

@@ -1,7 +1,7 @@
 """Re-executes one row of its sample and leaves the others out of its table."""
 
 from assay.chain.contracts.containers import RoundView
-from assay.roles.book import RoundName
+from assay.roles.round import RoundName
 from assay.roles.sheet import Sheet
 from assay.roles.validator import Validator
 

@@ -1,8 +1,8 @@
 """Wins a slot and is never heard of again."""
 
 from assay.chain.contracts.containers import RoundView
-from assay.roles.book import RoundName
 from assay.roles.provider import Provider
+from assay.roles.round import RoundName
 from assay.roles.wake import IDLE, Wake
 
 

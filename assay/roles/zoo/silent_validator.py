@@ -1,7 +1,7 @@
 """Takes a seat and never shows a table."""
 
 from assay.chain.contracts.containers import RoundView
-from assay.roles.book import RoundName
+from assay.roles.round import RoundName
 from assay.roles.validator import Validator
 from assay.roles.wake import IDLE, Wake
 

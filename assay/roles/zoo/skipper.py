@@ -1,7 +1,7 @@
 """Trains every other segment and passes the rest on unchanged."""
 
 from assay.roles.assignment import State
-from assay.roles.book import RoundName
+from assay.roles.round import RoundName
 from assay.roles.zoo.warped import Warped
 from assay.work.batch import Feed
 from assay.work.segment import Span

@@ -1,8 +1,8 @@
 """Starts from an older state than the round's: last round's work, sold twice."""
 
 from assay.chain.contracts.containers import RoundView
-from assay.roles.book import RoundName
 from assay.roles.provider import Provider
+from assay.roles.round import RoundName
 from assay.roles.wake import ACTED, Wake
 
 

@@ -2,7 +2,7 @@
 
 from assay.chain.contracts.containers import RoundView
 from assay.roles.aggregator import Aggregator
-from assay.roles.book import RoundName
+from assay.roles.round import RoundName
 from assay.roles.wake import IDLE, Wake
 
 

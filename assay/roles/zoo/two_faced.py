@@ -4,8 +4,9 @@ than whoever derives the round from its start, so that honest validators seem to
 from dataclasses import replace
 
 from assay.roles.assignment import State
-from assay.roles.book import RoundName
-from assay.roles.provider import Piece, Provider
+from assay.roles.piece import Piece
+from assay.roles.provider import Provider
+from assay.roles.round import RoundName
 from assay.roles.wake import IDLE, Wake
 from assay.work.segment import SlotWork
 from assay.work.state import state_root

@@ -2,8 +2,10 @@
 
 from dataclasses import replace
 
-from assay.roles.book import RoundName, commitment_content
-from assay.roles.provider import Piece, Provider
+from assay.roles.content import commitment_content
+from assay.roles.piece import Piece
+from assay.roles.provider import Provider
+from assay.roles.round import RoundName
 
 
 class Cheat(Provider):

@@ -1,8 +1,9 @@
 """Commits and never opens: what it did cannot be checked."""
 
 from assay.chain.contracts.containers import RoundView
-from assay.roles.book import RoundName
-from assay.roles.provider import Piece, Provider
+from assay.roles.piece import Piece
+from assay.roles.provider import Provider
+from assay.roles.round import RoundName
 from assay.roles.wake import IDLE, Wake
 
 

@@ -3,8 +3,8 @@
 from dataclasses import replace
 
 from assay.roles.assignment import State
-from assay.roles.book import RoundName
 from assay.roles.provider import Provider
+from assay.roles.round import RoundName
 from assay.work.segment import SlotWork
 from assay.work.state import update_root
 

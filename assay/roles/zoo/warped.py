@@ -1,8 +1,8 @@
 """Not a cheat itself: training in which each segment may be replaced by something else."""
 
 from assay.roles.assignment import State
-from assay.roles.book import RoundName
 from assay.roles.provider import Provider
+from assay.roles.round import RoundName
 from assay.work.batch import Feed
 from assay.work.interpret import Fault
 from assay.work.segment import SlotWork, Span, run_segment

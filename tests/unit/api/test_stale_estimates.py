@@ -12,8 +12,8 @@ from assay.chain.sender import GAS_MARGIN_PERCENT
 from assay.protocol.errors import Reverted
 from assay.protocol.job import Job
 from assay.roles.network import Network
-from assay.roles.party import sealed_bid
 from assay.roles.provider import Provider
+from assay.roles.seals import sealed_bid
 from assay.roles.stage import Stage
 from assay.store.samples import Samples
 from assay.work.capture import capture

@@ -14,8 +14,10 @@ from assay.protocol.commitment import Commitment
 from assay.protocol.message import Message
 from assay.protocol.table import Entry, table_root
 from assay.protocol.typed import Domain, typed_digest
-from assay.roles import book as limits
-from assay.roles.book import Book, RoundName, commitment_content
+from assay.roles import scribe
+from assay.roles.book import QUOTA_STRANGERS_BYTES, Book
+from assay.roles.content import commitment_content
+from assay.roles.round import RoundName
 
 DOMAIN = Domain(31_337, "0x" + "11" * 20)
 PROVIDERS = [KeySigner.create(bytes([at]) * 32) for at in (1, 2)]
@@ -192,14 +194,14 @@ def test_strangers_announce_no_states_and_parties_only_a_few(book: Book) -> None
     book.note([announce(STRANGER, 1)])
     assert not book.published
     book.note([announce(VALIDATORS[0], at) for at in range(50)])
-    assert len(book.published) == limits.ROOTS_MAX
+    assert len(book.published) == scribe.ROOTS_MAX
 
 
 def test_all_strangers_together_have_one_quota_of_bytes(book: Book) -> None:
     message = said("request", STRANGER, {"slot": 0, "segment": 0, "padding": "x" * 60_000})
     book.note([replace(message, sender=KeySigner.create(bytes([9, at]) * 16).address) for at in range(1, 40)])
     page = book.round(NAME)
-    assert len(page.requests) == limits.QUOTA_STRANGERS_BYTES // len(message.body)
+    assert len(page.requests) == QUOTA_STRANGERS_BYTES // len(message.body)
     book.note([said("request", VALIDATORS[0], {"slot": 0, "segment": 0})])
     assert (VALIDATORS[0].address, 0, 0) in page.requests, "parties have their own"
 
@@ -208,7 +210,7 @@ def test_requests_are_bounded_and_counted_once(book: Book) -> None:
     book.note([said("request", STRANGER, {"slot": 0, "segment": 1})] * 5)
     assert len(book.round(NAME).requests) == 1
     book.note([said("request", STRANGER, {"slot": 0, "segment": at}) for at in range(2_000)])
-    assert len(book.round(NAME).requests) == limits.REQUESTS_STRANGERS_MAX
+    assert len(book.round(NAME).requests) == scribe.REQUESTS_STRANGERS_MAX
 
 
 def test_final_rounds_are_forgotten_and_not_taken_up_again(book: Book) -> None:

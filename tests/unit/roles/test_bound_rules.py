@@ -78,4 +78,4 @@ def test_nobody_bids_for_a_job_whose_programs_are_of_another_rule(tiny_stage: Ti
     assert not stage.said(BidCommitted)
     assert stage.said(Cancelled)
     for name in stage.honest("provider"):
-        assert "aggregate by mean" in str(stage.network.parties[name].declined[stage.job])  # type: ignore[attr-defined]
+        assert "aggregate by mean" in str(stage.network.parties[name].bidding.declined[stage.job])  # type: ignore[attr-defined]

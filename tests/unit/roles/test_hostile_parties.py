@@ -12,8 +12,9 @@ from assay.chain.contracts.rounds import Disproved, Finalised, Late, Penalised
 from assay.protocol.commitment import Commitment
 from assay.protocol.errors import Refused
 from assay.roles.assignment import fetch_assignment
-from assay.roles.book import commitment_content
-from assay.roles.clerk import Clerk, on_chain
+from assay.roles.clerk import Clerk
+from assay.roles.content import commitment_content
+from assay.roles.forms import on_chain
 from assay.roles.party import Party
 from assay.roles.provider import Provider
 from assay.roles.stage import Stage
@@ -115,9 +116,13 @@ def test_what_is_final_is_let_go(tiny_stage: Tiny) -> None:
         assert not party.book.rounds, name
         assert not party.book.published, name
         assert not getattr(party, "pieces", {}), name
-        assert not getattr(party, "sheets", {}), name
-        evidence = getattr(getattr(party, "judge", party), "evidence", None)
-        assert evidence is None or not (evidence._opened or evidence._aggregates or evidence._trails), name
+        sheets, judge = getattr(party, "sheets", None), getattr(party, "judge", party)
+        assert sheets is None or not sheets.held, name
+        openings, aggregates = getattr(judge, "openings", None), getattr(judge, "aggregates", None)
+        assert openings is None or not openings._opened, name
+        assert aggregates is None or not aggregates._found, name
+        replays = getattr(judge, "replays", None)
+        assert replays is None or not replays._trails, name
         voice = getattr(party, "voice", None)
         assert voice is None or not voice._sayings, name
 
@@ -174,7 +179,7 @@ def declined(stage: Stage) -> str:
     """Why the first provider left a posted job alone."""
     stage.play()
     assert stage.said(Cancelled)
-    return str(stage.network.parties["provider-1"].declined[stage.job])
+    return str(stage.network.parties["provider-1"].bidding.declined[stage.job])
 
 
 def test_data_of_another_type_than_the_step_takes_is_declined(tiny_stage: Tiny, samples: Samples) -> None:

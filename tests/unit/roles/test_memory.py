@@ -4,9 +4,9 @@ import pytest
 
 from assay.protocol.errors import Malformed
 from assay.protocol.table import Entry as Row
+from assay.roles.bidding import Bid
 from assay.roles.challenge import Raised
 from assay.roles.memory import Memory
-from assay.roles.provider import Bid
 from assay.roles.sheet import Sheet
 from assay.roles.votes import Ballot
 from assay.roles.world import MemoryJournal

@@ -1,0 +1,106 @@
+"""What a validator holds of a round: slots that have opened, claims that it has found false, and what it signs."""
+
+from dataclasses import dataclass, field
+
+from assay.chain.contracts.containers import RoundView
+from assay.protocol.phase import Target
+from assay.protocol.table import Entry, segment_digest
+from assay.protocol.transcript import Leaf
+from assay.roles.openings import Opened
+from assay.roles.round import RoundName
+from assay.roles.truths import Truth
+
+Unit = tuple[str, int, int, int]
+"""(accused, target, slot, segment): what is disputed of a round."""
+
+
+@dataclass(frozen=True)
+class Disagreement:
+    """A claim that this validator has found false."""
+
+    target: Target
+    slot: int
+    segment: int
+    accused: str
+    truth: bytes
+    row: int = 0
+
+    @property
+    def unit(self) -> Unit:
+        """What it is about, as a dispute of it would be."""
+        return self.accused, int(self.target), self.slot, self.segment
+
+
+@dataclass(frozen=True)
+class Case:
+    """A slot whose leaves are open, as it stands before the judge."""
+
+    name: RoundName
+    view: RoundView
+    slot: int
+    provider: str
+    opened: Opened
+    leaves: tuple[Leaf, ...]
+
+    @property
+    def segments(self) -> int:
+        """How many it has."""
+        return len(self.leaves) - 1
+
+    def claimed(self, segment: int) -> bytes:
+        """What its leaf says that a segment comes to."""
+        end = self.leaves[segment + 1]
+        return segment_digest(end.state_root, end.loss_bits)
+
+    def strays(self, truth: Truth) -> bool:
+        """Whether what was derived is not what its leaf says there."""
+        return truth.digest != self.claimed(truth.segment)
+
+    def accuse(self, truth: Truth) -> Disagreement:
+        """Its segment does not come to what its leaf says."""
+        return Disagreement(Target.SEGMENT, self.slot, truth.segment, self.provider, truth.digest)
+
+
+@dataclass(frozen=True, order=True)
+class Doubt:
+    """A row that says other than a leaf, where the leaf follows from the state that was served before it."""
+
+    segment: int
+    slot: int
+    validator: str
+    row: int
+
+    def accuse(self, truth: Truth) -> Disagreement:
+        """The row is not what its segment comes to."""
+        return Disagreement(Target.TABLE, self.slot, self.segment, self.validator, truth.digest, self.row)
+
+
+@dataclass
+class Finding:
+    """What a validator holds of a round once everything is open."""
+
+    accepted: list[int] = field(default_factory=list)
+    rejected: dict[int, str] = field(default_factory=dict)
+    unopened: list[int] = field(default_factory=list)
+    """Slots that have not shown their secret and leaves."""
+    disagreements: list[Disagreement] = field(default_factory=list)
+    shown: dict[str, tuple[Entry, ...]] = field(default_factory=dict)
+    """Rows of the tables that stand on chain, by validator."""
+    doubts: list[Doubt] = field(default_factory=list)
+    tables: dict[int, bytes] = field(default_factory=dict)
+    """Roots of the same, by seat."""
+    served: int = 0
+    """Bitmap of the seats whose table is the sample that their nonce draws, all of it."""
+    secrets: dict[int, bytes] = field(default_factory=dict)
+    fault: bytes | None = None
+    """Digest of a fault of the job itself that this validator has met too."""
+    awaited: bool = False
+
+    @property
+    def complete(self) -> bool:
+        """Whether nothing is awaited any more."""
+        return not self.awaited and not self.unopened
+
+    def accuses(self, accused: str) -> bool:
+        """Whether this party is accused already: one disproof a round is enough."""
+        return any(each.accused == accused for each in self.disagreements)

@@ -1,0 +1,67 @@
+"""Whether this machine takes a job's work on, beside all that it has promised elsewhere."""
+
+from typing import Protocol
+
+from assay.protocol.errors import AssayError, Unavailable
+from assay.protocol.phase import JobPhase
+from assay.roles.assignment import Assignment
+from assay.roles.assignments import Assignments
+from assay.roles.clerk import Clerk
+from assay.roles.wake import IDLE, Wake
+from assay.roles.world import Compute, World
+
+
+class Check(Protocol):
+    """What share of this machine's time a job takes; `busy` is the share that is promised elsewhere."""
+
+    def __call__(self, assignment: Assignment, compute: Compute, *, busy: float) -> float:
+        """Errors: `Refused`, `LimitExceeded` where it is more than there is."""
+        ...
+
+
+class Fitness:
+    """One machine, and its promises. What is wrong with a job goes to `troubles`."""
+
+    def __init__(self, world: World, clerk: Clerk, assignments: Assignments, troubles: dict[int, str]) -> None:
+        self._world, self._clerk, self._assignments, self._troubles = world, clerk, assignments, troubles
+        self._fits: dict[int, bool] = {}
+        self._abstained: set[int] = set()
+        self._shares: dict[int, float] = {}
+        """By job, the share of this machine's time that it may take."""
+
+    def consider(self, job: int, *checks: Check) -> Wake:
+        """Stays out of the draw of a job that is not what its order says, or too much for this machine beside what it
+        has promised elsewhere. Errors: `Unavailable` where something of it is not to be had yet."""
+        if job not in self._fits:
+            self._fits[job] = self._try(job, *checks)
+        if self._fits[job] or job in self._abstained:
+            return IDLE
+        wake = self._clerk.attempt(self._world.ledger.jobs.abstain(job))
+        self._abstained.add(job)
+        return wake
+
+    def _try(self, job: int, *checks: Check) -> bool:
+        try:
+            self.take_on(self._assignments.of(job), *checks)
+        except Unavailable:
+            raise
+        except AssayError as trouble:
+            self._troubles[job] = trouble.message
+            return False
+        return True
+
+    def take_on(self, assignment: Assignment, *checks: Check) -> None:
+        """Counts on a job's work. Errors: `Refused` and `LimitExceeded` where there is not the time for it."""
+        job, busy = assignment.job, self.busy()
+        self._shares[job] = sum(check(assignment, self._world.compute, busy=busy) for check in checks)
+
+    def busy(self) -> float:
+        """The share of this machine's time that is promised to jobs it has, or may be drawn for."""
+        self._shares = {job: share for job, share in self._shares.items() if self._serves(job)}
+        return sum(self._shares.values())
+
+    def _serves(self, job: int) -> bool:
+        """Whether this party has a part in a job, or may yet get one."""
+        if self._clerk.closed(job):
+            return False
+        return self._clerk.view(job).phase < JobPhase.ENLISTING or self._world.address in self._clerk.parties(job)

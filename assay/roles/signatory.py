@@ -1,0 +1,127 @@
+"""What a validator puts its name to: the result of a round, its aggregate, or that the job itself is at fault.
+
+It signs what it has found itself, and nothing while anybody disagrees: what is false is challenged first.
+"""
+
+from assay.chain.contracts.containers import RoundView
+from assay.protocol.commitment import bitmap
+from assay.protocol.phase import RoundPhase, Target
+from assay.roles.challenge import Challenges
+from assay.roles.finding import Disagreement, Finding
+from assay.roles.judge import Judge
+from assay.roles.party import Party
+from assay.roles.round import RoundName
+from assay.roles.sheets import Sheets
+from assay.roles.tower import Tower
+from assay.roles.vote import Result, aggregate_values, cast, fault_values, result_root
+from assay.roles.wake import IDLE, Wake, wake_at
+from assay.roles.witness import Witness
+
+
+class Signatory:
+    """One validator's signatures."""
+
+    def __init__(
+        self, party: Party, sheets: Sheets, judge: Judge, witness: Witness, challenges: Challenges, tower: Tower
+    ) -> None:
+        self._party, self._clerk, self._world = party, party.clerk, party.world
+        self._sheets, self._judge, self._witness = sheets, judge, witness
+        self._challenges, self._tower = challenges, tower
+
+    # the result
+
+    def sign_result(self, name: RoundName, view: RoundView) -> Wake:
+        """Signs the accepted set once every slot is judged and no disagreement is left."""
+        job, sheet = name[0], self._sheets.of(name, view)
+        # What was signed before somebody was disproved is signed anew: a quorum needs the same words.
+        heard = self._witness.heard(name, view)
+        basis = (self._clerk.open_slots(job), self._party.validators(job), view.tables_revealed, heard)
+        if sheet is None or not self._party.has(view.tables_revealed, job) or sheet.basis == basis:
+            return IDLE
+        patience = self._judge.patience.wait(name, view)
+        drawn, seat = self._clerk.beacon(view.beacon_block), self._party.seat(job)
+        if drawn is None or seat is None or not self._all_shown(name, view):
+            return patience | self._witness.want(name, view)
+        finding = self._judge.round(name, view)
+        rank = (seat - int.from_bytes(drawn[0], "big")) % len(self._party.validators(job))
+        wake = self._challenges.raise_all(name, view, finding.disagreements, rank)
+        if finding.unopened and self._judge.patience.over(name, view):
+            wake |= self._call_in(name, finding.unopened)
+        # One disproof of a party in a round is enough: what else it said there is not argued about again.
+        unsettled = any(not self._challenges.known(name, view, each.unit) for each in finding.disagreements)
+        if wake.acted or unsettled or view.disputes_open or not finding.complete:
+            return wake | patience
+        sheet.basis = basis
+        return self._find_fault(name, finding.fault) if finding.fault else self._attest(name, view, finding)
+
+    def _all_shown(self, name: RoundName, view: RoundView) -> bool:
+        """Whether all committed tables are revealed and heard, or no longer waited for."""
+        heard = all(self._witness.heard(name, view))
+        return (view.tables_revealed == view.tables_committed and heard) or self._judge.patience.over(name, view)
+
+    def _call_in(self, name: RoundName, slots: list[int]) -> Wake:
+        """Demands secrets on chain that were not opened to the peers, and takes the lock of whoever stays silent."""
+        rounds, wake = self._world.ledger.rounds, IDLE
+        # Of a slot that entered directly and told nobody there is nothing to show: it does not count.
+        for slot in [slot for slot in slots if slot in self._party.book.round(name).commitments]:
+            due_s = self._clerk.notices.due_s(name, slot)
+            if due_s is None:
+                wake |= self._clerk.attempt(rounds.demand_secret(*self._party.standing(name, slot)))
+            elif self._world.clock() >= due_s:
+                wake |= self._clerk.attempt(rounds.default_secret(*name, slot))
+            else:
+                wake |= wake_at(due_s)
+        return wake
+
+    def _attest(self, name: RoundName, view: RoundView, finding: Finding) -> Wake:
+        """Signs the accepted set: all that holds together enters the aggregate."""
+        slot_count, validator_count = self._clerk.order(name[0]).providers, len(self._party.validators(name[0]))
+        accepted = bitmap(finding.accepted, slot_count)
+        root = result_root(name, finding.tables, finding.secrets, validator_count, slot_count)
+        result = Result(tuple(accepted), tuple(accepted), finding.served, root)
+        return cast(self._party, name, "Result", result.values(name, view.drawing), result.to_json())
+
+    # a fault of the job
+
+    def attest_fault(self, name: RoundName, digest: bytes) -> Wake:
+        """Signs that the job itself is at fault."""
+        return cast(self._party, name, "Fault", fault_values(name, digest), {"digest": digest.hex()})
+
+    def _find_fault(self, name: RoundName, digest: bytes) -> Wake:
+        """Attests a fault, unless something false is found in the aggregates that led to it: a liar may have poisoned
+        the state where no sample looked."""
+        wake = IDLE
+        for other, view in self._clerk.rounds(name[0]):
+            if other[2] <= name[2] and view.phase in (RoundPhase.AGGREGATING, RoundPhase.CHALLENGING):
+                found, rank = self._tower.look(other, view), self._party.seat(name[0]) or 0
+                wake |= self._challenges.raise_all(other, view, found, rank)
+        if wake.acted or any(view.disputes_open for _, view in self._clerk.rounds(name[0])):
+            if name in self._sheets.held:
+                self._sheets.held[name].basis = None  # what comes of it is judged anew
+            return wake | wake_at(self._world.clock() + 1)
+        return wake | self.attest_fault(name, digest)
+
+    # the aggregate
+
+    def sign_aggregate(self, name: RoundName, view: RoundView) -> Wake:
+        """Signs the aggregate that it has computed itself."""
+        if self._sheets.of(name, view) is None:
+            return IDLE
+        end = self._judge.aggregates.of(name, view)
+        if end is None:
+            return IDLE
+        if end.fault is not None:
+            return self._find_fault(name, end.fault)
+        # Whoever has not heard the aggregator learns here where the new state is.
+        told = self._party.voice.say(name, "aggregate", {"root": end.root.hex(), "cid": end.cid})
+        values = aggregate_values(name, end.root, end.score)
+        return told | cast(self._party, name, "Aggregate", values, {"root": end.root.hex()})
+
+    def compare_aggregate(self, name: RoundName, view: RoundView) -> Wake:
+        """Challenges an aggregate that is not what the programs make of the included updates, or scores otherwise."""
+        end = self._judge.aggregates.of(name, view)
+        if end is None or (end.fault is None and (end.root, end.score) == (view.end_root, view.score)):
+            return IDLE
+        aggregator = self._world.ledger.rounds.aggregator_of(*name)
+        disagreement = Disagreement(Target.AGGREGATE, 0, 0, aggregator, end.root)
+        return self._challenges.raise_all(name, view, [disagreement], self._party.seat(name[0]) or 0)
