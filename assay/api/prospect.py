@@ -11,6 +11,7 @@ from assay.protocol.errors import AssayError
 from assay.protocol.phase import JobPhase
 from assay.protocol.score import NEVER
 from assay.roles.assignment import fetch_assignment
+from assay.roles.bidding import find_short_window
 from assay.roles.clerk import Clerk
 from assay.roles.pace import MARGIN, round_s
 from assay.roles.world import World
@@ -47,7 +48,7 @@ class Prospect:
         return {**asdict(self), "fits": self.fits}
 
 
-def prospects(world: World, price: int, limits: Limits | None = None) -> list[Prospect]:
+def prospects(world: World, price: int, window_min_s: int = 1, limits: Limits | None = None) -> list[Prospect]:
     """Every job that takes bids now, measured here. A job that does not check out says why."""
     clerk, found = Clerk(world), []
     for job in clerk.jobs():
@@ -57,6 +58,10 @@ def prospects(world: World, price: int, limits: Limits | None = None) -> list[Pr
         order = clerk.order(job)
         if view.consumer == world.address:
             found.append(Prospect(job, refusal="it is your own job"))
+            continue
+        short = find_short_window(order.windows, window_min_s)
+        if short:
+            found.append(Prospect(job, refusal=short))
             continue
         try:
             assignment = fetch_assignment(world, order, job, limits or Limits())

@@ -135,10 +135,12 @@ class Narrator:
         )
 
 
-def make_role(world: World, role: str, price: int = 0, *, token: str | None = None, watch: bool = False) -> Any:
-    """The honest role of this name; `token` is what `price` is in."""
+def make_role(
+    world: World, role: str, price: int = 0, *, token: str | None = None, window_min_s: int = 1, watch: bool = False
+) -> Any:
+    """The honest role of this name; `token` is what `price` is in, `window_min_s` the shortest window it acts in."""
     if role == "provider":
-        return Provider(world, price, token=token)
+        return Provider(world, price, token=token, window_min_s=window_min_s)
     return Validator(world, watch=watch) if role == "validator" else Aggregator(world)
 
 
@@ -161,6 +163,7 @@ def work(
     say: Say,
     *,
     price: int = 0,
+    window_min_s: int = 1,
     watch: bool = False,
     stop: threading.Event | None = None,
     done: Callable[[Narrator], bool] = lambda _: False,
@@ -183,7 +186,8 @@ def work(
             say({"event": "Waited", "text": f"waiting: {trouble.message}", "error": trouble.code})
 
         def make() -> Narrator:
-            return Narrator(make_role(world, role, price, token=home.token, watch=watch), till, say)
+            made = make_role(world, role, price, token=home.token, window_min_s=window_min_s, watch=watch)
+            return Narrator(made, till, say)
 
         turns = Turns({role: make}, pulse, world.clock, stop or threading.Event(), note=note)
         with _interruptible(turns.stop):

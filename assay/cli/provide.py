@@ -15,6 +15,9 @@ def run(
     price: Annotated[
         str, typer.Option(metavar="AMOUNT", help="What you ask for training one slot for one round, in whole tokens.")
     ] = "1",
+    window_s: Annotated[
+        int, typer.Option(min=1, max=2**31, help="Shortest window, in seconds, in which you promise to act.")
+    ] = 30,
     yes: YesOption = False,
     home: HomeOption = None,
     account: AccountOption = DEFAULT_ACCOUNT,
@@ -48,7 +51,7 @@ def run(
         till = Till(world.ledger, place.token)
         units = parse_amount(price, till.decimals)
         check_ready(till, "provider")
-        found = prospects(world, units)
+        found = prospects(world, units, window_s)
         step_s = sample_step_s(world)
         if as_json:
             print_line({"event": "Looked", "step_s": step_s, "jobs": [each.to_json() for each in found]})
@@ -56,7 +59,8 @@ def run(
             console = out()
             for name, words in describe(found, till, units, step_s):
                 console.print(plain(f"{name:<8} ", "dim") + plain(words))
-        play(place, signer, "provider", "Provide on these terms?", yes=yes, as_json=as_json, price=units)
+        terms = {"price": units, "window_min_s": window_s}
+        play(place, signer, "provider", "Provide on these terms?", yes=yes, as_json=as_json, **terms)
 
 
 def describe(found: "list[Prospect]", till: "Till", price: int, step_s: float) -> list[tuple[str, Any]]:

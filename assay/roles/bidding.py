@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from assay.chain.contracts.containers import Windows
 from assay.protocol.errors import AssayError, Refused, Unavailable
 from assay.protocol.phase import JobPhase
 from assay.roles.clerk import Clerk
@@ -31,11 +32,14 @@ class Bid:
 
 
 class Bidding:
-    """The bids of one provider. `token` is the only one that it works for, if it names one; `admit` raises where its
-    machine does not take a job."""
+    """The bids of one provider. `token` is the only one that it works for, if it names one; in a window shorter than
+    `window_min_s` it does not promise to act; `admit` raises where its machine does not take a job."""
 
-    def __init__(self, world: World, clerk: Clerk, token: str | None, admit: Callable[[int], None]) -> None:
+    def __init__(
+        self, world: World, clerk: Clerk, token: str | None, window_min_s: int, admit: Callable[[int], None]
+    ) -> None:
         self._world, self._clerk, self._token, self._admit = world, clerk, token, admit
+        self._window_min_s = window_min_s
         self.bids = Memory(world.journal, "bid", Bid.to_json, Bid.from_json)
         self.declined: dict[int, str] = {}
         """By job, why it was left to others."""
@@ -71,6 +75,7 @@ class Bidding:
         order = self._clerk.order(job)
         try:
             self._check_stake(job)
+            self._check_windows(job)
             self._admit(job)
             if price > order.price_ceiling:
                 raise Refused("the job pays too little")
@@ -95,6 +100,12 @@ class Bidding:
         if self._world.ledger.stakes.available(order.token, self._world.address) < needed:
             raise Refused("what is at stake does not cover the job beside other bids", hint="stake more")
 
+    def _check_windows(self, job: int) -> None:
+        """Who cannot answer within a window loses its bond, or all that it has locked. Errors: `Refused`."""
+        short = find_short_window(self._clerk.order(job).windows, self._window_min_s)
+        if short:
+            raise Refused(short, hint="lower the shortest window that this provider acts in")
+
     def _unopened(self) -> list[int]:
         """Jobs with a bid of this party that is yet to be opened."""
         sealed = [job for job in self._clerk.jobs() if self.made(job) and not self._clerk.notices.bid_opened(job)]
@@ -104,3 +115,9 @@ class Bidding:
         """Leaves a job to others."""
         self.declined[job] = reason
         self._clerk.close(job, unseen=True)
+
+
+def find_short_window(windows: Windows, least_s: int) -> str:
+    """Which of a job's windows is shorter than a party needs to act in; nothing where none is."""
+    name, window_s = min(vars(windows).items(), key=lambda window: int(window[1]))
+    return f"its {name} window of {window_s} s is shorter than {least_s} s" if window_s < least_s else ""

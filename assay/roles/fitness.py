@@ -7,6 +7,7 @@ from assay.protocol.phase import JobPhase
 from assay.roles.assignment import Assignment
 from assay.roles.assignments import Assignments
 from assay.roles.clerk import Clerk
+from assay.roles.memory import Memory
 from assay.roles.wake import IDLE, Wake
 from assay.roles.world import Compute, World
 
@@ -26,7 +27,7 @@ class Fitness:
         self._world, self._clerk, self._assignments, self._troubles = world, clerk, assignments, troubles
         self._fits: dict[int, bool] = {}
         self._abstained: set[int] = set()
-        self._shares: dict[int, float] = {}
+        self._shares = Memory(world.journal, "share", float.hex, float.fromhex)
         """By job, the share of this machine's time that it may take."""
 
     def consider(self, job: int, *checks: Check) -> Wake:
@@ -52,13 +53,15 @@ class Fitness:
 
     def take_on(self, assignment: Assignment, *checks: Check) -> None:
         """Counts on a job's work. Errors: `Refused` and `LimitExceeded` where there is not the time for it."""
-        job, busy = assignment.job, self.busy()
-        self._shares[job] = sum(check(assignment, self._world.compute, busy=busy) for check in checks)
+        busy = self.busy(assignment.job)
+        share = sum(check(assignment, self._world.compute, busy=busy) for check in checks)
+        self._shares.keep(share, assignment.job)
 
-    def busy(self) -> float:
-        """The share of this machine's time that is promised to jobs it has, or may be drawn for."""
-        self._shares = {job: share for job, share in self._shares.items() if self._serves(job)}
-        return sum(self._shares.values())
+    def busy(self, beside: int) -> float:
+        """The share of this machine's time that is promised to other jobs that it has, or may be drawn for, by this
+        process or one before it."""
+        others = [job for job in self._clerk.jobs() if job != beside and self._serves(job)]
+        return sum(self._shares.get(job) or 0.0 for job in others)
 
     def _serves(self, job: int) -> bool:
         """Whether this party has a part in a job, or may yet get one."""

@@ -27,13 +27,13 @@ class Provider(Party):
     """Trains for pay. `price` is per slot and round, in the token's smallest unit.
 
     `token`: the only one that it works for; without it any that it has a stake in, but never the chain's own coin, its
-    money for gas.
+    money for gas. `window_min_s`: the shortest window in which it promises to act.
     """
 
-    def __init__(self, world: World, price: int, *, token: str | None = None) -> None:
+    def __init__(self, world: World, price: int, *, token: str | None = None, window_min_s: int = 1) -> None:
         super().__init__(world)
         self.price = price
-        self.bidding = Bidding(world, self.clerk, token, lambda job: self.admit(self.assignment(job)))
+        self.bidding = Bidding(world, self.clerk, token, window_min_s, lambda job: self.admit(self.assignment(job)))
         self.commitments = Commitments(world)
         self.pieces: dict[RoundName, Piece] = {}
 

@@ -9,6 +9,7 @@ import torch
 from assay.aggregate.krum import Krum
 from assay.architectures.mlp import mlp
 from assay.architectures.ship import SHIPPED
+from assay.chain.contracts.jobs import BidCommitted
 from assay.chain.contracts.rerun import Challenged
 from assay.chain.contracts.rounds import Disproved, Finalised, Included, Late, Rewound, Voided
 from assay.protocol.commitment import bitmap_slots
@@ -54,6 +55,17 @@ def missed(set_up: Callable[..., Any]) -> Callable[..., Any]:
         return stage
 
     return play
+
+
+def test_a_provider_does_not_bid_where_a_window_is_too_short_to_act_in(set_up: Callable[..., Any]) -> None:
+    def hurried(world: Any, price: int) -> Provider:
+        return Provider(world, price, window_min_s=10**6)
+
+    stage = set_up(providers=(hurried,))
+    stage.play()
+    late = stage.network.parties["provider-4"]
+    assert "is shorter than 1000000 s" in late.bidding.declined[stage.job]
+    assert stage.address("provider-4") not in {bid.bidder for bid in stage.said(BidCommitted)}
 
 
 def test_without_a_watcher_a_missed_segment_is_paid(missed: Any) -> None:
