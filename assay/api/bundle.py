@@ -342,7 +342,9 @@ def _plain_commitment(commitment: Commitment) -> dict[str, Any]:
 
 def _read_commitment(value: dict[str, Any]) -> Commitment:
     counts = {name: _count(value[name]) for name in ("job", "generation", "round", "slot")}
-    roots = {name: _word(value[name]) for name in ("start_root", "transcript_root", "secret_hash", "sealed_hash")}
+    roots = {
+        name: _word(value[name]) for name in ("beacon", "start_root", "transcript_root", "secret_hash", "sealed_hash")
+    }
     provider = _text(value["provider"])
     if not re.fullmatch(r"0x[0-9a-fA-F]{40}", provider):
         raise ValueError("not an address")

@@ -16,15 +16,22 @@ class Commitment:
     round: int
     slot: int
     provider: str
+    beacon: bytes
     start_root: bytes
     transcript_root: bytes
     secret_hash: bytes
     sealed_hash: bytes
 
+    @property
+    def origin(self) -> tuple[bytes, bytes]:
+        """What the work came from: the beacon of the job's draw, and the root that the round began with. On a chain
+        that has others, this is no commitment."""
+        return self.beacon, self.start_root
+
     def leaf(self, chain_id: int, rounds: str) -> bytes:
         """Hash of this commitment as a leaf, bound to one chain and one `Rounds` contract."""
         content = words(
-            "assay.commitment.1",
+            "assay.commitment.2",
             chain_id,
             rounds,
             self.job,
@@ -32,6 +39,7 @@ class Commitment:
             self.round,
             self.slot,
             self.provider,
+            self.beacon,
             self.start_root,
             self.transcript_root,
             self.secret_hash,
@@ -48,6 +56,7 @@ class Commitment:
             "round": self.round,
             "slot": self.slot,
             "provider": self.provider,
+            "beacon": self.beacon,
             "startRoot": self.start_root,
             "transcriptRoot": self.transcript_root,
             "secretHash": self.secret_hash,

@@ -1,13 +1,16 @@
 """A transcript: the salted list of states that a slot's work went through.
 
     salt_i = H("assay.salt.1", secret, i)
-    leaf_i = H("assay.segment.1", job, generation, round, slot, provider,
+    loss_i = H("assay.loss.1", secret, i, bits of the segment's last loss)
+    leaf_i = H("assay.segment.2", job, generation, round, slot, provider,
                                 i, salt_i, state_root_i, loss_i, update_root_i)
     root   = Merkle(leaf_0 .. leaf_N)
 
 `update_root` is zero but in the last leaf, where it binds the update to the work: an honest transcript cannot carry
 somebody else's update. The salts keep the end of a segment unknown to whoever re-executes it until the secret is out;
-then anybody recomputes the whole root and compares 32 bytes.
+then anybody recomputes the whole root and compares 32 bytes. The losses are sealed by themselves, so that whoever asks
+for the state after a segment, instead of the one before it, still has to execute it: its loss belongs to what is
+compared.
 """
 
 from collections.abc import Sequence
@@ -54,20 +57,33 @@ def salt(secret: bytes, index: int) -> bytes:
     return words_hash("assay.salt.1", secret, index)
 
 
-def segment_leaf(name: SlotName, leaf: Leaf, leaf_salt: bytes) -> bytes:
+def sealed_loss(secret: bytes, index: int, loss_bits: int) -> bytes:
+    """The loss of leaf `index`, as it may be shown before the secret is."""
+    return words_hash("assay.loss.1", secret, index, loss_bits)
+
+
+def segment_leaf(name: SlotName, leaf: Leaf, secret: bytes) -> bytes:
     """Hash of one leaf."""
+    sealed = sealed_loss(secret, leaf.index, leaf.loss_bits)
+    return shown_leaf(name, leaf.index, salt(secret, leaf.index), leaf.state_root, sealed, leaf.update_root)
+
+
+def shown_leaf(
+    name: SlotName, index: int, leaf_salt: bytes, state_root: bytes, loss_seal: bytes, update_root: bytes
+) -> bytes:
+    """Hash of one leaf, from what may be shown of it alone."""
     content = words(
-        "assay.segment.1",
+        "assay.segment.2",
         name.job,
         name.generation,
         name.round,
         name.slot,
         name.provider,
-        leaf.index,
+        index,
         leaf_salt,
-        leaf.state_root,
-        leaf.loss_bits,
-        leaf.update_root,
+        state_root,
+        loss_seal,
+        update_root,
     )
     return leaf_hash(content)
 
@@ -82,7 +98,7 @@ class Transcript:
 
     def hashes(self) -> list[bytes]:
         """The salted leaves."""
-        return [segment_leaf(self.name, leaf, salt(self.secret, leaf.index)) for leaf in self.leaves]
+        return [segment_leaf(self.name, leaf, self.secret) for leaf in self.leaves]
 
     @property
     def root(self) -> bytes:

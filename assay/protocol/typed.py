@@ -24,6 +24,7 @@ TYPES: Mapping[str, tuple[tuple[str, str], ...]] = {
         ("uint32", "round"),
         ("uint16", "slot"),
         ("address", "provider"),
+        ("bytes32", "beacon"),
         ("bytes32", "startRoot"),
         ("bytes32", "transcriptRoot"),
         ("bytes32", "secretHash"),

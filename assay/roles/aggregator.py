@@ -98,7 +98,8 @@ class Aggregator(Party):
         A quorum vouches for it; without one it has to wait, so that whoever it leaves out can enter by itself.
         """
         order, awaited = self.clerk.order(name[0]), set(self.clerk.open_slots(name[0]))
-        heard = {slot: signed for slot, signed in page.commitments.items() if slot in awaited}
+        origin = self.clerk.origin(name)
+        heard = {slot: one for slot, one in page.commitments.items() if slot in awaited and one[0].origin == origin}
         closes_s = view.opened_at + order.windows.train
         if len(heard) < len(awaited) and self.world.clock() < closes_s:
             return wake_at(closes_s)

@@ -52,7 +52,7 @@ def aggregate_claim(name: RoundName) -> Claim:
     leaf = chain_leaf(Leaf(0, ZERO))
     return Claim(
         target=Target.AGGREGATE,
-        commitment=on_chain(Commitment(*name, 0, NOBODY, ZERO, ZERO, ZERO, ZERO)),
+        commitment=on_chain(Commitment(*name, 0, NOBODY, ZERO, ZERO, ZERO, ZERO, ZERO)),
         commitment_proof=(),
         signature=b"",
         secret=ZERO,

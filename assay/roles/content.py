@@ -26,10 +26,10 @@ def commitment_content(commitment: Commitment, signature: bytes) -> dict[str, ob
     }
 
 
-def read_commitment(name: RoundName, provider: str, content: dict[str, Any]) -> tuple[Commitment, bytes]:
-    """The same back, as one of `provider` in this round; the signature is yet to be checked."""
+def read_commitment(name: RoundName, provider: str, beacon: bytes, content: dict[str, Any]) -> tuple[Commitment, bytes]:
+    """The same back, as one of `provider` in this round, of this draw; the signature is yet to be checked."""
     roots = [read_word(content[part]) for part in ("start", "transcript", "secret", "sealed")]
-    return Commitment(*name, content["slot"], provider, *roots), bytes.fromhex(content["signature"])
+    return Commitment(*name, content["slot"], provider, beacon, *roots), bytes.fromhex(content["signature"])
 
 
 def row_content(rows: Sequence[Entry]) -> list[list[object]]:

@@ -16,6 +16,9 @@ from assay.store.port import hash_of
 from assay.work.seal import seal
 from assay.work.segment import Plan, SlotWork, train_slot
 
+Origin = tuple[bytes, bytes]
+"""The beacon of the job's draw, and the root that the round begins with."""
+
 
 @dataclass
 class Piece:
@@ -35,8 +38,8 @@ class Piece:
     """What is said of it then."""
 
     def has_start(self, slot: int, segment: int) -> bool:
-        """Whether this is a segment of this work."""
-        return slot == self.slot and segment < len(self.work.states)
+        """Whether a segment of this work begins from a state of its own: the first begins where the round does."""
+        return slot == self.slot and 0 < segment < len(self.work.states) - 1
 
     def adjoins(self, asker: str, segment: int) -> bool:
         """Whether somebody was shown the start state beside this one: the later of two tells the end of the segment
@@ -58,27 +61,28 @@ class Commitments:
         self._secrets = Memory.of_words(world.journal, "secret")
         self._signed = Memory.of_words(world.journal, "signed")
 
-    def made(self, name: RoundName, slot: int) -> bool:
-        """Whether some work of a round was committed to."""
-        return self._signed.get(*name, slot) is not None
+    def made(self, name: RoundName, slot: int, origin: Origin) -> bool:
+        """Whether some work of a round was committed to, as the chain is now."""
+        return self._signed.get(*_key(name, slot, origin)) is not None
 
     def make(
-        self, name: RoundName, slot: int, start_root: bytes, work: SlotWork, update: bytes
+        self, name: RoundName, slot: int, origin: Origin, work: SlotWork, update: bytes
     ) -> tuple[Commitment, Transcript]:
         """Salts the transcript, seals the encoded update, and binds a commitment to both.
 
-        Two different commitments to one slot cost the whole lock, so what was signed is journaled as well. Errors:
-        `Refused` where the chain has been rewritten so deep that the work is another.
+        Two different commitments to one slot cost the whole lock, so what was signed is journaled as well. Where the
+        chain was rewritten and the work has another origin, it is other work, with a secret of its own. Errors:
+        `Refused` where the same work came out differently.
         """
-        provider = self._world.address
-        secret = self._secrets.get(*name, slot) or self._secrets.keep(self._world.entropy.draw(32), *name, slot)
+        provider, key = self._world.address, _key(name, slot, origin)
+        secret = self._secrets.get(*key) or self._secrets.keep(self._world.entropy.draw(32), *key)
         transcript = work.transcript(SlotName(*name, slot, provider), secret)
         sealed_hash = hash_of(self._world.blobs.put(seal(secret, update)))
-        roots = (start_root, transcript.root, secret_hash(secret), sealed_hash)
+        roots = (*origin, transcript.root, secret_hash(secret), sealed_hash)
         commitment = Commitment(*name, slot, provider, *roots)
         digest = self._digest(commitment)
-        if (self._signed.get(*name, slot) or self._signed.keep(digest, *name, slot)) != digest:
-            raise Refused("the chain was rewritten after this round's work was signed", hint="nobody signs twice")
+        if (self._signed.get(*key) or self._signed.keep(digest, *key)) != digest:
+            raise Refused("other work of this round was signed already", hint="nobody signs twice")
         return commitment, transcript
 
     def sign(self, commitment: Commitment) -> bytes:
@@ -87,6 +91,10 @@ class Commitments:
 
     def _digest(self, commitment: Commitment) -> bytes:
         return typed_digest(self._world.domain, "Commitment", commitment.typed)
+
+
+def _key(name: RoundName, slot: int, origin: Origin) -> tuple[object, ...]:
+    return (*name, slot, *(root.hex() for root in origin))
 
 
 def train(

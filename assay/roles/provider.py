@@ -101,7 +101,8 @@ class Provider(Party):
     def piece(self, name: RoundName, view: RoundView, slot: int) -> Piece | None:
         """The finished work on a round; trained again where it was committed to and this process does not have it."""
         if name not in self.pieces and view.phase != RoundPhase.TRAINING and slot in bitmap_slots(view.present):
-            start = self.state(name[0], view.start_root) if self.commitments.made(name, slot) else None
+            made = self.commitments.made(name, slot, self.clerk.origin(name))
+            start = self.state(name[0], view.start_root) if made else None
             again = None if start is None else self.finish(name, slot, start, view.start_root)
             if again is not None:
                 self.pieces[name] = again
@@ -109,8 +110,6 @@ class Provider(Party):
 
     def train(self, name: RoundName, view: RoundView, slot: int) -> Wake:
         """Trains the slot from the round's start state and commits to every state on the way."""
-        if not self.clerk.settled(self.clerk.view(name[0]).draw_block):
-            return wake_at(self.world.clock() + 1)  # another draw would be other work, and nobody may sign twice
         start = self.state(name[0], view.start_root)
         piece = None if start is None else self.finish(name, slot, start, view.start_root)
         if piece is None:
@@ -134,7 +133,8 @@ class Provider(Party):
         """Seals the update, and signs the commitment to it and to the transcript. Errors: `Refused` where other work of
         this round was signed already."""
         update = self.assignment(name[0]).update_signature.encode(work.update) if work.update is not None else b""
-        commitment, transcript = self.commitments.make(name, slot, start_root, work, update)
+        origin = (self.clerk.view(name[0]).beacon, start_root)
+        commitment, transcript = self.commitments.make(name, slot, origin, work, update)
         return Piece(slot, commitment, self.sign(commitment), transcript, work)
 
     def sign(self, commitment: Commitment) -> bytes:

@@ -94,6 +94,10 @@ class Register:
         order = self.order(job)
         return order.steps_per_round // order.steps_per_segment
 
+    def origin(self, name: RoundName) -> tuple[bytes, bytes]:
+        """The beacon of a job's draw, and the root that a round begins with; zero while it is not open."""
+        return self.view(name[0]).beacon, self.round(name).start_root
+
     # who is who
 
     def providers(self, job: int) -> tuple[str, ...]:

@@ -34,6 +34,10 @@ class Roll(Protocol):
         """Whether there may be talk of this round: it is open, or about to be."""
         ...
 
+    def origin(self, name: RoundName) -> tuple[bytes, bytes]:
+        """The beacon of a job's draw, and the root that a round begins with; zero while it is not open."""
+        ...
+
     def providers(self, job: int) -> Sequence[str]:
         """Who holds which slot."""
         ...
@@ -146,13 +150,19 @@ class Scribe:
     def _commitment(self, page: Page, message: Message, content: dict[str, Any]) -> None:
         provider = self._holder(message.job, content["slot"])
         name = (message.job, message.generation, message.round)
-        commitment, signature = read_commitment(name, provider, content)
+        origin = self._roll.origin(name)
+        commitment, signature = read_commitment(name, provider, origin[0], content)
         known = page.commitments.get(commitment.slot)
-        if known is not None and (known[0] == commitment or commitment.slot in page.equivocations):
+        # What was signed before the chain was rewritten, of another draw or start, gives way and is no second one.
+        outdated = known is not None and known[0].origin != commitment.origin == origin
+        beside = known is not None and known[0].origin == commitment.origin
+        doubled = known is not None and (known[0] == commitment or commitment.slot in page.equivocations)
+        if known is not None and not outdated and (doubled or not beside):
             return
         if recover(typed_digest(self._domain, "Commitment", commitment.typed), signature) != provider:
             return
-        if known is None:
+        if known is None or outdated:
             page.commitments[commitment.slot] = (commitment, signature)
+            page.equivocations.pop(commitment.slot, None)
         else:
             page.equivocations[commitment.slot] = (*known, commitment, signature)

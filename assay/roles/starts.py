@@ -65,4 +65,4 @@ class Starts:
                 state = read_start(commitment, opening, content, assignment.signature, assignment.segment_count)
         except (Malformed, Unavailable, KeyError):
             return None
-        return None if isinstance(state, Verdict) or opening.leaf.index != segment else state
+        return None if isinstance(state, Verdict) or opening.index != segment else state

@@ -50,7 +50,9 @@ class Witness:
         if not present.issuperset(open_slots) and party.world.clock() < closes_s:
             # Kept until then, a word for some of the slots would leave out whoever has come since.
             return wake_at(closes_s)
-        left_out = [slot for slot in open_slots if slot in page.commitments and slot not in present]
+        origin = party.clerk.origin(name)
+        standing = [slot for slot, (commitment, _) in page.commitments.items() if commitment.origin == origin]
+        left_out = [slot for slot in open_slots if slot in standing and slot not in present]
         self._vouched[name] = (page.proposal, len(page.commitments))
         if left_out:
             commitments = [commitment_content(*page.commitments[slot]) for slot in left_out]

@@ -6,9 +6,10 @@ import {Commitment, Entry, Leaf, TranscriptOpening} from "./Types.sol";
 /// @title Hashing: what a root means. The same bytes as assay/protocol/{merkle,leaf}.py; all sha256, big endian.
 library Hashing {
     bytes32 internal constant EMPTY = 0x66687aadf862bd776c8fc18b8e9f8e20089714856ee233b3902a591d0d5f2925; // sha256 of 32 zero bytes
-    bytes32 internal constant COMMITMENT = "assay.commitment.1";
-    bytes32 internal constant SEGMENT = "assay.segment.1";
+    bytes32 internal constant COMMITMENT = "assay.commitment.2";
+    bytes32 internal constant SEGMENT = "assay.segment.2";
     bytes32 internal constant SALT = "assay.salt.1";
+    bytes32 internal constant LOSS = "assay.loss.1";
     bytes32 internal constant ENTRY = "assay.entry.1";
     bytes32 internal constant TABLE = "assay.table.1";
     bytes32 internal constant DIGEST_SEGMENT = "assay.digest.segment.1";
@@ -18,7 +19,7 @@ library Hashing {
     bytes32 internal constant FAULT = "assay.digest.fault.1";
 
     bytes32 internal constant COMMITMENT_TYPE = keccak256(
-        "Commitment(uint256 job,uint32 generation,uint32 round,uint16 slot,address provider,bytes32 startRoot,bytes32 transcriptRoot,bytes32 secretHash,bytes32 sealedHash)"
+        "Commitment(uint256 job,uint32 generation,uint32 round,uint16 slot,address provider,bytes32 beacon,bytes32 startRoot,bytes32 transcriptRoot,bytes32 secretHash,bytes32 sealedHash)"
     );
     bytes32 internal constant ROOT_TYPE = keccak256("Root(uint256 job,uint32 generation,uint32 round,bytes32 root,bytes32 present)");
     bytes32 internal constant RESULT_TYPE = keccak256(
@@ -68,6 +69,11 @@ library Hashing {
         return sha256(abi.encode(SALT, secret, index));
     }
 
+    /// A loss as a leaf holds it: whoever is shown the state after a segment does not know what executing it gives.
+    function sealedLoss(bytes32 secret, uint256 index, uint32 lossBits) internal pure returns (bytes32) {
+        return sha256(abi.encode(LOSS, secret, index, lossBits));
+    }
+
     /// Root over leaves 0..N of a transcript, from all that they hide; only the last one binds an update.
     function transcriptRoot(Commitment calldata c, TranscriptOpening calldata o) internal pure returns (bytes32) {
         uint256 count = o.stateRoots.length;
@@ -76,7 +82,8 @@ library Hashing {
         for (uint256 i = 0; i < count; i++) {
             uint32 loss = i == 0 ? 0 : o.lossBits[i - 1];
             bytes32 update = i + 1 == count ? o.updateRoot : bytes32(0);
-            level[i] = leafHash(bytes.concat(head, abi.encode(i, salt(o.secret, i), o.stateRoots[i], loss, update)));
+            bytes32 sealedBits = sealedLoss(o.secret, i, loss);
+            level[i] = leafHash(bytes.concat(head, abi.encode(i, salt(o.secret, i), o.stateRoots[i], sealedBits, update)));
         }
         for (uint256 size = count; size > 1; size = (size + 1) / 2) {
             for (uint256 i = 0; 2 * i < size; i++) level[i] = nodeHash(level[2 * i], 2 * i + 1 < size ? level[2 * i + 1] : EMPTY);
@@ -88,7 +95,9 @@ library Hashing {
         return leafHash(
             bytes.concat(
                 abi.encode(SEGMENT, c.job, c.generation, c.round, c.slot, c.provider),
-                abi.encode(leaf.index, salt(secret, leaf.index), leaf.stateRoot, leaf.lossBits, leaf.updateRoot)
+                abi.encode(
+                    leaf.index, salt(secret, leaf.index), leaf.stateRoot, sealedLoss(secret, leaf.index, leaf.lossBits), leaf.updateRoot
+                )
             )
         );
     }

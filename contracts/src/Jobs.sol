@@ -320,5 +320,6 @@ contract Jobs is IJobs, Wired {
         t.challengeBondBps = j.challengeBondBps;
         t.stopScore = o.stopScore;
         t.stateRoot = o.stateRoot;
+        t.beacon = j.beacon;
     }
 }

@@ -259,7 +259,6 @@ contract Rerun is IDisputes {
         accused = c.provider;
         if (Hashing.secretHash(claim.secret) != c.secretHash) revert WrongClaim("secret");
         _open(claim, claim.after_, claim.afterProof, last);
-        if (c.startRoot != r.startRoot) plain = "start";
         if (claim.target == Target.Emit) {
             if (claim.after_.index != last) revert WrongClaim("after");
             return (accused, last, Hashing.emitDigest(claim.after_.updateRoot), plain);

@@ -67,7 +67,7 @@ contract Rounds is IRounds, Wired, EIP712 {
         if (_s.forfeited[c.job][msg.sender]) revert NotProvider(msg.sender);
         // INVARIANT: a slot that was closed, for lateness too, has no part in a round any more.
         if ((_s.jobs.slotsOpen(c.job)[c.slot >> 8] >> (c.slot & 255)) & 1 == 0) revert NotProvider(msg.sender);
-        if (c.startRoot != r.startRoot) revert WrongOpening();
+        if (c.beacon != _s.terms[c.job].beacon || c.startRoot != r.startRoot) revert WrongOpening();
         // INVARIANT: one root for a job, generation, round and slot.
         if (r.direct.has(c.slot)) revert AlreadyDone();
         bytes32 leaf = Hashing.commitmentLeaf(address(this), c);

@@ -69,7 +69,8 @@ struct Commitment {
     uint32 round;
     uint16 slot;
     address provider;
-    bytes32 startRoot;
+    bytes32 beacon; // of the job's draw, on which the work depends: of another draw, it is no commitment
+    bytes32 startRoot; // the round's; of another, it is no commitment
     bytes32 transcriptRoot; // Merkle over stepsPerRound / stepsPerSegment + 1 salted leaves
     bytes32 secretHash; // sha256(secret)
     bytes32 sealedHash; // sha256 of the sealed update's bytes
@@ -152,6 +153,7 @@ struct Terms {
     uint16 challengeBondBps; // of a round's cost
     int64 stopScore;
     bytes32 stateRoot;
+    bytes32 beacon; // of the draw
 }
 
 /// What a dispute is about; the truth is the digest that a re-execution gives.

@@ -41,6 +41,7 @@ contract HashingTest is Base {
         c.round = 4;
         c.slot = 2;
         c.provider = 0x5e23A28c498A7Bc0C43C156efFAD13bf1a1DbAB8;
+        c.beacon = 0x8a62e967fcd6dfa5d75308c37808b4668a7faf1cdb06e09ac0a7161827603887;
         c.startRoot = 0xcced28c6dc3f99c2396a5eaad732bf6b28142335892b1cd0e6af6cdb53f5ccfa;
         c.transcriptRoot = 0x6316af2235b8b52789bb8a75bb32f1fbb31b9a7a18f5a10ab5143ba93bebcc8b;
         c.secretHash = 0xd04b98f48e8f8bcc15c6ae5ac050801cd6dcfd428fb5f9e65c4e16e7807340fa;
@@ -50,25 +51,25 @@ contract HashingTest is Base {
     function test_commitment_vector_succeeds() external view {
         equal(block.chainid, 31337, "the vector's chain");
         bytes32 leaf = this.commitmentLeaf(_commitment());
-        equal(leaf, 0x4a8048280fc3d4c324d8fe2963577733e8cf6158ea2cffb59ab72530c1ceace7, "leaf");
+        equal(leaf, 0xb426e6dfecae92ed5b7054f918fb82ec74f43e8587512c528baac7d8e1995e61, "leaf");
         bytes32[] memory proof = new bytes32[](3);
-        proof[0] = 0xd49fc0c22402cc2ff3c37da2889fadfbef4700000322e0f423017953cacf9352;
-        proof[1] = 0x37e18490c587ee97049cdfa289da81a3454391d7142eadbd3f3a9e0d88aa9bce;
-        proof[2] = 0x6ca7b6744641212ef32897085cb30b0d56efc35c637fc33fdc79db6f85f7daf9;
-        bytes32 root = 0xf205e63c6764f0a2c5cef1e37adf24202ee744f848422b939b43321c9f06b404;
+        proof[0] = 0x7d7062505256ab43a6cbfb373485d7153a56b4d8fdd2e7afd30835531ad825bf;
+        proof[1] = 0x51a6954eb1f3b0341744dd2da651fccfd7a322e1fd4c623cff33005c63e8a514;
+        proof[2] = 0xaeb6ef08b800f1e43e738b98a21c61047e94011ec117fb9401f561cce9dfbd68;
+        bytes32 root = 0x75856cb907467979566144d3859f89ed193268d3aa4f0c4d078cb80aaf79d0e6;
         yes(this.verify(root, 6, 2, leaf, proof), "proof");
         yes(!this.verify(root, 6, 3, leaf, proof), "bound to its index");
         yes(!this.verify(root, 9, 2, leaf, proof), "and to the count's depth");
         bytes32 separator = 0x09642e5c2c446aecad420f84701332ba0bbb169056740e5657510896c5142c00;
         equal(
             keccak256(abi.encodePacked(hex"1901", separator, this.structHash(_commitment()))),
-            0x5f0251953d1d4d136c9dfad5841c309087d3ab8892bca575dff5c54e7da20d19,
+            0xbd927ea169c92eebf4ffc0b4144cbf0e86e71b1319fdf1043a8ecbe74ada9d60,
             "typed digest"
         );
     }
 
     function test_types_vector_succeeds() external pure {
-        equal(Hashing.COMMITMENT_TYPE, 0x11b9f538297e1d2f1845a08f4f35d23f8bb806a0dea35c66112688c3e36f9d0d, "Commitment");
+        equal(Hashing.COMMITMENT_TYPE, 0xb3a77930badb4b7e971274cceefebda46a854af46b4fe97513f0bf1cd725dc01, "Commitment");
         equal(Hashing.RESULT_TYPE, 0xd2fe30d229656dfcd6aae2b8cde06655bcfd76530b236e5ba95ffc12b6502ec6, "Result");
         equal(Hashing.ROOT_TYPE, 0x0929e85ff6b2e0e906952f7ed289d5358d53ad439b625da2737bd98f206d728a, "Root");
         equal(Hashing.UNSERVED_TYPE, 0x62e3c6ebf7db448ca70eecb97372d83c74fe0032b07a6da50e6bb342c2d9d7ee, "Unserved");
@@ -81,8 +82,9 @@ contract HashingTest is Base {
         Leaf memory leaf = Leaf(5, bytes32(uint256(0x11) * (type(uint256).max / 255)), 0x3f800000, bytes32(uint256(0x22) * (type(uint256).max / 255)));
         equal(Hashing.secretHash(secret), 0x630dcd2966c4336691125448bbb25b4ff412a49c732db2c8abc1b8581bd710dd, "secret");
         equal(Hashing.salt(secret, 5), 0x81c1d5f2a51b239ff413b20e98f66c3aedf19a37f86f15b18ce722acf4f915dd, "salt");
+        equal(Hashing.sealedLoss(secret, 5, 0x3f800000), 0x552f28a367c49e515edef215ca40d275416baacc5323f7ef1ef34fe00911114e, "sealed loss");
         bytes32 hash = this.segmentLeaf(_commitment(), secret, leaf);
-        equal(hash, 0xc43b840a5318ea9cb76ef405374b3213a49f705d139524db8f01b9fa010025fa, "leaf");
+        equal(hash, 0x65e219b08b8a3f35ec5c9bef890e696ba614f73cdb73cdc5a6793f80ffd62589, "leaf");
         equal(this.segmentDigest(leaf), 0x91607b1148989f5e3d70b7b7f811e07e4f2657bb0266c8bedd2fd320500eb9ff, "segment digest");
         equal(Hashing.emitDigest(leaf.updateRoot), 0x85856db8607235e6dfe8a030cd575b481d3915ad95c08c248f3b303fa5cab0d5, "emit digest");
     }

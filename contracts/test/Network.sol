@@ -280,6 +280,7 @@ abstract contract Network is Base {
         c.round = round;
         c.slot = slot;
         c.provider = jobs.providerAt(job, slot);
+        c.beacon = jobs.viewOf(job).beacon;
         c.startRoot = rounds.viewOf(job, generation, round).startRoot;
         c.secretHash = sha256(abi.encode(secretOf(c)));
         c.sealedHash = keccak256(abi.encode("sealed", job, round, slot));

@@ -465,8 +465,9 @@ contract RerunTest is Network {
 
     function test_start_stale_isUpheldAtOnce_succeeds() external {
         Commitment memory c = commitmentOf(job, 0, 0, 1);
-        c.startRoot = "stale";
-        c.transcriptRoot = Tree.root(leafHashes(c));
+        Commitment memory stale = commitmentOf(job, 0, 0, 1);
+        stale.startRoot = "stale";
+        c.transcriptRoot = Tree.root(leafHashes(stale));
         bytes32[] memory leaves = slotLeaves(job, 0, 0, 0xf);
         leaves[1] = this.hashCommitment(c);
         bytes32 root = Tree.root(leaves);
@@ -476,10 +477,10 @@ contract RerunTest is Network {
         claim.commitment = c;
         claim.commitmentProof = Tree.proof(leaves, 1);
         claim.signature = signCommitment(c);
-        claim.before = leafAt(c, 0);
-        claim.after_ = leafAt(c, 1);
-        claim.beforeProof = Tree.proof(leafHashes(c), 0);
-        claim.afterProof = Tree.proof(leafHashes(c), 1);
+        claim.before = leafAt(stale, 0);
+        claim.after_ = leafAt(stale, 1);
+        claim.beforeProof = Tree.proof(leafHashes(stale), 0);
+        claim.afterProof = Tree.proof(leafHashes(stale), 1);
         uint256 dispute = _challenge(claim, stranger);
         yes(_outcome(dispute) == IDisputes.Outcome.Upheld, "at once");
         equal(rerun.viewOf(dispute).truth, bytes32("start"), "reason");

@@ -78,7 +78,14 @@ source = "sklearn:digits"
 [train]
 optimizer = { name = "sgd", lr = 0.5 }
 """
-LEAF = {"index": 1, "state": "ab" * 32, "loss": 1, "update": "ab" * 32, "salt": "ab" * 32, "proof": ["ab" * 32] * 2}
+LEAF = {
+    "index": 1,
+    "state": "ab" * 32,
+    "loss": "ab" * 32,
+    "update": "ab" * 32,
+    "salt": "ab" * 32,
+    "proof": ["ab" * 32] * 2,
+}
 OPENING = {"secret": "ab" * 32, "states": ["ab" * 32] * 2, "losses": [0, 1], "update": "ab" * 32}
 RESULT = {"accepted": [1], "included": [1], "served": 1, "root": "ab" * 32}
 PLACED = {"chain_id": 1, "first_block": 0, "addresses": {"Vault": ADDRESS}}

@@ -204,7 +204,8 @@ class Contracts:
 
     def _commitment(self, name: Name, slot: int, sealed_hash: bytes = ROOT) -> Commitment:
         transcript, provider = self._transcript(name, slot), self.slots[slot].address
-        roots = (self.view(name).start_root, transcript.root, secret_hash(transcript.secret), sealed_hash)
+        beacon = self.network.ledger.jobs.view_of(JOB).beacon
+        roots = (beacon, self.view(name).start_root, transcript.root, secret_hash(transcript.secret), sealed_hash)
         return Commitment(JOB, *name, slot, provider, *roots)
 
     def _sign(self, commitment: Commitment) -> bytes:

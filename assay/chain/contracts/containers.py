@@ -308,6 +308,7 @@ class Commitment:
     round: int
     slot: int
     provider: str
+    beacon: bytes
     start_root: bytes
     transcript_root: bytes
     secret_hash: bytes
@@ -326,6 +327,7 @@ class Commitment:
             values[6],
             values[7],
             values[8],
+            values[9],
         )
 
     def to_abi(self) -> tuple[Any, ...]:
@@ -336,6 +338,7 @@ class Commitment:
             self.round,
             self.slot,
             self.provider,
+            self.beacon,
             self.start_root,
             self.transcript_root,
             self.secret_hash,
@@ -540,6 +543,7 @@ class Terms:
     challenge_bond_bps: int
     stop_score: int
     state_root: bytes
+    beacon: bytes
 
     @classmethod
     def from_abi(cls, values: tuple[Any, ...]) -> Self:
@@ -561,6 +565,7 @@ class Terms:
             values[13],
             values[14],
             values[15],
+            values[16],
         )
 
     def to_abi(self) -> tuple[Any, ...]:
@@ -582,6 +587,7 @@ class Terms:
             self.challenge_bond_bps,
             self.stop_score,
             self.state_root,
+            self.beacon,
         )
 
 

@@ -178,9 +178,9 @@ class Rerun(Contract):
         return Call(
             self,
             pack(
-                bytes.fromhex("6c392e33"),
+                bytes.fromhex("1832fe4e"),
                 (
-                    "(uint8,(uint256,uint32,uint32,uint16,address,bytes32,bytes32,bytes32,bytes32),bytes32[],bytes,bytes32,(uint32,bytes32,uint32,bytes32),bytes32[],(uint32,bytes32,uint32,bytes32),bytes32[],address,(uint16,uint32,bytes32),uint32,uint32,bytes32[])",
+                    "(uint8,(uint256,uint32,uint32,uint16,address,bytes32,bytes32,bytes32,bytes32,bytes32),bytes32[],bytes,bytes32,(uint32,bytes32,uint32,bytes32),bytes32[],(uint32,bytes32,uint32,bytes32),bytes32[],address,(uint16,uint32,bytes32),uint32,uint32,bytes32[])",
                     "bytes32",
                 ),
                 (claim.to_abi(), salt),

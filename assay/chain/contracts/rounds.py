@@ -656,8 +656,8 @@ class Rounds(Contract):
         return Call(
             self,
             pack(
-                bytes.fromhex("984db27c"),
-                ("(uint256,uint32,uint32,uint16,address,bytes32,bytes32,bytes32,bytes32)",),
+                bytes.fromhex("f47722af"),
+                ("(uint256,uint32,uint32,uint16,address,bytes32,bytes32,bytes32,bytes32,bytes32)",),
                 (c.to_abi(),),
             ),
             0,
@@ -697,8 +697,12 @@ class Rounds(Contract):
         return Call(
             self,
             pack(
-                bytes.fromhex("3c330aed"),
-                ("(uint256,uint32,uint32,uint16,address,bytes32,bytes32,bytes32,bytes32)", "bytes32[]", "bytes"),
+                bytes.fromhex("8f75fbc9"),
+                (
+                    "(uint256,uint32,uint32,uint16,address,bytes32,bytes32,bytes32,bytes32,bytes32)",
+                    "bytes32[]",
+                    "bytes",
+                ),
                 (c.to_abi(), proof, signature),
             ),
             0,
@@ -833,11 +837,11 @@ class Rounds(Contract):
         return Call(
             self,
             pack(
-                bytes.fromhex("716106c2"),
+                bytes.fromhex("e72569a2"),
                 (
-                    "(uint256,uint32,uint32,uint16,address,bytes32,bytes32,bytes32,bytes32)",
+                    "(uint256,uint32,uint32,uint16,address,bytes32,bytes32,bytes32,bytes32,bytes32)",
                     "bytes",
-                    "(uint256,uint32,uint32,uint16,address,bytes32,bytes32,bytes32,bytes32)",
+                    "(uint256,uint32,uint32,uint16,address,bytes32,bytes32,bytes32,bytes32,bytes32)",
                     "bytes",
                 ),
                 (a.to_abi(), signature_a, b.to_abi(), signature_b),
@@ -906,10 +910,10 @@ class Rounds(Contract):
         return Call(
             self,
             pack(
-                bytes.fromhex("3e0d1605"),
+                bytes.fromhex("bfe277ac"),
                 (
                     "uint256",
-                    "(address,uint16,uint16,uint16,uint16,uint16,uint16,(uint32,uint32,uint32,uint32,uint32,uint32,uint32,uint32),uint96,uint96,uint32,uint32,uint96,uint16,int64,bytes32)",
+                    "(address,uint16,uint16,uint16,uint16,uint16,uint16,(uint32,uint32,uint32,uint32,uint32,uint32,uint32,uint32),uint96,uint96,uint32,uint32,uint96,uint16,int64,bytes32,bytes32)",
                 ),
                 (job, terms.to_abi()),
             ),
@@ -968,9 +972,9 @@ class Rounds(Contract):
         return Call(
             self,
             pack(
-                bytes.fromhex("c4d749a2"),
+                bytes.fromhex("44cb9572"),
                 (
-                    "(uint256,uint32,uint32,uint16,address,bytes32,bytes32,bytes32,bytes32)",
+                    "(uint256,uint32,uint32,uint16,address,bytes32,bytes32,bytes32,bytes32,bytes32)",
                     "bytes32[]",
                     "(bytes32,bytes32,bytes32[],uint32[])",
                 ),
@@ -1013,8 +1017,12 @@ class Rounds(Contract):
         """`standing(Commitment c, bytes32[] proof, bytes signature) returns (bool)`."""
         values = self._view(
             pack(
-                bytes.fromhex("8593cd15"),
-                ("(uint256,uint32,uint32,uint16,address,bytes32,bytes32,bytes32,bytes32)", "bytes32[]", "bytes"),
+                bytes.fromhex("8b1d9aec"),
+                (
+                    "(uint256,uint32,uint32,uint16,address,bytes32,bytes32,bytes32,bytes32,bytes32)",
+                    "bytes32[]",
+                    "bytes",
+                ),
                 (c.to_abi(), proof, signature),
             ),
             ("bool",),
@@ -1044,7 +1052,7 @@ class Rounds(Contract):
         values = self._view(
             pack(bytes.fromhex("badc2dff"), ("uint256",), (job,)),
             (
-                "(address,uint16,uint16,uint16,uint16,uint16,uint16,(uint32,uint32,uint32,uint32,uint32,uint32,uint32,uint32),uint96,uint96,uint32,uint32,uint96,uint16,int64,bytes32)",
+                "(address,uint16,uint16,uint16,uint16,uint16,uint16,(uint32,uint32,uint32,uint32,uint32,uint32,uint32,uint32),uint96,uint96,uint32,uint32,uint96,uint16,int64,bytes32,bytes32)",
             ),
             block,
         )

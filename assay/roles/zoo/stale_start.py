@@ -17,5 +17,5 @@ class Cheat(Provider):
             return super().train(name, view, slot)
         start = self.state(name[0], root)
         assert start is not None
-        self.tell(name, self.commit(name, root, slot, self.compute(name, slot, start, root)))
+        self.tell(name, self.commit(name, view.start_root, slot, self.compute(name, slot, start, root)))
         return ACTED

@@ -177,7 +177,7 @@ library Evidence {
     ) external {
         if (
             a.job != b.job || a.generation != b.generation || a.round != b.round || a.slot != b.slot || a.provider != b.provider
-                || Hashing.structHash(a) == Hashing.structHash(b)
+                || a.beacon != b.beacon || a.startRoot != b.startRoot || Hashing.structHash(a) == Hashing.structHash(b)
         ) revert IRounds.WrongProof();
         if (a.slot >= s.terms[a.job].providers || s.jobs.providerAt(a.job, a.slot) != a.provider) {
             revert IRounds.NotProvider(a.provider);
@@ -213,6 +213,8 @@ library Evidence {
     function _committed(State storage s, Round storage r, Commitment calldata c, bytes32[] calldata proof) private view returns (bool) {
         uint256 slots = s.terms[c.job].providers;
         if (c.slot >= slots || s.jobs.providerAt(c.job, c.slot) != c.provider) return false;
+        // INVARIANT: what was signed of another draw or start, which a reorganisation took back, binds nobody.
+        if (c.beacon != s.terms[c.job].beacon || c.startRoot != r.startRoot) return false;
         bytes32 leaf = Hashing.commitmentLeaf(address(this), c);
         if (r.direct.has(c.slot)) return r.leaves[c.slot] == leaf;
         return r.phase != RoundPhase.None && Hashing.verify(r.commitmentRoot, slots, c.slot, leaf, proof);

@@ -119,6 +119,7 @@ def commitment_of(slot: int) -> Commitment:
         4,
         slot,
         address(f"provider {slot}"),
+        word("beacon"),
         word("start"),
         word(f"transcript {slot}"),
         word("hash"),
@@ -172,6 +173,7 @@ def transcript_vectors() -> dict[str, Any]:
                 "loss_bits": leaf.loss_bits,
                 "update_root": leaf.update_root.hex(),
                 "salt": transcript.salt(made.secret, leaf.index).hex(),
+                "sealed_loss": transcript.sealed_loss(made.secret, leaf.index, leaf.loss_bits).hex(),
                 "hash": hashed.hex(),
                 "proof": [sibling.hex() for sibling in made.proof(leaf.index)],
             }

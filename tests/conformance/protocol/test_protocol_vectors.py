@@ -92,8 +92,9 @@ def tag(name: str) -> bytes:
     return name.encode().ljust(32, b"\0")
 
 
-FIELDS = ["uint256", "uint32", "uint32", "uint16", "address", "bytes32", "bytes32", "bytes32", "bytes32"]
-NAMES = ["job", "generation", "round", "slot", "provider", "startRoot", "transcriptRoot", "secretHash", "sealedHash"]
+FIELDS = ["uint256", "uint32", "uint32", "uint16", "address", *["bytes32"] * 5]
+NAMES = ["job", "generation", "round", "slot", "provider", "beacon", "startRoot", "transcriptRoot", "secretHash"]
+NAMES += ["sealedHash"]
 
 
 def test_commitments_as_solidity_encodes_them() -> None:
@@ -101,7 +102,7 @@ def test_commitments_as_solidity_encodes_them() -> None:
     leaves = [h(bytes(32))] * vectors["slot_count"]
     for row in vectors["commitments"]:
         values = [x(row[name]) if kind == "bytes32" else row[name] for kind, name in zip(FIELDS, NAMES, strict=True)]
-        head = [tag("assay.commitment.1"), vectors["chain_id"], vectors["rounds"]]
+        head = [tag("assay.commitment.2"), vectors["chain_id"], vectors["rounds"]]
         leaf = h(b"\0", encode(["bytes32", "uint256", "address", *FIELDS], [*head, *values]))
         assert x(row["leaf"]) == leaf
         leaves[row["slot"]] = leaf
@@ -121,16 +122,18 @@ def test_commitments_as_solidity_encodes_them() -> None:
 
 def test_transcripts_as_solidity_encodes_them() -> None:
     vectors = load("transcript")
-    kinds = [*FIELDS[:5], "uint32", "bytes32", "bytes32", "uint32", "bytes32"]
+    kinds = [*FIELDS[:5], "uint32", "bytes32", "bytes32", "bytes32", "bytes32"]
     hashes = []
     for leaf in vectors["leaves"]:
         leaf_salt = h(
             encode(["bytes32", "bytes32", "uint256"], [tag("assay.salt.1"), x(vectors["secret"]), leaf["index"]])
         )
         assert x(leaf["salt"]) == leaf_salt
+        loss = [tag("assay.loss.1"), x(vectors["secret"]), leaf["index"], leaf["loss_bits"]]
+        assert x(leaf["sealed_loss"]) == h(encode(["bytes32", "bytes32", "uint256", "uint32"], loss))
         values = [*(vectors[name] for name in NAMES[:5]), leaf["index"], leaf_salt]
-        values += [x(leaf["state_root"]), leaf["loss_bits"], x(leaf["update_root"])]
-        hashes.append(h(b"\0", encode(["bytes32", *kinds], [tag("assay.segment.1"), *values])))
+        values += [x(leaf["state_root"]), x(leaf["sealed_loss"]), x(leaf["update_root"])]
+        hashes.append(h(b"\0", encode(["bytes32", *kinds], [tag("assay.segment.2"), *values])))
         assert x(leaf["hash"]) == hashes[-1]
     assert x(vectors["root"]) == plain_root(hashes)
     assert x(vectors["secret_hash"]) == h(x(vectors["secret"]))

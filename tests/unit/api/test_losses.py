@@ -50,7 +50,7 @@ def slot_of(slot: int, loss: float) -> tuple[Commitment, dict[str, Any]]:
     states = [START, *(bytes([segment + 2]) * 32 for segment in range(SEGMENTS))]
     leaves = leaves_of(states, [0] * SEGMENTS + [bits], b"\7" * 32)
     transcript = Transcript(SlotName(1, 0, 0, slot, PROVIDER), secret, leaves)
-    commitment = Commitment(1, 0, 0, slot, PROVIDER, START, transcript.root, secret_hash(secret), bytes(32))
+    commitment = Commitment(1, 0, 0, slot, PROVIDER, bytes(32), START, transcript.root, secret_hash(secret), bytes(32))
     return commitment, transcript.to_json()
 
 

@@ -33,6 +33,7 @@ def committed(job, work: SlotWork, slot: int = 0, **changes: object) -> tuple[Co
             "round": 0,
             "slot": slot,
             "provider": job.name().provider,
+            "beacon": bytes(32),
             "start_root": state_root(job.start),
             "transcript_root": transcript.root,
             "secret_hash": secret_hash(SECRET),
@@ -207,17 +208,17 @@ def test_a_served_state_must_be_the_one_in_its_leaf(tiny_job) -> None:
         verdict = read_start(commitment, opening, content, tiny_job.signature, 3)
         assert isinstance(verdict, Verdict)
         assert verdict.finding is Finding.MALFORMED
-    forged = dataclasses.replace(opening, leaf=dataclasses.replace(opening.leaf, state_root=work.roots[2]))
+    forged = dataclasses.replace(opening, state_root=work.roots[2])
     verdict = read_start(commitment, forged, contents["another state"], tiny_job.signature, 3)
     assert isinstance(verdict, Verdict)
-    moved = dataclasses.replace(opening, leaf=dataclasses.replace(opening.leaf, index=2))
+    moved = dataclasses.replace(opening, index=2)
     assert not check_leaf(commitment, moved, 3).honest
     other = dataclasses.replace(commitment, slot=1)
     assert not check_leaf(other, opening, 3).honest
 
 
 @pytest.mark.parametrize(
-    "change", [{"index": -1}, {"index": 4}, {"index": True}, {"loss": -1}, {"salt": "00"}, {"proof": []}, {"state": 5}]
+    "change", [{"index": -1}, {"index": 4}, {"index": True}, {"loss": 7}, {"salt": "00"}, {"proof": []}, {"state": 5}]
 )
 def test_a_leafs_opening_from_outside_is_checked(tiny_job, change: dict[str, object]) -> None:
     _, transcript, _ = committed(tiny_job, tiny_job.train())

@@ -27,11 +27,17 @@ STRANGER = KeySigner.create(bytes([9]) * 32)
 NAME = (1, 0, 2)
 
 
+ORIGIN = (bytes(32), bytes([9]) * 32)
+
+
 class Roll:
     """One running job with rounds 0 to 3, two slots and two seats."""
 
     def admits(self, name: RoundName) -> bool:
         return name[0] == 1 and 0 <= name[1] <= 1 and 0 <= name[2] <= 3
+
+    def origin(self, name: RoundName) -> tuple[bytes, bytes]:
+        return ORIGIN
 
     def providers(self, job: int) -> Sequence[str]:
         return [signer.address for signer in PROVIDERS]
@@ -56,9 +62,9 @@ def said(kind: str, sender: KeySigner, content: object, name: RoundName = NAME) 
     return Message(kind, *name, sender.address, "0x" + "00" * 20, body, 0, 0, b"")
 
 
-def commitment(slot: int, transcript: int = 5) -> tuple[Commitment, bytes]:
+def commitment(slot: int, transcript: int = 5, start: bytes = ORIGIN[1]) -> tuple[Commitment, bytes]:
     signer = PROVIDERS[slot]
-    signed = Commitment(*NAME, slot, signer.address, bytes(32), bytes([transcript]) * 32, bytes(32), bytes(32))
+    signed = Commitment(*NAME, slot, signer.address, ORIGIN[0], start, bytes([transcript]) * 32, bytes(32), bytes(32))
     return signed, signer.sign_digest(typed_digest(DOMAIN, "Commitment", signed.typed))
 
 
@@ -133,6 +139,18 @@ def test_two_commitments_are_kept_as_one_pair_and_the_first_stands(book: Book) -
     assert page.commitments == {0: first}
     assert list(page.equivocations) == [0]
     assert page.equivocations[0][2].transcript_root == bytes([6]) * 32
+
+
+def test_what_was_signed_of_a_chain_that_is_no_more_gives_way(book: Book) -> None:
+    """A commitment to another start is no second one, and the one to this chain's start takes its place."""
+    gone, stands = commitment(0, 5, start=bytes([8]) * 32), commitment(0, 6)
+    book.note([said("commitments", AGGREGATOR, commitments(gone))])
+    assert book.round(NAME).commitments[0] == gone
+    book.note([said("commitments", STRANGER, commitments(stands))])
+    assert book.round(NAME).commitments[0] == stands
+    book.note([said("commitments", AGGREGATOR, commitments(gone, commitment(0, 7, start=bytes([8]) * 32)))])
+    assert book.round(NAME).commitments[0] == stands
+    assert not book.round(NAME).equivocations
 
 
 def test_only_holders_open_and_serve_and_only_validators_vote_and_show_tables(book: Book) -> None:

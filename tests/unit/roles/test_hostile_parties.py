@@ -144,7 +144,7 @@ class Accomplice(Provider):
 
     def train(self, name: Any, view: Any, slot: int) -> Wake:
         root = bytes([slot + 1]) * 32
-        signed = Commitment(*name, slot, self.world.address, view.start_root, root, root, root)
+        signed = Commitment(*name, slot, self.world.address, *self.clerk.origin(name), root, root, root)
         self.world.say("commitments", name, {"commitments": [commitment_content(signed, self.sign(signed))]})
         return self.clerk.attempt(self.world.ledger.rounds.commit_slot(on_chain(signed)))
 
