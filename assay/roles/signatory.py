@@ -46,7 +46,7 @@ class Signatory:
         rank = (seat - int.from_bytes(drawn[0], "big")) % len(self._party.validators(job))
         wake = self._challenges.raise_all(name, view, finding.disagreements, rank)
         if finding.unopened and self._judge.patience.over(name, view):
-            wake |= self._call_in(name, finding.unopened)
+            wake |= self.call_in(name, finding.unopened)
         # One disproof of a party in a round is enough: what else it said there is not argued about again.
         unsettled = any(not self._challenges.known(name, view, each.unit) for each in finding.disagreements)
         if wake.acted or unsettled or view.disputes_open or not finding.complete:
@@ -59,7 +59,7 @@ class Signatory:
         heard = all(self._witness.heard(name, view))
         return (view.tables_revealed == view.tables_committed and heard) or self._judge.patience.over(name, view)
 
-    def _call_in(self, name: RoundName, slots: list[int]) -> Wake:
+    def call_in(self, name: RoundName, slots: list[int]) -> Wake:
         """Demands secrets on chain that were not opened to the peers, and takes the lock of whoever stays silent."""
         rounds, wake = self._world.ledger.rounds, IDLE
         # Of a slot that entered directly and told nobody there is nothing to show: it does not count.

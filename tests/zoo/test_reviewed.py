@@ -367,7 +367,7 @@ def test_nobody_calls_for_what_it_cannot_name(tiny: Tiny) -> None:
     stage.post()
     stage.network.run(lambda: phase_of(stage) == JobPhase.RUNNING)
     role: Any = stage.network.parties["validator-1"]
-    assert role.call_in((stage.job, 0, 0), [7]) == IDLE
+    assert role.signatory.call_in((stage.job, 0, 0), [7]) == IDLE
 
 
 def test_a_slot_that_told_nobody_is_left_out(tiny: Tiny) -> None:
