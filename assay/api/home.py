@@ -315,6 +315,7 @@ class Home:
             clock=clock or ChainClock(Rpc(connection)),
             signer=signer,
             domain=self.domain,
+            depth_blocks=0,  # the host alone writes this chain
             **given,
         )
 

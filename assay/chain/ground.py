@@ -27,6 +27,8 @@ class Ground(Protocol):
 
     salt: bytes
     """What keys must follow from besides a public seed; nothing where no stranger sees the chain."""
+    depth_blocks: int
+    """How many of the newest blocks may yet be replaced by others."""
 
     @property
     def chain(self) -> Any:
@@ -63,6 +65,7 @@ class SimulatedGround:
     """The embedded chain on a clock that stands still until it is moved: free of cost, and a function of its inputs."""
 
     salt = b""
+    depth_blocks = 0
 
     def __init__(self, chain_id: int = 31_337) -> None:
         self._now_s = GENESIS_S

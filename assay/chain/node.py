@@ -76,6 +76,9 @@ class NodeGround:
     Raises `BadInput` for a URL of another kind or a node without coin, `Unavailable` when nothing answers.
     """
 
+    depth_blocks = 12
+    """What exchanges have long waited for on Ethereum; the deepest reorganisation seen there in years undid seven."""
+
     def __init__(
         self,
         url: str,

@@ -97,6 +97,7 @@ class Network:
             entropy=SeededEntropy(words_hash("assay.network.entropy", self.seed, sha256(name.encode()).digest())),
             compute=Compute(self.timer),
             domain=self.domain,
+            depth_blocks=self.ground.depth_blocks,
         )
         self.mint(self.worlds[name], wealth)
         return self.worlds[name]

@@ -6,7 +6,7 @@ from eth_hash.auto import keccak
 from assay.chain.contracts.containers import Claim
 
 CLAIM_TYPE = (
-    "(uint8,(uint256,uint32,uint32,uint16,address,bytes32,bytes32,bytes32,bytes32),bytes32[],bytes,bytes32,"
+    "(uint8,(uint256,uint32,uint32,uint16,address,bytes32,bytes32,bytes32,bytes32,bytes32),bytes32[],bytes,bytes32,"
     "(uint32,bytes32,uint32,bytes32),bytes32[],(uint32,bytes32,uint32,bytes32),bytes32[],address,"
     "(uint16,uint32,bytes32),uint32,uint32,bytes32[])"
 )

@@ -127,9 +127,9 @@ class World:
     entropy: Entropy
     compute: Compute
     domain: Domain
-    message_count: int = 0
-    depth_blocks: int = 0
+    depth_blocks: int
     """How many of the newest blocks may yet be replaced by others: none on a chain that only one machine writes."""
+    message_count: int = 0
 
     @property
     def address(self) -> str:

@@ -389,6 +389,15 @@ class Storm:
         for job in self.jobs:
             self._conclude_pay(job)
 
+    def _is_judged(self, job: int) -> bool:
+        """Whether liars were found out. In a job that is at fault itself nobody is judged, and who was there is paid; and
+        no quorum decides where too few seats are left, since a rewritten chain forgot what the honest had shown."""
+        if job in self._watch.faulted:
+            return False
+        jobs = self.network.ledger.jobs
+        held = sum(int(validator, 16) != 0 for validator in jobs.validators_of(job))
+        return self.plan.sound_chain or held >= jobs.order_of(job).quorum
+
     def _conclude_pay(self, job: int) -> None:
         providers, price = self.network.ledger.jobs.providers_of(job), self.network.ledger.jobs.view_of(job).price
         for name, actor in self.actors.items():
@@ -398,8 +407,8 @@ class Storm:
                 least, most = self._watch.due(job, providers.index(account), price)
                 hold(least <= paid <= most, f"{name} was paid {paid} in job {job}, and has earned {least} to {most}")
             cheat = actor.role.behaviour
-            fault = job in self._watch.faulted  # then nobody is judged, and whoever was there is paid
-            if not fault and cheat in CHEATS and CHEATS[cheat].role == "provider" and cheat not in PAID_ALL_THE_SAME:
+            judged = self._is_judged(job)
+            if judged and cheat in CHEATS and CHEATS[cheat].role == "provider" and cheat not in PAID_ALL_THE_SAME:
                 hold(paid == 0, f"{name} ({cheat}) was paid {paid} in job {job}")
 
 

@@ -49,6 +49,14 @@ def test_a_rubber_stamp_is_slashed_for_its_table(play: Any, ledgers: Any) -> Non
     ledgers.validators_paid(stage, 2)
 
 
+def test_who_copies_the_ends_of_segments_does_not_know_their_losses(play: Any, ledgers: Any) -> None:
+    stage = play(validators=(Validator, Validator, CHEATS["end-copier"].load()), rounds=2)
+    penalty(stage, "validator-3", "table")
+    assert stage.paid("validator-3") == 0
+    ledgers.honest_untouched(stage, 2)
+    ledgers.validators_paid(stage, 2)
+
+
 def test_a_rubber_stamp_saves_no_liar(play: Any, ledgers: Any) -> None:
     stage = play(
         providers=(CHEATS["skipper"].load(),), validators=(*(Validator,) * 4, CHEATS["rubber-stamp"].load()), rounds=1

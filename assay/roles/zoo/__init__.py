@@ -58,6 +58,13 @@ CARDS = (
     Card(
         "rubber-stamp", "validator", "fills its table without re-executing", "rows differ from opened leaves", "slashed"
     ),
+    Card(
+        "end-copier",
+        "validator",
+        "asks for the states after its segments and copies them",
+        "losses are sealed",
+        "slashed",
+    ),
     Card("short-table", "validator", "leaves rows of its sample out", "nonce tells the sample", "slashed, unpaid"),
     Card("hidden-rows", "validator", "reveals a root and no rows", "a quorum names who served", "slashed, unpaid"),
     Card("silent-validator", "validator", "takes a seat and shows no table", "deadline", "slashed, loses its seat"),
@@ -95,6 +102,10 @@ CHEATS = {card.name: card for card in CARDS}
 
 UNCAUGHT = (
     ("a second sample", "when a quorum fails after secrets are out, the sample that is drawn anew is not blind"),
+    (
+        "a last backward pass",
+        "a validator that asks for the state after a segment may leave out its last step's second half",
+    ),
     ("shared results", "validators who pass each other their results in private do less work than they are paid for"),
     ("a majority that hides bytes", "k of n validators who withhold blobs can make a round void, not wrong"),
     ("a corrupt committee", "until disputes are decided by arithmetic, k lying validators decide a re-run"),

@@ -2,11 +2,14 @@
 
 import pytest
 
+from assay.chain.artifacts import load_artifact
+from assay.chain.reverts import format_type
 from assay.protocol.errors import Malformed
 from assay.protocol.table import Entry as Row
 from assay.roles.bidding import Bid
 from assay.roles.challenge import Raised
 from assay.roles.memory import Memory
+from assay.roles.seals import CLAIM_TYPE
 from assay.roles.sheet import Sheet
 from assay.roles.votes import Ballot
 from assay.roles.world import MemoryJournal
@@ -42,3 +45,8 @@ def test_words_are_kept_as_they_are() -> None:
     memory = Memory.of_words(MemoryJournal(), "secret")
     assert memory.keep(WORD, 1, 0, 2) == WORD
     assert memory.get(1, 0, 2) == WORD
+
+
+def test_a_claim_is_written_as_its_contract_reads_it() -> None:
+    (function,) = [each for each in load_artifact("Rerun").get_entries("function") if each["name"] == "openChallenge"]
+    assert format_type(function["inputs"][0]) == CLAIM_TYPE
