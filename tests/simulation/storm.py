@@ -390,7 +390,7 @@ class Storm:
             self._conclude_pay(job)
 
     def _is_judged(self, job: int) -> bool:
-        """Whether liars were found out. In a job that is at fault itself nobody is judged, and who was there is paid; and
+        """Whether liars were found out. In a job that is at fault itself nobody is judged, who was there is paid; and
         no quorum decides where too few seats are left, since a rewritten chain forgot what the honest had shown."""
         if job in self._watch.faulted:
             return False
