@@ -30,12 +30,11 @@ class Starts:
         if segment == 0:
             return self._party.state(name[0], view.start_root)
         page = self._party.book.round(name)
-        if slot in page.commitments:
-            for served in page.served.get((slot, segment), {}).values():
-                state = self._read(name, slot, segment, served)
-                if state is not None:
-                    self._party.voice.hush(name, "request", self._party.clerk.providers(name[0])[slot], (slot, segment))
-                    return state
+        for served in page.served.get((slot, segment), {}).values():
+            state = self._read(name, slot, segment, served)
+            if state is not None:
+                self._party.voice.hush(name, "request", self._party.clerk.providers(name[0])[slot], (slot, segment))
+                return state
         self.ask(name, slot, segment)
         return None
 
@@ -56,8 +55,10 @@ class Starts:
                 self._party.voice.say(name, "state", content, topic=(slot, segment))
 
     def _read(self, name: RoundName, slot: int, segment: int, served: dict[str, Any]) -> State | None:
-        assignment = self._party.assignment(name[0])
-        commitment, _ = self._party.book.round(name).commitments[slot]
+        assignment, signed = self._party.assignment(name[0]), self._party.book.round(name).commitments.get(slot)
+        if signed is None:
+            return None  # what it should open itself against has not been heard
+        commitment, _ = signed
         try:
             with self._world.compute.metered("verify"):
                 opening = LeafOpening.from_json(served["leaf"], assignment.segment_count)

@@ -83,6 +83,8 @@ FOUND = {
     "announcements forgotten": draw(1004),
     # Notices.nonce took the first reveal of a table with these rows, and another drawing had had the same.
     "rows drawn twice": draw(38),
+    # A voter that had heard of a state and not of the commitment which it opens itself against fell over it.
+    "state before its commitment": draw(74),
     # What was mined once was taken for mined for ever, and caches outlived the blocks that they came from.
     "bid reorganised": Plan(7, reorgs=(Reorg(12, 4, True),), **SMALL),
     "tip reorganised": Plan(7, reorgs=(Reorg(28, 10, True),), **SMALL),
