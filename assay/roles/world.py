@@ -101,7 +101,8 @@ class Compute:
     def retain(self, programs: Iterable[Program]) -> None:
         """Lets go of all programs but these, and of what was prepared for them."""
         roots = {program.root for program in programs}
-        self._runners = {root: runner for root, runner in self._runners.items() if root in roots}
+        for root in self._runners.keys() - roots:
+            del self._runners[root]
 
     @property
     def prepared_bytes(self) -> int:
