@@ -211,7 +211,7 @@ def _assemble(job: Job, own: OwnModel | None, bundle: Bundle, samples: Samples, 
     Bundle.from_bytes(programs, Limits())
     try:
         check_stop(job, bundle)
-        admit(order, bundle, train, test)
+        admit(order, bundle, train_manifest, test_manifest, Limits())
     except Refused as error:
         raise BadInput(f"no provider would take this job: {error.message}", hint=error.hint or _fit(bundle)) from error
     contents = (

@@ -296,14 +296,16 @@ class Home:
     def world(
         self, signer: KeySigner, *, web3: Link | None = None, clock: Callable[[], int] | None = None, **parts: Any
     ) -> "World":
-        """A party's world: this home's ports and its own key and journal. Errors: `Unavailable`, `BadInput`."""
+        """A party's world: this home's ports and its own key and journal; `space` is the memory for its jobs. Errors:
+        `Unavailable`, `BadInput`."""
+        from assay.api.machine import measure_space
         from assay.roles.world import Compute, World
 
         connection = web3 or self.web3
         given: dict[str, Any] = {
             "journal": None,
             "entropy": OsEntropy(),
-            "compute": Compute(time.perf_counter),
+            "compute": Compute(time.perf_counter, parts.pop("space", None) or measure_space()),
             "message_count": self.board.count_of(signer.address),
             **parts,
         }

@@ -196,8 +196,10 @@ class Host:
         import torch
 
         from assay.api.crew import make_member, members, settle_in
+        from assay.api.machine import measure_space
         from assay.api.turns import Turns
 
+        space = measure_space(shared_by=len(list(members())))
         # Tensors this small are slower on two threads than on one; the bits are the same.
         torch.set_num_threads(1)
         clock, token = ChainClock(Rpc(web3)), self.home.token
@@ -211,7 +213,7 @@ class Host:
             world = self.home.world(signer, web3=web3, clock=clock)
             settle_in(world, token, role)
             note("Seated", name=name, role=role, address=signer.address)
-            makers[name] = self._maker(signer, web3, clock, name, role, make_member)
+            makers[name] = self._maker(signer, web3, clock, space, name, role, make_member)
             self._closers.append(world.journal.close)  # type: ignore[attr-defined]
         head, board = Rpc(web3), self.home.board
         self._closers.append(self.home.close)
@@ -230,8 +232,10 @@ class Host:
         note("Ready")
         turns.run()
 
-    def _maker(self, signer: KeySigner, web3: Link, clock: ChainClock, name: str, role: str, make: Any) -> Any:
-        return lambda: make(self.home.world(signer, web3=web3, clock=clock), name, role)
+    def _maker(
+        self, signer: KeySigner, web3: Link, clock: ChainClock, space: Any, name: str, role: str, make: Any
+    ) -> Any:
+        return lambda: make(self.home.world(signer, web3=web3, clock=clock, space=space), name, role)
 
     def _trouble(self, name: str, error: AssayError) -> None:
         note("Troubled", who=name, error=error.code, message=error.message)

@@ -6,16 +6,20 @@ from typing import Any
 import torch
 
 from assay.architectures import load_shipped
+from assay.chain.contracts.containers import Order
 from assay.exact.values import TORCH_DTYPES, Value
 from assay.protocol.errors import AssayError
 from assay.protocol.phase import JobPhase
 from assay.protocol.score import NEVER
-from assay.roles.assignment import fetch_assignment
+from assay.roles.assignment import Content, Screen, fetch_assignment
 from assay.roles.bidding import find_short_window
 from assay.roles.clerk import Clerk
+from assay.roles.footprint import footprint_of_provider
+from assay.roles.looks import LOOK_S
 from assay.roles.pace import MARGIN, round_s
 from assay.roles.world import World
 from assay.work.interpret import Runner
+from assay.work.limits import Space, within_memory
 from assay.work.program import Limits
 
 SAMPLE, SAMPLE_STEPS = "digits-mlp", 5
@@ -64,8 +68,9 @@ def prospects(world: World, price: int, window_min_s: int = 1, limits: Limits | 
             found.append(Prospect(job, refusal=short))
             continue
         try:
-            assignment = fetch_assignment(world, order, job, limits or Limits())
-            spent_s = round_s(assignment, world.compute)
+            with world.compute.within(LOOK_S), within_memory():
+                assignment = fetch_assignment(world, order, job, limits or Limits(), make_room(world.compute.space))
+                spent_s = round_s(assignment, world.compute)
         except AssayError as refusal:
             found.append(Prospect(job, refusal=refusal.message))
             continue
@@ -85,6 +90,16 @@ def prospects(world: World, price: int, window_min_s: int = 1, limits: Limits | 
             )
         )
     return found
+
+
+def make_room(space: Space) -> Screen:
+    """Refuses what there is not the memory for, were it the only job."""
+
+    def screen(order: Order, content: Content) -> None:
+        found = footprint_of_provider(order, content, space)
+        space.admit(found.working_bytes, found.kept_bytes, 0)
+
+    return screen
 
 
 def sample_step_s(world: World) -> float:

@@ -27,6 +27,7 @@ class _Shelf:
     """What of a world fetching an assignment needs."""
 
     blobs: Blobs
+    compute: Compute
 
 
 def reexecute(evidence: Evidence, blobs: BundleBlobs, compute: Compute) -> Iterator[Finding]:
@@ -34,7 +35,7 @@ def reexecute(evidence: Evidence, blobs: BundleBlobs, compute: Compute) -> Itera
     bundle without blobs, `Malformed`, `Refused` for one whose blobs are not the ordered ones."""
     verifier = Verifier(evidence, blobs)
     order = evidence.order
-    assignment = fetch_assignment(cast(World, _Shelf(blobs)), order, evidence.job, Limits())
+    assignment = fetch_assignment(cast(World, _Shelf(blobs, compute)), order, evidence.job, Limits())
     assignment.beacon = next((event.beacon for event in verifier.said(Drawn)), b"")
     plan = Plan(order.steps_per_round, order.steps_per_segment)
     step, emit = compute.runner(assignment.bundle.step), compute.runner(assignment.bundle.emit)

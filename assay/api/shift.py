@@ -7,6 +7,7 @@ from contextlib import contextmanager, suppress
 from typing import Any
 
 from assay.api.home import Home, local_time
+from assay.api.machine import MEBIBYTE, measure_space
 from assay.api.money import Till
 from assay.api.turns import Turns
 from assay.chain.contracts.jobs import BidCommitted, BidForfeited, BidRevealed, Drawn, Ended, Matched
@@ -165,17 +166,19 @@ def work(
     price: int = 0,
     window_min_s: int = 1,
     watch: bool = False,
+    memory_mb: int = 0,
     stop: threading.Event | None = None,
     done: Callable[[Narrator], bool] = lambda _: False,
 ) -> None:
-    """Plays a role until it is stopped. Errors: `Refused` where this key plays it already, and what opening raises."""
+    """Plays a role until it is stopped. Its jobs take `memory_mb` of memory,
+    0 for half of what there is. Errors: `Refused` where this key plays it already, and what opening raises."""
     hold = home.hold(signer.address, role)
     if not hold.take(f"{role}"):
         raise Refused(
             f"{signer.address} works as {role} in another process", hint="stop that one, or use another --account"
         )
     try:
-        world = home.world(signer)
+        world = home.world(signer, space=measure_space(memory_mb * MEBIBYTE))
         till = Till(world.ledger, home.token)
         rpc, board = Rpc(home.web3), home.board
 

@@ -1,9 +1,18 @@
 """`assay aggregate`: root commitments and add updates up, for a fee."""
 
-from assay.cli.place import DEFAULT_ACCOUNT, AccountOption, HomeOption, JsonOption, PasswordOption, YesOption
+from assay.cli.place import (
+    DEFAULT_ACCOUNT,
+    AccountOption,
+    HomeOption,
+    JsonOption,
+    MemoryOption,
+    PasswordOption,
+    YesOption,
+)
 
 
 def run(
+    memory_mb: MemoryOption = 0,
     yes: YesOption = False,
     home: HomeOption = None,
     account: AccountOption = DEFAULT_ACCOUNT,
@@ -37,4 +46,5 @@ def run(
         )
         if not as_json:
             err().print(plain(words, "dim"))
-        play(place, signer, "aggregator", "Aggregate with this stake?", yes=yes, as_json=as_json)
+        question = "Aggregate with this stake?"
+        play(place, signer, "aggregator", question, yes=yes, as_json=as_json, memory_mb=memory_mb)

@@ -25,6 +25,12 @@ PasswordOption = Annotated[
     typer.Option(metavar="PATH", help="File with the account's password, readable by you only; else it is asked for."),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
+MemoryOption = Annotated[
+    int,
+    typer.Option(
+        min=0, max=2**31, help="Memory that jobs may take, in MiB; 0: half of what is available at the start."
+    ),
+]
 YesOption = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
 
 

@@ -4,7 +4,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from assay.cli.place import DEFAULT_ACCOUNT, AccountOption, HomeOption, JsonOption, PasswordOption, YesOption
+from assay.cli.place import (
+    DEFAULT_ACCOUNT,
+    AccountOption,
+    HomeOption,
+    JsonOption,
+    MemoryOption,
+    PasswordOption,
+    YesOption,
+)
 
 if TYPE_CHECKING:
     from assay.api.money import Till
@@ -18,6 +26,7 @@ def run(
     window_s: Annotated[
         int, typer.Option(min=1, max=2**31, help="Shortest window, in seconds, in which you promise to act.")
     ] = 30,
+    memory_mb: MemoryOption = 0,
     yes: YesOption = False,
     home: HomeOption = None,
     account: AccountOption = DEFAULT_ACCOUNT,
@@ -41,13 +50,14 @@ def run(
 
     with open_home(home) as place:
         signer = unlock(place, account, password_file)
+        from assay.api.machine import MEBIBYTE, measure_space
         from assay.api.money import Till
         from assay.api.prospect import prospects, sample_step_s
         from assay.cli.shift import print_line, use_one_thread
         from assay.cli.terminal import out, plain
 
         use_one_thread()
-        world = place.world(signer)
+        world = place.world(signer, space=measure_space(memory_mb * MEBIBYTE))
         till = Till(world.ledger, place.token)
         units = parse_amount(price, till.decimals)
         check_ready(till, "provider")
@@ -59,7 +69,7 @@ def run(
             console = out()
             for name, words in describe(found, till, units, step_s):
                 console.print(plain(f"{name:<8} ", "dim") + plain(words))
-        terms = {"price": units, "window_min_s": window_s}
+        terms = {"price": units, "window_min_s": window_s, "memory_mb": memory_mb}
         play(place, signer, "provider", "Provide on these terms?", yes=yes, as_json=as_json, **terms)
 
 

@@ -4,13 +4,22 @@ from typing import Annotated
 
 import typer
 
-from assay.cli.place import DEFAULT_ACCOUNT, AccountOption, HomeOption, JsonOption, PasswordOption, YesOption
+from assay.cli.place import (
+    DEFAULT_ACCOUNT,
+    AccountOption,
+    HomeOption,
+    JsonOption,
+    MemoryOption,
+    PasswordOption,
+    YesOption,
+)
 
 
 def run(
     watch: Annotated[
         bool, typer.Option("--watch", help="Re-execute whole rounds too, of every job, and challenge what is false.")
     ] = False,
+    memory_mb: MemoryOption = 0,
     yes: YesOption = False,
     home: HomeOption = None,
     account: AccountOption = DEFAULT_ACCOUNT,
@@ -45,4 +54,5 @@ def run(
         )
         if not as_json:
             err().print(plain(words, "dim"))
-        play(place, signer, "validator", "Validate with this stake?", yes=yes, as_json=as_json, watch=watch)
+        terms = {"watch": watch, "memory_mb": memory_mb}
+        play(place, signer, "validator", "Validate with this stake?", yes=yes, as_json=as_json, **terms)

@@ -20,7 +20,8 @@
     │   ├── PathOutside
     │   ├── SymbolicLink
     │   └── LimitExceeded       ... or are larger than we admit
-    │       └── Bomb            ... once they are unpacked
+    │       ├── Bomb            ... once they are unpacked
+    │       └── Overload        ... or would take more time or memory than this machine has for them
     ├── Unsupported             a model, operator, data set or machine that Assay cannot take
     ├── Refused                 a party declines: price, admission, a scheme that does not hold for this job
     │   ├── Insufficient
@@ -212,6 +213,14 @@ class Bomb(LimitExceeded):
 
     code = "decompression-bomb"
     remedy = "Nothing was unpacked. If it is your own data, write it in several files."
+
+
+class Overload(LimitExceeded):
+    """Something would take more time or memory than this machine gives it: nothing is wrong with the thing itself.
+    Fields: `limit`, `actual`, in seconds or bytes."""
+
+    code = "overload"
+    remedy = "Another machine may take it. `--memory-mb` raises what jobs may take of this one."
 
 
 class Unsupported(AssayError):

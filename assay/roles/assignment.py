@@ -1,6 +1,7 @@
 """What a party knows of a job once it has fetched and checked everything that the order binds by hash."""
 
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
@@ -10,22 +11,23 @@ from torch import Tensor
 
 from assay.aggregate.rules import check_rule
 from assay.chain.contracts.containers import Order
-from assay.protocol.errors import Malformed, Refused
+from assay.protocol.errors import LimitExceeded, Malformed, Refused
 from assay.protocol.job import Job
 from assay.protocol.order import stop_score
 from assay.protocol.plain import read_plain, write_plain
 from assay.roles.world import World
-from assay.store.manifest import fetch
+from assay.store.manifest import Manifest, fetch_manifest, fetch_samples
 from assay.store.port import cid_of_hash
 from assay.store.samples import Samples
 from assay.work.batch import Course
-from assay.work.normal import type_of
+from assay.work.limits import Space
 from assay.work.program import Bundle, Limits
 from assay.work.state import Signature, Spec, state_root
 
 DOCUMENT_MAX_BYTES = 1 << 20
 BUNDLE_MAX_BYTES = 64 << 20
-STATES_KEPT = 64
+STATES_KEPT, STATES_PART = 64, 16
+"""States of a job that are remembered, if they take no more than this part of a party's space."""
 BUNDLES_KEPT = 4
 State = list[Tensor]
 
@@ -57,6 +59,36 @@ class Document:
         return document
 
 
+@dataclass(frozen=True)
+class Content:
+    """A job before anything large of it is fetched: its programs, and what its samples are."""
+
+    document: Document
+    bundle: Bundle
+    train: Manifest
+    test: Manifest
+    batch_size: int
+    metric: str
+
+    @property
+    def leaves(self) -> int:
+        """Samples to be hashed."""
+        return self.train.count + self.test.count
+
+    @property
+    def hashed_bytes(self) -> int:
+        """Bytes to be hashed: of the samples twice, as blobs and as leaves, and of the initial state."""
+        return 2 * (self.train.size_bytes + self.test.size_bytes) + signature_of(self.bundle).encoded_bytes
+
+
+Screen = Callable[[Order, Content], None]
+"""Raises where this machine does not take a job, before its bytes are fetched."""
+
+
+def pass_all(order: Order, content: Content) -> None:
+    """Screens nothing: whatever is within the limits is fetched."""
+
+
 @dataclass
 class Assignment:
     """A job, checked: programs, initial state, samples, and the order of work."""
@@ -72,6 +104,7 @@ class Assignment:
     metric: str
     beacon: bytes = b""
     states: "OrderedDict[bytes, State]" = field(default_factory=OrderedDict)
+    states_max: int = STATES_KEPT
 
     def __post_init__(self) -> None:
         self.keep(state_root(self.initial), self.initial)
@@ -89,12 +122,7 @@ class Assignment:
     @property
     def update_signature(self) -> Signature:
         """Form of an update: the outputs of `emit`."""
-        emit = self.bundle.emit
-        names = emit.side.output_names
-        values = [emit.values[output] for output in emit.outputs]
-        return Signature(
-            tuple(Spec(name, value.dtype, tuple(value.shape)) for name, value in zip(names, values, strict=True))
-        )
+        return update_signature_of(self.bundle)
 
     @property
     def course(self) -> Course:
@@ -106,7 +134,7 @@ class Assignment:
         """Remembers a state by its root."""
         self.states[root] = state
         self.states.move_to_end(root)
-        while len(self.states) > STATES_KEPT:
+        while len(self.states) > self.states_max:
             self.states.popitem(last=False)
 
 
@@ -118,8 +146,49 @@ def signature_of(bundle: Bundle) -> Signature:
     return Signature(tuple(Spec(name.removeprefix("state:"), value.dtype, tuple(value.shape)) for name, value in rows))
 
 
-def fetch_assignment(world: World, order: Order, job: int, limits: Limits) -> Assignment:
-    """Fetches a job's bytes and compares each with the order. Errors: `Malformed`, `Unavailable`, `Refused`."""
+def update_signature_of(bundle: Bundle) -> Signature:
+    """Form of a job's updates: the outputs of `emit`."""
+    emit = bundle.emit
+    rows = zip(emit.side.output_names, (emit.values[output] for output in emit.outputs), strict=True)
+    return Signature(tuple(Spec(name, value.dtype, tuple(value.shape)) for name, value in rows))
+
+
+def states_kept(order: Order, state_bytes: int, space: Space) -> int:
+    """How many states of a job are remembered: those that open rounds begin from and end in, and more where there is
+    room."""
+    return min(STATES_KEPT, max(order.lookahead + 3, space.part_bytes(STATES_PART) // max(state_bytes, 1)))
+
+
+def fetch_assignment(world: World, order: Order, job: int, limits: Limits, screen: Screen = pass_all) -> Assignment:
+    """Fetches a job's bytes and compares each with the order, what is large last. Errors: `Malformed`, `Unavailable`,
+    `Refused`, and what `screen` raises."""
+    compute = world.compute
+    content = fetch_content(world, order, limits)
+    screen(order, content)
+    compute.foresee_hashing(content.leaves, content.hashed_bytes)
+    signature = signature_of(content.bundle)
+    initial = signature.decode(world.blobs.get(content.document.state, signature.encoded_bytes))
+    if state_root(initial) != order.state_root:
+        raise Refused("the job's initial state is not that of its order")
+    check = compute.allowance.check
+    train, test = (fetch_samples(world.blobs, each, check) for each in (content.train, content.test))
+    return Assignment(
+        job,
+        order,
+        content.document,
+        content.bundle,
+        initial,
+        train,
+        test,
+        content.batch_size,
+        content.metric,
+        states_max=states_kept(order, signature.encoded_bytes, compute.space),
+    )
+
+
+def fetch_content(world: World, order: Order, limits: Limits) -> Content:
+    """The small parts of a job, checked against the order and each other. Errors: `Malformed`, `Unavailable`,
+    `Refused`."""
     document = Document.from_bytes(world.blobs.get(cid_of_hash(order.document), DOCUMENT_MAX_BYTES))
     bundle = read_bundle(world.blobs.get(document.programs, BUNDLE_MAX_BYTES), limits)
     if bundle.root != order.programs:
@@ -131,13 +200,9 @@ def fetch_assignment(world: World, order: Order, job: int, limits: Limits) -> As
     metric = check_stop(job_file, bundle)
     if order.stop_score != stop_score(job_file):
         raise Refused("the job's order ends it elsewhere than its file says")
-    signature = signature_of(bundle)
-    initial = signature.decode(world.blobs.get(document.state, signature.encoded_bytes))
-    if state_root(initial) != order.state_root:
-        raise Refused("the job's initial state is not that of its order")
-    train = fetch(world.blobs, document.train, order.data_root)
-    test = fetch(world.blobs, document.test, order.test_root)
-    return Assignment(job, order, document, bundle, initial, train, test, admit(order, bundle, train, test), metric)
+    train = fetch_manifest(world.blobs, document.train, order.data_root)
+    test = fetch_manifest(world.blobs, document.test, order.test_root)
+    return Content(document, bundle, train, test, admit(order, bundle, train, test, limits), metric)
 
 
 def check_stop(job: Job, bundle: Bundle) -> str:
@@ -155,21 +220,30 @@ def check_stop(job: Job, bundle: Bundle) -> str:
 
 @lru_cache(maxsize=BUNDLES_KEPT)
 def read_bundle(content: bytes, limits: Limits) -> Bundle:
-    """A job's programs; several parties in one process read the same. Errors: `Malformed`."""
-    return Bundle.from_bytes(content, limits)
+    """A job's programs; several parties in one process read the same. The initial state has a root and bytes of its
+    own, so it is not drawn. Errors: `Malformed`."""
+    return Bundle.from_bytes(content, limits, draw=False)
 
 
-def admit(order: Order, bundle: Bundle, train: Samples, test: Samples) -> int:
-    """The batch size, if programs, samples and order fit each other. Errors: `Refused`."""
+def admit(order: Order, bundle: Bundle, train: Manifest, test: Manifest, limits: Limits) -> int:
+    """The batch size, if programs, samples and order fit each other, and the samples the limits. Errors: `Refused`,
+    `LimitExceeded`."""
     if bundle.is_random:
         raise Refused("the job's step draws random numbers, which no schedule gives it")
     x, y = bundle.step.inputs[-2:]
     if not x.shape or x.shape[:1] != y.shape[:1] or not x.shape[0]:
         raise Refused("the job's step does not take a batch of samples")
-    for samples in (train, test):
-        rows = [type_of(torch.from_numpy(part[:1])) for part in (samples.x, samples.y)]
-        if rows != [(value.dtype, (1, *value.shape[1:])) for value in (x, y)]:
+    for manifest in (train, test):
+        rows = [(field.dtype, field.shape) for field in (manifest.x, manifest.y)]
+        if rows != [(value.dtype, tuple(value.shape[1:])) for value in (x, y)]:
             raise Refused("the job's data does not fit its step")
+    for words, actual, limit in (
+        ("samples", train.count + test.count, limits.samples),
+        ("bytes of samples", train.size_bytes + test.size_bytes, limits.samples_bytes),
+    ):
+        if actual > limit:
+            message = f"the job has {actual} {words}, at most {limit} are admitted"
+            raise LimitExceeded(message, limit=limit, actual=actual)
     if train.count < order.providers:
         raise Refused("the job has more slots than samples")
     # Whatever is accepted must be able to enter an aggregate, or an honest aggregator would be blamed for its absence.

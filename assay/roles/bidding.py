@@ -76,9 +76,9 @@ class Bidding:
         try:
             self._check_stake(job)
             self._check_windows(job)
-            self._admit(job)
             if price > order.price_ceiling:
                 raise Refused("the job pays too little")
+            self._admit(job)
             if not self._clerk.fund(order.token, 2 * order.price_ceiling):
                 raise Refused("the wallet does not hold the bid's bond")
         except Unavailable:

@@ -1,15 +1,24 @@
 """Whether this machine takes a job's work on, beside all that it has promised elsewhere."""
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
 from typing import Protocol
 
+from assay.chain.contracts.containers import Order
 from assay.protocol.errors import AssayError, Unavailable
 from assay.protocol.phase import JobPhase
-from assay.roles.assignment import Assignment
+from assay.roles.assignment import Assignment, Content
 from assay.roles.assignments import Assignments
 from assay.roles.clerk import Clerk
+from assay.roles.footprint import Footprint, footprint_of_judge
+from assay.roles.looks import Looks
 from assay.roles.memory import Memory
 from assay.roles.wake import IDLE, Wake
 from assay.roles.world import Compute, World
+from assay.work.limits import Space
+
+Measure = Callable[[Order, Content, Space], Footprint]
 
 
 class Check(Protocol):
@@ -21,14 +30,25 @@ class Check(Protocol):
 
 
 class Fitness:
-    """One machine, and its promises. What is wrong with a job goes to `troubles`."""
+    """One machine, and its promises. What is wrong with a job goes to `troubles`; `measure` says how much memory one
+    takes."""
 
-    def __init__(self, world: World, clerk: Clerk, assignments: Assignments, troubles: dict[int, str]) -> None:
+    def __init__(
+        self,
+        world: World,
+        clerk: Clerk,
+        assignments: Assignments,
+        troubles: dict[int, str],
+        measure: Measure = footprint_of_judge,
+    ) -> None:
         self._world, self._clerk, self._assignments, self._troubles = world, clerk, assignments, troubles
+        self.measure, self.looks = measure, Looks(world)
         self._fits: dict[int, bool] = {}
         self._abstained: set[int] = set()
         self._shares = Memory(world.journal, "share", float.hex, float.fromhex)
         """By job, the share of this machine's time that it may take."""
+        self._spaces = Memory(world.journal, "space", int, int)
+        """By job, the bytes that are kept of it while it is served."""
 
     def consider(self, job: int, *checks: Check) -> Wake:
         """Stays out of the draw of a job that is not what its order says, or too much for this machine beside what it
@@ -43,13 +63,29 @@ class Fitness:
 
     def _try(self, job: int, *checks: Check) -> bool:
         try:
-            self.take_on(self._assignments.of(job), *checks)
+            with self.look(job):
+                self.take_on(self._assignments.of(job), *checks)
         except Unavailable:
             raise
         except AssayError as trouble:
             self._troubles[job] = trouble.message
+            self._assignments.drop(job)
             return False
         return True
+
+    @contextmanager
+    def look(self, job: int) -> Iterator[None]:
+        """Looks at a stranger's job, in bounded time, and fetches what is large of it only if there is the memory for
+        it. Errors: `Overload`; `Unavailable` where it is not the time for a look."""
+        with self.looks.one(job), self._assignments.screening(partial(self._make_room, job)):
+            yield
+
+    def _make_room(self, job: int, order: Order, content: Content) -> None:
+        space, found = self._world.compute.space, self.measure(order, content, self._world.compute.space)
+        space.admit(
+            found.working_bytes, found.kept_bytes, sum(self._spaces.get(each) or 0 for each in self._others(job))
+        )
+        self._spaces.keep(found.kept_bytes, job)
 
     def take_on(self, assignment: Assignment, *checks: Check) -> None:
         """Counts on a job's work. Errors: `Refused` and `LimitExceeded` where there is not the time for it."""
@@ -60,10 +96,12 @@ class Fitness:
     def busy(self, beside: int) -> float:
         """The share of this machine's time that is promised to other jobs that it has, or may be drawn for, by this
         process or one before it."""
-        others = [job for job in self._clerk.jobs() if job != beside and self._serves(job)]
-        return sum(self._shares.get(job) or 0.0 for job in others)
+        return sum(self._shares.get(job) or 0.0 for job in self._others(beside))
 
-    def _serves(self, job: int) -> bool:
+    def _others(self, beside: int) -> list[int]:
+        return [job for job in self._clerk.jobs() if job != beside and self.serves(job)]
+
+    def serves(self, job: int) -> bool:
         """Whether this party has a part in a job, or may yet get one."""
         if self._clerk.closed(job):
             return False

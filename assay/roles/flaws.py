@@ -2,7 +2,7 @@
 what its order says."""
 
 from assay.chain.contracts.containers import RoundView
-from assay.protocol.errors import AssayError, Unavailable
+from assay.protocol.errors import AssayError, Overload, Unavailable
 from assay.protocol.phase import RoundPhase
 from assay.protocol.words import words_hash
 from assay.roles.party import Party
@@ -31,6 +31,8 @@ class Flaws:
                 if view.phase >= RoundPhase.SAMPLING and self._patience.over(name, view):
                     return UNSERVED
                 raise
+            except Overload:
+                raise  # that is this machine's trouble
             except AssayError as trouble:
                 self._party.troubles[job] = trouble.message
                 self._unsound.add(job)

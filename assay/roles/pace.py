@@ -10,6 +10,7 @@ import torch
 from assay.exact.values import TORCH_DTYPES
 from assay.protocol.errors import Refused
 from assay.roles.assignment import Assignment
+from assay.roles.footprint import stride_of
 from assay.roles.world import Compute
 from assay.work.interpret import Fault
 from assay.work.program import Program
@@ -61,6 +62,21 @@ def check_pace(
     refuse_least([bundle.step], compute, left_s / (times * order.steps_per_round))
     refuse_least([bundle.emit], compute, left_s / times)
     return refuse_over(times * round_s(assignment, compute), left_s, "to train a round") * (1 - busy)
+
+
+def check_serving(assignment: Assignment, compute: Compute, *, busy: float = 0.0) -> float:
+    """Whether this machine derives start states again in time that it has not got the memory to keep: for each that its
+    slot is asked for, the segments since the last one kept. Returns the share of its time that this takes. Errors:
+    `Refused`, `Overload`."""
+    order = assignment.order
+    between = stride_of(order, assignment.bundle, compute.space) - 1
+    if not between:
+        return 0.0
+    asked = -(-order.validators * order.samples_per_validator // order.providers)
+    # Half of the table window is for whoever asks.
+    return check_pace(
+        assignment, compute, order.windows.table / 2, asked * between / assignment.segment_count, busy=busy
+    )
 
 
 def refuse_least(programs: list[Program], compute: Compute, window_s: float) -> None:

@@ -5,11 +5,13 @@ from collections.abc import Callable
 
 from assay.protocol.errors import AssayError, Unavailable
 from assay.protocol.message import Message
+from assay.protocol.phase import JobPhase
 from assay.roles.assignment import Assignment, State
 from assay.roles.assignments import Assignments
 from assay.roles.book import Book
 from assay.roles.clerk import Clerk
-from assay.roles.fitness import Check, Fitness
+from assay.roles.fitness import Check, Fitness, Measure
+from assay.roles.footprint import footprint_of_judge
 from assay.roles.horizon import Horizon
 from assay.roles.notices import ROUNDS_END
 from assay.roles.overdue import Overdue
@@ -19,6 +21,7 @@ from assay.roles.states import States
 from assay.roles.voice import Voice
 from assay.roles.wake import IDLE, Wake, wake_at
 from assay.roles.world import World
+from assay.work.limits import within_memory
 from assay.work.program import Limits
 
 PAUSE_MAX_S = 64
@@ -28,6 +31,7 @@ class Party:
     """A key at work in jobs. `behaviour` is `honest`, or the name of a cheat of the zoo."""
 
     behaviour = "honest"
+    measure: Measure = staticmethod(footprint_of_judge)
 
     def __init__(self, world: World, limits: Limits | None = None) -> None:
         self.world = world
@@ -38,11 +42,12 @@ class Party:
         self.troubles: dict[int, str] = {}
         """By job, why a turn in it could not be taken."""
         self.assignments = Assignments(world, self.clerk, limits or Limits())
-        self.fitness = Fitness(world, self.clerk, self.assignments, self.troubles)
+        self.fitness = Fitness(world, self.clerk, self.assignments, self.troubles, self.measure)
         self.states = States(world.blobs, self.clerk, self.assignments, self.book, self.voice)
         self.rooted = Rooted(self.clerk, self.book)
         self._horizon = Horizon(self.clerk)
         self._unread: deque[Message] = deque()
+        self._released: set[int] = set()
         self._pauses_s: dict[int, int] = {}
 
     # a turn
@@ -50,6 +55,7 @@ class Party:
     def listen(self) -> None:
         """Begins a turn: looks at the chain anew, enters what was said, and lets go of what is final."""
         self.clerk.refresh()
+        self.fitness.looks.begin()
         for job in self.clerk.rewritten():
             # What was concluded from what never happened is concluded anew; what was heard was heard all the same.
             self.forget(job, ROUNDS_END)
@@ -63,14 +69,16 @@ class Party:
                 self.close(job)
             else:
                 self.let_go(job)
+                self.release(job)
 
     def each_job(self, turn: Callable[[int], Wake]) -> Wake:
         """A turn in every job. What is wrong with one job, or not to be had, does not keep a party from the others."""
         wake = IDLE
         for job in self.clerk.jobs():
             try:
-                wake |= turn(job) | self.voice.repeat(job)
-                self.states.tell(job)
+                with within_memory():
+                    wake |= turn(job) | self.voice.repeat(job)
+                    self.states.tell(job)
                 self._pauses_s.pop(job, None)
             except AssayError as trouble:
                 if not isinstance(trouble, Unavailable):
@@ -88,7 +96,21 @@ class Party:
         self.clerk.forget(job, ROUNDS_END)
         self.forget(job, ROUNDS_END)
         self.assignments.drop(job)
+        self.fitness.looks.forget(job)
+        self._released.discard(job)
         self._horizon.drop(job)
+
+    def release(self, job: int) -> None:
+        """Lets go of what was fetched of a job that went to others, once: who is drawn later fetches it again."""
+        if job in self._released or job not in self.assignments.jobs():
+            return
+        if self.clerk.view(job).phase >= JobPhase.RUNNING and not self.keeps(job):
+            self._released.add(job)
+            self.assignments.drop(job)
+
+    def keeps(self, job: int) -> bool:
+        """Whether this party has a use for a job's bytes while it runs."""
+        return self.fitness.serves(job)
 
     def let_go(self, job: int) -> None:
         """Forgets the rounds of a job that are final for good."""

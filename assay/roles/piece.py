@@ -8,6 +8,7 @@ from assay.protocol.errors import Refused
 from assay.protocol.transcript import SlotName, Transcript, secret_hash
 from assay.protocol.typed import typed_digest
 from assay.roles.assignment import Assignment, State
+from assay.roles.footprint import stride_of
 from assay.roles.memory import Memory
 from assay.roles.pace import patience_s
 from assay.roles.round import RoundName
@@ -105,7 +106,8 @@ def train(
     feed = assignment.course.feed(name[1], name[2], slot)
     step, emit = compute.runner(assignment.bundle.step), compute.runner(assignment.bundle.emit)
     with compute.within(patience_s(assignment.order.windows.train)):
-        work = train_slot(step, emit, start, feed, plan, compute.timer, start_root=start_root)
+        stride = stride_of(assignment.order, assignment.bundle, compute.space)
+        work = train_slot(step, emit, start, feed, plan, compute.timer, start_root=start_root, stride=stride)
     compute.meter.add("train", work.train_s)
     compute.meter.add("hash", work.hash_s)
     return work

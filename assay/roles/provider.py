@@ -12,8 +12,9 @@ from assay.protocol.phase import JobPhase, RoundPhase
 from assay.roles.assignment import Assignment, State
 from assay.roles.bidding import Bidding
 from assay.roles.content import commitment_content
+from assay.roles.footprint import footprint_of_provider
 from assay.roles.forms import chain_opening, on_chain
-from assay.roles.pace import check_pace
+from assay.roles.pace import check_pace, check_serving, patience_s
 from assay.roles.party import Party
 from assay.roles.piece import Commitments, Piece, train
 from assay.roles.round import RoundName, drop
@@ -30,10 +31,12 @@ class Provider(Party):
     money for gas. `window_min_s`: the shortest window in which it promises to act.
     """
 
+    measure = staticmethod(footprint_of_provider)
+
     def __init__(self, world: World, price: int, *, token: str | None = None, window_min_s: int = 1) -> None:
         super().__init__(world)
         self.price = price
-        self.bidding = Bidding(world, self.clerk, token, window_min_s, lambda job: self.admit(self.assignment(job)))
+        self.bidding = Bidding(world, self.clerk, token, window_min_s, self.look)
         self.commitments = Commitments(world)
         self.pieces: dict[RoundName, Piece] = {}
 
@@ -66,9 +69,14 @@ class Provider(Party):
         """Seals a bid while bids are taken and opens it afterwards; a job that does not check out gets none."""
         return self.bidding.bid(job, self.price)
 
+    def look(self, job: int) -> None:
+        """Looks at what a job is, and whether this machine takes it. Errors: `AssayError`."""
+        with self.fitness.look(job):
+            self.admit(self.assignment(job))
+
     def admit(self, assignment: Assignment) -> None:
         """Whether this machine takes the job. Its programs have been read and checked against the limits by now."""
-        self.fitness.take_on(assignment, self.check_pace)
+        self.fitness.take_on(assignment, self.check_pace, check_serving)
 
     def check_pace(self, assignment: Assignment, compute: Compute, *, busy: float) -> float:
         """The share of this machine's time that training a slot takes. Errors: `Refused`, `LimitExceeded`."""
@@ -188,10 +196,12 @@ class Provider(Party):
 
     def answer(self, name: RoundName, piece: Piece, recipient: str, segment: int) -> Wake:
         """Serves one state with the opening of its leaf."""
-        state = piece.work.states[segment]
-        if state is None:
-            return IDLE
         if segment not in piece.cids:
+            # Derived again where it was not kept.
+            with self.world.compute.within(patience_s(self.clerk.order(name[0]).windows.table)):
+                state = piece.work.states[segment]
+            if state is None:
+                return IDLE
             piece.cids[segment] = self.publish(name, state)
         return self.voice.answer(name, "state", piece.state_content(segment), recipient, (piece.slot, segment))
 

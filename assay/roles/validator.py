@@ -177,6 +177,10 @@ class Validator(Party):
 
     # memory
 
+    def keeps(self, job: int) -> bool:
+        """The same; who watches watches every job."""
+        return self.watch or super().keeps(job)
+
     def held_from(self, job: int) -> int:
         """The same; what an open dispute is about is needed until it is counted."""
         return min(super().held_from(job), *self.challenges.open_rounds(job), ROUNDS_END)

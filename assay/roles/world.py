@@ -1,6 +1,6 @@
 """Everything a role may touch, as one value. Time, chance and the world are arguments."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from hashlib import sha256
@@ -12,9 +12,9 @@ from assay.protocol.message import EVERYONE, Message, sign
 from assay.protocol.typed import Domain, Signer
 from assay.store.port import Blobs
 from assay.work.interpret import Runner
-from assay.work.limits import Allowance
+from assay.work.limits import Allowance, Space
 from assay.work.program import Program
-from assay.work.rates import Rates, measure_rates
+from assay.work.rates import HashRates, Rates, measure_hashing, measure_rates
 
 MESSAGE_LIFE_S = 86_400
 
@@ -80,12 +80,15 @@ class Meter:
 
 
 class Compute:
-    """Where programs run: plans each program once, meters, and stops what takes too long."""
+    """Where programs run: plans each program once, meters, and stops what takes too long; `space` is what jobs may take
+    of the memory."""
 
-    def __init__(self, timer: Callable[[], float]) -> None:
+    def __init__(self, timer: Callable[[], float], space: Space | None = None) -> None:
         self.timer = timer
+        self.space = space or Space()
         self.allowance = Allowance(timer)
         self._rates: Rates | None = None
+        self._hash_rates: HashRates | None = None
         self.meter = Meter()
         self._runners: dict[bytes, Runner] = {}
 
@@ -95,6 +98,17 @@ class Compute:
             self._runners[program.root] = Runner(program, allowance=self.allowance)
         return self._runners[program.root]
 
+    def retain(self, programs: Iterable[Program]) -> None:
+        """Lets go of all programs but these, and of what was prepared for them."""
+        roots = {program.root for program in programs}
+        for root in self._runners.keys() - roots:
+            del self._runners[root]
+
+    @property
+    def prepared_bytes(self) -> int:
+        """What is kept of constants for the programs that are planned."""
+        return sum(tensor.nbytes for runner in self._runners.values() for tensor in runner.constants.values())
+
     def within(self, limit_s: float) -> AbstractContextManager[None]:
         """Programs that run inside end in so many seconds. Errors: `LimitExceeded` inside."""
         return self.allowance.within(limit_s)
@@ -103,6 +117,11 @@ class Compute:
         """Seconds that a program takes here at the least, without running it."""
         self._rates = self._rates or measure_rates(self.timer)
         return self._rates.least_s(program)
+
+    def foresee_hashing(self, leaves: int, size_bytes: int) -> None:
+        """Whether there is the time to hash so many leaves, without hashing them. Errors: `Overload`."""
+        self._hash_rates = self._hash_rates or measure_hashing(self.timer)
+        self.allowance.foresee(self._hash_rates.least_s(leaves, size_bytes), "hashing the job's data")
 
     @contextmanager
     def metered(self, kind: str) -> Iterator[None]:

@@ -6,17 +6,20 @@
     root         = H("assay.manifest.1", n, samples_root, sha256(form))
 
 A blob is a run of records, so nothing in it needs parsing. How the records are cut into blobs is transport and not in
-the root: whoever downloads them recomputes the root over the samples.
+the root: whoever downloads them recomputes the root over the samples. No blob stands in a manifest twice, so that what
+everybody downloads is no more than what its author has uploaded; whoever publishes samples that repeat themselves cuts
+them longer, at the last into one blob.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from hashlib import sha256
 from math import prod
 
 import numpy as np
 
-from assay.protocol.errors import LimitExceeded, Malformed
-from assay.protocol.merkle import DTYPE_CODES, leaf_hash, merkle_root
+from assay.protocol.errors import Malformed
+from assay.protocol.merkle import DTYPE_CODES, leaf_hashes, merkle_root
 from assay.protocol.plain import read_plain, write_plain
 from assay.protocol.words import words_hash
 from assay.store.port import Blobs, cid_of, hash_of
@@ -115,6 +118,8 @@ class Manifest:
                     raise Malformed("a manifest's count is out of range")
             if len(manifest.blobs) != -(-manifest.count // manifest.blob_samples) or len(manifest.samples_root) != 32:
                 raise Malformed("a manifest's blobs do not match its count")
+            if len(set(manifest.blobs)) != len(manifest.blobs):
+                raise Malformed("a manifest names a blob twice", hint="cut the samples into longer blobs")
             canonical = manifest.to_bytes() == content
         except (KeyError, TypeError, ValueError) as error:
             raise Malformed("a manifest cannot be read") from error
@@ -130,12 +135,15 @@ def records_of(samples: Samples) -> Array:
 
 
 def describe(samples: Samples, blob_bytes: int = BLOB_BYTES) -> tuple[Manifest, list[bytes]]:
-    """Manifest of a data set and its blobs, in order."""
+    """Manifest of a data set and its blobs, in order, no two of them the same: longer ones where they would be."""
     records = records_of(samples)
     rows = memoryview(records.tobytes())
     size = records.shape[1]
     blob_samples = max(1, blob_bytes // size)
-    blobs = [bytes(rows[at : at + blob_samples * size]) for at in range(0, len(rows), blob_samples * size)]
+    blobs = _cut(rows, blob_samples * size)
+    while len(set(blobs)) < len(blobs):
+        blob_samples *= 2
+        blobs = _cut(rows, blob_samples * size)
     manifest = Manifest(
         count=samples.count,
         x=Field(dtype_name(samples.x), samples.x.shape[1:]),
@@ -155,30 +163,42 @@ def publish(blobs: Blobs, samples: Samples) -> tuple[Manifest, str]:
     return manifest, blobs.put(manifest.to_bytes())
 
 
-def fetch(blobs: Blobs, cid: str, root: bytes, size_max_bytes: int = SIZE_MAX_BYTES) -> Samples:
-    """Download a data set and verify it against its root on chain.
+def fetch_manifest(blobs: Blobs, cid: str, root: bytes) -> Manifest:
+    """Download a data set's manifest: what the samples are, before any of them is fetched.
 
-    Errors: `Unavailable` for a missing blob, `LimitExceeded` before anything large is fetched, `Malformed` when the
-    bytes, the counts or the root do not match. Numbers that are not finite pass: they are the job's fault, not the
-    transport's (`Samples.finite` tells).
+    Errors: `Unavailable`, `LimitExceeded`, `Malformed` where it is not the one with this root.
     """
     manifest = Manifest.from_bytes(blobs.get(cid, MANIFEST_MAX_BYTES))
     if manifest.root != root:
         raise Malformed("a manifest is of another data set", hint="ask the consumer for the manifest of this job")
-    if manifest.size_bytes > size_max_bytes:
-        raise LimitExceeded("a data set is too large", limit=size_max_bytes, actual=manifest.size_bytes)
+    return manifest
+
+
+def fetch_samples(blobs: Blobs, manifest: Manifest, check: Callable[[], None] = lambda: None) -> Samples:
+    """Download the samples of a manifest and verify them. Whoever calls has found the manifest to be within bounds;
+    `check` is called before each blob and may raise.
+
+    Errors: `Unavailable` for a missing blob, `Malformed` when the bytes, the counts or the root do not match. Numbers
+    that are not finite pass: they are the job's fault, not the transport's (`Samples.finite` tells).
+    """
     content = bytearray()
     for index, blob in enumerate(manifest.blobs):
+        check()
         wanted = min(manifest.blob_samples, manifest.count - index * manifest.blob_samples) * manifest.record_bytes
         part = blobs.get(blob, wanted)
         if len(part) != wanted:
             raise Malformed(f"blob {index} of a data set has {len(part)} bytes instead of {wanted}")
         content += part
-    if _samples_root(memoryview(content), manifest.record_bytes) != manifest.samples_root:
+    check()
+    if _samples_root(content, manifest.record_bytes) != manifest.samples_root:
         raise Malformed("the samples of a data set do not match its root")
     records = np.frombuffer(content, dtype=np.uint8).reshape(manifest.count, manifest.record_bytes)
     cut = manifest.x.size_bytes
     return Samples(_field(records[:, :cut], manifest.x), _field(records[:, cut:], manifest.y))
+
+
+def _cut(rows: memoryview, blob_bytes: int) -> list[bytes]:
+    return [bytes(rows[at : at + blob_bytes]) for at in range(0, len(rows), blob_bytes)]
 
 
 def _field(columns: Array, field: Field) -> Array:
@@ -186,5 +206,5 @@ def _field(columns: Array, field: Field) -> Array:
     return flat.reshape(len(columns), *field.shape)
 
 
-def _samples_root(rows: memoryview, record_bytes: int) -> bytes:
-    return merkle_root([leaf_hash(rows[at : at + record_bytes]) for at in range(0, len(rows), record_bytes)])
+def _samples_root(rows: bytes | bytearray | memoryview, record_bytes: int) -> bytes:
+    return merkle_root(leaf_hashes(rows, record_bytes))

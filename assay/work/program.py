@@ -80,6 +80,7 @@ class Program:
         admit("output count", len(self.outputs), self.limits.outputs)
         admit("operation count", self.operations, self.limits.operations)
         admit("memory in bytes", self.live_bytes, self.limits.live_bytes)
+        admit("prepared values in bytes", self.prepared_bytes, self.limits.prepared_bytes)
 
     @cached_property
     def values(self) -> tuple[Value, ...]:
@@ -133,6 +134,12 @@ class Program:
             peak = max(peak, live)
             live -= sum(sizes[value] for value in ends.get(position, ()) if value not in kept)
         return peak
+
+    @cached_property
+    def prepared_bytes(self) -> int:
+        """Most memory of what is computed before the program runs and kept, at most."""
+        rows = zip(self.nodes, self.values[len(self.inputs) :], strict=True)
+        return sum(value.size * PHYSICAL_BYTES for node, value in rows if node.opcode in PREPARED)
 
     @cached_property
     def operations(self) -> int:
@@ -209,7 +216,8 @@ class Program:
         return cls(profile, tuple(types), body, results, side or Side(), limits)
 
 
-SIDE_BYTES = 64 << 20
+SIDE_BYTES = 8 << 20
+"""Of a side table. JSON of nothing but brackets takes a second for each megabyte."""
 BUNDLE_MAGIC = b"ASSAYBDL"
 BUNDLE_HEADER = struct.Struct(">8sHHI")
 SECTION = struct.Struct(">HHI")
@@ -235,7 +243,13 @@ class Bundle:
     state: dict[str, Tensor] = field(default_factory=dict, compare=False, repr=False)
 
     def __post_init__(self) -> None:
+        admit("prepared values in bytes", self.prepared_bytes, self.step.limits.prepared_bytes)
         self.check_signatures()
+
+    @property
+    def prepared_bytes(self) -> int:
+        """The same of all programs."""
+        return sum(program.prepared_bytes for _, _, program in self.sections())
 
     @property
     def state_names(self) -> tuple[str, ...]:
@@ -293,8 +307,9 @@ class Bundle:
         return BUNDLE_HEADER.pack(BUNDLE_MAGIC, FORMAT, len(rows), len(side)) + b"".join(rows) + side
 
     @classmethod
-    def from_bytes(cls, content: bytes, limits: Limits = DEFAULT_LIMITS) -> "Bundle":
-        """Read and check a bundle. Errors: `Malformed`, `LimitExceeded`."""
+    def from_bytes(cls, content: bytes, limits: Limits = DEFAULT_LIMITS, *, draw: bool = True) -> "Bundle":
+        """Read and check a bundle; `draw`: with the initial state that follows from it. Errors: `Malformed`,
+        `LimitExceeded`."""
         admit("size in bytes", len(content), limits.program_bytes)
         reader = Reader(content)
         magic, version, count, side_size = BUNDLE_HEADER.unpack(reader.take(BUNDLE_HEADER.size))
@@ -319,16 +334,18 @@ class Bundle:
         order = [(kind, 0) for kind in range(4)] + [(4, updates) for updates in sorted(set(counts))]
         if [label for label, _ in bodies] != order or not all(isinstance(table, dict) for table in tables):
             raise Malformed("the bundle's programs are out of order")
-        programs = [
-            Program.from_bytes(body, limits, Side.from_json(table))
-            for (_, body), table in zip(bodies, tables, strict=True)
-        ]
+        programs: list[Program] = []
+        nodes = 0
+        for (_, body), table in zip(bodies, tables, strict=True):
+            programs.append(Program.from_bytes(body, limits, Side.from_json(table)))
+            nodes += len(programs[-1].nodes)
+            admit("node count in all parts", nodes, limits.bundle_nodes)
         rules = tuple(Rule.from_json(row) for row in rows)
         step, emit, evaluate, predict = programs[:4]
         aggregate = dict(zip(counts, programs[4:], strict=True))
         bundle = cls(step, emit, evaluate, predict, aggregate, rules, init)
         try:
-            return bundle if init == "given" else replace(bundle, state=draw_state(rules, init))
+            return bundle if init == "given" or not draw else replace(bundle, state=draw_state(rules, init))
         except BadInput as error:
             raise Malformed(f"no initial state follows from the side table: {error.message}") from error
 

@@ -1,4 +1,4 @@
-"""How fast this machine computes at its best, so that what surely takes too long is refused before it runs."""
+"""How fast this machine computes and hashes at its best, so that what surely takes too long is refused unrun."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import torch
 
 from assay.exact import kernels
+from assay.protocol.merkle import bytes_root
 from assay.work.program import Program
 
 SIDE = 256
@@ -35,6 +36,30 @@ def measure_rates(timer: Callable[[], float]) -> Rates:
     values = torch.ones(ELEMENTS)
     product_s = best_s(timer, lambda: multiply(left, right)) / SIDE**3
     return Rates(product_s, best_s(timer, lambda: torch.add(values, values)) / (ADD_ELEMENTS * ELEMENTS))
+
+
+LEAVES = 1 << 10
+SMALL_BYTES, LARGE_BYTES = 16, 4096
+
+
+@dataclass(frozen=True)
+class HashRates:
+    """Seconds that a leaf costs in a tree whatever its size, and a byte of it."""
+
+    leaf_s: float
+    byte_s: float
+
+    def least_s(self, leaves: int, size_bytes: int) -> float:
+        """Seconds that a tree over so many leaves of so many bytes together takes at the least."""
+        return leaves * self.leaf_s + size_bytes * self.byte_s
+
+
+def measure_hashing(timer: Callable[[], float]) -> HashRates:
+    """The rates of this machine, in some milliseconds: the best of a few trees of small leaves, and of large ones."""
+    small, large = bytes(LEAVES * SMALL_BYTES), bytes(LEAVES * LARGE_BYTES)
+    leaf_s = best_s(timer, lambda: bytes_root(small, SMALL_BYTES)) / LEAVES
+    byte_s = best_s(timer, lambda: bytes_root(large, LARGE_BYTES)) / LEAVES - leaf_s
+    return HashRates(leaf_s, max(byte_s, 0.0) / LARGE_BYTES)
 
 
 def best_s(timer: Callable[[], float], run: Callable[[], object]) -> float:

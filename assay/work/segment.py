@@ -15,12 +15,10 @@ from torch import Tensor
 from assay.protocol.transcript import ZERO, Leaf, SlotName, Transcript, fault_digest, leaves_of
 from assay.work.batch import Feed
 from assay.work.interpret import Fault
+from assay.work.shelf import Shelf
 from assay.work.state import content_of, state_root, update_root
 
 Timer = Callable[[], float]
-
-SHELF_ALIGNMENT = 64
-"""Bytes; a cache line."""
 
 BESIDE_BYTES = 8 << 20
 """States from here on are hashed by a thread beside the next segment. Measured on two cores, segments of 2 to 3 steps:
@@ -99,12 +97,13 @@ def run_segment(runner: Runs, state: Sequence[Tensor], feed: Feed, segment: int,
 class SlotWork:
     """A slot's round, done.
 
-    `states[i]` is the state before segment i, the last one the end; None after a fault.
+    `states[i]` is the state before segment i, the last one the end; None after a fault. Some may be derived again when
+    they are asked for.
     `roots` and `loss_bits` have N + 1 entries, `update` is None after a fault. Seconds are by the injected timer;
     `hash_s` runs beside `train_s` for large states.
     """
 
-    states: tuple[list[Tensor] | None, ...]
+    states: Sequence[list[Tensor] | None]
     roots: tuple[bytes, ...]
     loss_bits: tuple[int, ...]
     update: list[Tensor] | None
@@ -132,14 +131,18 @@ def train_slot(
     timer: Timer,
     *,
     start_root: bytes | None = None,
+    stride: int = 1,
 ) -> SlotWork:
     """Train one slot for a round: N segments, then the update.
 
-    `start_root` saves hashing the start state when it is known. Runners must give fresh tensors, not buffers that they
-    write again.
+    `start_root` saves hashing the start state when it is known; of the states each `stride`-th is kept. Runners must
+    give fresh tensors, not buffers that they write again.
     """
-    states: list[list[Tensor] | None] = [list(start)]
-    shelf = _Shelf(start, plan.segment_count)
+
+    def again(state: list[Tensor], segment: int) -> list[Tensor] | None:
+        return run_steps(step, state, feed, segment * plan.segment_steps, plan.segment_steps)[0]
+
+    shelf = Shelf(start, plan.segment_count, stride, again)
     clock = _Clock(timer)
     losses, digest, fault = [0], ZERO, None
     with _Hasher(start, clock) as hasher:
@@ -155,7 +158,7 @@ def train_slot(
                 clock.train_s += timer() - began
             roots.append(hasher.known(digest) if last is None else hasher.submit(last))
             losses.append(loss_bits)
-            states.append(None if last is None else shelf.put(last))
+            shelf.put(last)
         update, bound = None, ZERO
         if last is not None:
             began = timer()
@@ -166,29 +169,7 @@ def train_slot(
             else:
                 update, bound = outputs, clock.hashed(lambda: update_root(outputs))
         hashes = tuple(root() for root in roots)
-    return SlotWork(tuple(states), hashes, tuple(losses), update, bound, fault, clock.train_s, clock.hash_s)
-
-
-class _Shelf:
-    """Room for a round's states in one piece. Kept where they came to lie, between a step's large temporaries, a few
-    megabytes of states held on to hundreds: 1.8 GB against 0.5 after two rounds of the mnist CNN."""
-
-    def __init__(self, state: Sequence[Tensor], count: int) -> None:
-        self.offsets = [0]
-        for tensor in state:
-            self.offsets.append(self.offsets[-1] + -(-tensor.nbytes // SHELF_ALIGNMENT) * SHELF_ALIGNMENT)
-        self.room = torch.empty(count * self.offsets[-1], dtype=torch.uint8)
-        self.used_bytes = 0
-
-    def put(self, state: Sequence[Tensor]) -> list[Tensor]:
-        """A copy of a state."""
-        kept = []
-        for tensor, offset in zip(state, self.offsets, strict=False):
-            first = self.used_bytes + offset
-            place = self.room[first : first + tensor.nbytes].view(tensor.dtype).view(tensor.shape)
-            kept.append(place.copy_(tensor))
-        self.used_bytes += self.offsets[-1]
-        return kept
+    return SlotWork(shelf, hashes, tuple(losses), update, bound, fault, clock.train_s, clock.hash_s)
 
 
 class _Clock:
@@ -207,12 +188,13 @@ class _Clock:
 
 
 class _Hasher:
-    """Hashes states in order, beside the caller where they are large."""
+    """Hashes states in order, beside the caller where they are large: one at a time, so that none pile up."""
 
     def __init__(self, state: Sequence[Tensor], clock: _Clock) -> None:
         beside = sum(tensor.nbytes for tensor in state) >= BESIDE_BYTES
         self.pool = ThreadPoolExecutor(1) if beside else None
         self.clock = clock
+        self.busy: Future[bytes] | None = None
 
     def __enter__(self) -> "_Hasher":
         return self
@@ -227,5 +209,7 @@ class _Hasher:
     def submit(self, state: Sequence[Tensor]) -> Callable[[], bytes]:
         if self.pool is None:
             return self.known(self.clock.hashed(lambda: state_root(state)))
-        future: Future[bytes] = self.pool.submit(self.clock.hashed, lambda: state_root(state))
-        return future.result
+        if self.busy is not None:
+            self.busy.result()
+        self.busy = self.pool.submit(self.clock.hashed, lambda: state_root(state))
+        return self.busy.result

@@ -15,7 +15,7 @@ from assay.protocol.errors import AssayError, BadInput, Malformed
 from assay.protocol.job import Job
 from assay.protocol.transcript import SlotName, Transcript, leaves_of
 from assay.protocol.units import format_amount, parse_amount
-from assay.store.manifest import Manifest, describe, fetch, publish
+from assay.store.manifest import Manifest, describe, fetch_manifest, fetch_samples, publish
 from assay.store.memory import MemoryBlobs
 from assay.store.samples import Samples
 from assay.work.seal import seal, sealed_hash, unseal
@@ -87,7 +87,7 @@ def test_a_data_set_round_trips(count: int, width: int, height: int, blob_bytes:
     samples = Samples(x, np.array([draw.getrandbits(62) for _ in range(count)], np.int64))
     blobs = MemoryBlobs()
     manifest, cid = publish(blobs, samples)
-    got = fetch(blobs, cid, manifest.root)
+    got = fetch_samples(blobs, fetch_manifest(blobs, cid, manifest.root))
     assert got.x.tobytes() == samples.x.tobytes()
     assert got.y.tobytes() == samples.y.tobytes()
     assert Manifest.from_bytes(manifest.to_bytes()) == manifest

@@ -27,9 +27,10 @@ from assay.cli import main, reference, session, verbs
 from assay.protocol.errors import AssayError, BadKey, error_tree
 from assay.protocol.sections import SECTIONS
 from assay.store.disk import DiskBlobs
-from assay.store.manifest import fetch
+from assay.store.manifest import fetch_manifest
 from assay.store.port import cid_of, hash_of
 from assay.store.sources import read_npz
+from assay.work.limits import Space
 
 MODEL = """
 import torch
@@ -162,7 +163,7 @@ def huge_manifest(place: Place) -> Callable[[], object]:
     path.parent.mkdir()
     with path.open("wb") as file:
         file.truncate(10 << 30)
-    return lambda: fetch(blobs, cid, bytes(32))
+    return lambda: fetch_manifest(blobs, cid, bytes(32))
 
 
 def bomb(place: Place) -> Callable[[], object]:
@@ -259,6 +260,7 @@ PROVOCATIONS: dict[str, tuple[str, Provoke]] = {
         "decompression-bomb",
         lambda place: place.bundle("blobs/" + "a" * 64, bytes(10 << 20), packed=True),
     ),
+    "more memory than there is": ("overload", lambda _: lambda: Space(1 << 20).admit(1 << 30, 0, 0)),
     "path traversal": ("path-outside", lambda place: place.bundle("../../etc/passwd")),
     "a symbolic link in an archive": ("symbolic-link", lambda place: place.bundle("blobs/" + "a" * 64, link=True)),
     "a symbolic link to data": ("symbolic-link", link),

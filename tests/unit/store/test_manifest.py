@@ -7,14 +7,19 @@ import pytest
 
 from assay.protocol.errors import LimitExceeded, Malformed, Unavailable
 from assay.protocol.merkle import leaf_hash, merkle_proof, verify
-from assay.store.manifest import Manifest, describe, fetch, publish
+from assay.store.manifest import Manifest, describe, fetch_manifest, fetch_samples, publish
 from assay.store.memory import MemoryBlobs
+from assay.store.port import Blobs
 from assay.store.samples import Samples
 
 
 def samples_of(count: int = 37) -> Samples:
     x = np.arange(count * 6, dtype=np.float32).reshape(count, 2, 3)
     return Samples(x, np.arange(count, dtype=np.int64))
+
+
+def fetch(blobs: Blobs, cid: str, root: bytes) -> Samples:
+    return fetch_samples(blobs, fetch_manifest(blobs, cid, root))
 
 
 def test_a_published_data_set_is_fetched_bit_for_bit() -> None:
@@ -61,16 +66,55 @@ def test_the_root_binds_everything(change: str) -> None:
     assert describe(changed)[0].root != describe(samples)[0].root
 
 
-def test_the_wrong_root_a_missing_blob_and_a_low_limit_are_refused() -> None:
+def test_the_wrong_root_and_a_missing_blob_are_refused() -> None:
     blobs = MemoryBlobs()
     manifest, cid = publish(blobs, samples_of())
     with pytest.raises(Malformed, match="another data set"):
         fetch(blobs, cid, bytes(32))
-    with pytest.raises(LimitExceeded):
-        fetch(blobs, cid, manifest.root, size_max_bytes=manifest.size_bytes - 1)
     blobs.drop(manifest.blobs[0])
     with pytest.raises(Unavailable):
         fetch(blobs, cid, manifest.root)
+
+
+def test_a_manifest_that_names_a_blob_twice_is_refused_before_anything_is_fetched() -> None:
+    blobs = MemoryBlobs()
+    row = bytes(32)
+    twice = Manifest(
+        2, *(describe(samples_of(1))[0].__getattribute__(side) for side in "xy"), bytes(32), 1, (blobs.put(row),) * 2
+    )
+    with pytest.raises(Malformed, match="names a blob twice"):
+        fetch_manifest(blobs, blobs.put(twice.to_bytes()), twice.root)
+
+
+@pytest.mark.parametrize(("count", "blobs_wanted"), [(1, 1), (64, 1), (65, 2), (100, 2)])
+def test_samples_that_repeat_themselves_are_published_in_blobs_that_do_not(count: int, blobs_wanted: int) -> None:
+    samples = Samples(np.zeros((count, 6), np.float32), np.zeros(count, np.int64))
+    manifest, contents = describe(samples, blob_bytes=4 * 32)
+    assert len(set(manifest.blobs)) == len(manifest.blobs) == len(contents) == blobs_wanted
+    blobs = MemoryBlobs()
+    for content in contents:
+        blobs.put(content)
+    got = fetch(blobs, blobs.put(manifest.to_bytes()), manifest.root)
+    assert got.x.tobytes() == samples.x.tobytes()
+
+
+def test_fetching_is_given_up_between_two_blobs() -> None:
+    blobs = MemoryBlobs()
+    manifest, contents = describe(samples_of(), blob_bytes=4 * 32)
+    for content in contents[:2]:
+        blobs.put(content)
+
+    class Enough(Exception):
+        pass
+
+    looks = iter([None, None, Enough])
+
+    def check() -> None:
+        if next(looks) is not None:
+            raise Enough
+
+    with pytest.raises(Enough):
+        fetch_samples(blobs, manifest, check)
 
 
 def test_blobs_that_do_not_match_the_samples_root_are_malformed() -> None:
