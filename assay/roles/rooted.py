@@ -65,7 +65,7 @@ class Rooted:
         return next(({slot: signed[0].leaf(*place) for slot, signed in each.items()} for each in told), None)
 
     def _search(self, name: RoundName, page: Page, view: RoundView) -> Leaves | None:
-        key = (view.commitment_root, tuple(view.present), len(page.commitments), len(page.equivocations))
+        key = (view.commitment_root, tuple(view.present), page.changes)
         if self._sought.get(name) == key:
             return None
         self._sought[name] = key

@@ -177,6 +177,7 @@ class Scribe:
             return
         if recover(typed_digest(self._domain, "Commitment", commitment.typed), signature) != provider:
             return
+        page.changes += 1
         if known is None or outdated:
             page.commitments[commitment.slot] = (commitment, signature)
             page.equivocations.pop(commitment.slot, None)

@@ -1,5 +1,5 @@
-"""Who pays for start states that came too late: who held them back, and nobody whose answer was only slow, or lost on its
-way to some, or who refused what it has to."""
+"""Who pays for start states that came too late: who held them back, and nobody whose answer was only slow, or lost on
+its way to some, or who refused what it has to."""
 
 from collections.abc import Callable
 from typing import Any

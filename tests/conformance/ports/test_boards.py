@@ -228,7 +228,7 @@ class TestSpool:
         for nonce in range(60):
             spool.append(say(domain, loud, "y" * 5_000, nonce=nonce))
         heard = spool.peers(quiet.address).poll()
-        assert [each.sender for each in heard][0] == quiet.address
+        assert heard[0].sender == quiet.address
         nonces = [each.nonce for each in heard[1:]]
         assert nonces == list(range(nonces[0], 60)), "the newest"
         assert sum(each.size_bytes for each in heard[1:]) <= 100_000

@@ -55,7 +55,7 @@ def test_a_loss_that_is_no_number_is_no_measure(metric, loss) -> None:
 def test_a_score_fits_the_contract_whatever_a_program_counts(correct, total, loss, metric) -> None:
     score = score_of(metric, correct, total, loss)
     assert UNSCORED <= score < NEVER
-    assert 0 < total or score == UNSCORED
+    assert total > 0 or score == UNSCORED
     assert 0 <= correct <= total or score == UNSCORED
 
 
