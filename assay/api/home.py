@@ -222,6 +222,7 @@ class Home:
         """Closes connections and files."""
         if "web3" in self.__dict__:
             disconnect(self.__dict__.pop("web3"))
+        self.__dict__.pop("clock", None)
         if "database" in self.__dict__:
             self.__dict__.pop("database").close()
             self.__dict__.pop("board", None)
@@ -244,9 +245,14 @@ class Home:
         return Database(self.path / "board.sqlite", BOARD_SCHEMA, durable=False)
 
     @cached_property
+    def clock(self) -> Callable[[], int]:
+        """The chain's time, by which what was said expires; a process that has another connection may set it."""
+        return ChainClock(Rpc(self.web3))
+
+    @cached_property
     def board(self) -> Spool:
         """What was said."""
-        return Spool(self.database, self.domain)
+        return Spool(self.database, self.domain, lambda: self.clock())
 
     # keys
 

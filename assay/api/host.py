@@ -202,7 +202,8 @@ class Host:
         space = measure_space(shared_by=len(list(members())))
         # Tensors this small are slower on two threads than on one; the bits are the same.
         torch.set_num_threads(1)
-        clock, token = ChainClock(Rpc(web3)), self.home.token
+        self.home.clock = clock = ChainClock(Rpc(web3))
+        token = self.home.token
         makers: dict[str, Callable[[], Any]] = {}
         for name, role in members():
             if self.stop.is_set():
@@ -223,7 +224,7 @@ class Host:
             nonlocal purged_s
             if time.monotonic() - purged_s > PURGE_S:
                 purged_s = time.monotonic()
-                board.purge(clock())
+                board.purge()
                 for maker in makers:
                     fund(crew(seed, maker), PARTY_GAS // 2)
             return head.get_head(), board.last

@@ -34,7 +34,7 @@ from assay.proof.verdict import Finding, Part, Place, Verdict, compared, honest
 from assay.protocol.commitment import bitmap_slots
 from assay.protocol.errors import BadInput, Unavailable
 from assay.protocol.phase import JobPhase, RoundPhase
-from assay.protocol.score import UNSCORED, score_plain
+from assay.protocol.score import UNSCORED, is_due, score_plain
 from assay.roles.assignment import State
 from assay.roles.audit import audit_step
 from assay.roles.exam import score
@@ -371,9 +371,10 @@ class Auditor:
         program = compute.runner(assignment.bundle.aggregate[len(updates)])
         verdict = check_aggregate(program, start, updates, view.end_root)
         end = self.party.state(name[0], view.end_root) if verdict.honest else None
-        if end is None or view.score == UNSCORED:
+        if end is None:
             return verdict
-        found = score(compute, assignment, end)
+        due = is_due(assignment.order.stop_score, name[2], assignment.order.rounds)
+        found = score(compute, assignment, end) if due else UNSCORED
         words = f"the end state scores {found}, not {view.score}"
         return verdict if found == view.score else Verdict(Finding.DIFFERS, place, reason=words)
 

@@ -11,7 +11,7 @@ from assay.chain.contracts.rounds import Aggregated, Finalised, Included
 from assay.proof.recompute import audit_slot, check_update, summary
 from assay.proof.verdict import Verdict
 from assay.protocol.commitment import bitmap_slots
-from assay.protocol.score import is_due
+from assay.protocol.score import UNSCORED, is_due
 from assay.roles.assignment import State, fetch_assignment
 from assay.roles.exam import score
 from assay.roles.world import Compute, World
@@ -69,12 +69,10 @@ def reexecute(evidence: Evidence, blobs: BundleBlobs, compute: Compute) -> Itera
         reached = not isinstance(end, Fault) and state_root(end) == final.end_root
         finding.check(reached, "the aggregate is another")
         aggregated = verifier.by_round(Aggregated).get(name)
-        if (
-            not isinstance(end, Fault)
-            and aggregated is not None
-            and is_due(order.stop_score, final.round, order.rounds)
-        ):
-            finding.check(score(compute, assignment, end) == aggregated.score, "the score is another")
+        if not isinstance(end, Fault) and aggregated is not None:
+            due = is_due(order.stop_score, final.round, order.rounds)
+            worth = score(compute, assignment, end) if due else UNSCORED
+            finding.check(worth == aggregated.score, "the score is another")
         yield finding
         if isinstance(end, Fault) or not reached:
             return

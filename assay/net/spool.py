@@ -2,15 +2,28 @@
 
 The twin of `net.memory.Board`. Whoever can write the file could write what nobody has signed, so a message is verified
 when it is read as well, once in each process.
+
+Nobody takes up more than a share of the file: whoever says more pushes the oldest of its own out. So much for one key;
+who has many has as many shares.
 """
 
 from collections import OrderedDict
+from collections.abc import Callable
 from threading import Lock
 from typing import Any, Protocol
 
 from assay.net.port import Peers
-from assay.protocol.errors import LimitExceeded, Malformed
-from assay.protocol.message import BODY_BYTES_MAX, EVERYONE, Message, verify
+from assay.protocol.errors import Malformed
+from assay.protocol.message import (
+    BODY_BYTES_MAX,
+    EVERYONE,
+    MESSAGE_LIFE_S,
+    OVERHEAD_BYTES,
+    SKEW_S,
+    Message,
+    admit,
+    verify,
+)
 from assay.protocol.typed import Domain
 
 SCHEMA = (
@@ -20,6 +33,10 @@ SCHEMA = (
 COLUMNS = "kind, job, generation, round, sender, recipient, body, expires, nonce, signature"
 KEPT_BYTES = 64 << 20
 """Verified messages that a process remembers, so that its parties do not each verify the same."""
+SENDER_BYTES_MAX = 64 << 20
+"""What one sender's messages may count for in the file."""
+SENDERS_KEPT = 4_096
+"""Senders of whom a process remembers what theirs count for."""
 DIGITS_MAX = 78
 """Of a number of 256 bits."""
 
@@ -35,9 +52,12 @@ class Rows(Protocol):
 class Spool:
     """Everything that was said on one network and has not expired, in order."""
 
-    def __init__(self, rows: Rows, domain: Domain) -> None:
+    def __init__(self, rows: Rows, domain: Domain, clock: Callable[[], int]) -> None:
         self.domain = domain
+        self.clock = clock
         self._rows, self._lock = rows, Lock()
+        self._rows.execute("CREATE INDEX IF NOT EXISTS messages_by_sender ON messages (sender)")
+        self._spent_bytes: dict[str, int] = {}
         self._verified: OrderedDict[int, Message | None] = OrderedDict()
         self._kept_bytes = 0
 
@@ -56,19 +76,47 @@ class Spool:
         rows = self._rows.execute("SELECT MAX(CAST(nonce AS INTEGER)) FROM messages WHERE sender = ?", sender)
         return rows[0][0] if isinstance(rows[0][0], int) else 0
 
-    def purge(self, now_s: int) -> None:
-        """Drops what has expired by the chain's time."""
-        self._rows.execute("DELETE FROM messages WHERE CAST(expires AS INTEGER) < ?", now_s)
+    def purge(self) -> None:
+        """Drops what has expired by the chain's time, and what nobody could have said so."""
+        now_s = self.clock()
+        last_s = now_s + MESSAGE_LIFE_S + SKEW_S
+        outlived = "CAST(expires AS INTEGER) < ? OR CAST(expires AS INTEGER) > ?"
+        self._rows.execute(f"DELETE FROM messages WHERE {outlived}", now_s, last_s)
 
     def append(self, message: Message) -> None:
         """Takes a message. Errors: `LimitExceeded`, `Malformed`."""
-        if len(message.body) > BODY_BYTES_MAX:
-            raise LimitExceeded("a message is too long", limit=BODY_BYTES_MAX, actual=len(message.body))
-        verify(self.domain, message)
+        admit(self.domain, message, self.clock())
+        self._make_room(message)
         numbers = (str(message.job), str(message.generation), str(message.round))
         end = (message.body, str(message.expires_s), str(message.nonce), message.signature)
         values = (message.kind, *numbers, message.sender, message.recipient, *end)
         self._rows.execute(f"INSERT INTO messages ({COLUMNS}) VALUES ({', '.join('?' * len(values))})", *values)
+
+    def _make_room(self, message: Message) -> None:
+        """Drops the oldest of a sender's messages, should all of them count for too much together with this one."""
+        sender, size_bytes = message.sender, message.size_bytes
+        # What was counted once is an upper bound, since others only drop: it is counted again before anything goes.
+        if self._spent_bytes.get(sender, SENDER_BYTES_MAX) + size_bytes > SENDER_BYTES_MAX:
+            if len(self._spent_bytes) >= SENDERS_KEPT:
+                self._spent_bytes.clear()
+            self._spent_bytes[sender] = self._drop_beyond(sender, SENDER_BYTES_MAX - size_bytes)
+        self._spent_bytes[sender] += size_bytes
+
+    def _drop_beyond(self, sender: str, room_bytes: int) -> int:
+        """Drops the oldest of a sender's messages where they count for more than this, an eighth more than is needed so
+        that it is not done for each; returns what the rest count for."""
+        query = "SELECT id, LENGTH(body) FROM messages WHERE sender = ? ORDER BY id DESC"
+        sizes = [(number, (length or 0) + OVERHEAD_BYTES) for number, length in self._rows.execute(query, sender)]
+        spent_bytes = sum(size_bytes for _, size_bytes in sizes)
+        if spent_bytes <= room_bytes:
+            return spent_bytes
+        kept_bytes = 0
+        for number, size_bytes in sizes:
+            if kept_bytes + size_bytes > room_bytes - room_bytes // 8:
+                self._rows.execute("DELETE FROM messages WHERE sender = ? AND id <= ?", sender, number)
+                break
+            kept_bytes += size_bytes
+        return kept_bytes
 
     def since(self, position: int, address: str) -> tuple[int, list[Message]]:
         """The newest message's number, and what was said to `address` after `position`."""
@@ -85,10 +133,10 @@ class Spool:
                 rows = self._rows.execute(f"SELECT {COLUMNS} FROM messages WHERE id = ?", number)
                 message = _read(rows[0], self.domain) if rows else None
                 self._verified[number] = message
-                self._kept_bytes += len(message.body) if message else 0
+                self._kept_bytes += _size_bytes(message)
                 while self._kept_bytes > KEPT_BYTES:
                     _, oldest = self._verified.popitem(last=False)
-                    self._kept_bytes -= len(oldest.body) if oldest else 0
+                    self._kept_bytes -= _size_bytes(oldest)
                 return message
             return self._verified[number]
 
@@ -103,6 +151,10 @@ class _End:
     def poll(self) -> list[Message]:
         self._position, arrived = self._spool.since(self._position, self._address)
         return arrived
+
+
+def _size_bytes(message: Message | None) -> int:
+    return message.size_bytes if message else OVERHEAD_BYTES
 
 
 def _read(row: tuple[Any, ...], domain: Domain) -> Message | None:

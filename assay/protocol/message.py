@@ -12,6 +12,10 @@ from assay.protocol.typed import Domain, Signer, recover, typed_digest
 
 BODY_BYTES_MAX = 1 << 20
 """Bulk travels as blobs; what is said fits well under a megabyte."""
+OVERHEAD_BYTES = 512
+"""What a message counts for beside its body wherever it is kept: an empty one takes room as well."""
+MESSAGE_LIFE_S, SKEW_S = 86_400, 3_600
+"""For how long what is said is kept, and how far apart two honest clocks may be."""
 EVERYONE = "0x" + "00" * 20
 """The recipient of what all peers of a job may read."""
 
@@ -30,6 +34,11 @@ class Message:
     expires_s: int
     nonce: int
     signature: bytes
+
+    @property
+    def size_bytes(self) -> int:
+        """What it counts for where it is kept."""
+        return len(self.body) + OVERHEAD_BYTES
 
     def content(self) -> dict[str, Any]:
         """The body as plain values. Raises `Malformed` unless it is one JSON object."""
@@ -90,6 +99,17 @@ def sign(
         nonce,
         signer.sign_digest(_digest(domain, unsigned)),
     )
+
+
+def admit(domain: Domain, message: Message, now_s: int) -> None:
+    """What whoever keeps messages asks of each. Errors: `LimitExceeded` where it is too long, or wants to be kept for
+    longer than anything is; `Malformed` unless its sender signed it."""
+    if len(message.body) > BODY_BYTES_MAX:
+        raise LimitExceeded("a message is too long", limit=BODY_BYTES_MAX, actual=len(message.body))
+    last_s = now_s + MESSAGE_LIFE_S + SKEW_S
+    if message.expires_s > last_s:
+        raise LimitExceeded("a message would be kept for too long", limit=last_s, actual=message.expires_s)
+    verify(domain, message)
 
 
 def verify(domain: Domain, message: Message) -> None:

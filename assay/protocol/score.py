@@ -1,7 +1,8 @@
 """How good a state is, as one integer that contracts compare: greater is better.
 
 Accuracy in millionths, or a loss in millionths below zero, both rounded down. A round is measured where the order says
-when to stop, and the last one always is.
+when to stop, and the last one always is. What is measured comes from a stranger's program: a score is an int64 whatever
+that says, or nobody honest could enter the round that it is of.
 """
 
 from fractions import Fraction
@@ -15,10 +16,13 @@ NEVER = (1 << 63) - 1
 
 
 def score_of(metric: str, correct_count: int, target_count: int, loss: float) -> int:
-    """The score of a state with so many right answers and this mean loss. A loss that is no number is the worst."""
+    """The score of a state with so many right answers and this mean loss; `UNSCORED` where there cannot be so many, or
+    the loss is no number."""
+    if not 0 <= correct_count <= target_count or not target_count or not isfinite(loss):
+        return UNSCORED
     if metric == "accuracy":
         return correct_count * MILLION // target_count
-    return _within(floor(-Fraction(loss) * MILLION)) if isfinite(loss) else UNSCORED + 1
+    return _within(floor(-Fraction(loss) * MILLION))
 
 
 def score_at(metric: str, value: float) -> int:

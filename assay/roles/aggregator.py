@@ -61,7 +61,7 @@ class Aggregator(Party):
         drawn = self.clerk.aggregator(job) == self.world.address
         wake = expose(self.clerk, self.book, job)
         for name, view in self.clerk.rounds(job):
-            wake |= self.move(name, view) if drawn else IDLE
+            wake |= self.make_out(name, view) | self.move(name, view) if drawn else IDLE
             wake |= self.hurry(name, view)
         return wake
 

@@ -13,6 +13,7 @@ from assay.aggregate.rules import check_rule
 from assay.chain.contracts.containers import Order
 from assay.protocol.errors import LimitExceeded, Malformed, Refused
 from assay.protocol.job import Job
+from assay.protocol.message import BODY_BYTES_MAX
 from assay.protocol.order import stop_score
 from assay.protocol.plain import read_plain, write_plain
 from assay.roles.world import World
@@ -26,6 +27,8 @@ from assay.work.state import Signature, Spec, state_root
 
 DOCUMENT_MAX_BYTES = 1 << 20
 BUNDLE_MAX_BYTES = 64 << 20
+ROWS_SHOWN_MAX = (BODY_BYTES_MAX - 1_024) // len(f'[65535,1024,"{32 * "00"}"],')
+"""Rows of a table that fit one message."""
 STATES_KEPT, STATES_PART = 64, 16
 """States of a job that are remembered, if they take no more than this part of a party's space."""
 BUNDLES_KEPT = 4
@@ -218,6 +221,14 @@ def check_stop(job: Job, bundle: Bundle) -> str:
     return stop.metric if stop is not None else "accuracy" if chooses else "loss"
 
 
+def rows_most(order: Order) -> int:
+    """Rows that one validator may have to show: a quorum's share of all samples, when a beacon was missed as well; and
+    never more than there are segments of which no two are adjacent."""
+    share = -(-order.samples_per_validator * order.validators // order.quorum)
+    segments = order.steps_per_round // order.steps_per_segment
+    return min(2 * share, order.providers * -(-segments // 2))
+
+
 @lru_cache(maxsize=BUNDLES_KEPT)
 def read_bundle(content: bytes, limits: Limits) -> Bundle:
     """A job's programs; several parties in one process read the same. The initial state has a root and bytes of its
@@ -246,6 +257,8 @@ def admit(order: Order, bundle: Bundle, train: Manifest, test: Manifest, limits:
             raise LimitExceeded(message, limit=limit, actual=actual)
     if train.count < order.providers:
         raise Refused("the job has more slots than samples")
+    if rows_most(order) > ROWS_SHOWN_MAX:
+        raise Refused("a validator's table would not fit a message", hint="lower verify.samples, or raise the quorum")
     # Whatever is accepted must be able to enter an aggregate, or an honest aggregator would be blamed for its absence.
     if not set(range(order.reports_min, order.providers + 1)) <= set(bundle.aggregate):
         raise Refused("the job's programs do not aggregate every number of updates that may be accepted")

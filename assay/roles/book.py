@@ -79,7 +79,7 @@ class Book:
             return
         # By kind, so that nobody's pile of one leaves no room for its word on another.
         account = (payer, message.kind)
-        spent_bytes = page.spent_bytes.get(account, 0) + len(message.body)
+        spent_bytes = page.spent_bytes.get(account, 0) + message.size_bytes
         if spent_bytes > (QUOTA_BYTES if payer else QUOTA_STRANGERS_BYTES):
             return
         page.spent_bytes[account] = spent_bytes

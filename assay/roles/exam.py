@@ -1,7 +1,8 @@
 """Measuring a model: the job's own `evaluate` and `predict` programs over held-out samples."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from math import isfinite
 
 import torch
 from torch import Tensor
@@ -38,7 +39,8 @@ class Mark:
 
 
 def evaluate(compute: Compute, assignment: Assignment, state: State, samples: Samples) -> Mark:
-    """Runs `evaluate` over all samples, in order. Errors: `Unsupported` where the program faults.
+    """Runs `evaluate` over all samples, in order. Errors: `Unsupported` where the program faults, or what it says
+    cannot be: it is a stranger's, and contracts are to compare what comes of it.
 
     The last batch is filled up: with targets that do not count where they are class numbers, else from the first
     sample on.
@@ -49,14 +51,27 @@ def evaluate(compute: Compute, assignment: Assignment, state: State, samples: Sa
         outputs = runner.run([*state, x, y])
         if isinstance(outputs, Fault):
             raise Unsupported(f"the model cannot be evaluated: {outputs.reason} in {outputs.operator}", hint=SCALE)
-        correct += int(outputs[0])
-        targets += len(y) if y.is_floating_point() else int((y >= 0).sum())
-        loss += float(outputs[1])
+        count = len(y) if y.is_floating_point() else int((y >= 0).sum())
+        right, batch_loss = _read(outputs, count)
+        correct, targets, loss = correct + right, targets + count, loss + batch_loss
     return Mark(correct, max(targets, 1), loss / max(targets, 1))
 
 
+def _read(outputs: Sequence[Tensor], target_count: int) -> tuple[int, float]:
+    """Right answers of a batch and the sum of its losses. Errors: `Unsupported` for what no batch comes to."""
+    forms = [(torch.int64, 0), (torch.float32, 0)]
+    if [(output.dtype, output.dim()) for output in outputs] != forms:
+        raise Unsupported("the model cannot be evaluated: its program gives no count and loss")
+    correct, loss = int(outputs[0]), float(outputs[1])
+    if not 0 <= correct <= target_count:
+        raise Unsupported(f"the model cannot be evaluated: {correct} right answers to {target_count} targets")
+    if not isfinite(loss):
+        raise Unsupported("the model cannot be evaluated: its loss is not finite", hint=SCALE)
+    return correct, loss
+
+
 def score(compute: Compute, assignment: Assignment, state: State) -> int:
-    """What a state scores on the job's held-out samples; `UNSCORED` where the program faults on it."""
+    """What a state scores on the job's held-out samples; `UNSCORED` where it cannot be measured."""
     try:
         return evaluate(compute, assignment, state, assignment.test).score(assignment.metric)
     except Unsupported:
@@ -70,7 +85,7 @@ def predict(compute: Compute, assignment: Assignment, state: State, samples: Sam
     outputs = compute.runner(assignment.bundle.predict).run([*state, x])
     if isinstance(outputs, Fault):
         raise Unsupported(f"the model cannot answer: {outputs.reason} in {outputs.operator}", hint=SCALE)
-    if len(outputs) < 2 or outputs[0].dim() != 2 or outputs[0].shape[1] < 2:
+    if len(outputs) < 2 or outputs[0].dim() != 2 or outputs[0].shape[1] < 2 or outputs[1].dim() != 1:
         raise Unsupported("the model has no classes to choose from", hint="measure it by its loss")
     best, second = torch.topk(outputs[0][0], 2).values.tolist()
     return int(outputs[1][0]), best - second

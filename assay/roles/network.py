@@ -69,13 +69,13 @@ class Network:
         self.token = self.ledger.open(TestStablecoin)
         self.blobs = MemoryBlobs()
         self.domain = Domain(self.deployment.chain_id, self.ledger.rounds.address)
-        self.board = Board(self.domain)
+        self.board = Board(self.domain, self.ground.now_s)
 
     def again(self, seed: bytes) -> "Network":
         """Another network on the same contracts: other parties, nothing said, nothing stored."""
         twin = copy(self)
         twin.seed, twin.parties, twin.worlds = seed, {}, {}
-        twin.blobs, twin.board = MemoryBlobs(), Board(self.domain)
+        twin.blobs, twin.board = MemoryBlobs(), Board(self.domain, self.ground.now_s)
         return twin
 
     def signer(self, name: str, gas: int = PARTY_GAS) -> KeySigner:

@@ -45,7 +45,7 @@ class Openings:
     def of(self, name: RoundName, view: RoundView, slot: int, *, final: bool = False) -> Opened | None:
         """A slot's opening, checked against its commitment; nothing while it has not been heard.
 
-        `final`: no longer waits for bytes that are not served.
+        `final`: no longer waits for bytes that are not served, or for what stands on chain to be made out.
         """
         known = self._opened.get((name, slot))
         if known is not None:
@@ -53,6 +53,8 @@ class Openings:
         if slot not in self._party.book.round(name).commitments or not self._said(name, slot):
             return None
         if not self._world.ledger.rounds.standing(*self._party.standing(name, slot)):
+            if not final and self._party.leaves(name) is None:
+                return None  # nobody has shown here yet what the round's root was made of
             return Opened(None, None, "", "its commitment does not stand on chain")
         with self._world.compute.metered("verify"):
             opened = self._open(name, view, slot, final)

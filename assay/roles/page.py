@@ -14,6 +14,10 @@ class Page:
     commitments: dict[int, tuple[Commitment, bytes]] = field(default_factory=dict)
     equivocations: dict[int, tuple[Commitment, bytes, Commitment, bytes]] = field(default_factory=dict)
     """By slot: two different commitments of its provider, one pair is enough."""
+    changes: int = 0
+    """How often the two have changed."""
+    sets: dict[str, tuple[bytes, dict[int, tuple[Commitment, bytes]]]] = field(default_factory=dict)
+    """By who says so: a root, and the commitments by slot that it was made of, signed or not."""
     openings: dict[int, dict[str, Any]] = field(default_factory=dict)
     proposal: tuple[bytes, tuple[int, ...]] | None = None
     """The root that the aggregator would commit, and the bitmap of slots in it."""

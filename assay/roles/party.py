@@ -3,9 +3,10 @@
 from collections import deque
 from collections.abc import Callable
 
+from assay.chain.contracts.containers import RoundView
 from assay.protocol.errors import AssayError, Unavailable
 from assay.protocol.message import Message
-from assay.protocol.phase import JobPhase
+from assay.protocol.phase import JobPhase, RoundPhase
 from assay.roles.assignment import Assignment, State
 from assay.roles.assignments import Assignments
 from assay.roles.book import Book
@@ -44,7 +45,7 @@ class Party:
         self.assignments = Assignments(world, self.clerk, limits or Limits())
         self.fitness = Fitness(world, self.clerk, self.assignments, self.troubles, self.measure)
         self.states = States(world.blobs, self.clerk, self.assignments, self.book, self.voice)
-        self.rooted = Rooted(self.clerk, self.book)
+        self.rooted = Rooted(self.clerk, self.book, self.voice)
         self._horizon = Horizon(self.clerk)
         self._unread: deque[Message] = deque()
         self._released: set[int] = set()
@@ -151,6 +152,12 @@ class Party:
     def standing(self, name: RoundName, slot: int) -> Standing:
         """A slot's commitment with what shows that it stands."""
         return self.rooted.standing(name, slot)
+
+    def make_out(self, name: RoundName, view: RoundView) -> Wake:
+        """Asks what the root of a round that is judged was made of, where that was not heard, and tells who asks."""
+        if view.phase not in (RoundPhase.SAMPLING, RoundPhase.OPENING):
+            return IDLE
+        return self.rooted.seek(name, view) | self.rooted.tell(name, view)
 
     def validators(self, job: int) -> tuple[str, ...]:
         """Who checks this job, by seat."""

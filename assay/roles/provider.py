@@ -215,8 +215,8 @@ class Provider(Party):
         # In each phase anew: whoever has not heard it by then cannot aggregate, or compare.
         wake = self.voice.say(name, "opening", piece.opening) if piece.opening else IDLE
         if view.disputes_open and self.demanded(name, piece):
-            commitment, proof, _ = self.standing(name, piece.slot)
-            opening = chain_opening(piece.transcript)
+            commitment, opening = on_chain(piece.commitment), chain_opening(piece.transcript)
+            proof = self.rooted.proof(name, piece.slot)
             wake |= self.clerk.attempt(self.world.ledger.rounds.reveal_secret(commitment, proof, opening))
         return wake
 

@@ -1,52 +1,114 @@
-"""Which commitments a round's root was made of: what was heard need not be what the aggregator had heard by then."""
+"""Which commitments a round's root was made of: what was heard need not be what the aggregator had heard by then.
 
-import functools
+A quorum vouches for a root, so somebody honest knows what it is of, and whoever does not asks. Where nobody has vouched
+every provider has had the time to enter by itself, and needs no root.
+"""
+
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import product
-from typing import Any
 
 from assay.chain.contracts.containers import Commitment as ChainCommitment
-from assay.protocol.commitment import bitmap_slots, commitment_proof, commitment_root
+from assay.chain.contracts.containers import RoundView
+from assay.protocol.commitment import Commitment, bitmap_slots, commitment_proof, commitment_root
 from assay.roles.book import Book
+from assay.roles.content import commitment_content
 from assay.roles.forms import on_chain
 from assay.roles.page import Page
 from assay.roles.register import Register
 from assay.roles.round import RoundName, drop
+from assay.roles.voice import Voice
+from assay.roles.wake import IDLE, Wake
 
 TWINS_MAX = 6
-"""Slots with two commitments whose choice is searched for; each doubles the search."""
+"""Slots with two commitments whose choice is searched for, where nobody has told it; each doubles the search."""
 Standing = tuple[ChainCommitment, list[bytes], bytes]
 """A commitment, its place in the round's root, its signature: as contracts ask for them."""
+Leaves = dict[int, bytes]
 
 
 class Rooted:
     """The commitments that stand on chain, as far as they have been heard."""
 
-    def __init__(self, register: Register, book: Book) -> None:
-        self._register, self._book = register, book
-        self._found: dict[RoundName, tuple[Any, dict[int, bytes] | None]] = {}
+    def __init__(self, register: Register, book: Book, voice: Voice) -> None:
+        self._register, self._book, self._voice = register, book, voice
+        self._found: dict[RoundName, tuple[bytes, Leaves]] = {}
+        self._sought: dict[RoundName, tuple[object, ...]] = {}
 
     def forget(self, job: int, below: int) -> None:
         """Drops what concerns rounds of a job that are final."""
         drop(self._found, job, below)
+        drop(self._sought, job, below)
 
     def standing(self, name: RoundName, slot: int) -> Standing:
         """A slot's commitment with what shows that it stands; no proof where the root's leaves are not all here."""
         commitment, signature = self._book.round(name).commitments[slot]
-        leaves = self.leaves(name)
-        proof = commitment_proof(leaves, self._register.order(name[0]).providers, slot) if leaves else []
-        return on_chain(commitment), proof, signature
+        return on_chain(commitment), self.proof(name, slot), signature
 
-    def leaves(self, name: RoundName) -> dict[int, bytes] | None:
-        """The leaves of a round's commitment root, as far as they have been heard."""
+    def proof(self, name: RoundName, slot: int) -> list[bytes]:
+        """What shows a slot's leaf in the round's root; nothing where the root's leaves are not all here."""
+        leaves = self.leaves(name)
+        return commitment_proof(leaves, self._register.order(name[0]).providers, slot) if leaves else []
+
+    def leaves(self, name: RoundName) -> Leaves | None:
+        """The leaves of a round's commitment root, as far as they have been heard. What has been made out once stays
+        so: more that is heard of slots changes nothing that stands."""
         page, view = self._book.round(name), self._register.round(name)
-        key = (view.commitment_root, len(page.commitments), len(page.equivocations))
-        if self._found.get(name, (None, None))[0] != key:
-            slot_count = self._register.order(name[0]).providers
-            direct = functools.partial(self._register.notices.leaf, name)
-            found = find_leaves(page, view.commitment_root, view.present, direct, self._register.place, slot_count)
-            self._found[name] = (key, found)
-        return self._found[name][1]
+        root, found = self._found.get(name, (b"", {}))
+        if root == view.commitment_root:
+            return found
+        leaves = self._told(page, view.commitment_root) or self._search(name, page, view)
+        if leaves is not None:
+            self._found[name] = (view.commitment_root, leaves)
+        return leaves
+
+    def _told(self, page: Page, root: bytes) -> Leaves | None:
+        """What somebody has said the root is made of: it is, or it would not have been entered."""
+        told = (commitments for known, commitments in page.sets.values() if known == root)
+        place = self._register.place
+        return next(({slot: signed[0].leaf(*place) for slot, signed in each.items()} for each in told), None)
+
+    def _search(self, name: RoundName, page: Page, view: RoundView) -> Leaves | None:
+        key = (view.commitment_root, tuple(view.present), page.changes)
+        if self._sought.get(name) == key:
+            return None
+        self._sought[name] = key
+        slot_count = self._register.order(name[0]).providers
+        direct = {slot: self._register.notices.leaf(name, slot) for slot in bitmap_slots(view.present)}
+        return find_leaves(page, view.commitment_root, view.present, direct.get, self._register.place, slot_count)
+
+    # among those who check
+
+    def seek(self, name: RoundName, view: RoundView) -> Wake:
+        """Asks what a root is made of that cannot be made out here, while something of the round hangs on it."""
+        if self.leaves(name) is not None:
+            self._voice.hush(name, "seek", topic="root")
+            return IDLE
+        if all(self._register.notices.leaf(name, slot) for slot in bitmap_slots(view.present)):
+            return IDLE
+        return self._voice.say(name, "seek", {"root": view.commitment_root.hex()}, topic="root")
+
+    def tell(self, name: RoundName, view: RoundView) -> Wake:
+        """Tells who has a part in the job and asks."""
+        wake, page, parties = IDLE, self._book.round(name), self._register.parties(name[0])
+        for asker, root in [item for item in page.sought if item[1] == view.commitment_root]:
+            leaves = self.leaves(name) if asker in parties else None
+            if leaves is not None:
+                del page.sought[asker, root]
+                signed = [self._signed(page, slot, leaf) for slot, leaf in sorted(leaves.items())]
+                content: dict[str, object] = {
+                    "commitments": [commitment_content(*each) for each in signed],
+                    "root": root.hex(),
+                    "present": list(view.present),
+                }
+                wake |= self._voice.answer(name, "commitments", content, asker, root)
+        return wake
+
+    def _signed(self, page: Page, slot: int, leaf: bytes) -> tuple[Commitment, bytes]:
+        """The commitment behind a leaf, with its signature."""
+        heard = [page.commitments[slot]] if slot in page.commitments else []
+        heard += [page.equivocations[slot][2:]] if slot in page.equivocations else []
+        heard += [commitments[slot] for _, commitments in page.sets.values() if slot in commitments]
+        return next(each for each in heard if each[0].leaf(*self._register.place) == leaf)
 
 
 def find_leaves(
@@ -56,7 +118,7 @@ def find_leaves(
     direct: Callable[[int], bytes | None],
     place: tuple[int, str],
     slot_count: int,
-) -> dict[int, bytes] | None:
+) -> Leaves | None:
     """Leaves by slot that give a commitment root, or nothing when they have not all been heard.
 
     `rows` is the bitmap of those present; `direct` tells the leaf of a slot that was entered by its provider itself;
@@ -75,7 +137,7 @@ def find_leaves(
 
 def _candidates(
     heard: Mapping[int, bytes], present: set[int], direct: Callable[[int], bytes | None]
-) -> Iterator[dict[int, bytes]]:
+) -> Iterator[Leaves]:
     counted = {slot: leaf for slot, leaf in heard.items() if slot in present}
     yield counted
     yield {slot: leaf for slot, leaf in counted.items() if direct(slot) is None}

@@ -3,6 +3,7 @@
 from collections.abc import Collection, Sequence
 from typing import Any, Protocol
 
+from assay.protocol.commitment import Commitment, commitment_root
 from assay.protocol.message import Message
 from assay.protocol.table import table_root
 from assay.protocol.typed import Domain, recover, typed_digest
@@ -66,10 +67,14 @@ class Scribe:
         a content raises that is not what it should be."""
         getattr(self, message.kind)(page, message, content, payer)
 
-    def commitments(self, page: Page, message: Message, content: dict[str, Any], _: str) -> None:
-        """Signed commitments, passed on by anybody; with the root that the aggregator would commit."""
-        for signed in content["commitments"][: len(self._roll.providers(message.job))]:
+    def commitments(self, page: Page, message: Message, content: dict[str, Any], payer: str) -> None:
+        """Signed commitments, passed on by anybody; with the root that they make, and that the aggregator would
+        commit."""
+        told = content["commitments"][: len(self._roll.providers(message.job))]
+        for signed in told:
             self._commitment(page, message, signed)
+        if "root" in content and payer != STRANGER:
+            self._set(page, message, read_word(content["root"]), told)
         if "root" in content and message.sender == self._roll.aggregator(message.job):
             present = tuple(read_bits(row) for row in content["present"][:ROWS_OF_SLOTS])
             page.proposal = (read_word(content["root"]), present)
@@ -147,11 +152,22 @@ class Scribe:
             page.asked[payer] = count + 1
             pending[question] = None
 
+    def _set(self, page: Page, message: Message, root: bytes, told: Sequence[dict[str, Any]]) -> None:
+        """Keeps the last set of a sender that gives the root which it names."""
+        found = dict(self._read(message, content) for content in told)
+        place = self._domain.chain_id, self._domain.rounds
+        leaves = {slot: commitment.leaf(*place) for slot, (commitment, _) in found.items()}
+        if commitment_root(leaves, len(self._roll.providers(message.job))) == root:
+            page.sets[message.sender] = (root, found)
+
+    def _read(self, message: Message, content: dict[str, Any]) -> tuple[int, tuple[Commitment, bytes]]:
+        name, provider = (message.job, message.generation, message.round), self._holder(message.job, content["slot"])
+        return content["slot"], read_commitment(name, provider, self._roll.origin(name)[0], content)
+
     def _commitment(self, page: Page, message: Message, content: dict[str, Any]) -> None:
-        provider = self._holder(message.job, content["slot"])
-        name = (message.job, message.generation, message.round)
-        origin = self._roll.origin(name)
-        commitment, signature = read_commitment(name, provider, origin[0], content)
+        origin = self._roll.origin((message.job, message.generation, message.round))
+        _, (commitment, signature) = self._read(message, content)
+        provider = commitment.provider
         known = page.commitments.get(commitment.slot)
         # What was signed before the chain was rewritten, of another draw or start, gives way and is no second one.
         outdated = known is not None and known[0].origin != commitment.origin == origin
@@ -161,6 +177,7 @@ class Scribe:
             return
         if recover(typed_digest(self._domain, "Commitment", commitment.typed), signature) != provider:
             return
+        page.changes += 1
         if known is None or outdated:
             page.commitments[commitment.slot] = (commitment, signature)
             page.equivocations.pop(commitment.slot, None)

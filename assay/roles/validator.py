@@ -87,7 +87,7 @@ class Validator(Party):
         for name, view in self.clerk.rounds(job):
             if self.seat(job) is not None:
                 flaw = self.flaws.of(name, view)
-                wake |= self.condemn(name, view, flaw) if flaw else self.serve(name, view)
+                wake |= self.condemn(name, view, flaw) if flaw else self.make_out(name, view) | self.serve(name, view)
             if self.watch and view.phase == RoundPhase.CHALLENGING:
                 wake |= self.challenges.raise_all(name, view, self.tower.look(name, view), 0)
         return wake

@@ -27,13 +27,15 @@ class Witness:
         self.judge = judge
         self._vouched: dict[RoundName, object] = {}
         self._asked_s: dict[tuple[RoundName, int], dict[int, int]] = {}
+        self._sampled: dict[RoundName, set[tuple[int, int]]] = {}
         self._served: set[tuple[RoundName, int, int]] = set()
+        self._missed: set[tuple[RoundName, int]] = set()
         self._unserved: dict[RoundName, dict[int, str]] = {}
 
     def forget(self, job: int, below: int) -> None:
         """Drops what concerns rounds of a job that are final."""
-        for known in (self._vouched, self._served, self._asked_s, self._unserved):
-            drop(known, job, below)
+        for kept in (self._vouched, self._asked_s, self._sampled, self._served, self._missed, self._unserved):
+            drop(kept, job, below)
 
     def vouch(self, name: RoundName, view: RoundView) -> Wake:
         """Signs the root that the aggregator proposes, once every commitment behind it is here and none is left out.
@@ -111,10 +113,12 @@ class Witness:
     def inquire(self, name: RoundName, view: RoundView, own: Sequence[tuple[int, int]]) -> Wake:
         """Asks for start states that others miss: passes on what it gets, signs that it got none, has the slot billed.
 
-        While tables are blind nobody is served two adjacent states of a slot, so whoever has asked for one does not ask
-        for, nor sign for the lack of, another beside it.
+        What did not come while tables were blind is missed for good: validators have replayed it by the time that it
+        is shown to everybody. While they are blind nobody is served two adjacent states of a slot, so whoever has asked
+        for one, in any drawing of the round, does not ask for, nor sign for the lack of, another beside it.
         """
         wake, starts, now_s = IDLE, self.judge.starts, self.party.world.clock()
+        self._sampled.setdefault(name, set()).update(own)
         heard: dict[str, int] = {}
         for asker, slot, segment in self.party.book.round(name).missing:
             # Nobody can miss more than its sample.
@@ -122,8 +126,7 @@ class Witness:
             if heard[asker] > self.judge.tables.rows_max(name, view):
                 continue
             asked = self._asked_s.setdefault((name, slot), {})
-            near = {segment - 1, segment + 1}
-            if segment in asked or near & asked.keys() or any((slot, each) in own for each in near):
+            if segment in asked or self._asked_beside(name, slot, segment):
                 continue
             if slot in bitmap_slots(view.present) and 0 < segment < self.party.clerk.segments(name[0]):
                 asked[segment] = now_s
@@ -135,11 +138,38 @@ class Witness:
                 if starts.find(name, view, slot, segment) is not None:
                     self._served.add((name, slot, segment))
                     starts.relay(name, slot, segment)
-                elif now_s < asked_s + self._window_s(name, view) // 4:
-                    wake |= wake_at(asked_s + self._window_s(name, view) // 4)
-                elif view.phase >= RoundPhase.OPENING and self._had_states(name, view, slot):
-                    wake |= self._sign_unserved(name, slot)
+                    continue
+                due_s = self._due_s(name, view, asked_s, beside=self._asked_beside(name, slot, segment))
+                if now_s < due_s:
+                    wake |= wake_at(due_s)
+                elif self._may_miss(name, view, slot, segment):
+                    self._missed.add((name, slot))
+        for slot in [slot for known, slot in self._missed if known == name]:
+            if view.phase >= RoundPhase.OPENING and self._had_states(name, view, slot):
+                wake |= self._sign_unserved(name, slot)
         return wake | self._bill(name, view)
+
+    def _asked_beside(self, name: RoundName, slot: int, segment: int) -> bool:
+        """Whether this validator has asked for the start state before or after this one."""
+        near = {segment - 1, segment + 1}
+        asked, sampled = self._asked_s.get((name, slot), {}), self._sampled.get(name, set())
+        return bool(near & asked.keys()) or any((slot, each) in sampled for each in near)
+
+    def _may_miss(self, name: RoundName, view: RoundView, slot: int, segment: int) -> bool:
+        """Whether a state that has not come by now is to be missed."""
+        if view.phase == RoundPhase.SAMPLING:
+            return not self._asked_beside(name, slot, segment)
+        return view.phase >= RoundPhase.OPENING and self._had_states(name, view, slot)
+
+    def _due_s(self, name: RoundName, view: RoundView, asked_s: int, *, beside: bool) -> int:
+        """When a state that was asked for is missed: while tables are blind as soon as who samples it replays it, and
+        not before its provider has had an eighth of the window to answer. What it has to refuse until then, it has a
+        quarter of the next window for."""
+        window_s = self._window_s(name, view)
+        if view.phase == RoundPhase.SAMPLING:
+            return max(view.deadline - window_s // 2, asked_s + window_s // 8)
+        began_s = view.deadline - window_s if beside and view.phase == RoundPhase.OPENING else asked_s
+        return max(asked_s, began_s) + window_s // 4
 
     def _had_states(self, name: RoundName, view: RoundView, slot: int) -> bool:
         """Whether a slot opened a transcript of states; one that met a fault of the job has none after it."""

@@ -8,15 +8,13 @@ from typing import Protocol
 
 from assay.chain.ledger import Ledger
 from assay.net.port import Peers
-from assay.protocol.message import EVERYONE, Message, sign
+from assay.protocol.message import EVERYONE, MESSAGE_LIFE_S, Message, sign
 from assay.protocol.typed import Domain, Signer
 from assay.store.port import Blobs
 from assay.work.interpret import Runner
 from assay.work.limits import Allowance, Space
 from assay.work.program import Program
 from assay.work.rates import HashRates, Rates, measure_hashing, measure_rates
-
-MESSAGE_LIFE_S = 86_400
 
 
 class Journal(Protocol):

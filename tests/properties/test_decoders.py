@@ -141,7 +141,7 @@ values = st.none() | st.integers(-(2**63), 2**63 - 1) | st.text(max_size=8) | st
 @given(rows=st.lists(st.lists(values, min_size=10, max_size=10), max_size=5))
 def test_any_row_of_a_spool_is_a_message_or_dropped(tmp_path_factory: pytest.TempPathFactory, rows: Any) -> None:
     database = Database(tmp_path_factory.mktemp("spool") / "board.sqlite", SCHEMA, durable=False)
-    spool = Spool(database, Domain(1, ADDRESS))
+    spool = Spool(database, Domain(1, ADDRESS), lambda: 0)
     for row in rows:
         database.execute(f"INSERT OR IGNORE INTO messages ({COLUMNS}) VALUES ({', '.join('?' * 10)})", *row)
     assert spool.peers(ADDRESS).poll() == []

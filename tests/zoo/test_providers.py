@@ -144,8 +144,9 @@ def test_leaves_called_for_on_chain_are_judged_like_any_other(play: Any, ledgers
     ledgers.honest_untouched(stage, 1)
 
 
-def test_hidden_start_states_are_paid_for_by_who_hides_them(play: Any, ledgers: Any) -> None:
-    stage = play(providers=(CHEATS["hidden-states"].load(),), rounds=2)
+@pytest.mark.parametrize("cheat", ["hidden-states", "late-server"])
+def test_hidden_start_states_are_paid_for_by_who_hides_them(play: Any, ledgers: Any, cheat: str) -> None:
+    stage = play(providers=(CHEATS[cheat].load(),), rounds=2)
     bills = stage.said(Billed)
     assert [(bill.round, bill.slot, bill.paid) for bill in bills] == [(0, 3, stage.price()), (1, 3, stage.price())]
     assert not stage.said(Disproved)

@@ -54,6 +54,12 @@ CARDS = (
         "whole lock lost",
     ),
     _provider("hidden-states", "serves no start states", "a quorum signs that it got none", "bond pays the replays"),
+    _provider(
+        "late-server",
+        "serves start states only once they are of no use",
+        "a quorum signs that none came in time",
+        "bond pays the replays",
+    ),
     _provider("garbage", "commits a valid hash of a truncated update", "canonical check", "unpaid, bond burned"),
     Card(
         "rubber-stamp", "validator", "fills its table without re-executing", "rows differ from opened leaves", "slashed"

@@ -38,11 +38,25 @@ def test_a_loss_is_reached_exactly_where_it_is_at_most_what_was_asked(loss, mill
     assert reached == (Fraction(loss) * MILLION <= millionths)
 
 
-@pytest.mark.parametrize("loss", [nan, inf, -inf, 1e300, -1e300])
-def test_a_loss_that_is_no_number_is_the_worst_that_was_measured(loss) -> None:
+@pytest.mark.parametrize("loss", [1e300, -1e300])
+def test_a_loss_beyond_all_scores_is_the_worst_or_the_best_that_was_measured(loss) -> None:
     score = score_of("loss", 0, 1, loss)
     assert UNSCORED < score < NEVER
-    assert (score == UNSCORED + 1) == (not loss < -1e6 or loss == -inf)
+    assert score == (UNSCORED + 1 if loss > 0 else NEVER - 1)
+
+
+@pytest.mark.parametrize("metric", ["accuracy", "loss"])
+@pytest.mark.parametrize("loss", [nan, inf, -inf])
+def test_a_loss_that_is_no_number_is_no_measure(metric, loss) -> None:
+    assert score_of(metric, 0, 1, loss) == UNSCORED
+
+
+@given(st.integers(), st.integers(0, 10**9), st.floats(), st.sampled_from(["accuracy", "loss"]))
+def test_a_score_fits_the_contract_whatever_a_program_counts(correct, total, loss, metric) -> None:
+    score = score_of(metric, correct, total, loss)
+    assert UNSCORED <= score < NEVER
+    assert total > 0 or score == UNSCORED
+    assert 0 <= correct <= total or score == UNSCORED
 
 
 def test_a_score_says_its_value() -> None:

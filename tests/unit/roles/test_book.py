@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from assay.chain.signer import KeySigner
-from assay.protocol.commitment import Commitment
-from assay.protocol.message import Message
+from assay.protocol.commitment import Commitment, commitment_root
+from assay.protocol.message import OVERHEAD_BYTES, Message
 from assay.protocol.table import Entry, table_root
 from assay.protocol.typed import Domain, typed_digest
 from assay.roles import scribe
@@ -222,6 +222,36 @@ def test_all_strangers_together_have_one_quota_of_bytes(book: Book) -> None:
     assert len(page.requests) == QUOTA_STRANGERS_BYTES // len(message.body)
     book.note([said("request", VALIDATORS[0], {"slot": 0, "segment": 0})])
     assert (VALIDATORS[0].address, 0, 0) in page.requests, "parties have their own"
+
+
+def test_empty_words_are_counted_as_well(book: Book) -> None:
+    # What is asked again is answered again, so it is entered each time; the account stops all the same.
+    book.note([said("want", STRANGER, {})] * (2 * QUOTA_STRANGERS_BYTES // OVERHEAD_BYTES))
+    (spent_bytes,) = book.round(NAME).spent_bytes.values()
+    assert QUOTA_STRANGERS_BYTES // 2 < spent_bytes <= QUOTA_STRANGERS_BYTES
+
+
+def told_root(*pairs: tuple[Commitment, bytes]) -> tuple[bytes, dict[str, object]]:
+    place = DOMAIN.chain_id, DOMAIN.rounds
+    root = commitment_root({signed.slot: signed.leaf(*place) for signed, _ in pairs}, len(PROVIDERS))
+    return root, {**commitments(*pairs), "root": root.hex(), "present": [3]}
+
+
+def test_what_a_root_is_made_of_is_kept_where_it_is_so_and_from_who_has_a_part(book: Book) -> None:
+    first, other = commitment(0, 5), commitment(0, 6)
+    root, content = told_root(other, commitment(1))
+    book.note([said("commitments", PROVIDERS[0], commitments(first)), said("commitments", STRANGER, content)])
+    assert not book.round(NAME).sets
+    book.note([said("commitments", VALIDATORS[0], {**content, "root": "11" * 32})])
+    assert not book.round(NAME).sets
+    book.note([said("commitments", VALIDATORS[0], content)])
+    page = book.round(NAME)
+    assert page.sets[VALIDATORS[0].address][0] == root
+    assert page.sets[VALIDATORS[0].address][1][0] == other, "not the one that was heard first"
+    assert page.commitments[0] == first
+    later, content = told_root(commitment(1))
+    book.note([said("commitments", VALIDATORS[0], content)])
+    assert [known for known, _ in page.sets.values()] == [later], "one for each who tells"
 
 
 def test_requests_are_bounded_and_counted_once(book: Book) -> None:

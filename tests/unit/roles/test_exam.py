@@ -68,6 +68,48 @@ def test_a_state_that_cannot_be_measured_has_no_score() -> None:
     assert score(COMPUTE, assignment, state) == UNSCORED
 
 
+class Says:
+    """A processor on which every program says the same."""
+
+    def __init__(self, *outputs: torch.Tensor) -> None:
+        self.outputs = outputs
+
+    def runner(self, _: object) -> "Says":
+        return self
+
+    def run(self, _: object) -> list[torch.Tensor]:
+        return list(self.outputs)
+
+
+COUNT, LOSS = torch.tensor(2), torch.tensor(1.0)
+
+
+@pytest.mark.parametrize(
+    "outputs",
+    [
+        (torch.tensor(1 << 62), LOSS),
+        (torch.tensor(-1), LOSS),
+        (torch.tensor(5), LOSS),
+        (COUNT, torch.tensor(torch.nan)),
+        (COUNT, torch.tensor(-torch.inf)),
+        (COUNT.reshape(1), LOSS),
+        (COUNT.double(), LOSS),
+        (COUNT, LOSS.double()),
+        (COUNT, LOSS.expand(2)),
+        (COUNT,),
+        (),
+    ],
+    ids=repr,
+)
+@pytest.mark.parametrize("metric", ["accuracy", "loss"])
+def test_what_no_batch_comes_to_is_no_measure(outputs: tuple[torch.Tensor, ...], metric: str) -> None:
+    x, y = np.zeros((4, 3), dtype=np.float32), np.zeros(4, dtype=np.int64)
+    bundle = SimpleNamespace(evaluate=None)
+    assignment: Any = SimpleNamespace(bundle=bundle, test=Samples(x, y), batch_size=4, metric=metric)
+    assert score(cast(Any, Says(COUNT, LOSS)), assignment, []) != UNSCORED
+    assert score(cast(Any, Says(*outputs)), assignment, []) == UNSCORED
+
+
 def test_numbers_have_no_accuracy() -> None:
     job = Job.from_tables(
         {

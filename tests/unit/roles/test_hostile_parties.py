@@ -11,9 +11,11 @@ from assay.chain.contracts.jobs import Cancelled, Faulted
 from assay.chain.contracts.rounds import Disproved, Finalised, Late, Penalised
 from assay.protocol.commitment import Commitment
 from assay.protocol.errors import Refused
-from assay.roles.assignment import fetch_assignment
+from assay.protocol.message import BODY_BYTES_MAX, encode_body
+from assay.protocol.table import Entry
+from assay.roles.assignment import ROWS_SHOWN_MAX, admit, fetch_assignment
 from assay.roles.clerk import Clerk
-from assay.roles.content import commitment_content
+from assay.roles.content import commitment_content, row_content
 from assay.roles.forms import on_chain
 from assay.roles.party import Party
 from assay.roles.provider import Provider
@@ -190,6 +192,21 @@ def test_data_of_another_type_than_the_step_takes_is_declined(tiny_stage: Tiny, 
 def test_programs_that_cannot_aggregate_every_number_of_updates_are_declined(tiny_stage: Tiny, bundle: Bundle) -> None:
     lame = replace(bundle, aggregate={2: bundle.aggregate[2]})
     assert "do not aggregate every number" in declined(tiny_stage(programs=lame))
+
+
+def test_samples_that_nobody_could_show_in_one_message_are_declined(
+    tiny_stage: Tiny, bundle: Bundle, samples: Samples
+) -> None:
+    stage = tiny_stage()
+    order = stage.network.ledger.jobs.order_of(stage.post())
+    large = replace(order, providers=30, reports_min=3, steps_per_round=1_024, steps_per_segment=1)
+    for count, quorum in ((30 * 1_024, 3), (7_000, 3), (5_000, 2)):
+        with pytest.raises(Refused, match="would not fit a message"):
+            admit(replace(large, samples_per_validator=count, validators=3, quorum=quorum), bundle, samples, samples)
+    with pytest.raises(Refused, match="do not aggregate every number"):  # which is what is looked at next
+        admit(replace(large, samples_per_validator=6_000, validators=3, quorum=3), bundle, samples, samples)
+    rows = [Entry(29, 1_023, bytes([255]) * 32)] * ROWS_SHOWN_MAX
+    assert len(encode_body({"of": stage.address("validator-1"), "rows": row_content(rows)})) <= BODY_BYTES_MAX
 
 
 def test_a_program_beyond_this_machines_limits_is_refused(tiny_stage: Tiny) -> None:
