@@ -55,7 +55,7 @@ HONEST: dict[str, Callable[..., Any]] = {
     "validator": Validator,
     "aggregator": Aggregator,
 }
-PAID_ALL_THE_SAME = frozenset({"hidden-states", "late", "stale-start"})
+PAID_ALL_THE_SAME = frozenset({"hidden-states", "late", "late-server", "stale-start"})
 """Cheats that lose something else than all their pay: a stale start is none in the first round."""
 
 

@@ -11,7 +11,8 @@ import pytest
 from assay.protocol.errors import AssayError
 from assay.roles.clerk import Clerk
 from assay.store.disk import DiskBlobs
-from tests.simulation.plan import Plan, Reorg, draw, give
+from tests.simulation.faults import Span
+from tests.simulation.plan import Plan, Reorg, give
 from tests.simulation.storm import Storm, play
 
 SMALL: dict[str, Any] = {"rounds": 1, "samples": 2}
@@ -41,6 +42,8 @@ def unsent(name: str, function: str, *cheats: str) -> Plan:
     return give(Plan(3, cheats, **SMALL), [name], unsent=function)
 
 
+AWAY = ["consumer", "provider-1", "provider-2", "validator-1", "validator-3"]
+LOSSY = ["consumer", "provider-1", "provider-2", "validator-2", "aggregator-1", "aggregator-2"]
 FOUND = {
     # Judge.round dropped the job's fault while any disagreement was listed, settled ones too, so that a false table
     # made the honest slots that had met the fault late.
@@ -76,15 +79,46 @@ FOUND = {
     "state unheard by a validator": give(Plan(5, samples=2), ["validator-2"], drop=0.15),
     # An opening was said again in the phase in which it was due only: an aggregator that missed it there could not
     # aggregate in the next, and was held for silent.
-    "opening unheard": draw(4012),
+    "opening unheard": give(
+        give(Plan(4012, ("skipper", "two-roots"), honest=3, jobs=2, rounds=1, samples=3), LOSSY, delay_s=3, drop=0.05),
+        ["consumer", "validator-1"],
+        cut_off=(Span(6, 16),),
+    ),
     # What a node answered wrongly was tried again when somebody else had a reason to wake, and the table came too late.
-    "table unheard": draw(2047),
+    "table unheard": give(
+        give(Plan(2047, ("two-faced", "silent"), rounds=1), [*AWAY, "aggregator-2"], cut_off=(Span(99, 116),)),
+        ["validator-2", "validator-3", "aggregator-2"],
+        garbled_node=0.03,
+    ),
     # Whoever forgot what it had concluded from blocks that were replaced forgot the announcements that still stood too.
-    "announcements forgotten": draw(1004),
+    "announcements forgotten": give(
+        Plan(
+            1004,
+            ("copycat", "unrevealed-secret"),
+            samples=1,
+            reorgs=(Reorg(18, 7, True), Reorg(43, 1, True), Reorg(72, 7, True)),
+        ),
+        [*AWAY, "validator-2", "aggregator-1", "aggregator-2"],
+        crashes=(778, 185, 642),
+        down_s=9,
+    ),
     # Notices.nonce took the first reveal of a table with these rows, and another drawing had had the same.
-    "rows drawn twice": draw(38),
+    "rows drawn twice": give(
+        Plan(38, ("lazy", "flattering-aggregator"), validators=5, samples=1),
+        ["validator-2"],
+        sound=False,
+        cut_off=(Span(122, 381),),
+    ),
     # A voter that had heard of a state and not of the commitment which it opens itself against fell over it.
-    "state before its commitment": draw(74),
+    "state before its commitment": give(
+        Plan(74, ("low-precision", "flattering-aggregator"), jobs=2, rounds=1),
+        ["validator-3"],
+        sound=False,
+        delay_s=3,
+        drop=0.5,
+    ),
+    # Where a rewritten chain forgets what honest validators had shown, too few seats are left to decide anything.
+    "no quorum left": Plan(72, ("skipper", "silent-validator"), honest=3, reorgs=(Reorg(50, 5, False),)),
     # What was mined once was taken for mined for ever, and caches outlived the blocks that they came from.
     "bid reorganised": Plan(7, reorgs=(Reorg(12, 4, True),), **SMALL),
     "tip reorganised": Plan(7, reorgs=(Reorg(28, 10, True),), **SMALL),

@@ -24,6 +24,7 @@ from assay.roles.validator import Validator
 from assay.roles.wake import IDLE, Wake
 from assay.roles.world import World
 from assay.roles.zoo.poisoned_program import Cheat
+from assay.store.manifest import describe
 from assay.store.samples import Samples
 from assay.work.program import Bundle, Limits
 
@@ -199,12 +200,13 @@ def test_samples_that_nobody_could_show_in_one_message_are_declined(
 ) -> None:
     stage = tiny_stage()
     order = stage.network.ledger.jobs.order_of(stage.post())
+    (data, _), limits = describe(samples), Limits()
     large = replace(order, providers=30, reports_min=3, steps_per_round=1_024, steps_per_segment=1)
     for count, quorum in ((30 * 1_024, 3), (7_000, 3), (5_000, 2)):
         with pytest.raises(Refused, match="would not fit a message"):
-            admit(replace(large, samples_per_validator=count, validators=3, quorum=quorum), bundle, samples, samples)
+            admit(replace(large, samples_per_validator=count, validators=3, quorum=quorum), bundle, data, data, limits)
     with pytest.raises(Refused, match="do not aggregate every number"):  # which is what is looked at next
-        admit(replace(large, samples_per_validator=6_000, validators=3, quorum=3), bundle, samples, samples)
+        admit(replace(large, samples_per_validator=6_000, validators=3, quorum=3), bundle, data, data, limits)
     rows = [Entry(29, 1_023, bytes([255]) * 32)] * ROWS_SHOWN_MAX
     assert len(encode_body({"of": stage.address("validator-1"), "rows": row_content(rows)})) <= BODY_BYTES_MAX
 
