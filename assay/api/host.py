@@ -48,6 +48,7 @@ class HostOptions:
     block_s: float = BLOCK_S
     rpc: str = ""
     key_file: str = ""
+    memory_mb: int = 0
 
 
 def note(event: str, **fields: object) -> None:
@@ -195,11 +196,12 @@ class Host:
             return
         import torch
 
-        from assay.api.crew import make_member, members, settle_in
-        from assay.api.machine import measure_space
+        from assay.api.crew import KEEPER, make_member, members, settle_in
+        from assay.api.machine import MEBIBYTE, measure_space
         from assay.api.turns import Turns
 
-        space = measure_space(shared_by=len(list(members())))
+        takers = sum(role != KEEPER for _, role in members())
+        space = measure_space(self.options.memory_mb * MEBIBYTE, takers)
         # Tensors this small are slower on two threads than on one; the bits are the same.
         torch.set_num_threads(1)
         self.home.clock = clock = ChainClock(Rpc(web3))
@@ -264,6 +266,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--block-s", type=float, default=BLOCK_S)
     parser.add_argument("--rpc", default="")
     parser.add_argument("--key-file", default="")
+    parser.add_argument("--memory-mb", type=int, default=0)
     given = vars(parser.parse_args(arguments))
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):

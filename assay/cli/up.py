@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from assay.cli.place import HomeOption, JsonOption, home_path
+from assay.cli.place import HomeOption, JsonOption, MemoryOption, home_path
 
 
 def run(
@@ -24,6 +24,7 @@ def run(
         Path | None,
         typer.Option(metavar="PATH", help="With --rpc: a private key in hex, readable by you only, that pays for gas."),
     ] = None,
+    memory_mb: MemoryOption = 0,
     home: HomeOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -61,6 +62,7 @@ def run(
             "--block-s": block_s,
             "--rpc": rpc,
             "--key-file": key_file and key_file.absolute(),
+            "--memory-mb": memory_mb,
         }
         arguments = [f"{name}={value}" for name, value in given.items() if value] + ["--bare"] * bare
         console = err()

@@ -80,7 +80,6 @@ class Program:
         admit("output count", len(self.outputs), self.limits.outputs)
         admit("operation count", self.operations, self.limits.operations)
         admit("memory in bytes", self.live_bytes, self.limits.live_bytes)
-        admit("prepared values in bytes", self.prepared_bytes, self.limits.prepared_bytes)
 
     @cached_property
     def values(self) -> tuple[Value, ...]:

@@ -3,21 +3,23 @@
 import threading
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import torch
 
+from assay.api import machine
 from assay.api.turns import Turns
 from assay.chain.contracts.jobs import Abstained, Cancelled
 from assay.chain.contracts.rounds import Disproved, Finalised, Late, Penalised
 from assay.exact.primitives import BY_NAME
-from assay.protocol.errors import LimitExceeded, Overload, Unavailable
+from assay.protocol.errors import LimitExceeded, Overload, Refused, Unavailable
 from assay.protocol.job import Job
 from assay.protocol.order import Roots
-from assay.roles import looks, world
-from assay.roles.assignment import Document
+from assay.roles import looks, pace, world
+from assay.roles.assignment import STATES_KEPT, Document, states_kept
 from assay.roles.consumer import Consumer
 from assay.roles.looks import Looks
 from assay.roles.party import Party
@@ -327,8 +329,54 @@ def test_programs_of_another_job_stay(tiny_stage: Tiny) -> None:
 def test_what_went_to_others_is_let_go(tiny_stage: Tiny) -> None:
     stage = tiny_stage()
     stage.enter("provider", Provider)  # one more than there are slots
-    stage.play()
-    parties = stage.network.parties.items()
-    lost: list[Any] = [each for name, each in parties if name.startswith("provider") and not stage.paid(name)]
-    assert len(lost) == 1
-    assert lost[0].assignments.jobs() == set()
+    stage.post()
+    stage.network.run(lambda: stage.network.ledger.rounds.progress(stage.job).next > 0)
+    chosen = stage.network.ledger.jobs.providers_of(stage.job)
+    for name, party in stage.network.parties.items():
+        if name.startswith("provider"):
+            party.tick()
+            served = stage.address(name) in chosen
+            assert party.assignments.jobs() == ({stage.job} if served else set())
+            assert bool(party.world.compute._runners) == served
+
+
+def test_all_programs_of_a_job_have_one_bound_on_nodes(bundle: Bundle) -> None:
+    count, content = sum(len(program.nodes) for _, _, program in bundle.sections()), bundle.to_bytes()
+    assert Bundle.from_bytes(content, Limits(bundle_nodes=count)) == bundle
+    with pytest.raises(LimitExceeded, match=f"node count in all parts is {count}, at most {count - 1}"):
+        Bundle.from_bytes(content, Limits(bundle_nodes=count - 1))
+
+
+def test_states_are_remembered_as_far_as_there_is_room() -> None:
+    order: Any = SimpleNamespace(lookahead=2)
+    assert states_kept(order, 1 << 10, Space()) == STATES_KEPT
+    assert states_kept(order, 32 << 20, Space()) == 16
+    assert states_kept(order, 1 << 30, Space()) == 5, "what open rounds begin from and end in"
+
+
+def test_states_that_cannot_be_derived_in_time_are_not_promised(
+    tiny_stage: Tiny, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stage = tiny_stage()
+    stage.post()
+    provider: Any = stage.network.parties["provider-1"]
+    assignment, compute = provider.assignment(stage.job), provider.world.compute
+    monkeypatch.setattr(pace, "round_s", lambda found, _: found.order.windows.table / 8)
+    assert pace.check_serving(assignment, compute) == 0.0
+    compute.space = Space(ROOM_BYTES // 2)
+    # Three validators ask for four starts each of two slots, half of which were not kept: of six one segment of eight.
+    assert pace.check_serving(assignment, compute) == pytest.approx(pace.MARGIN * 6 / 8 / 4)
+    monkeypatch.setattr(pace, "round_s", lambda found, _: found.order.windows.table / 4)
+    with pytest.raises(Refused, match="this machine would want"):
+        pace.check_serving(assignment, compute)
+
+
+def test_a_machine_gives_half_of_what_it_has_left(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    assert machine.measure_space(5 << 20, 3) == Space(5 << 20, 3)
+    said = tmp_path / "meminfo"
+    monkeypatch.setattr(machine, "MEMORY_FILE", said)
+    said.write_text("MemTotal:  9 kB\nMemAvailable:     4096 kB\n")
+    assert machine.measure_space() == Space(2 << 20)
+    said.unlink()
+    monkeypatch.delattr(machine.os, "sysconf")
+    assert machine.measure_space().size_bytes == machine.UNKNOWN_BYTES // 2
