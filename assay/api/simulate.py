@@ -10,8 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from assay.api.cast import DemoOptions, choose_cast
+from assay.api.consent import Consent, refuse
 from assay.api.draft import make_draft
 from assay.api.job import Job
+from assay.api.own_file import ask
 from assay.api.scene import Cast, Note, Scene, perform
 from assay.api.story import Story
 from assay.chain.ground import SimulatedGround
@@ -46,11 +48,16 @@ class WhatIf:
         return choose_cast(DemoOptions(self.seed, honest, self.cheaters, validators=validators))
 
 
-def plan(path: Path, what_if: WhatIf) -> Callable[[Note], dict[str, Any]]:
-    """What plays the job of a file and tells what became of it. Errors: as for quoting it; the returned function's also
-    `AtFault`, and `Unavailable` where the job could not be matched."""
-    job = Job.load(path, what_if.changes)
+def plan(path: Path, what_if: WhatIf, consent: Consent = refuse) -> Callable[[Note], dict[str, Any]]:
+    """What plays the job of a file and tells what became of it; `consent` agrees to running a Python file.
+
+    Errors: as for quoting it; the returned function's also `AtFault`, and `Unavailable` where the job could not be
+    matched.
+    """
+    job = Job.load(path, what_if.changes, consent=consent)
     cast = what_if.cast(job)
+    # Before anything is shown that redraws.
+    ask({"model.architecture": job.model.architecture, "model.loss": job.model.loss}, job.folder, consent)
 
     def tell(story: Story) -> dict[str, Any]:
         told = story.outcome()

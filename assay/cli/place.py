@@ -4,12 +4,14 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 if TYPE_CHECKING:
+    from assay.api.consent import Consent
     from assay.api.home import Home
     from assay.chain.signer import KeySigner
 
@@ -76,3 +78,24 @@ def confirm(question: str, *, yes: bool) -> None:
     if not sys.stdin.isatty():
         raise BadInput("this wants somebody's consent, and nobody is there to ask", hint="use --yes")
     typer.confirm(question, abort=True, err=True)
+
+
+def ask_to_run(*, yes: bool, named: bool = False) -> "Consent":
+    """Consent of whoever sits there, asked once for each file; what was agreed to is remembered among one's own things,
+    whichever network is meant. `named`: they have named the file themselves. Errors: as for `confirm`."""
+    from assay.api.consent import Agreed
+
+    agreed = Agreed(home_path(None))
+
+    def ask(path: Path, content: bytes) -> None:
+        from assay.cli.terminal import err, plain
+
+        if agreed.knows(path, content):
+            return
+        if not named:
+            where = f"{path.resolve()}, {len(content.splitlines())} lines, sha256 {sha256(content).hexdigest()[:16]}"
+            err().print(plain(f"this runs {path.name}, a file of yours, on this machine: {where}"))
+        confirm(f"Run {path.name}? Only if you wrote it, or have read it.", yes=yes)
+        agreed.add(path, content)
+
+    return ask
