@@ -5,7 +5,7 @@ anybody's key, or spent.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -55,7 +55,8 @@ def plan(path: Path, what_if: WhatIf, consent: Consent = refuse) -> Callable[[No
     matched.
     """
     job = Job.load(path, what_if.changes, consent=consent)
-    cast = what_if.cast(job)
+    cast, paid_in = what_if.cast(job), job.terms.token
+    job = replace(job, terms=replace(job.terms, token="default"))
     # Before anything is shown that redraws.
     ask({"model.architecture": job.model.architecture, "model.loss": job.model.loss}, job.folder, consent)
 
@@ -65,6 +66,8 @@ def plan(path: Path, what_if: WhatIf, consent: Consent = refuse) -> Callable[[No
 
     def play(note: Note) -> dict[str, Any]:
         def scene() -> Scene:
+            if paid_in != "default":
+                note({"kind": "step", "text": f"amounts are test dollars here, and those of job.token = {paid_in}"})
             note({"kind": "step", "text": "capturing the model"})
             draft = make_draft(job)
             seed = b"assay.simulate" + what_if.seed.to_bytes(8, "big")

@@ -1,9 +1,19 @@
 """`assay aggregate`: root commitments and add updates up, for a fee."""
 
-from assay.cli.place import DEFAULT_ACCOUNT, AccountOption, HomeOption, JsonOption, PasswordOption, YesOption
+from assay.cli.place import (
+    DEFAULT_ACCOUNT,
+    DEFAULT_TOKEN,
+    AccountOption,
+    HomeOption,
+    JsonOption,
+    PasswordOption,
+    TokenOption,
+    YesOption,
+)
 
 
 def run(
+    token: TokenOption = DEFAULT_TOKEN,
     yes: YesOption = False,
     home: HomeOption = None,
     account: AccountOption = DEFAULT_ACCOUNT,
@@ -20,15 +30,14 @@ def run(
 
     - `assay aggregate --account alice --yes`
     """
-    from assay.api.money import Till
-    from assay.cli.place import open_home, unlock
+    from assay.cli.place import open_home, open_till, unlock
     from assay.cli.shift import check_ready, play, use_one_thread
     from assay.cli.terminal import err, plain
 
     with open_home(home) as place:
         signer = unlock(place, account, password_file)
         use_one_thread()
-        till = Till(place.ledger(signer), place.token)
+        till = open_till(place, signer, token)
         check_ready(till, "aggregator")
         held = till.look()
         words = (
@@ -37,4 +46,4 @@ def run(
         )
         if not as_json:
             err().print(plain(words, "dim"))
-        play(place, signer, "aggregator", "Aggregate with this stake?", yes=yes, as_json=as_json)
+        play(place, signer, "aggregator", "Aggregate with this stake?", yes=yes, as_json=as_json, token=till.kind)

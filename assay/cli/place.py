@@ -13,9 +13,10 @@ import typer
 if TYPE_CHECKING:
     from assay.api.consent import Consent
     from assay.api.home import Home
+    from assay.api.money import Till
     from assay.chain.signer import KeySigner
 
-DEFAULT_ACCOUNT = "me"
+DEFAULT_ACCOUNT, DEFAULT_TOKEN = "me", "default"
 
 HomeOption = Annotated[
     Path | None,
@@ -25,6 +26,12 @@ AccountOption = Annotated[str, typer.Option("--account", metavar="NAME", help="A
 PasswordOption = Annotated[
     Path | None,
     typer.Option(metavar="PATH", help="File with the account's password, readable by you only; else it is asked for."),
+]
+TokenOption = Annotated[
+    str,
+    typer.Option(
+        "--token", metavar="TOKEN", help='"default", "native" for the chain\'s coin, or an ERC-20 by address.'
+    ),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 YesOption = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
@@ -45,6 +52,15 @@ def open_home(given: Path | None) -> Iterator["Home"]:
         yield home
     finally:
         home.close()
+
+
+def open_till(home: "Home", signer: "KeySigner", token: str = DEFAULT_TOKEN) -> "Till":
+    """What an account does with the token of this name. Errors: `BadInput` for no token."""
+    from assay.api.money import Till
+    from assay.api.token import describe_token, pick_token
+
+    ledger = home.ledger(signer)
+    return Till(ledger, pick_token(ledger.web3, token, describe_token(ledger.web3, home.token)))
 
 
 def unlock(home: "Home", account: str, password_file: Path | None, *, create: bool = False) -> "KeySigner":

@@ -4,13 +4,23 @@ from typing import Annotated
 
 import typer
 
-from assay.cli.place import DEFAULT_ACCOUNT, AccountOption, HomeOption, JsonOption, PasswordOption, YesOption
+from assay.cli.place import (
+    DEFAULT_ACCOUNT,
+    DEFAULT_TOKEN,
+    AccountOption,
+    HomeOption,
+    JsonOption,
+    PasswordOption,
+    TokenOption,
+    YesOption,
+)
 
 
 def run(
     watch: Annotated[
         bool, typer.Option("--watch", help="Re-execute whole rounds too, of every job, and challenge what is false.")
     ] = False,
+    token: TokenOption = DEFAULT_TOKEN,
     yes: YesOption = False,
     home: HomeOption = None,
     account: AccountOption = DEFAULT_ACCOUNT,
@@ -28,15 +38,14 @@ def run(
 
     - `assay validate --watch --account alice --yes`
     """
-    from assay.api.money import Till
-    from assay.cli.place import open_home, unlock
+    from assay.cli.place import open_home, open_till, unlock
     from assay.cli.shift import check_ready, play, use_one_thread
     from assay.cli.terminal import err, plain
 
     with open_home(home) as place:
         signer = unlock(place, account, password_file)
         use_one_thread()
-        till = Till(place.ledger(signer), place.token)
+        till = open_till(place, signer, token)
         check_ready(till, "validator")
         held = till.look()
         words = (
@@ -45,4 +54,13 @@ def run(
         )
         if not as_json:
             err().print(plain(words, "dim"))
-        play(place, signer, "validator", "Validate with this stake?", yes=yes, as_json=as_json, watch=watch)
+        play(
+            place,
+            signer,
+            "validator",
+            "Validate with this stake?",
+            yes=yes,
+            as_json=as_json,
+            watch=watch,
+            token=till.kind,
+        )

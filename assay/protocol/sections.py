@@ -29,7 +29,7 @@ class Terms:
     )
     token: str = key(
         keys.text(r"default|native|0x[0-9a-fA-F]{40}", '"default", "native" or the address of an ERC-20'),
-        "Token of payment and stake.",
+        "Token of payment and stake: the network's own, the chain's coin, or an ERC-20.",
         "default",
     )
 
@@ -61,8 +61,8 @@ class Model:
     architecture: str = key(
         keys.text(
             rf"[A-Za-z_][A-Za-z0-9_.]{{0,199}}:[A-Za-z_][A-Za-z0-9_]{{0,99}}|{_CID}",
-            '"file:name" of a Python file beside the job file, a net like "assay.architectures:cnn", or the address of a'
-            " captured program",
+            '"file:name" of a Python file beside the job file, a net like "assay.architectures:cnn", or the address of'
+            " a captured program",
         ),
         "Captured to a program on the consumer's machine, who is asked before a file is run; or captured before.",
     )
