@@ -16,6 +16,7 @@ from torch import nn
 from assay.api.job import Job
 from assay.api.own_model import OwnModel, load_architecture
 from assay.api.token import Token, find_offline
+from assay.api.trial import check_labels, try_out
 from assay.chain.contracts.containers import Order
 from assay.market.fraud import propose
 from assay.market.quote import Quote
@@ -214,6 +215,8 @@ def _assemble(job: Job, own: OwnModel | None, bundle: Bundle, samples: Samples, 
         admit(order, bundle, train, test)
     except Refused as error:
         raise BadInput(f"no provider would take this job: {error.message}", hint=error.hint or _fit(bundle)) from error
+    check_labels(job, bundle, samples)
+    try_out(bundle, samples)
     contents = (
         *train_blobs,
         *test_blobs,

@@ -141,7 +141,7 @@ def capture(
     kind = type(model)
     name, function = read_loss(loss)
     place = f"{_plain(kind.__module__)}:{kind.__name__}"
-    own = OwnModel(model, name, read_optimizer(optimizer), place, function)
+    own = OwnModel(model, name, read_optimizer(optimizer, model), place, function)
     if x is not None and y is not None:
         chosen = own.optimizer or {"name": "sgd", "lr": 0.1}
         if function is not None:
@@ -194,8 +194,9 @@ def check_loss(loss: Loss, output: Tensor, y: Tensor) -> None:
         raise wrong("model.loss", name, f"the loss gives {what}, not one number", "return the mean over the batch")
 
 
-def read_optimizer(optimizer: object) -> dict[str, Any] | None:
-    """An optimizer as a job file's table. Errors: `Unsupported` for a kind or setting that it cannot say."""
+def read_optimizer(optimizer: object, model: nn.Module | None = None) -> dict[str, Any] | None:
+    """An optimizer as a job file's table. Errors: `Unsupported` for a kind or setting that it cannot say, and where it
+    does not train just what `model` has to train."""
     if optimizer is None:
         return None
     if isinstance(optimizer, dict):
@@ -205,8 +206,9 @@ def read_optimizer(optimizer: object) -> dict[str, Any] | None:
             f"{type(optimizer).__name__} is not an optimizer",
             hint='give torch.optim.SGD, AdamW or {"name": "sgd", ...}',
         )
-    if len(optimizer.param_groups) != 1:
-        raise Unsupported("an optimizer of several parameter groups", hint="train all parameters by one rule")
+    _refuse_groups(optimizer)
+    if model is not None:
+        _refuse_others(optimizer, model)
     group, kind = optimizer.param_groups[0], type(optimizer)
     if kind is torch.optim.SGD:
         _refuse_settings(kind, group, {"dampening": 0, "maximize": False})
@@ -217,6 +219,38 @@ def read_optimizer(optimizer: object) -> dict[str, Any] | None:
     else:
         raise Unsupported(f"the optimizer {kind.__name__}", hint="use torch.optim.SGD, or AdamW")
     return {**table, "lr": float(group["lr"]), "weight_decay": float(group["weight_decay"])}
+
+
+def _refuse_groups(optimizer: torch.optim.Optimizer) -> None:
+    """A job trains all parameters by one rule."""
+    first, *rest = optimizer.param_groups
+    for group in rest:
+        odd = [name for name in first if name not in ("params", "param_names") and group.get(name) != first[name]]
+        if odd:
+            raise Unsupported(
+                f"an optimizer of several parameter groups: {odd[0]} is {first[odd[0]]} in one, {group.get(odd[0])}"
+                " in another",
+                hint="train all parameters by one rule",
+            )
+
+
+def _refuse_others(optimizer: torch.optim.Optimizer, model: nn.Module) -> None:
+    """A job trains every parameter of the model that is not frozen: no fewer and no others."""
+    held = {id(each) for group in optimizer.param_groups for each in group["params"]}
+    named = dict(model.named_parameters())
+    wanted = {name: each for name, each in named.items() if each.requires_grad}
+    trained = [name for name, each in wanted.items() if id(each) in held]
+    strange = len(held - {id(each) for each in named.values()})
+    if strange:
+        raise Unsupported(
+            f"the optimizer holds {strange} parameters that are not this model's", hint="give it model.parameters()"
+        )
+    if len(trained) < len(wanted):
+        left = next(name for name in wanted if name not in trained)
+        raise Unsupported(
+            f"the optimizer trains {len(trained)} of {len(wanted)} parameters, {left} is not among them",
+            hint="freeze the rest with requires_grad_(False), or give it model.parameters()",
+        )
 
 
 def _refuse_settings(kind: type, group: dict[str, Any], plain: dict[str, object]) -> None:

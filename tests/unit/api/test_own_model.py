@@ -19,7 +19,7 @@ from assay.api.draft import make_draft, read_samples
 from assay.api.job import Job
 from assay.api.own_model import capture, load_architecture, read_loss, read_optimizer
 from assay.api.template import write_template
-from assay.protocol.errors import AssayError, BadInput, Malformed, Refused, SymbolicLink, Unsupported
+from assay.protocol.errors import AssayError, AtFault, BadInput, Malformed, Refused, SymbolicLink, Unsupported
 from assay.protocol.sections import SECTIONS
 from assay.store.samples import Samples
 
@@ -65,8 +65,37 @@ def test_an_optimizer_that_no_job_file_can_say(optimizer: object) -> None:
     assert refusal.value.hint
 
 
+def test_an_optimizer_trains_what_the_job_would_and_nothing_else() -> None:
+    net = make_net()
+    first = net.first.weight
+    with pytest.raises(Unsupported, match=r"trains 1 of 4 parameters, first\.bias") as refusal:
+        capture(net, "cross_entropy", torch.optim.SGD([first], lr=0.1))
+    assert "requires_grad_(False)" in refusal.value.hint
+    with pytest.raises(Unsupported, match="4 parameters that are not this model's"):
+        capture(net, "cross_entropy", torch.optim.SGD(NET.parameters(), lr=0.1))
+    groups = [{"params": net.first.parameters()}, {"params": net.second.parameters(), "weight_decay": 0.5}]
+    with pytest.raises(Unsupported, match=r"several parameter groups: weight_decay is 0 in one, 0\.5 in another"):
+        capture(net, "cross_entropy", torch.optim.SGD(groups, lr=0.1))
+    alike = [{"params": net.first.parameters()}, {"params": net.second.parameters()}]
+    assert capture(net, "cross_entropy", torch.optim.SGD(alike, lr=0.1)).optimizer is not None
+    net.requires_grad_(False)
+    first.requires_grad_()
+    for held in ([first], net.parameters()):
+        own = capture(net, "cross_entropy", torch.optim.SGD(held, lr=0.5))
+    bundle = make_draft(tiny_job(), own, tiny_samples()).bundle
+    from assay.work.interpret import Runner
+
+    x, y = torch.from_numpy(tiny_samples().x[:4]), torch.from_numpy(tiny_samples().y[:4])
+    after = Runner(bundle.step).run([*bundle.state.values(), x, y])
+    assert isinstance(after, list)
+    rows = zip(bundle.state, bundle.state.values(), after, strict=False)
+    moved = [name for name, old, new in rows if (old != new).any()]
+    assert [name for name in moved if name in dict(net.named_parameters())] == ["first.weight"]
+
+
 def test_what_a_program_gives_stands_in_the_job_that_is_published() -> None:
-    own = capture(make_net(), "cross_entropy", torch.optim.SGD(NET.parameters(), lr=0.25))
+    net = make_net()
+    own = capture(net, "cross_entropy", torch.optim.SGD(net.parameters(), lr=0.25))
     draft = make_draft(tiny_job(), own, tiny_samples())
     assert draft.document.job["train"]["optimizer"]["lr"] == 0.25
     assert draft.document.job["model"]["architecture"] == "own_jobs:Net"
@@ -120,6 +149,48 @@ def test_data_that_is_not_finite_is_refused_before_anything() -> None:
     samples.x[3, 2] = np.nan
     with pytest.raises(Malformed, match="finite"):
         make_draft(tiny_job(), make_net(), samples)
+
+
+@pytest.mark.parametrize(("low", "high"), [(0, 2), (-1, 1), (5, 7)])
+def test_labels_that_the_model_has_no_output_for_are_refused(low: int, high: int) -> None:
+    samples = tiny_samples()
+    samples.y[:] = np.where(samples.y > 0, high, low)
+    with pytest.raises(BadInput, match=f"labels go from {low} to {high}") as refusal:
+        make_draft(tiny_job(), make_net(), samples)
+    fields = refusal.value.fields
+    assert (fields["key"], fields["value"]) == ("data.source", "memory:given")
+    assert "model.architecture = own:Net gives 2 numbers" in fields["allowed"]
+    assert refusal.value.hint
+
+
+class Table(nn.Module):
+    """Looks its samples up among seven rows."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.rows, self.out = nn.Embedding(7, 4), nn.Linear(4, 2)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        answer: torch.Tensor = self.out(self.rows(x))
+        return answer
+
+
+def test_a_job_that_is_at_fault_at_once_is_not_posted() -> None:
+    """It would burn its deposit."""
+    huge = tiny_samples()
+    huge.x[:] = 3e38
+    net = make_net()
+    nn.init.constant_(net.first.weight, 2)
+    with pytest.raises(AtFault, match="first step of training: not finite in") as refusal:
+        make_draft(tiny_job(), net, huge)
+    assert "scale inputs" in refusal.value.hint
+    assert refusal.value.fields["operator"]
+    x, y = np.arange(60) % 7, tiny_samples().y
+    make_draft(tiny_job(), Table(), Samples(x, y))
+    x[59] = 7
+    with pytest.raises(AtFault, match="initial weights") as refusal:
+        make_draft(tiny_job(), Table(), Samples(x, y))
+    assert "indices" in refusal.value.hint
 
 
 OWN = """
