@@ -13,13 +13,14 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from assay.api.consent import agree
     from assay.api.inspect import Audit
     from assay.api.job import Job
     from assay.api.own_model import capture
     from assay.api.sdk import Network, PostedJob, connect
     from assay.protocol.errors import AssayError
 
-__all__ = ["AssayError", "Audit", "Job", "Network", "PostedJob", "capture", "connect"]
+__all__ = ["AssayError", "Audit", "Job", "Network", "PostedJob", "agree", "capture", "connect"]
 
 _HOMES = {
     "AssayError": "assay.protocol.errors",
@@ -27,6 +28,7 @@ _HOMES = {
     "Job": "assay.api.job",
     "Network": "assay.api.sdk",
     "PostedJob": "assay.api.sdk",
+    "agree": "assay.api.consent",
     "capture": "assay.api.own_model",
     "connect": "assay.api.sdk",
 }

@@ -75,19 +75,24 @@ class Account:
                 case Moved():
                     self._enter_move(event)
                 case Posted():
-                    self.deposited += event.deposited
                     self.jobs.add(event.job)
                     self.bonded.leave_out(event.job)
-                    self.fault_deposits += self.ledger.jobs.order_of(event.job).fault_deposit
-                case Faulted():
+                    if self._is_ours(event.job):
+                        self.deposited += event.deposited
+                        self.fault_deposits += self.ledger.jobs.order_of(event.job).fault_deposit
+                case Faulted() if self._is_ours(event.job):
                     self.forfeited += event.forfeited
                     self.fault_deposits -= event.forfeited
-                case Cancelled():
+                case Cancelled() if self._is_ours(event.job):
                     self.fault_deposits -= self.ledger.jobs.order_of(event.job).fault_deposit
-                case Ended():
+                case Ended() if self._is_ours(event.job):
                     self.fault_deposits -= 0 if self.forfeited else self.ledger.jobs.order_of(event.job).fault_deposit
                 case Challenged():
                     self.bonded.challenge(event.dispute, event.accused)
+
+    def _is_ours(self, job: int) -> bool:
+        """Whether a job is paid in this token."""
+        return self.ledger.jobs.order_of(job).token == self.token
 
     def _enter_move(self, move: Moved) -> None:
         if move.token != self.token:

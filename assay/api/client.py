@@ -6,10 +6,11 @@ Whoever holds no key to a job can read all of it; only posting and cancelling ne
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from assay.api.draft import Draft, Token
+from assay.api.draft import Draft
+from assay.api.money import POOLS
+from assay.api.token import COIN_TOKEN, Token, balance_of, find_token, show_token
 from assay.chain.contracts.containers import JobView, Order
 from assay.chain.contracts.models import Models
-from assay.chain.contracts.test_stablecoin import TestStablecoin
 from assay.protocol.errors import AssayError, BadInput, BadKey, Insufficient, Refused, Reverted, Unavailable
 from assay.protocol.phase import JobPhase
 from assay.protocol.units import format_amount
@@ -74,6 +75,7 @@ class Client:
         self.world = open_world()
         self.consumer = Consumer(self.world)
         self.reader = Reader(open_world())
+        self._tokens: dict[int, Token] = {}
 
     # orders
 
@@ -95,10 +97,24 @@ class Client:
 
     @property
     def wallet(self) -> int:
-        """Units of the token that this account can spend, in the wallet and in the vault."""
-        free = self.world.ledger.vault.free(self.token.address, self.world.address)
-        coin = TestStablecoin(self.world.ledger.web3, self.token.address)
-        return free + coin.balance_of(self.world.address) if int(self.token.address, 16) else free
+        """Units of the network's token that this account can spend, in the wallet and in the vault."""
+        return self.wallet_in(self.token)
+
+    def wallet_in(self, token: Token) -> int:
+        """The same of any token."""
+        ledger, address = self.world.ledger, self.world.address
+        return ledger.vault.free(token.address, address) + balance_of(ledger, token.address, address)
+
+    def find_token(self, named: str) -> Token:
+        """The token that a job file names, asked about on this chain. Errors: `BadKey`."""
+        return find_token(self.world.ledger.web3, named, self.token)
+
+    def payment_of(self, job: int) -> Token:
+        """What a job that stands is paid in."""
+        if job not in self._tokens:
+            address = self.world.ledger.jobs.order_of(job).token
+            self._tokens[job] = show_token(self.world.ledger.web3, address, self.token)
+        return self._tokens[job]
 
     def gas_price_wei(self) -> int:
         """What a unit of gas costs now."""
@@ -133,20 +149,50 @@ class Client:
             )
         self.check_funds(draft)
         self.prepare(draft.order)
+        self.check_pools(draft)
         draft.publish(self.world.blobs)
         return self.consumer.post(draft.order)
 
     def check_funds(self, draft: Draft) -> None:
-        """Whether this account can pay for a draft. Errors: `Insufficient`."""
-        cost, wallet = draft.quote.cost, self.wallet
-        if wallet < cost:
+        """Whether this account can pay for a draft, and for the gas where both are the same coin. Errors:
+        `Insufficient`."""
+        token = draft.token
+        gas_wei = draft.gas * self.gas_price_wei() if token.is_native else 0
+        cost, wallet = draft.quote.cost, self.wallet_in(token)
+        if wallet < cost + gas_wei:
+            more = f", and {token.words(gas_wei)} of gas" if gas_wei else ""
+            tap = "on a local network: assay faucet" if token in (self.token, COIN_TOKEN) else f"it is {token.address}"
             raise Insufficient(
-                f"the account {self.world.address} holds {self.token.words(wallet)} and the job may cost"
-                f" {self.token.words(cost)}",
-                hint="fund it (on a local network: assay faucet), or lower job.budget",
+                f"the account {self.world.address} holds {token.words(wallet)} and the job may cost"
+                f" {token.words(cost)}{more}",
+                hint=f"fund it ({tap}), or lower job.budget",
                 key="job.budget",
-                needed=format_amount(cost, self.token.decimals),
-                held=format_amount(wallet, self.token.decimals),
+                needed=format_amount(cost + gas_wei, token.decimals),
+                held=format_amount(wallet, token.decimals),
+            )
+
+    def missing(self, draft: Draft) -> str:
+        """Who is not there yet to check a job, for people: whoever is drawn has staked the token that it pays in."""
+        stakes, order, address = self.world.ledger.stakes, draft.order, draft.token.address
+        wanted = {"validator": order.validators, "aggregator": 1}
+        words = []
+        for role, count in wanted.items():
+            there = min(count, stakes.pool_size(address, POOLS[role]))
+            if there < count:
+                words.append(f"{count - there} more {role}{'s' * (count - there != 1)} ({there}/{count})")
+        return " and ".join(words)
+
+    def check_pools(self, draft: Draft) -> None:
+        """Whether a job in another token than the network's own could be matched: parties stake that one unasked.
+        Errors: `Refused`."""
+        token = draft.token
+        missing = "" if token == self.token else self.missing(draft)
+        if missing:
+            named = f" --token {'native' if token.is_native else token.address}"
+            raise Refused(
+                f"a job that pays in {token.symbol} waits for {missing}: who checks it has staked {token.symbol}",
+                hint=f"let them join first: assay stake AMOUNT{named} --role validator; or pay in another job.token",
+                key="job.token",
             )
 
     def cancel(self, job: int) -> JobPhase:

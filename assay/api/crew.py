@@ -8,12 +8,15 @@ from collections.abc import Callable, Iterator
 from hashlib import sha256
 from typing import Any
 
+from assay.api.token import NATIVE, balance_of, deposit
 from assay.chain.contracts.test_stablecoin import TestStablecoin
+from assay.chain.ground import WEALTH_WEI
 from assay.chain.signer import KeySigner
 from assay.protocol.errors import AssayError
 from assay.protocol.words import words_hash
 from assay.roles.aggregator import Aggregator
 from assay.roles.assignment import Assignment
+from assay.roles.bidding import Bidding
 from assay.roles.consumer import Consumer
 from assay.roles.network import AGGREGATOR, LOCK_MAX, VALIDATOR, WINDOW_MIN_S
 from assay.roles.pace import check_pace
@@ -29,8 +32,18 @@ KEEPER, OPERATOR = "keeper", "operator"
 WHOLE = 10**DECIMALS
 STAKE, WEIGHT, WALLET = 100_000 * WHOLE, 1_000 * WHOLE, 900_000 * WHOLE
 """Staked by each; what of it weighs in the draw, little enough that a person who joins is drawn too; held besides."""
+COIN_STAKE, COIN_WEIGHT = WEALTH_WEI // 10, WEALTH_WEI // 1_000
+"""The same of the chain's coin, where members have a wealth of it."""
 BID_SHARES = (0.80, 0.82, 0.84, 0.86)
 """Of the price that a job offers at most."""
+
+
+class AnyToken(Bidding):
+    """Bids for jobs in whatever there is a stake in, the chain's coin too: a crew's coin is not its money for gas."""
+
+    def _check_stake(self, job: int) -> None:
+        self._token = self._clerk.order(job).token
+        super()._check_stake(job)
 
 
 class CrewProvider(Provider):
@@ -39,6 +52,7 @@ class CrewProvider(Provider):
     def __init__(self, world: World, share: float, shared_by: int = 1) -> None:
         super().__init__(world, 0)
         self.share, self.shared_by = share, shared_by
+        self.bidding = AnyToken(world, self.clerk, None, 1, lambda job: self.admit(self.assignment(job)))
 
     def bid(self, job: int) -> Wake:
         """As any provider does, at this job's price."""
@@ -85,31 +99,38 @@ def make_member(world: World, name: str, role: str, sizes: dict[str, int] = SIZE
 
 def settle_in(world: World, token: str, role: str) -> bool:
     """Money and stake for a member that has none yet; whether anything was missing. It may be interrupted anywhere."""
-    coin, ledger = TestStablecoin(world.ledger.web3, token, world.ledger.sender), world.ledger
     if role == KEEPER:
         return False
-    staked, acted = ledger.stakes.staked(token, world.address), False
-    if staked < STAKE:
-        missing = STAKE - staked
-        free = ledger.vault.free(token, world.address)
-        if free < missing:
-            if coin.balance_of(world.address) < missing - free + WALLET:
-                coin.mint(world.address, STAKE + WALLET).send()
-            coin.approve(ledger.vault.address, missing - free).send()
-            ledger.vault.deposit(token, missing - free).send()
+    coin, ledger = TestStablecoin(world.ledger.web3, token, world.ledger.sender), world.ledger
+    staked, free = ledger.stakes.staked(token, world.address), ledger.vault.free(token, world.address)
+    if free < STAKE - staked and coin.balance_of(world.address) < STAKE - staked - free + WALLET:
+        coin.mint(world.address, STAKE + WALLET).send()
+    acted = join(world, token, role, STAKE, WEIGHT)
+    if balance_of(ledger, NATIVE, world.address) > 2 * COIN_STAKE:
+        acted = join(world, NATIVE, role, COIN_STAKE, COIN_WEIGHT) or acted
+    return acted
+
+
+def join(world: World, token: str, role: str, stake: int, weight: int) -> bool:
+    """Puts what is missing of a stake there, out of the wallet, and enters the role's pool with some of it; whether
+    anything was missing. It may be interrupted anywhere."""
+    ledger, address = world.ledger, world.address
+    missing, acted = stake - ledger.stakes.staked(token, address), False
+    if missing > 0:
+        deposit(ledger, token, missing - ledger.vault.free(token, address))
         ledger.stakes.stake(token, missing).send()
         acted = True
     pool = POOLS[role]
-    if pool is not None and not is_enrolled(world, token, pool):
-        ledger.stakes.enrol(token, pool, WEIGHT, LOCK_MAX, WINDOW_MIN_S).send()
+    if pool is not None and not is_enrolled(world, token, pool, weight):
+        ledger.stakes.enrol(token, pool, weight, LOCK_MAX, WINDOW_MIN_S).send()
         acted = True
     return acted
 
 
-def is_enrolled(world: World, token: str, pool: int) -> bool:
+def is_enrolled(world: World, token: str, pool: int, weight: int = WEIGHT) -> bool:
     """Whether a party is in a pool: enrolling again would be refused."""
     try:
-        world.ledger.stakes.enrol(token, pool, WEIGHT, LOCK_MAX, WINDOW_MIN_S).ask(world.address)
+        world.ledger.stakes.enrol(token, pool, weight, LOCK_MAX, WINDOW_MIN_S).ask(world.address)
     except AssayError as refusal:
         return refusal.fields.get("contract_error") == "AlreadyEnrolled"
     return False

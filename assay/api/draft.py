@@ -15,13 +15,15 @@ from torch import nn
 
 from assay.api.job import Job
 from assay.api.own_model import OwnModel, load_architecture
+from assay.api.token import Token, find_offline
+from assay.api.trial import check_labels, try_out
 from assay.chain.contracts.containers import Order
 from assay.market.fraud import propose
 from assay.market.quote import Quote
 from assay.market.quote import quote as quote_job
 from assay.protocol.errors import BadInput, BadKey, NotFinite, Refused, Unsupported
 from assay.protocol.order import Roots
-from assay.protocol.units import format_amount, parse_amount
+from assay.protocol.units import parse_amount
 from assay.roles.assignment import Assignment, Document, admit, check_stop, signature_of
 from assay.roles.consumer import chain_order
 from assay.roles.pace import round_s
@@ -37,19 +39,6 @@ GIVEN = "memory:given"
 """How a job names samples that came from a program and not from a source."""
 GAS_BASE, GAS_PER_PROVIDER, GAS_PER_VALIDATOR = 2_000_000, 80_000, 235_000
 """Of a consumer that takes every step from posting to registering itself, a little more than measured."""
-
-
-@dataclass(frozen=True)
-class Token:
-    """What is paid in."""
-
-    address: str = "0x" + "00" * 20
-    symbol: str = "aUSD"
-    decimals: int = 6
-
-    def words(self, units: int) -> str:
-        """An amount for people."""
-        return f"{format_amount(units, self.decimals)} {self.symbol}"
 
 
 @dataclass(frozen=True)
@@ -98,6 +87,12 @@ class Draft:
         metric = check_stop(self.job, self.bundle)
         return Assignment(0, self.order, self.document, self.bundle, state, self.train, self.test, size, metric)
 
+    @property
+    def gas(self) -> int:
+        """Gas of a consumer who takes every step itself."""
+        match = self.job.match
+        return GAS_BASE + GAS_PER_PROVIDER * match.providers + GAS_PER_VALIDATOR * match.validators
+
     def seconds(self, compute: Compute) -> dict[str, float]:
         """How long it takes on machines like this one, measured by two steps."""
         job, each_s = self.job, round_s(self.assignment(), compute)
@@ -121,11 +116,15 @@ class Draft:
         if at_risk is not None:
             gain, job = parse_amount(at_risk, self.token.decimals), self.job
             made["fraud"] = propose(self.quote, gain, job.match.validators, job.samples_max).to_json()
-        match = self.job.match
-        gas = GAS_BASE + GAS_PER_PROVIDER * match.providers + GAS_PER_VALIDATOR * match.validators
+        gas = self.gas
         return {
             "job": self.job.terms.name,
-            "token": {"symbol": self.token.symbol, "decimals": self.token.decimals},
+            "token": {
+                "address": self.token.address,
+                "symbol": self.token.symbol,
+                "decimals": self.token.decimals,
+                "native": self.token.is_native,
+            },
             **made,
             "seconds": {name: round(value, 3) for name, value in self.seconds(compute).items()},
             "gas": {"consumer": gas, "price_wei": gas_price_wei, "cost_wei": gas_price_wei and gas * gas_price_wei},
@@ -142,10 +141,12 @@ def make_draft(
     token: Token | None = None,
     find: Callable[[str], bytes] | None = None,
 ) -> Draft:
-    """A draft of a job. `model` and `samples` stand in for what the job file names; `find` fetches captured programs by
-    their address. Errors: `BadInput`, `Refused`, `Unsupported`, `LimitExceeded`: whatever would keep it from running.
+    """A draft of a job. `model` and `samples` stand in for what the job file names; `token` is what it pays in, where a
+    network was asked; `find` fetches captured programs by their address.
+
+    Errors: `BadInput`, `Refused`, `Unsupported`, `LimitExceeded`: whatever would keep it from running.
     """
-    token = token or Token()
+    token = token or find_offline(job.terms.token)
     job, samples = _with_samples(job, samples)
     own = OwnModel(model) if isinstance(model, nn.Module) else model
     if own is not None:
@@ -214,6 +215,8 @@ def _assemble(job: Job, own: OwnModel | None, bundle: Bundle, samples: Samples, 
         admit(order, bundle, train_manifest, test_manifest, Limits())
     except Refused as error:
         raise BadInput(f"no provider would take this job: {error.message}", hint=error.hint or _fit(bundle)) from error
+    check_labels(job, bundle, samples)
+    try_out(bundle, samples)
     contents = (
         *train_blobs,
         *test_blobs,

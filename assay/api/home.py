@@ -73,9 +73,9 @@ class Record:
 
     @classmethod
     def from_bytes(cls, content: bytes) -> "Record":
-        """Errors: `Malformed`."""
-        fields = read_plain(content, RECORD_LIMIT_BYTES, RECORD_DEPTH_MAX)
+        """Errors: `Malformed`; `WrongChain` where its contracts are on another chain than its node."""
         try:
+            fields = read_plain(content, RECORD_LIMIT_BYTES, RECORD_DEPTH_MAX)
             if fields.pop("format") != FORMAT:
                 raise ValueError("its format is another one")
             placed = fields.pop("deployment")
@@ -97,7 +97,9 @@ class Record:
                 if url:
                     check_url(url)
         except (KeyError, TypeError, ValueError, AttributeError, BadInput, Malformed) as error:
-            raise Malformed(f"network.json cannot be read: {error!s:.200}", hint="restore it from a copy") from None
+            raise Malformed(f"it cannot be read: {error!s:.200}", hint="restore it from a copy") from None
+        if record.deployment is not None and record.deployment.chain_id != record.chain_id:
+            raise wrong_chain(record.deployment.chain_id, record.chain_id, words="its contracts are on chain")
         return record
 
 
@@ -158,7 +160,13 @@ class Home:
         path = self.path / "network.json"
         if not path.is_file():
             return None
-        return Record.from_bytes(read_private(path, RECORD_LIMIT_BYTES, "network file"))
+        try:
+            return Record.from_bytes(read_private(path, RECORD_LIMIT_BYTES, "network file"))
+        except (Malformed, WrongChain) as error:
+            error.message = f"{path}: {error.message}"
+            error.hint = f"restore it from a copy; without one begin anew with another --home, {self.keys} has the keys"
+            error.fields["file"] = str(path)
+            raise
 
     def keep(self, record: Record) -> None:
         """Writes `network.json`, whole or not at all."""
@@ -211,7 +219,8 @@ class Home:
         if chain_id != record.chain_id:
             disconnect(web3)
             hint = (
-                "another network took its port: assay down, then assay up"
+                "another network took its port: assay down, then assay up; or"
+                f" {self.path / 'network.json'} was changed: restore it from a copy"
                 if record.served
                 else "check the URL in network.json"
             )
@@ -343,10 +352,14 @@ class Home:
         return changed
 
 
-def wrong_chain(chain_id: int, expected: int, hint: str = "check the URL, or name another --home") -> WrongChain:
+def wrong_chain(
+    chain_id: int,
+    expected: int,
+    hint: str = "check the URL, or name another --home",
+    words: str = "the node is on chain",
+) -> WrongChain:
     """The error of a home whose node is on another chain."""
-    words = f"the node is on chain {chain_id}, this home on {expected}"
-    return WrongChain(words, hint=hint, chain_id=chain_id, expected=expected)
+    return WrongChain(f"{words} {chain_id}, this home on {expected}", hint=hint, chain_id=chain_id, expected=expected)
 
 
 def local_time(at_s: int, now_s: int, wall_s: float | None = None) -> str:

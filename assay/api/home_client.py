@@ -3,9 +3,8 @@
 import time
 
 from assay.api.client import Client
-from assay.api.draft import Token
 from assay.api.home import Home
-from assay.chain.contracts.test_stablecoin import TestStablecoin
+from assay.api.token import describe_token
 from assay.chain.signer import KeySigner
 from assay.roles.wake import Wake
 from assay.roles.world import World
@@ -22,9 +21,7 @@ def open_client(home: Home, signer: KeySigner | None = None) -> Client:
     def open_world() -> World:
         return home.onlooker() if signer is None else home.world(signer, journal=world.journal)
 
-    coin = TestStablecoin(home.web3, home.token)
-    token = Token(home.token, coin.symbol(), coin.decimals())
-    return Client(open_world, token, pass_time, acts=signer is not None)
+    return Client(open_world, describe_token(home.web3, home.token), pass_time, acts=signer is not None)
 
 
 def pass_time(wake: Wake) -> None:

@@ -33,7 +33,7 @@ from assay.chain.rpc import Rpc
 from assay.chain.sender import Sender
 from assay.chain.server import BLOCK_S, ChainServer, Heart, NetworkClock
 from assay.chain.signer import KeySigner
-from assay.protocol.errors import AssayError, BadInput
+from assay.protocol.errors import AssayError, BadInput, Truncated
 
 CHAIN_ID = 31_337
 PURGE_S = 600.0
@@ -99,12 +99,17 @@ class Host:
                 f"{path} is gone, and with it the network that network.json speaks of",
                 hint="restore it from a copy, or begin anew with another --home",
             )
+        if record and record.chain_id != CHAIN_ID:
+            there = self.home.path / "network.json"
+            raise wrong_chain(CHAIN_ID, record.chain_id, f"restore {there} from a copy", f"{there}: the chain here is")
         chain = EmbeddedChain(CHAIN_ID, clock=clock, path=path)
         note("Entered", step=f"the chain's engine: {find_engine(chain.engine.name).words}")
         os.chmod(path, 0o600)
         if known:
             clock.resume(chain.head.header.timestamp)
         self._closers.append(chain.close)
+        if record and record.deployment:
+            check_contracts(chain, record.deployment, path)
         server = self._serve(chain, record)
         heart = Heart(chain, block_s=self.options.block_s)
         heart.start()
@@ -245,6 +250,17 @@ class Host:
 
     def _crash(self, name: str, bug: Exception) -> None:
         note("Crashed", who=name, kind=type(bug).__name__, trace=traceback.format_exc(limit=-6))
+
+
+def check_contracts(chain: EmbeddedChain, placed: Deployment, path: Path) -> None:
+    """Whether a chain still has what was deployed on it. Errors: `Truncated`."""
+    for name, address in placed.addresses.items():
+        if not chain.state.get(bytes.fromhex(address[2:])).code:
+            raise Truncated(
+                f"{path} ends at block {chain.head.header.number}, without the contract {name} that network.json names",
+                hint=f"restore {path.name} and network.json from one copy, or begin anew with another --home",
+                file=str(path),
+            )
 
 
 Fund = Callable[[KeySigner, int], None]

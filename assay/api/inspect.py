@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from assay.api.client import Reader
-from assay.api.draft import Token
 from assay.api.home import local_time
 from assay.api.observer import Note, Observer
+from assay.api.token import Token
 from assay.chain.contracts.containers import RoundView
 from assay.chain.contracts.jobs import (
     AggregatorReplaced,
@@ -74,7 +74,7 @@ class Watcher(Observer):
 
     def __init__(self, world: World, token: Token, job: int, note: Note, *, is_live: bool = True) -> None:
         names = {world.address: "you"}
-        super().__init__(world, token.address, token.decimals, names, note)
+        super().__init__(world, token.address, token.decimals, names, note, token.symbol)
         self.job, self.token = job, token
         self.history: list[Event] = []
         self.bidders: set[str] = set()

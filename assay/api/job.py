@@ -1,10 +1,11 @@
 """A job file on disk: read with limits, and remembering its folder, from which the paths in it are meant."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from assay.api.consent import Consent, refuse
 from assay.protocol import job as protocol
 from assay.protocol.errors import BadInput, Refused
 
@@ -13,13 +14,18 @@ FILE_MAX_BYTES = 1 << 20
 
 @dataclass(frozen=True)
 class Job(protocol.Job):
-    """A job file's content. `folder`: where relative paths and modules of it are looked for."""
+    """A job file's content. `folder`: where relative paths and Python files of it are looked for; `consent`: who agrees
+    before such a file is run."""
 
     folder: Path = Path()
+    consent: Consent = field(default=refuse, compare=False, repr=False)
 
     @classmethod
-    def load(cls, path: Path | str, changes: Mapping[str, Any] | None = None) -> "Job":
+    def load(cls, path: Path | str, changes: Mapping[str, Any] | None = None, *, consent: Consent = refuse) -> "Job":
         """The job in a TOML file, with other values for keys like `train.rounds` where `changes` has them.
+
+        A Python file that it names is run when the job is quoted or posted without a model, and `consent` agrees:
+        `assay.agree` always does. Nothing is run here.
 
         Errors: `BadInput` with the field, what it may hold and a fix; `Refused`.
         """
@@ -36,7 +42,7 @@ class Job(protocol.Job):
             error.fields.setdefault("file", str(path))
             raise
         assert isinstance(job, cls)
-        return replace(job, folder=path.parent)
+        return replace(job, folder=path.parent, consent=consent)
 
     @classmethod
     def parse(cls, text: str) -> "Job":

@@ -10,10 +10,11 @@ from secrets import token_bytes
 import torch
 
 from assay.api.client import Client
-from assay.api.crew import CrewProvider
-from assay.api.draft import Token
+from assay.api.crew import CrewProvider, join
+from assay.api.token import NATIVE, Token, balance_of
 from assay.chain.contracts.containers import Order
-from assay.protocol.errors import Unavailable
+from assay.chain.contracts.test_stablecoin import TestStablecoin
+from assay.protocol.errors import Refused, Unavailable
 from assay.roles.aggregator import Aggregator
 from assay.roles.network import AGGREGATOR, PATIENT_BLOCKS, VALIDATOR, Network
 from assay.roles.validator import Validator
@@ -27,6 +28,8 @@ WEALTH = 10**12
 STAKE = 10**11
 BID_SHARE = 0.9
 """Of the price that a job offers at most."""
+SPARE = 4
+"""Jobs in another token that a party has stake and bonds for at once."""
 STANDARD = {"provider": 4, "validator": 5, "aggregator": 2}
 
 
@@ -65,6 +68,35 @@ class LocalNetwork:
     def man_for(self, order: Order) -> None:
         """Enough parties for an order, and one validator to spare."""
         self.man({"provider": order.providers, "validator": order.validators + 1})
+        if order.token != self.token.address:
+            self.stake_for(order)
+
+    def stake_for(self, order: Order) -> None:
+        """Lets everybody stake what an order in another token asks for, out of what the operator has of it. Errors:
+        `Refused` where that is too little."""
+        network, token = self.network, order.token
+        stakes = {role: SPARE * getattr(order, f"{role}_stake") for role in self._crew}
+        bonds = SPARE * max(2 * order.price_ceiling, network.challenge_bonds(order))
+        for name, world in network.worlds.items():
+            role = name.partition("-")[0]
+            if role not in stakes:
+                continue
+            held = balance_of(world.ledger, token, world.address) + world.ledger.vault.free(token, world.address)
+            missing = max(0, stakes[role] - world.ledger.stakes.staked(token, world.address)) + bonds - held
+            if missing > 0:
+                self._give(world, token, missing)
+            join(world, token, role, stakes[role], stakes[role])
+
+    def _give(self, world: World, token: str, amount: int) -> None:
+        """Units of a token from whoever runs this network."""
+        held = balance_of(self.network.ledger, token, self.network.sender.address)
+        if token == NATIVE or held < amount:
+            raise Refused(
+                "the parties of this network do not have enough of that token to stake",
+                hint=f"transfer some to {self.network.sender.address}, or pay in another job.token",
+                key="job.token",
+            )
+        TestStablecoin(self.network.web3, token, self.network.sender).transfer(world.address, amount).send()
 
     def client(self, name: str = "consumer") -> Client:
         """An account with money of its own."""

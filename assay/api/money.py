@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from assay.api.token import COIN_TOKEN, NATIVE, Token, balance_of, deposit, describe_token, show_token
 from assay.chain.contracts.test_stablecoin import TestStablecoin
 from assay.chain.ledger import Ledger
 from assay.chain.rpc import Rpc
@@ -34,13 +35,18 @@ class Holdings:
 
 
 class Till:
-    """What one account does with one token. `symbol` and `decimals` are the token's."""
+    """What one account does with one token, or with the chain's coin. `symbol` and `decimals` are the token's."""
 
-    def __init__(self, ledger: Ledger, token: str, address: str | None = None) -> None:
-        self.ledger, self.token = ledger, token
-        self.coin = TestStablecoin(ledger.web3, token, ledger.sender)
+    def __init__(self, ledger: Ledger, token: str | Token, address: str | None = None) -> None:
+        kind = token if isinstance(token, Token) else describe_token(ledger.web3, token)
+        self.ledger, self.token, self.kind = ledger, kind.address, kind
         self.address = address or ledger.address
-        self.symbol, self.decimals = self.coin.symbol(), self.coin.decimals()
+        self.symbol, self.decimals = kind.symbol, kind.decimals
+
+    @property
+    def coin(self) -> TestStablecoin:
+        """The token's contract; one that anybody may mint from only where it is the test stablecoin."""
+        return TestStablecoin(self.ledger.web3, self.token, self.ledger.sender)
 
     def words(self, units: int) -> str:
         """An amount for people."""
@@ -52,7 +58,7 @@ class Till:
         leaving = stakes.unbonding(self.token, address)
         return Holdings(
             Rpc(self.ledger.web3).get_balance(address),
-            self.coin.balance_of(address),
+            balance_of(self.ledger, self.token, address),
             self.ledger.vault.free(self.token, address),
             stakes.staked(self.token, address),
             stakes.locked(self.token, address),
@@ -75,14 +81,11 @@ class Till:
         if held.wallet + held.free < amount:
             raise Insufficient(
                 f"the account holds {self.words(held.wallet + held.free)}, {self.words(amount)} are to be staked",
-                hint="stake less, or get more: assay faucet",
+                hint="stake less, or get more: assay faucet (on a network of your own)",
                 needed=format_amount(amount, self.decimals),
                 held=format_amount(held.wallet + held.free, self.decimals),
             )
-        missing = amount - held.free
-        if missing > 0:
-            self.coin.approve(self.ledger.vault.address, missing).send()
-            self.ledger.vault.deposit(self.token, missing).send()
+        deposit(self.ledger, self.token, amount - held.free)
         self.ledger.stakes.stake(self.token, amount).send()
 
     def weight(self, role: str) -> int:
@@ -153,11 +156,11 @@ class Till:
     # earnings
 
     def earned(self) -> dict[int, int]:
-        """What waits to be claimed, by job: of jobs that have ended, and not claimed yet."""
-        rounds, found = self.ledger.rounds, {}
-        for job in range(1, self.ledger.jobs.job_count() + 1):
+        """What waits to be claimed in this token, by job: of jobs that have ended, and not claimed yet."""
+        rounds, jobs, found = self.ledger.rounds, self.ledger.jobs, {}
+        for job in range(1, jobs.job_count() + 1):
             # `earned` counts what was claimed too, so the contract is asked what a claim would give now.
-            if rounds.earned(job, self.address):
+            if rounds.earned(job, self.address) and jobs.order_of(job).token == self.token:
                 with _unless_over():
                     found[job] = rounds.claim(job, self.address).ask(self.address)
         return found
@@ -174,6 +177,18 @@ class Till:
         if free:
             self.ledger.vault.withdraw(self.token, free).send()
         return claimed, free
+
+
+def tokens_of(ledger: Ledger, default: Token) -> Iterator[Token]:
+    """Every token that money may lie in: the network's own first, then the coin and those that jobs were paid in."""
+    jobs, seen = ledger.jobs, {default.address, NATIVE}
+    yield default
+    yield COIN_TOKEN
+    for job in range(1, jobs.job_count() + 1):
+        address = jobs.order_of(job).token
+        if address not in seen:
+            seen.add(address)
+            yield show_token(ledger.web3, address, default)
 
 
 @contextmanager

@@ -105,7 +105,9 @@ class Observer(Party):
 
     behaviour = "observer"
 
-    def __init__(self, world: World, token: str, decimals: int, names: dict[str, str], note: Note) -> None:
+    def __init__(
+        self, world: World, token: str, decimals: int, names: dict[str, str], note: Note, symbol: str = "aUSD"
+    ) -> None:
         super().__init__(world)
         self.account = Account(world.ledger, token)
         self.stories: dict[RoundName, RoundStory] = {}
@@ -121,7 +123,7 @@ class Observer(Party):
         self.forfeited: set[str] = set()
         self.openings = Openings(self)
         self._cursor = world.ledger.open_cursor()
-        self._decimals, self._names, self._note = decimals, names, note
+        self._decimals, self._symbol, self._names, self._note = decimals, symbol, names, note
         self._head = -1
 
     def tick(self) -> Wake:
@@ -344,7 +346,7 @@ class Observer(Party):
             "paid": self.amount(vault.total(token, 4)),
             "burned": self.amount(vault.burned(token)),
         }
-        self._note({"kind": "money", **figures, "symbol": "aUSD"})
+        self._note({"kind": "money", **figures, "symbol": self._symbol})
 
     def _dispute(self, event: Challenged | Decided) -> None:
         if isinstance(event, Challenged):

@@ -16,8 +16,12 @@ from assay.protocol.plain import read_plain
 START_S, STOP_S = 300.0, 60.0
 POLL_S = 0.1
 LOG_LIMIT_BYTES, LINE_LIMIT_BYTES = 4 << 20, 1 << 16
-TURNED_AWAY = 75
-"""Exit code of a process that found another one at work in its home."""
+ENDED, TURNED_AWAY = 1, 75
+"""Exit codes: of a process that is gone, and we do not know how; of one that found another one at work in its home."""
+
+
+class _TurnedAway(Exception):
+    """The process found another one at work."""
 
 
 def start(home: Home, arguments: list[str], say: Callable[[str], None]) -> None:
@@ -31,21 +35,52 @@ def start(home: Home, arguments: list[str], say: Callable[[str], None]) -> None:
         process = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True, close_fds=True
         )
+
+    def ended() -> int | None:
+        code = process.poll()
+        if code == TURNED_AWAY:
+            raise _TurnedAway
+        return code
+
+    try:
+        if not _hear(home, say, ended):
+            process.terminate()
+            raise _late(home)
+    except _TurnedAway:
+        # Another one has begun since we looked; it writes to the file that we have put away.
+        if path.with_suffix(".log.1").exists():
+            os.replace(path.with_suffix(".log.1"), path)
+        follow(home, say)
+
+
+def follow(home: Home, say: Callable[[str], None]) -> None:
+    """Returns when the process that somebody else has started is ready. Errors: as for `start`."""
+    if not (home.path / "network.log").exists():
+        return
+    if not _hear(home, say, lambda: None if home.is_running() else ENDED):
+        raise _late(home)
+
+
+def _hear(home: Home, say: Callable[[str], None], ended: Callable[[], int | None]) -> bool:
+    """Tells what the process says until it is ready; False where that takes too long. Errors: those it ends with."""
     until_s, heard = time.monotonic() + START_S, 0
     while time.monotonic() < until_s:
-        ended = process.poll()
+        code = ended()
         lines = list(read_log(home))
         for line in lines[heard:]:
             if line.get("event") == "Entered":
                 say(str(line.get("step")))
             if line.get("event") == "Ready":
-                return
+                return True
         heard = len(lines)
-        if ended is not None:
-            raise _failure(home, ended)
+        if code is not None:
+            raise _failure(home, code)
         time.sleep(POLL_S)
-    process.terminate()
-    raise Unavailable(f"the network is not ready after {START_S:.0f} s", hint=f"see {path}")
+    return False
+
+
+def _late(home: Home) -> Unavailable:
+    return Unavailable(f"the network is not ready after {START_S:.0f} s", hint=f"see {home.path / 'network.log'}")
 
 
 def stop(home: Home) -> bool:
@@ -101,8 +136,6 @@ def crew_of(home: Home) -> list[dict[str, str]]:
 
 def _failure(home: Home, code: int) -> AssayError:
     hint = f"see {home.path / 'network.log'}"
-    if code == TURNED_AWAY:
-        return Unavailable("another process is bringing this network up", hint="assay status")
     for line in read_log(home):
         if line.get("event") == "Failed":
             kinds = {kind.code: kind for kind in error_tree()}

@@ -1,16 +1,11 @@
 """A user's own model: found by its name, its loss and optimizer put into the words of a job file, captured.
 
-A job file names `module:function`; what stands there is called with the job's options and gives an `nn.Module`. It runs
-on the machine of whoever posts, and nowhere else: what is published is the captured program.
+A job file names `file:name`; what stands there is called with the job's options and gives an `nn.Module`. It runs
+on the machine of whoever posts, once they have agreed, and nowhere else: what is published is the captured program.
 """
 
-import sys
-from collections.abc import Callable
 from dataclasses import dataclass, replace
-from importlib import import_module
-from importlib.util import module_from_spec, spec_from_file_location
-from pathlib import Path
-from types import FunctionType, ModuleType
+from types import FunctionType
 from typing import Any
 
 import torch
@@ -19,6 +14,7 @@ from torch import Tensor, nn
 
 from assay.aggregate.rules import get_rule
 from assay.api.job import Job
+from assay.api.own_file import OWN, SHIPPED, THEIRS, find_own, find_shipped, takes, theirs, wrong
 from assay.protocol import keys
 from assay.protocol.errors import AssayError, BadInput, BadKey, Unsupported
 from assay.protocol.sections import Optimizer
@@ -74,9 +70,17 @@ class OwnModel:
         optimizer = keys.write_section(job.train.optimizer)
         rule = get_rule(job.aggregate.rule, job.aggregate.byzantine_max)
         loss = self.function or (load_loss(job) if ":" in job.model.loss else job.model.loss)
+        batch = f"x {list(x.shape)} {_name(x)} and y {list(y.shape)} {_name(y)}"
         try:
+            # Once as it is: what its own code raises is the user's, what capturing raises beyond refusals is a bug.
+            output = answer(self.module, x)
             if callable(loss):
-                check_loss(loss, self.module(x), y)
+                check_loss(loss, output, y)
+        except AssayError:
+            raise
+        except THEIRS as error:
+            raise self._does_not_take(job, batch, error) from error
+        try:
             return capture_programs(
                 self.module,
                 loss,
@@ -93,13 +97,29 @@ class OwnModel:
                 error.hint = 'set model.init = "given"'
             raise
         except (RuntimeError, TypeError, ValueError, IndexError) as error:
-            # The user's own code met a batch that it was not written for: their error, with their words.
-            words = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-            raise BadKey(
-                f"the model does not take this data: {words}",
-                hint=f"a batch has x {list(x.shape)} {_name(x)} and y {list(y.shape)} {_name(y)}",
-                key="model.architecture",
-            ) from error
+            raise self._does_not_take(job, batch, error) from error
+
+    def _does_not_take(self, job: Job, batch: str, error: BaseException) -> BadKey:
+        """The refusal of a model that met a batch which it was not written for: their error, with their words."""
+        place, source = job.model.architecture, job.data.source
+        allowed = f"a model that takes {batch}, as data.source = {source} gives"
+        refusal = theirs(error, "the model does not take this data", "model.architecture", place, allowed)
+        refusal.hint = f"a batch has {batch}"
+        return refusal
+
+
+def answer(module: nn.Module, x: Tensor) -> Tensor:
+    """What a module gives, which stays as it was: a call may change its buffers."""
+    buffers = {name: buffer.detach().clone() for name, buffer in module.named_buffers()}
+    try:
+        with torch.no_grad():
+            output: Tensor = module(x)
+        return output
+    finally:
+        with torch.no_grad():
+            for name, buffer in module.named_buffers():
+                if name in buffers and buffers[name].shape == buffer.shape:
+                    buffer.copy_(buffers[name])
 
 
 def capture(
@@ -121,11 +141,11 @@ def capture(
     kind = type(model)
     name, function = read_loss(loss)
     place = f"{_plain(kind.__module__)}:{kind.__name__}"
-    own = OwnModel(model, name, read_optimizer(optimizer), place, function)
+    own = OwnModel(model, name, read_optimizer(optimizer, model), place, function)
     if x is not None and y is not None:
         chosen = own.optimizer or {"name": "sgd", "lr": 0.1}
         if function is not None:
-            check_loss(function, model(x), y)
+            check_loss(function, answer(model, x), y)
         capture_programs(model, function or own.loss or "cross_entropy", chosen, x, y, counts=(1,))
     return own
 
@@ -154,29 +174,29 @@ def read_loss(loss: object) -> tuple[str | None, Loss | None]:
 
 
 def load_loss(job: Job) -> Loss:
-    """The loss that a job file names as module:function. Errors: `BadKey`."""
-    found = _find(job.model.loss, job.folder, "model.loss")
-    if isinstance(found, type):
-        raise BadKey(f"{job.model.loss} is a class", hint=f"name a function: {WRAP})", key="model.loss")
-    return found
+    """The loss that a job file names as file:function. Errors: `BadKey`."""
+    loss: Loss = find_own(job.model.loss, job.folder, "model.loss", job.consent)
+    return loss
 
 
 def check_loss(loss: Loss, output: Tensor, y: Tensor) -> None:
     """That a user's loss gives one number. Errors: `BadKey` with their own error where it raises one."""
+    name = getattr(loss, "__name__", "a loss")
     try:
         with torch.no_grad():
             given = loss(output, y)
     except AssayError:
         raise
-    except Exception as error:
-        raise _theirs(error, "the loss does not take this batch", "model.loss") from error
+    except THEIRS as error:
+        raise theirs(error, "the loss does not take this batch", "model.loss", name) from error
     if not isinstance(given, Tensor) or given.shape != () or not given.is_floating_point():
         what = f"{_name(given)} of shape {list(given.shape)}" if isinstance(given, Tensor) else type(given).__name__
-        raise BadKey(f"the loss gives {what}, not one number", hint="return the mean over the batch", key="model.loss")
+        raise wrong("model.loss", name, f"the loss gives {what}, not one number", "return the mean over the batch")
 
 
-def read_optimizer(optimizer: object) -> dict[str, Any] | None:
-    """An optimizer as a job file's table. Errors: `Unsupported` for a kind or setting that it cannot say."""
+def read_optimizer(optimizer: object, model: nn.Module | None = None) -> dict[str, Any] | None:
+    """An optimizer as a job file's table. Errors: `Unsupported` for a kind or setting that it cannot say, and where it
+    does not train just what `model` has to train."""
     if optimizer is None:
         return None
     if isinstance(optimizer, dict):
@@ -186,8 +206,9 @@ def read_optimizer(optimizer: object) -> dict[str, Any] | None:
             f"{type(optimizer).__name__} is not an optimizer",
             hint='give torch.optim.SGD, AdamW or {"name": "sgd", ...}',
         )
-    if len(optimizer.param_groups) != 1:
-        raise Unsupported("an optimizer of several parameter groups", hint="train all parameters by one rule")
+    _refuse_groups(optimizer)
+    if model is not None:
+        _refuse_others(optimizer, model)
     group, kind = optimizer.param_groups[0], type(optimizer)
     if kind is torch.optim.SGD:
         _refuse_settings(kind, group, {"dampening": 0, "maximize": False})
@@ -200,6 +221,38 @@ def read_optimizer(optimizer: object) -> dict[str, Any] | None:
     return {**table, "lr": float(group["lr"]), "weight_decay": float(group["weight_decay"])}
 
 
+def _refuse_groups(optimizer: torch.optim.Optimizer) -> None:
+    """A job trains all parameters by one rule."""
+    first, *rest = optimizer.param_groups
+    for group in rest:
+        odd = [name for name in first if name not in ("params", "param_names") and group.get(name) != first[name]]
+        if odd:
+            raise Unsupported(
+                f"an optimizer of several parameter groups: {odd[0]} is {first[odd[0]]} in one, {group.get(odd[0])}"
+                " in another",
+                hint="train all parameters by one rule",
+            )
+
+
+def _refuse_others(optimizer: torch.optim.Optimizer, model: nn.Module) -> None:
+    """A job trains every parameter of the model that is not frozen: no fewer and no others."""
+    held = {id(each) for group in optimizer.param_groups for each in group["params"]}
+    named = dict(model.named_parameters())
+    wanted = {name: each for name, each in named.items() if each.requires_grad}
+    trained = [name for name, each in wanted.items() if id(each) in held]
+    strange = len(held - {id(each) for each in named.values()})
+    if strange:
+        raise Unsupported(
+            f"the optimizer holds {strange} parameters that are not this model's", hint="give it model.parameters()"
+        )
+    if len(trained) < len(wanted):
+        left = next(name for name in wanted if name not in trained)
+        raise Unsupported(
+            f"the optimizer trains {len(trained)} of {len(wanted)} parameters, {left} is not among them",
+            hint="freeze the rest with requires_grad_(False), or give it model.parameters()",
+        )
+
+
 def _refuse_settings(kind: type, group: dict[str, Any], plain: dict[str, object]) -> None:
     for setting, value in plain.items():
         if group.get(setting, value) != value:
@@ -207,72 +260,20 @@ def _refuse_settings(kind: type, group: dict[str, Any], plain: dict[str, object]
 
 
 def load_architecture(job: Job) -> OwnModel:
-    """The model that a job file names, made by its function or class. Errors: `BadInput` with the user's own error."""
-    place = job.model.architecture
-    factory = _find(place, job.folder, "model.architecture")
+    """The model that a job file names, made by its function or class. Errors: `BadKey` with the user's own error, and
+    what the job's consent raises before a file of the user's is run."""
+    key, place = "model.architecture", job.model.architecture
+    is_shipped = place.partition(":")[0] == SHIPPED
+    factory = find_shipped(place, key) if is_shipped else find_own(place, job.folder, key, job.consent)
     try:
         made = factory(**dict(job.model.options))
-    except Exception as error:
-        raise _theirs(error, f"{place} cannot be made", "model.options") from error
+    except THEIRS as error:
+        options = dict(job.model.options)
+        raise theirs(error, f"{place} cannot be made", "model.options", options, takes(factory)) from error
     if not isinstance(made, nn.Module):
-        raise BadKey(
-            f"{place} gives {type(made).__name__}, not an nn.Module",
-            hint="name a class, or a function that returns a module",
-            key="model.architecture",
-        )
+        words, hint = f"{place} gives {type(made).__name__}, not an nn.Module", "name a class, or a function that"
+        raise wrong(key, place, words, f"{hint} returns a module")
     return OwnModel(made)
-
-
-def _find(place: str, folder: Path, key: str) -> Callable[..., Any]:
-    """What `module:name` is, in a file of the job's folder or an installed module. Errors: `BadKey`."""
-    module_name, _, name = place.partition(":")
-    module = _import(module_name, folder, key)
-    found = getattr(module, name, None)
-    if not callable(found):
-        known = sorted(each for each, value in vars(module).items() if callable(value) and not each.startswith("_"))
-        raise BadKey(f"{module_name} has no {name}", hint=keys.nearest(name, known or ["nothing"]), key=key)
-    return found  # type: ignore[no-any-return]
-
-
-def _import(name: str, folder: Path, key: str) -> ModuleType:
-    path = folder.joinpath(*name.split(".")).with_suffix(".py")
-    try:
-        if not path.is_file():
-            return import_module(name)
-        # Under a name of its own, so that a file called like an installed package hides nothing and is not hidden.
-        spec = spec_from_file_location(f"assay_own.{name}", path)
-        assert spec is not None
-        assert spec.loader is not None
-        module = module_from_spec(spec)
-        sys.modules[spec.name] = module
-        sys.path.insert(0, str(folder.absolute()))
-        try:
-            spec.loader.exec_module(module)
-        finally:
-            sys.path.remove(str(folder.absolute()))
-        return module
-    except ModuleNotFoundError as error:
-        if error.name is not None and name.split(".")[0] == error.name.split(".")[0]:
-            raise BadKey(
-                f"there is no module {name}, neither {path} nor installed",
-                hint="put the Python file beside the job file",
-                key=key,
-            ) from error
-        raise _theirs(error, f"{path.name} cannot be imported", key) from error
-    except Exception as error:
-        raise _theirs(error, f"{path.name} cannot be imported", key) from error
-
-
-def _theirs(error: Exception, what: str, key: str) -> BadInput:
-    """A user's own error: its words and the last line of theirs that it passed, no traceback."""
-    trace, place = error.__traceback__, ""
-    while trace is not None:
-        path = Path(trace.tb_frame.f_code.co_filename)
-        if "assay" not in path.parts and path.suffix == ".py" and "importlib" not in path.parts:
-            place = f" at {path.name}:{trace.tb_lineno}"
-        trace = trace.tb_next
-    words = f"{type(error).__name__}: {error}".splitlines()[0][:200]
-    return BadKey(f"{what}{place}: {words}", hint="mend it, or give other model.options", key=key)
 
 
 def _name(tensor: Tensor) -> str:
@@ -280,5 +281,5 @@ def _name(tensor: Tensor) -> str:
 
 
 def _plain(module: str) -> str:
-    name = module.removeprefix("assay_own.")
+    name = module.removeprefix(f"{OWN}.")
     return name if name.replace(".", "_").isidentifier() and name != "__main__" else "main"

@@ -52,8 +52,11 @@ class Prospect:
         return {**asdict(self), "fits": self.fits}
 
 
-def prospects(world: World, price: int, window_min_s: int = 1, limits: Limits | None = None) -> list[Prospect]:
-    """Every job that takes bids now, measured here. A job that does not check out says why."""
+def prospects(
+    world: World, price: int, window_min_s: int = 1, token: str | None = None, limits: Limits | None = None
+) -> list[Prospect]:
+    """Every job that takes bids now, measured here. A job that does not check out says why; `token` is the one in which
+    the price is meant."""
     clerk, found = Clerk(world), []
     for job in clerk.jobs():
         view = clerk.view(job)
@@ -62,6 +65,9 @@ def prospects(world: World, price: int, window_min_s: int = 1, limits: Limits | 
         order = clerk.order(job)
         if view.consumer == world.address:
             found.append(Prospect(job, refusal="it is your own job"))
+            continue
+        if token is not None and order.token != token:
+            found.append(Prospect(job, refusal="it pays in another token than yours"))
             continue
         short = find_short_window(order.windows, window_min_s)
         if short:

@@ -95,7 +95,7 @@ def _header(report: Report) -> Html:
             _figure(accuracy, "accuracy on held-out data"),
             _figure(f"{caught} of {len(cheats)}" if cheats else "0", "cheats that lost money" if cheats else "cheats"),
             _figure(f"{spared} of {honest}", "honest parties that lost nothing"),
-            _figure(percent_text(ratio["verify_train"]), "verification, of training time"),
+            _figure(percent_text(ratio["verify_train"]), "verification, of training's processor time"),
             _figure(f"{Decimal(report['escrow']['paid']):,.2f}", f"{clean(report['token']['symbol'])} paid for work"),
             _figure(f"{float(report['seconds']['total']):.1f} s", "from posting to answer"),
             class_="figures",
@@ -267,7 +267,7 @@ def _cost(report: Report) -> Html:
         bar([(style, size) for style, _, size in parts], title="Seconds by kind of work"),
         tag(
             "table",
-            tag("caption", "Seconds of computing, summed over all parties"),
+            tag("caption", "Seconds of processor time, summed over all parties"),
             tag("tbody", *rows),
             class_="parts",
         ),

@@ -119,15 +119,15 @@ REPORT: dict[str, Any] = {
         "per_phase": ("counts", "By phase."),
     },
     "seconds": {
-        "train": ("figure", "Training, summed over providers."),
+        "train": ("figure", "Training, summed over providers; processor time, as the next two are."),
         "verify": ("figure", "Re-execution, summed over validators; checks of the aggregate included."),
         "hash": ("figure", "Hashing of states, summed over providers."),
-        "chain": ("figure", "In the chain."),
+        "chain": ("figure", "In the chain: processor time, or on a node how long its answers took."),
         "total": ("figure", "From start to end, as a clock on the wall shows it."),
     },
     "ratio": {
-        "verify_train": ("figure", "Verification over training."),
-        "overhead": ("figure", "Everything that is not training, over training."),
+        "verify_train": ("figure", "Verification over training, in processor time."),
+        "overhead": ("figure", "All of this process that is not training, over training, in processor time."),
     },
     "model": {
         "token_id": ("any", "In the registry."),

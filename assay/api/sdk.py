@@ -77,7 +77,7 @@ class Network:
         def find(cid: str) -> bytes:
             return self.client.world.blobs.get(cid, BLOB_MAX_BYTES)
 
-        return make_draft(job, model, read_samples(data), token=self.client.token, find=find)
+        return make_draft(job, model, read_samples(data), token=self.client.find_token(job.terms.token), find=find)
 
     def quote(
         self,
@@ -93,7 +93,11 @@ class Network:
         """
         draft = self.draft(job, model, data)
         self.client.check(draft)
-        return draft.to_json(self.client.world.compute, self.client.gas_price_wei(), at_risk)
+        quoted = draft.to_json(self.client.world.compute, self.client.gas_price_wei(), at_risk)
+        missing = self.client.missing(draft) if self.client.is_live else ""
+        if missing:
+            quoted["notes"] = [*quoted["notes"], f"nobody could be matched now: it waits for {missing} with a stake"]
+        return quoted
 
     def post(
         self, job: Job, model: OwnModel | nn.Module | None = None, data: object = None, *, again: bool = False
@@ -125,7 +129,9 @@ class PostedJob:
         self.net, self.number, self.own = net, number, own
         self._notes: list[dict[str, Any]] = []
         client = net.client
-        self._watcher = Watcher(client.open_world(), client.token, number, self._notes.append, is_live=client.is_live)
+        self._watcher = Watcher(
+            client.open_world(), client.payment_of(number), number, self._notes.append, is_live=client.is_live
+        )
 
     def __repr__(self) -> str:
         return f"<job {self.number}: {self.status()['phase']}>"

@@ -9,6 +9,7 @@ from typing import Any
 from assay.api.home import Home, local_time
 from assay.api.machine import MEBIBYTE, measure_space
 from assay.api.money import Till
+from assay.api.token import Token, describe_token, show_token
 from assay.api.turns import Turns
 from assay.chain.contracts.jobs import BidCommitted, BidForfeited, BidRevealed, Drawn, Ended, Matched
 from assay.chain.contracts.rounds import Claimed, Disproved, Finalised, Late, Penalised, Voided
@@ -33,8 +34,9 @@ class Narrator:
     """Tells what one party does, from its role and from what the contracts say of it: each thing once, as an event with
     an `event` in the past participle and a `text`."""
 
-    def __init__(self, role: Any, till: Till, say: Say) -> None:
+    def __init__(self, role: Any, till: Till, say: Say, default: Token | None = None) -> None:
         self.role, self.till, self.say = role, till, say
+        self._default, self._tokens = default or till.kind, dict[int, Token]()
         self.address = till.address
         self._cursor: Cursor = till.ledger.open_cursor()
         self._cursor.drain()
@@ -90,8 +92,19 @@ class Narrator:
             if emitted is not None:
                 self._tell_event(emitted.event, (log.transaction_hash, log.log_index))
 
+    def words(self, job: int, units: int) -> str:
+        """An amount of a job, in what it pays in."""
+        if job not in self._tokens:
+            ledger = self.till.ledger
+            self._tokens[job] = show_token(ledger.web3, ledger.jobs.order_of(job).token, self._default)
+        return self._tokens[job].words(units)
+
     def _tell_event(self, event: Any, key: Any) -> None:
-        me, words = self.address, self.till.words
+        me = self.address
+
+        def words(units: int) -> str:
+            return self.words(event.job, units)
+
         match event:
             case BidCommitted() if event.bidder == me:
                 text = f"job {event.job}: bid, with a bond of {words(event.bond)}"
@@ -164,6 +177,7 @@ def work(
     say: Say,
     *,
     price: int = 0,
+    token: Token | None = None,
     window_min_s: int = 1,
     watch: bool = False,
     memory_mb: int = 0,
@@ -179,7 +193,7 @@ def work(
         )
     try:
         world = home.world(signer, space=measure_space(memory_mb * MEBIBYTE))
-        till = Till(world.ledger, home.token)
+        till = Till(world.ledger, token or home.token)
         rpc, board = Rpc(home.web3), home.board
 
         def pulse() -> Hashable:
@@ -189,8 +203,8 @@ def work(
             say({"event": "Waited", "text": f"waiting: {trouble.message}", "error": trouble.code})
 
         def make() -> Narrator:
-            made = make_role(world, role, price, token=home.token, window_min_s=window_min_s, watch=watch)
-            return Narrator(made, till, say)
+            made = make_role(world, role, price, token=till.token, window_min_s=window_min_s, watch=watch)
+            return Narrator(made, till, say, describe_token(home.web3, home.token))
 
         turns = Turns({role: make}, pulse, world.clock, stop or threading.Event(), note=note)
         with _interruptible(turns.stop):

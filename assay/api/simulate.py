@@ -5,13 +5,15 @@ anybody's key, or spent.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from assay.api.cast import DemoOptions, choose_cast
+from assay.api.consent import Consent, refuse
 from assay.api.draft import make_draft
 from assay.api.job import Job
+from assay.api.own_file import ask
 from assay.api.scene import Cast, Note, Scene, perform
 from assay.api.story import Story
 from assay.chain.ground import SimulatedGround
@@ -46,11 +48,17 @@ class WhatIf:
         return choose_cast(DemoOptions(self.seed, honest, self.cheaters, validators=validators))
 
 
-def plan(path: Path, what_if: WhatIf) -> Callable[[Note], dict[str, Any]]:
-    """What plays the job of a file and tells what became of it. Errors: as for quoting it; the returned function's also
-    `AtFault`, and `Unavailable` where the job could not be matched."""
-    job = Job.load(path, what_if.changes)
-    cast = what_if.cast(job)
+def plan(path: Path, what_if: WhatIf, consent: Consent = refuse) -> Callable[[Note], dict[str, Any]]:
+    """What plays the job of a file and tells what became of it; `consent` agrees to running a Python file.
+
+    Errors: as for quoting it; the returned function's also `AtFault`, and `Unavailable` where the job could not be
+    matched.
+    """
+    job = Job.load(path, what_if.changes, consent=consent)
+    cast, paid_in = what_if.cast(job), job.terms.token
+    job = replace(job, terms=replace(job.terms, token="default"))
+    # Before anything is shown that redraws.
+    ask({"model.architecture": job.model.architecture, "model.loss": job.model.loss}, job.folder, consent)
 
     def tell(story: Story) -> dict[str, Any]:
         told = story.outcome()
@@ -58,6 +66,8 @@ def plan(path: Path, what_if: WhatIf) -> Callable[[Note], dict[str, Any]]:
 
     def play(note: Note) -> dict[str, Any]:
         def scene() -> Scene:
+            if paid_in != "default":
+                note({"kind": "step", "text": f"amounts are test dollars here, and those of job.token = {paid_in}"})
             note({"kind": "step", "text": "capturing the model"})
             draft = make_draft(job)
             seed = b"assay.simulate" + what_if.seed.to_bytes(8, "big")

@@ -5,6 +5,7 @@ from typing import Any
 from assay.api.home import Home, local_time
 from assay.api.money import Till
 from assay.api.operator import crew_of, read_log
+from assay.api.token import describe_token, show_token
 from assay.chain.location import show_url
 from assay.chain.rpc import Rpc
 from assay.protocol.phase import JobPhase
@@ -68,12 +69,11 @@ def _jobs(home: Home, now_s: int) -> list[dict[str, Any]]:
 
 def _tell_waits(home: Home, rows: list[dict[str, Any]], now_s: int) -> None:
     """Adds to each job whom it waits for, as its events and messages tell."""
-    from assay.api.draft import Token
     from assay.api.inspect import Watcher
 
-    till = Till(home.ledger(), home.token, "0x" + "00" * 20)
-    token = Token(home.token, till.symbol, till.decimals)
+    default, jobs = describe_token(home.web3, home.token), home.ledger().jobs
     for row in rows:
+        token = show_token(home.web3, jobs.order_of(row["job"]).token, default)
         watcher = Watcher(home.onlooker(), token, row["job"], lambda _: None)
         watcher.tick()
         wait = watcher.waiting()

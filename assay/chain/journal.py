@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from assay.chain.records import BlockRecord, ChangeRecord, Record, decode_record, encode_record
-from assay.protocol.errors import AssayError, LimitExceeded, Malformed
+from assay.protocol.errors import AssayError, LimitExceeded, Malformed, WrongChain
 from assay.protocol.plain import read_plain
 
 FORMAT = "assay-chain-1"
@@ -125,6 +125,8 @@ class Journal:
                 record = decode_record(value)
                 sequence.add(record)
                 self.records.append(record)
+        except WrongChain:
+            raise
         except AssayError as error:
             raise self._refuse(f"line {count + 1}: {error.message}") from None
         except (KeyError, ValueError, TypeError, IndexError, AttributeError) as error:
@@ -133,13 +135,20 @@ class Journal:
     def _check_title(self, form: object, chain_id: object) -> None:
         if form != FORMAT:
             raise Malformed("its format is another one")
+        if type(chain_id) is int and chain_id != self._chain_id:
+            raise WrongChain(
+                f"{self._path} holds chain {str(chain_id)[:80]}, not {self._chain_id}",
+                hint="restore it from a copy, or name another --home",
+                chain_id=chain_id,
+                expected=self._chain_id,
+            )
         if chain_id != self._chain_id:
-            raise Malformed(f"it holds chain {str(chain_id)[:80]}, not {self._chain_id}")
+            raise Malformed("its chain has no number")
 
     def _refuse(self, why: str) -> Malformed:
         return Malformed(
-            f"the chain's file {self._path.name} is corrupt: {why}",
-            hint="restore it from a copy, or remove it to start a new chain",
+            f"the chain's file {self._path} is corrupt: {why}",
+            hint="restore it from a copy, or begin anew with another --home",
         )
 
     def append(self, record: Record) -> None:

@@ -2,17 +2,20 @@
 
 from assay.cli.place import (
     DEFAULT_ACCOUNT,
+    DEFAULT_TOKEN,
     AccountOption,
     HomeOption,
     JsonOption,
     MemoryOption,
     PasswordOption,
+    TokenOption,
     YesOption,
 )
 
 
 def run(
     memory_mb: MemoryOption = 0,
+    token: TokenOption = DEFAULT_TOKEN,
     yes: YesOption = False,
     home: HomeOption = None,
     account: AccountOption = DEFAULT_ACCOUNT,
@@ -29,15 +32,14 @@ def run(
 
     - `assay aggregate --account alice --yes`
     """
-    from assay.api.money import Till
-    from assay.cli.place import open_home, unlock
+    from assay.cli.place import open_home, open_till, unlock
     from assay.cli.shift import check_ready, play, use_one_thread
     from assay.cli.terminal import err, plain
 
     with open_home(home) as place:
         signer = unlock(place, account, password_file)
         use_one_thread()
-        till = Till(place.ledger(signer), place.token)
+        till = open_till(place, signer, token)
         check_ready(till, "aggregator")
         held = till.look()
         words = (
@@ -46,5 +48,5 @@ def run(
         )
         if not as_json:
             err().print(plain(words, "dim"))
-        question = "Aggregate with this stake?"
-        play(place, signer, "aggregator", question, yes=yes, as_json=as_json, memory_mb=memory_mb)
+        terms = {"token": till.kind, "memory_mb": memory_mb}
+        play(place, signer, "aggregator", "Aggregate with this stake?", yes=yes, as_json=as_json, **terms)

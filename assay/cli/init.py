@@ -106,6 +106,7 @@ def _check(job: Any, folder: Path, job_folder: Path) -> dict[str, Any]:
     from dataclasses import replace
 
     from assay.api.draft import make_draft
+    from assay.cli.place import ask_to_run
     from assay.protocol.errors import BadInput
 
     if job_folder.resolve() != folder.resolve() and job.model.architecture != MODEL:
@@ -113,5 +114,6 @@ def _check(job: Any, folder: Path, job_folder: Path) -> dict[str, Any]:
             "the job file must lie beside the model's file",
             hint=f"write it to {folder / 'job.toml'}, or leave out --out",
         )
-    draft = make_draft(replace(job, folder=job_folder))
+    # Who names the file on the command line has agreed to running it.
+    draft = make_draft(replace(job, folder=job_folder, consent=ask_to_run(yes=True, named=True)))
     return {"operations": len(draft.bundle.step.nodes), "samples": draft.train.count}

@@ -4,16 +4,19 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 if TYPE_CHECKING:
+    from assay.api.consent import Consent
     from assay.api.home import Home
+    from assay.api.money import Till
     from assay.chain.signer import KeySigner
 
-DEFAULT_ACCOUNT = "me"
+DEFAULT_ACCOUNT, DEFAULT_TOKEN = "me", "default"
 
 HomeOption = Annotated[
     Path | None,
@@ -23,6 +26,12 @@ AccountOption = Annotated[str, typer.Option("--account", metavar="NAME", help="A
 PasswordOption = Annotated[
     Path | None,
     typer.Option(metavar="PATH", help="File with the account's password, readable by you only; else it is asked for."),
+]
+TokenOption = Annotated[
+    str,
+    typer.Option(
+        "--token", metavar="TOKEN", help='"default", "native" for the chain\'s coin, or an ERC-20 by address.'
+    ),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 MemoryOption = Annotated[
@@ -49,6 +58,15 @@ def open_home(given: Path | None) -> Iterator["Home"]:
         yield home
     finally:
         home.close()
+
+
+def open_till(home: "Home", signer: "KeySigner", token: str = DEFAULT_TOKEN) -> "Till":
+    """What an account does with the token of this name. Errors: `BadInput` for no token."""
+    from assay.api.money import Till
+    from assay.api.token import describe_token, pick_token
+
+    ledger = home.ledger(signer)
+    return Till(ledger, pick_token(ledger.web3, token, describe_token(ledger.web3, home.token)))
 
 
 def unlock(home: "Home", account: str, password_file: Path | None, *, create: bool = False) -> "KeySigner":
@@ -82,3 +100,24 @@ def confirm(question: str, *, yes: bool) -> None:
     if not sys.stdin.isatty():
         raise BadInput("this wants somebody's consent, and nobody is there to ask", hint="use --yes")
     typer.confirm(question, abort=True, err=True)
+
+
+def ask_to_run(*, yes: bool, named: bool = False) -> "Consent":
+    """Consent of whoever sits there, asked once for each file; what was agreed to is remembered among one's own things,
+    whichever network is meant. `named`: they have named the file themselves. Errors: as for `confirm`."""
+    from assay.api.consent import Agreed
+
+    agreed = Agreed(home_path(None))
+
+    def ask(path: Path, content: bytes) -> None:
+        from assay.cli.terminal import err, plain
+
+        if agreed.knows(path, content):
+            return
+        if not named:
+            where = f"{path.resolve()}, {len(content.splitlines())} lines, sha256 {sha256(content).hexdigest()[:16]}"
+            err().print(plain(f"this runs {path.name}, a file of yours, on this machine: {where}"))
+        confirm(f"Run {path.name}? Only if you wrote it, or have read it.", yes=yes)
+        agreed.add(path, content)
+
+    return ask

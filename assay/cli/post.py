@@ -20,9 +20,10 @@ def run(
 ) -> int | None:
     """Post a job: show what becomes public and what it may cost, ask, publish, pay into escrow, and watch.
 
-    The model is captured here and its programs are published, not your Python. Training data, the job file and all
-    weights become readable by anybody, for good. Nothing is published or paid when anything is refused. Interrupting
-    it after that changes nothing: the job goes on, and `assay watch` shows it again.
+    The model is captured here and its programs are published, not your Python, which runs here after asking once.
+    Training data, the job file and all weights become readable by anybody, for good. Nothing is published or paid
+    when anything is refused. Interrupting it after that changes nothing: the job goes on, and `assay watch` shows it
+    again.
 
     Examples:
 
@@ -31,13 +32,13 @@ def run(
     - `assay post job.toml --yes --detach --json`
     """
     from assay.api.job import Job
-    from assay.cli.place import confirm
+    from assay.cli.place import ask_to_run, confirm
     from assay.cli.session import open_account
     from assay.cli.terminal import out, own_name, plain, print_json
     from assay.cli.watch import follow
     from assay.cli.words import public_lines, quote_lines
 
-    job, console = Job.load(job_file), out()
+    job, console = Job.load(job_file, consent=ask_to_run(yes=yes)), out()
     with open_account(home, account, password_file) as network:
         draft = network.draft(job)
         client = network.client

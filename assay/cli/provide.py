@@ -6,11 +6,13 @@ import typer
 
 from assay.cli.place import (
     DEFAULT_ACCOUNT,
+    DEFAULT_TOKEN,
     AccountOption,
     HomeOption,
     JsonOption,
     MemoryOption,
     PasswordOption,
+    TokenOption,
     YesOption,
 )
 
@@ -27,6 +29,7 @@ def run(
         int, typer.Option(min=1, max=2**31, help="Shortest window, in seconds, in which you promise to act.")
     ] = 30,
     memory_mb: MemoryOption = 0,
+    token: TokenOption = DEFAULT_TOKEN,
     yes: YesOption = False,
     home: HomeOption = None,
     account: AccountOption = DEFAULT_ACCOUNT,
@@ -36,7 +39,8 @@ def run(
     """Bid for jobs and train them until you stop it; it first says what this machine does, earns and risks.
 
     Stop it with Ctrl-C and start it again whenever you like: it goes on from its journal. While it is away it earns
-    nothing, and a round that it misses costs its price. With `--json` every line is an object.
+    nothing, and a round that it misses costs its price. It works for one token, in which the price is meant. With
+    `--json` every line is an object.
 
     Examples:
 
@@ -44,24 +48,23 @@ def run(
 
     - `assay provide --price 0.5 --account alice --yes`
     """
-    from assay.cli.place import open_home, unlock
+    from assay.cli.place import open_home, open_till, unlock
     from assay.cli.shift import check_ready, play
     from assay.protocol.units import parse_amount
 
     with open_home(home) as place:
         signer = unlock(place, account, password_file)
         from assay.api.machine import MEBIBYTE, measure_space
-        from assay.api.money import Till
         from assay.api.prospect import prospects, sample_step_s
         from assay.cli.shift import print_line, use_one_thread
         from assay.cli.terminal import out, plain
 
         use_one_thread()
         world = place.world(signer, space=measure_space(memory_mb * MEBIBYTE))
-        till = Till(world.ledger, place.token)
+        till = open_till(place, signer, token)
         units = parse_amount(price, till.decimals)
         check_ready(till, "provider")
-        found = prospects(world, units, window_s)
+        found = prospects(world, units, window_s, till.token)
         step_s = sample_step_s(world)
         if as_json:
             print_line({"event": "Looked", "step_s": step_s, "jobs": [each.to_json() for each in found]})
@@ -69,7 +72,7 @@ def run(
             console = out()
             for name, words in describe(found, till, units, step_s):
                 console.print(plain(f"{name:<8} ", "dim") + plain(words))
-        terms = {"price": units, "window_min_s": window_s, "memory_mb": memory_mb}
+        terms = {"price": units, "window_min_s": window_s, "token": till.kind, "memory_mb": memory_mb}
         play(place, signer, "provider", "Provide on these terms?", yes=yes, as_json=as_json, **terms)
 
 

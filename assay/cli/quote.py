@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from assay.cli.place import HomeOption, JsonOption
+from assay.cli.place import HomeOption, JsonOption, YesOption
 
 
 def run(
@@ -16,12 +16,13 @@ def run(
     ] = None,
     home: HomeOption = None,
     offline: Annotated[bool, typer.Option(help="Ask no network: prices without gas.")] = False,
+    yes: YesOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Show a job's price, seconds, gas, cost of verification, chance to catch a cheat, stakes and scheme.
 
     The model is captured and the data read as if it were posted, so what would be refused is refused here. Nothing is
-    spent, published or signed.
+    spent, published or signed. A Python file that the job names is run for that, after asking once.
 
     With `--at-risk` it proposes the scheme: what a cheat in one segment would make on average, and how many samples, or
     what stake, turn that into a loss.
@@ -39,7 +40,7 @@ def run(
     from assay.cli.terminal import out, print_json
     from assay.cli.words import quote_lines
 
-    quoted = _quote(job_file, home, offline, at_risk)
+    quoted = _quote(job_file, home, offline, at_risk, yes)
     if as_json:
         print_json(quoted)
         return
@@ -47,15 +48,16 @@ def run(
     console.print(quote_lines(quoted))
 
 
-def _quote(job_file: Path, home: Path | None, offline: bool, at_risk: str | None) -> dict[str, Any]:
+def _quote(job_file: Path, home: Path | None, offline: bool, at_risk: str | None, yes: bool) -> dict[str, Any]:
     import time
 
     from assay.api.draft import make_draft
     from assay.api.job import Job
+    from assay.cli.place import ask_to_run
     from assay.cli.session import open_network, use_one_thread
     from assay.roles.world import Compute
 
-    job = Job.load(job_file)
+    job = Job.load(job_file, consent=ask_to_run(yes=yes))
     if offline:
         use_one_thread()
         return make_draft(job).to_json(Compute(time.perf_counter), at_risk=at_risk)

@@ -11,7 +11,9 @@ from pathlib import Path
 
 import click
 
-from assay.cli.verbs import FOUND, INTERRUPTED, UNREAD, VERBS, command
+from assay.cli import INTERRUPTED
+from assay.cli.doctor import UNWELL
+from assay.cli.verbs import FOUND, UNREAD, VERBS, command
 from assay.protocol.errors import AssayError, error_tree
 
 FOLDER = Path("docs/reference")
@@ -117,6 +119,7 @@ def _errors() -> Iterator[str]:
     rows = [("", "0", "Done."), ("", "1", "A bug: please report it with its traceback.")]
     rows += [(_linked(error), str(error.exit_code), _sentence(error)) for error in error_tree()]
     rows.append(("", str(FOUND), "An audit, a replay or the check of a bundle found what is not as it was committed."))
+    rows.append(("", str(UNWELL), "`assay doctor` found something that keeps one from taking part."))
     rows.append(("", str(INTERRUPTED), "Interrupted by Ctrl-C."))
     rows.append(("", str(UNREAD), "Whoever read the output has left, like `head`."))
     yield _table(("code", "exit code", "meaning"), rows)

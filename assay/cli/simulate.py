@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from assay.cli.place import JsonOption
+from assay.cli.place import JsonOption, YesOption
 
 SEED_MAX = (1 << 63) - 1
 
@@ -25,6 +25,7 @@ def run(
         int | None, typer.Option(min=1, max=1000, help="Rounds of training; the job file's if left out.")
     ] = None,
     seed: Annotated[int, typer.Option(min=0, max=SEED_MAX, help="The same seed, the same course of things.")] = 7,
+    yes: YesOption = False,
     as_json: JsonOption = False,
 ) -> int | None:
     """Play a job in this process, with honest parties and cheats, and say what would become of it.
@@ -42,11 +43,12 @@ def run(
     - `assay simulate job.toml --cheaters lazy,rubber-stamp --json`
     """
     from assay.api.simulate import WhatIf, plan
+    from assay.cli.place import ask_to_run
     from assay.cli.terminal import out, print_json
     from assay.cli.verbs import FOUND
 
     named = tuple(name for name in (part.strip() for part in cheaters.split(",")) if name)
-    play = plan(job_file, WhatIf(providers, rounds, named, seed))
+    play = plan(job_file, WhatIf(providers, rounds, named, seed), ask_to_run(yes=yes))
     if as_json:
         with contextlib.redirect_stdout(sys.stderr):
             report = play(lambda _: None)

@@ -5,7 +5,16 @@ from typing import Annotated
 import click
 import typer
 
-from assay.cli.place import DEFAULT_ACCOUNT, AccountOption, HomeOption, JsonOption, PasswordOption, YesOption
+from assay.cli.place import (
+    DEFAULT_ACCOUNT,
+    DEFAULT_TOKEN,
+    AccountOption,
+    HomeOption,
+    JsonOption,
+    PasswordOption,
+    TokenOption,
+    YesOption,
+)
 
 
 def run(
@@ -20,6 +29,7 @@ def run(
     window_s: Annotated[
         int, typer.Option(min=1, max=2**31, help="Shortest window, in seconds, in which you promise to act when drawn.")
     ] = 30,
+    token: TokenOption = DEFAULT_TOKEN,
     yes: YesOption = False,
     home: HomeOption = None,
     account: AccountOption = DEFAULT_ACCOUNT,
@@ -28,21 +38,23 @@ def run(
 ) -> None:
     """Put money at stake. Evidence of cheating takes it, and so does silence when you were drawn.
 
+    A job is worked on with a stake in the token that it pays in: `--token` names another than the network's own.
+
     Examples:
 
     - `assay stake 500`
 
     - `assay stake 500 --role validator --window-s 60 --yes`
     """
-    from assay.api.money import POOLS, Till
-    from assay.cli.place import confirm, open_home, unlock
+    from assay.api.money import POOLS
+    from assay.cli.place import confirm, open_home, open_till, unlock
     from assay.cli.terminal import out, plain, print_json
     from assay.protocol.errors import BadInput
     from assay.protocol.units import format_amount, parse_amount
 
     with open_home(home) as place:
         signer = unlock(place, account, password_file)
-        till = Till(place.ledger(signer), place.token)
+        till = open_till(place, signer, token)
         units = parse_amount(amount, till.decimals)
         if not units and role not in POOLS:
             raise BadInput("nothing is to be staked", hint="give an amount above 0")

@@ -2,15 +2,34 @@
 
 from typing import Annotated
 
+import click
 import typer
 
-from assay.cli.place import DEFAULT_ACCOUNT, AccountOption, HomeOption, JsonOption, PasswordOption
+from assay.cli.place import (
+    DEFAULT_ACCOUNT,
+    DEFAULT_TOKEN,
+    AccountOption,
+    HomeOption,
+    JsonOption,
+    PasswordOption,
+    TokenOption,
+    YesOption,
+)
 
 
 def run(
     amount: Annotated[
         str | None, typer.Argument(metavar="[AMOUNT]", help="Whole tokens; all that no job has locked if left out.")
     ] = None,
+    role: Annotated[
+        str,
+        typer.Option(
+            click_type=click.Choice(("provider", "validator", "aggregator")),
+            help="A pool to leave at once; without it those that what stays at stake does not cover.",
+        ),
+    ] = "provider",
+    token: TokenOption = DEFAULT_TOKEN,
+    yes: YesOption = False,
     home: HomeOption = None,
     account: AccountOption = DEFAULT_ACCOUNT,
     password_file: PasswordOption = None,
@@ -25,23 +44,32 @@ def run(
     - `assay unstake`
 
     - `assay unstake 200 --account alice`
+
+    - `assay unstake 200 --role validator --yes`
     """
+    import sys
+
     from assay.api.home import local_time
-    from assay.api.money import Till
+    from assay.api.money import POOLS
     from assay.chain.rpc import Rpc
-    from assay.cli.place import open_home, unlock
+    from assay.cli.place import confirm, open_home, open_till, unlock
     from assay.cli.terminal import out, plain, print_json
     from assay.protocol.units import format_amount, parse_amount
 
     with open_home(home) as place:
         signer = unlock(place, account, password_file)
-        till, rpc = Till(place.ledger(signer), place.token), Rpc(place.web3)
+        till, rpc = open_till(place, signer, token), Rpc(place.web3)
         now_s = rpc.get_timestamp()
         units = parse_amount(amount, till.decimals) if amount is not None else None
         released = till.release(now_s)
         held = till.look()
         begun, ready_s = 0, held.ready_s if held.unbonding else 0
         if units is not None or not (released or held.unbonding):
+            if sys.stdin.isatty():
+                words = "all that is idle" if units is None else till.words(units)
+                confirm(f"Take {words} back? It comes after the unbonding time.", yes=yes)
+            if role in POOLS:
+                till.retire(role)
             begun, ready_s = till.unstake(units)
             held = till.look()
         now_s = rpc.get_timestamp()

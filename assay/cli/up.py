@@ -32,7 +32,8 @@ def run(
 
     A background process serves a chain on this machine and, unless told otherwise, plays a crew of 4 providers,
     5 validators and 2 aggregators with test money. Everything is kept in the home folder: stop it, kill it, start it
-    again. The network's time stands still while it is down, so nobody misses a deadline meanwhile.
+    again. The network's time stands still while it is down, so nobody misses a deadline meanwhile. Interrupting this
+    does not stop what it has started: another `assay up` waits for it.
 
     Examples:
 
@@ -45,7 +46,7 @@ def run(
     - `assay up --rpc http://127.0.0.1:8545 --home runs/anvil`
     """
     from assay.api.home import Home
-    from assay.api.operator import crew_of, start
+    from assay.api.operator import crew_of, follow, start
     from assay.chain.location import check_url, show_url
     from assay.cli.terminal import err, out, own_name, plain, print_json
     from assay.protocol.errors import BadInput
@@ -55,18 +56,28 @@ def run(
     elif key_file is not None:
         raise BadInput("a key file pays for gas on a node", hint="name the node with --rpc")
     place = Home.create(home_path(home))
-    fresh = not place.is_running()
-    if fresh:
-        given: dict[str, object] = {
-            "--port": port,
-            "--block-s": block_s,
-            "--rpc": rpc,
-            "--key-file": key_file and key_file.absolute(),
-            "--memory-mb": memory_mb,
-        }
-        arguments = [f"{name}={value}" for name, value in given.items() if value] + ["--bare"] * bare
-        console = err()
-        start(place, arguments, lambda step: None if as_json else console.print(plain(f"· {step}", "dim")))
+    fresh, console = not place.is_running(), err()
+
+    def say(step: str) -> None:
+        if not as_json:
+            console.print(plain(f"· {step}", "dim"))
+
+    given: dict[str, object] = {
+        "--port": port,
+        "--block-s": block_s,
+        "--rpc": rpc,
+        "--key-file": key_file and key_file.absolute(),
+        "--memory-mb": memory_mb,
+    }
+    arguments = [f"{name}={value}" for name, value in given.items() if value] + ["--bare"] * bare
+    try:
+        if fresh:
+            start(place, arguments, say)
+        else:
+            follow(place, say)
+    except KeyboardInterrupt:
+        say(f"the network goes on starting in the background: {own_name()} up waits for it, {own_name()} down stops it")
+        raise
     place = Home.open(place.path)
     record, crew = place.record, crew_of(place)
     assert record is not None

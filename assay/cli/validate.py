@@ -6,11 +6,13 @@ import typer
 
 from assay.cli.place import (
     DEFAULT_ACCOUNT,
+    DEFAULT_TOKEN,
     AccountOption,
     HomeOption,
     JsonOption,
     MemoryOption,
     PasswordOption,
+    TokenOption,
     YesOption,
 )
 
@@ -20,6 +22,7 @@ def run(
         bool, typer.Option("--watch", help="Re-execute whole rounds too, of every job, and challenge what is false.")
     ] = False,
     memory_mb: MemoryOption = 0,
+    token: TokenOption = DEFAULT_TOKEN,
     yes: YesOption = False,
     home: HomeOption = None,
     account: AccountOption = DEFAULT_ACCOUNT,
@@ -37,15 +40,14 @@ def run(
 
     - `assay validate --watch --account alice --yes`
     """
-    from assay.api.money import Till
-    from assay.cli.place import open_home, unlock
+    from assay.cli.place import open_home, open_till, unlock
     from assay.cli.shift import check_ready, play, use_one_thread
     from assay.cli.terminal import err, plain
 
     with open_home(home) as place:
         signer = unlock(place, account, password_file)
         use_one_thread()
-        till = Till(place.ledger(signer), place.token)
+        till = open_till(place, signer, token)
         check_ready(till, "validator")
         held = till.look()
         words = (
@@ -54,5 +56,5 @@ def run(
         )
         if not as_json:
             err().print(plain(words, "dim"))
-        terms = {"watch": watch, "memory_mb": memory_mb}
+        terms = {"watch": watch, "token": till.kind, "memory_mb": memory_mb}
         play(place, signer, "validator", "Validate with this stake?", yes=yes, as_json=as_json, **terms)

@@ -1,7 +1,8 @@
 """The table of verbs, and how running one ends: its exit code, or a message with a hint instead of a traceback.
 
 Exit codes: 0 done, 2 wrong usage, 3 to 7 a refusal (docs/reference/errors.md), 8 found to differ from what was
-committed, 130 interrupted, 141 when whoever read the output has left. A bug crashes with 1.
+committed, 9 the doctor found something, 130 interrupted, 141 when whoever read the output has left. A bug crashes
+with 1.
 """
 
 import difflib
@@ -15,6 +16,9 @@ import click
 import typer
 from typer.completion import completion_init  # type: ignore[attr-defined]
 from typer.core import TyperGroup
+
+from assay.cli import INTERRUPTED
+from assay.cli.interrupt import NOTE
 
 VERBS = (
     "demo",
@@ -48,7 +52,6 @@ VERBS = (
 )
 """In the order in which help lists them; each is the function `run` of the module of its name."""
 
-INTERRUPTED = 130
 UNREAD = 141
 """As a shell shows a process that SIGPIPE ended."""
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
@@ -148,12 +151,16 @@ def run(arguments: list[str]) -> int:
     except (KeyboardInterrupt, click.Abort):
         return _interrupted()
     except (BrokenPipeError, SystemExit) as left:
+        if NOTE.is_set:
+            return _interrupted()
         # click turns a broken pipe into an exit with 1.
         if isinstance(left, SystemExit) and not isinstance(left.__context__, BrokenPipeError):
             raise
         _forget_output()
         return UNREAD
     except Exception as error:
+        if NOTE.is_set:
+            return _interrupted()
         from assay.protocol.errors import AssayError, Unavailable
 
         if isinstance(error, OSError) and error.filename is None and error.errno in FULL:

@@ -64,7 +64,7 @@ def follow(network: "Network", number: int, console: "Console", *, as_json: bool
         print_json(status)
     else:
         console.print()
-        console.print(facts(status_rows(status, network.client.token.symbol)))
+        console.print(facts(status_rows(status, network.client.payment_of(number).symbol)))
     if not once:
         job.check_complete()
         if not as_json:

@@ -251,8 +251,9 @@ class AtFault(Refused):
 
     code = "job-at-fault"
     remedy = (
-        "Lower the learning rate, or scale the inputs to about -1 to 1. `assay audit JOB` names the operator. Work that"
-        " was done is paid, and the fault deposit is forfeited."
+        "Lower the learning rate, or scale the inputs to about -1 to 1. `assay quote` tries the first step and spends"
+        " nothing. `assay audit JOB` names the operator of a job that stands: work that was done on it is paid, and the"
+        " fault deposit is forfeited."
     )
 
 

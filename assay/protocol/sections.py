@@ -29,7 +29,7 @@ class Terms:
     )
     token: str = key(
         keys.text(r"default|native|0x[0-9a-fA-F]{40}", '"default", "native" or the address of an ERC-20'),
-        "Token of payment and stake.",
+        "Token of payment and stake: the network's own, the chain's coin, or an ERC-20.",
         "default",
     )
 
@@ -61,9 +61,10 @@ class Model:
     architecture: str = key(
         keys.text(
             rf"[A-Za-z_][A-Za-z0-9_.]{{0,199}}:[A-Za-z_][A-Za-z0-9_]{{0,99}}|{_CID}",
-            '"module:function" or the address of a captured program',
+            '"file:name" of a Python file beside the job file, a net like "assay.architectures:cnn", or the address of'
+            " a captured program",
         ),
-        "Captured to a program on the consumer's machine, or a program that was captured before.",
+        "Captured to a program on the consumer's machine, who is asked before a file is run; or captured before.",
     )
     options: tuple[tuple[str, Any], ...] = key(keys.options(), "Arguments of the architecture's function.", ())
     init: str = key(
@@ -74,7 +75,7 @@ class Model:
     loss: str = key(
         keys.text(
             rf"{'|'.join(LOSSES)}|[A-Za-z_][A-Za-z0-9_.]{{0,199}}:[A-Za-z_][A-Za-z0-9_]{{0,99}}",
-            f'{", ".join(map(repr, LOSSES))} or "module:function" of yours'.replace("'", '"'),
+            f'{", ".join(map(repr, LOSSES))} or "file:function" of a Python file beside the job file'.replace("'", '"'),
         ),
         "What training makes small: by name, or a function of (output, y) that gives the mean over a batch.",
         "cross_entropy",

@@ -131,7 +131,7 @@ def test_the_same_network_from_python(run: Run, folder: Path) -> None:
         job = net.job(1)
         assert job.audit(round=0, slot=1, step=5).honest
         assert job.replay().honest
-        assert net.quote(assay.Job.load(folder / "job.toml"))["job"] == "model-net"
+        assert net.quote(assay.Job.load(folder / "job.toml", consent=assay.agree))["job"] == "model-net"
     with assay.connect(folder / "home") as net, pytest.raises(BadInput, match="only looks"):
         net.job(1).cancel()
 

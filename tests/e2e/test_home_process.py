@@ -265,3 +265,23 @@ def test_money_adds_up(place: Place) -> None:
     vault, coin = home.ledger().vault, till.coin
     assert sum(vault.total(home.token, kind) for kind in range(6)) == coin.balance_of(vault.address)
     home.close()
+
+
+def test_an_interrupted_start_goes_on_and_the_next_one_waits_for_it(tmp_path: Path) -> None:
+    place = Place(tmp_path)
+    first = place.start("up", "--bare", stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert first.stderr is not None
+    assert "opening the chain" in first.stderr.readline()
+    first.send_signal(signal.SIGINT)
+    told, troubled = first.communicate(timeout=WAIT_S)
+    try:
+        assert (first.returncode, told) == (130, ""), troubled
+        assert "goes on starting in the background" in troubled
+        assert troubled.strip().endswith("interrupted")
+        assert "Traceback" not in troubled
+        second = place.run("up", "--bare")
+        assert second.returncode == 0, second.stderr
+        assert "the network is up already" in second.stdout
+        assert place.ask("status")["running"]
+    finally:
+        place.run("down")

@@ -14,10 +14,10 @@ import pytest
 
 from assay.api.doctor import Doctor, report
 from assay.api.home import Home, Record, local_time
-from assay.api.operator import crew_of, read_log, start, stop
+from assay.api.operator import crew_of, follow, read_log, start, stop
 from assay.api.turns import CRASHES_MAX, Turns
 from assay.chain.deploy import Deployment
-from assay.protocol.errors import AssayError, BadInput, Malformed, Unavailable
+from assay.protocol.errors import AssayError, BadInput, Malformed, Truncated, Unavailable, WrongChain
 from assay.roles.wake import ACTED, IDLE, Wake, wake_at
 from assay.store.hold import Hold
 
@@ -317,3 +317,86 @@ def test_errors_of_a_home_are_refusals(tmp_path: Path) -> None:
         with pytest.raises(AssayError):
             verb()
     assert os.listdir(tmp_path) == []
+
+
+class TestDamage:
+    """Somebody, or a disk, has changed what is in a home: which file it is, how it comes back, and its own code."""
+
+    @pytest.mark.parametrize("content", [b"{", b"", b'{"format": 1}', RECORD.to_bytes()[:-40]])
+    def test_a_network_file_that_is_cut(self, tmp_path: Path, content: bytes) -> None:
+        home = Home.create(tmp_path)
+        put(home, content)
+        with pytest.raises(Malformed) as refusal:
+            Home.open(tmp_path)
+        assert str(tmp_path / "network.json") in refusal.value.message
+        assert "restore it from a copy" in refusal.value.hint
+        assert refusal.value.fields["file"] == str(tmp_path / "network.json")
+        (check,) = [check for check in Doctor(tmp_path).examine() if check.name == "network"]
+        assert (check.state, "restore it" in check.fix) == ("fail", True)
+
+    def test_another_chain_id(self, tmp_path: Path) -> None:
+        home = Home.create(tmp_path)
+        home.keep(replace(RECORD, chain_id=7))
+        with pytest.raises(WrongChain, match=r"network\.json.* on chain 31337, this home on 7") as refusal:
+            Home.open(tmp_path)
+        assert "restore it" in refusal.value.hint
+        home.keep(replace(RECORD, chain_id=7, deployment=replace(PLACED, chain_id=7)))
+        (tmp_path / "chain.bin").write_text("x")
+        with pytest.raises(WrongChain, match=r"network\.json") as refusal:
+            start(home, ["--bare"], lambda _: None)
+        assert "restore" in refusal.value.hint
+
+    def test_a_chain_that_ends_before_its_contracts(self, tmp_path: Path) -> None:
+        from assay.chain.embedded import EmbeddedChain
+
+        home = Home.create(tmp_path)
+        home.keep(RECORD)
+        EmbeddedChain(31_337, path=tmp_path / "chain.bin").close()
+        with pytest.raises(Truncated, match=r"chain\.bin ends at block 0, without the contract Rounds") as refusal:
+            start(home, ["--bare"], lambda _: None)
+        assert "network.json from one copy" in refusal.value.hint
+        (tmp_path / "chain.bin").write_bytes(b"no chain\n")
+        with pytest.raises(Malformed, match=rf"{tmp_path}.*chain\.bin is corrupt") as refusal:
+            start(home, ["--bare"], lambda _: None)
+        assert "restore it" in refusal.value.hint
+
+
+class TestFollowing:
+    """Somebody else has started the network, and it is not there yet."""
+
+    def tell(self, home: Home, *events: str) -> None:
+        with (home.path / "network.log").open("a") as log:
+            log.writelines(f'{{"event": "{event}", "step": "deploying"}}\n' for event in events)
+
+    def test_it_returns_when_the_other_is_ready(self, tmp_path: Path) -> None:
+        home, holder = Home.create(tmp_path), Hold(tmp_path / "lock")
+        assert holder.take("1")
+        self.tell(home, "Entered")
+        later = threading.Timer(0.3, self.tell, (home, "Ready"))
+        later.start()
+        said: list[str] = []
+        follow(home, said.append)
+        later.join()
+        assert said == ["deploying"]
+        holder.release()
+
+    def test_it_says_when_the_other_is_gone(self, tmp_path: Path) -> None:
+        home, holder = Home.create(tmp_path), Hold(tmp_path / "lock")
+        assert holder.take("1")
+        self.tell(home, "Entered")
+        later = threading.Timer(0.3, holder.release)
+        later.start()
+        with pytest.raises(Unavailable, match="ended"):
+            follow(home, lambda _: None)
+        later.join()
+
+    def test_who_is_turned_away_follows_the_other(self, tmp_path: Path) -> None:
+        """Two were started at once: the log that both look at is that of the one that works."""
+        home, holder = Home.create(tmp_path), Hold(tmp_path / "lock")
+        assert holder.take("1")
+        self.tell(home, "Entered", "Ready")
+        said: list[str] = []
+        start(home, ["--bare"], said.append)
+        assert said == ["deploying"]
+        assert [line["event"] for line in read_log(home)] == ["Entered", "Ready"]
+        holder.release()

@@ -1,5 +1,9 @@
 """A user's own model, loss, optimizer and job file: taken as they are, or refused with the field and a fix."""
 
+import importlib.util
+import os
+import py_compile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,11 +14,12 @@ from own_jobs import JOB, make_net, tiny_job, tiny_samples
 from torch import nn
 from torch.utils.data import DataLoader, Dataset, TensorDataset
 
+from assay.api.consent import KEPT_MAX, Agreed, agree
 from assay.api.draft import make_draft, read_samples
 from assay.api.job import Job
 from assay.api.own_model import capture, load_architecture, read_loss, read_optimizer
 from assay.api.template import write_template
-from assay.protocol.errors import AssayError, BadInput, Malformed, Refused, Unsupported
+from assay.protocol.errors import AssayError, AtFault, BadInput, Malformed, Refused, SymbolicLink, Unsupported
 from assay.protocol.sections import SECTIONS
 from assay.store.samples import Samples
 
@@ -60,8 +65,37 @@ def test_an_optimizer_that_no_job_file_can_say(optimizer: object) -> None:
     assert refusal.value.hint
 
 
+def test_an_optimizer_trains_what_the_job_would_and_nothing_else() -> None:
+    net = make_net()
+    first = net.first.weight
+    with pytest.raises(Unsupported, match=r"trains 1 of 4 parameters, first\.bias") as refusal:
+        capture(net, "cross_entropy", torch.optim.SGD([first], lr=0.1))
+    assert "requires_grad_(False)" in refusal.value.hint
+    with pytest.raises(Unsupported, match="4 parameters that are not this model's"):
+        capture(net, "cross_entropy", torch.optim.SGD(NET.parameters(), lr=0.1))
+    groups = [{"params": net.first.parameters()}, {"params": net.second.parameters(), "weight_decay": 0.5}]
+    with pytest.raises(Unsupported, match=r"several parameter groups: weight_decay is 0 in one, 0\.5 in another"):
+        capture(net, "cross_entropy", torch.optim.SGD(groups, lr=0.1))
+    alike = [{"params": net.first.parameters()}, {"params": net.second.parameters()}]
+    assert capture(net, "cross_entropy", torch.optim.SGD(alike, lr=0.1)).optimizer is not None
+    net.requires_grad_(False)
+    first.requires_grad_()
+    for held in ([first], net.parameters()):
+        own = capture(net, "cross_entropy", torch.optim.SGD(held, lr=0.5))
+    bundle = make_draft(tiny_job(), own, tiny_samples()).bundle
+    from assay.work.interpret import Runner
+
+    x, y = torch.from_numpy(tiny_samples().x[:4]), torch.from_numpy(tiny_samples().y[:4])
+    after = Runner(bundle.step).run([*bundle.state.values(), x, y])
+    assert isinstance(after, list)
+    rows = zip(bundle.state, bundle.state.values(), after, strict=False)
+    moved = [name for name, old, new in rows if (old != new).any()]
+    assert [name for name in moved if name in dict(net.named_parameters())] == ["first.weight"]
+
+
 def test_what_a_program_gives_stands_in_the_job_that_is_published() -> None:
-    own = capture(make_net(), "cross_entropy", torch.optim.SGD(NET.parameters(), lr=0.25))
+    net = make_net()
+    own = capture(net, "cross_entropy", torch.optim.SGD(net.parameters(), lr=0.25))
     draft = make_draft(tiny_job(), own, tiny_samples())
     assert draft.document.job["train"]["optimizer"]["lr"] == 0.25
     assert draft.document.job["model"]["architecture"] == "own_jobs:Net"
@@ -117,6 +151,48 @@ def test_data_that_is_not_finite_is_refused_before_anything() -> None:
         make_draft(tiny_job(), make_net(), samples)
 
 
+@pytest.mark.parametrize(("low", "high"), [(0, 2), (-1, 1), (5, 7)])
+def test_labels_that_the_model_has_no_output_for_are_refused(low: int, high: int) -> None:
+    samples = tiny_samples()
+    samples.y[:] = np.where(samples.y > 0, high, low)
+    with pytest.raises(BadInput, match=f"labels go from {low} to {high}") as refusal:
+        make_draft(tiny_job(), make_net(), samples)
+    fields = refusal.value.fields
+    assert (fields["key"], fields["value"]) == ("data.source", "memory:given")
+    assert "model.architecture = own:Net gives 2 numbers" in fields["allowed"]
+    assert refusal.value.hint
+
+
+class Table(nn.Module):
+    """Looks its samples up among seven rows."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.rows, self.out = nn.Embedding(7, 4), nn.Linear(4, 2)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        answer: torch.Tensor = self.out(self.rows(x))
+        return answer
+
+
+def test_a_job_that_is_at_fault_at_once_is_not_posted() -> None:
+    """It would burn its deposit."""
+    huge = tiny_samples()
+    huge.x[:] = 3e38
+    net = make_net()
+    nn.init.constant_(net.first.weight, 2)
+    with pytest.raises(AtFault, match="first step of training: not finite in") as refusal:
+        make_draft(tiny_job(), net, huge)
+    assert "scale inputs" in refusal.value.hint
+    assert refusal.value.fields["operator"]
+    x, y = np.arange(60) % 7, tiny_samples().y
+    make_draft(tiny_job(), Table(), Samples(x, y))
+    x[59] = 7
+    with pytest.raises(AtFault, match="initial weights") as refusal:
+        make_draft(tiny_job(), Table(), Samples(x, y))
+    assert "indices" in refusal.value.hint
+
+
 OWN = """
 from torch import nn
 import torch
@@ -149,7 +225,7 @@ def job_in(folder: Path, **changes: str) -> Job:
         text = text.replace(old, new)
     (folder / "own.py").write_text(OWN)
     (folder / "job.toml").write_text(text)
-    return Job.load(folder / "job.toml")
+    return Job.load(folder / "job.toml", consent=agree)
 
 
 def test_a_model_in_a_file_beside_the_job(tmp_path: Path) -> None:
@@ -187,9 +263,109 @@ def test_a_file_that_does_not_import_names_its_line(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match=r"own\.py:1: ModuleNotFoundError"):
         load_architecture(job)
     (tmp_path / "own.py").unlink()
-    with pytest.raises(BadInput, match="no module own") as refusal:
+    with pytest.raises(BadInput, match=r"there is no .*own\.py") as refusal:
         load_architecture(job)
     assert refusal.value.fields["key"] == "model.architecture"
+
+
+STRANGE = (
+    "os:system",
+    "subprocess:run",
+    "builtins:eval",
+    "torch:load",
+    "assay.architectures:load_shipped",
+    "assay.api.own_file:find_own",
+    "a.own:Net",
+)
+
+
+@pytest.mark.parametrize("key", ["model.architecture", "model.loss"])
+@pytest.mark.parametrize("place", STRANGE)
+def test_a_job_file_runs_no_installed_code(tmp_path: Path, key: str, place: str) -> None:
+    """Not that of this machine, and not what a file of its own has from there."""
+    mark = tmp_path / "ran"
+    options = f'"{place}"\noptions = {{ command = "touch {mark}" }}'
+    new = options if key == "model.architecture" else f'"own:Net"\nloss = "{place}"'
+    job = job_in(tmp_path, **{'"own:Net"': new})
+    for content in ("", "from os import system\nfrom subprocess import run\nfrom torch import load\neval = eval\n"):
+        if content:
+            (tmp_path / f"{place.partition(':')[0]}.py").write_text(content)
+        with pytest.raises(BadInput) as refusal:
+            make_draft(job)
+        assert refusal.value.fields["key"] == key
+        assert place in refusal.value.fields["value"]
+        assert refusal.value.fields["allowed"]
+        assert refusal.value.hint
+    assert not mark.exists()
+
+
+def test_a_file_runs_only_when_somebody_agreed_to_it(tmp_path: Path) -> None:
+    job_in(tmp_path)
+    (tmp_path / "own.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w').close()\n{OWN}")
+    with pytest.raises(Refused, match=r"runs own\.py.*nobody has agreed"):
+        make_draft(Job.load(tmp_path / "job.toml"))
+    assert not (tmp_path / "ran").exists()
+    asked: list[bytes] = []
+    make_draft(Job.load(tmp_path / "job.toml", consent=lambda path, content: asked.append(content)))
+    assert asked == [(tmp_path / "own.py").read_bytes()]
+    assert (tmp_path / "ran").exists()
+
+
+def test_what_runs_is_what_was_agreed_to(tmp_path: Path) -> None:
+    """Neither cached bytecode, nor what the file has become meanwhile."""
+    job = job_in(tmp_path)
+    source, other = tmp_path / "own.py", tmp_path / "other.py"
+    other.write_text("raise SystemExit('the cache was run')" + " " * (source.stat().st_size - 37))
+    os.utime(other, ns=(source.stat().st_mtime_ns,) * 2)
+    (tmp_path / "__pycache__").mkdir()
+    cached = importlib.util.cache_from_source(str(source))
+    py_compile.compile(str(other), cached, dfile=str(source), doraise=True)
+
+    def turn(path: Path, content: bytes) -> None:
+        path.write_text("raise SystemExit('another file was run')")
+
+    assert type(load_architecture(replace(job, consent=turn)).module).__name__ == "Net"
+
+
+def test_a_link_out_of_the_folder_is_not_followed(tmp_path: Path) -> None:
+    (tmp_path / "job").mkdir()
+    job = job_in(tmp_path / "job")
+    (tmp_path / "job" / "own.py").rename(tmp_path / "elsewhere.py")
+    (tmp_path / "job" / "own.py").symlink_to(tmp_path / "elsewhere.py")
+    with pytest.raises(SymbolicLink, match=r"own\.py"):
+        load_architecture(job)
+
+
+def test_a_file_that_ends_the_process_is_refused_by_its_name(tmp_path: Path) -> None:
+    job = job_in(tmp_path)
+    for content in ("import sys\nsys.exit(3)\n", "import sys\ndef Net():\n    sys.exit(3)\n"):
+        (tmp_path / "own.py").write_text(content)
+        with pytest.raises(BadInput, match=r"own(\.py|:Net) cannot be .* at own\.py:[23]: .*sys\.exit\(3\)"):
+            make_draft(job)
+    (tmp_path / "own.py").write_text(OWN + "class Net(Net):\n    def forward(self, x):\n        raise SystemExit(3)\n")
+    with pytest.raises(BadInput, match=r"does not take this data at own\.py"):
+        make_draft(job)
+
+
+def test_what_was_agreed_to_is_remembered_by_place_and_content(tmp_path: Path) -> None:
+    one, other = tmp_path / "a.py", tmp_path / "b.py"
+    Agreed(tmp_path / "home").add(one, b"x")
+    known = Agreed(tmp_path / "home")
+    assert known.knows(one, b"x")
+    assert not known.knows(one, b"y")
+    assert not known.knows(other, b"x")
+    assert ((tmp_path / "home").stat().st_mode & 0o777, known.path.stat().st_mode & 0o777) == (0o700, 0o600)
+    for content in (b"{", b"", b"\xff" * 64, b"0" * 64):
+        known.path.write_bytes(content)
+        assert not Agreed(tmp_path / "home").knows(one, b"x")
+    known.add(one, b"x")
+    known.path.chmod(0o666)
+    assert not Agreed(tmp_path / "home").knows(one, b"x"), "others could have written it"
+    Agreed(tmp_path / "a-file").path.parent.write_text("")
+    kept = Agreed(tmp_path / "a-file")
+    kept.add(one, b"x")
+    assert kept.knows(one, b"x"), "for this process"
+    assert KEPT_MAX > 1
 
 
 def test_a_file_called_like_a_package_is_the_users_own(tmp_path: Path) -> None:
@@ -307,7 +483,7 @@ def with_loss(tmp_path: Path, name: str) -> Job:
     )
     path = tmp_path / "job.toml"
     path.write_text(JOB.replace('init = "given"', f'init = "given"\nloss = "{name}"'))
-    return Job.load(path)
+    return Job.load(path, consent=agree)
 
 
 def test_a_job_file_names_a_loss_of_the_users_own(tmp_path: Path) -> None:
@@ -328,10 +504,11 @@ def test_a_loss_without_an_exact_form_is_refused_with_its_line(tmp_path: Path) -
     ("name", "words"),
     [
         ("losses:nothing", "has no nothing"),
-        ("nowhere:loss", "no module nowhere"),
+        ("nowhere:loss", "nowhere.py"),
         ("losses:each", "not one number"),
         ("losses:broken", "at losses.py:16: NameError"),
-        ("losses:Kind", "is a class"),
+        ("losses:Kind", "Kind is not a function"),
+        ("losses:functional", "functional is not a function"),
         ("crossentropy", "will not do"),
     ],
 )

@@ -13,7 +13,7 @@ from assay.chain import journal
 from assay.chain.embedded import EmbeddedChain
 from assay.chain.records import ChangeRecord
 from assay.chain.state import Change
-from assay.protocol.errors import LimitExceeded, Malformed
+from assay.protocol.errors import LimitExceeded, Malformed, WrongChain
 
 
 def fill(path: Path) -> EmbeddedChain:
@@ -81,7 +81,7 @@ def test_lines_left_out_or_of_another_chain_are_refused(tmp_path: Path) -> None:
     with pytest.raises(Malformed, match="line 3"):
         open_chain(path=path)
     path.write_bytes(b"".join(lines))
-    with pytest.raises(Malformed, match="holds chain"):
+    with pytest.raises(WrongChain, match="holds chain"):
         EmbeddedChain(5, clock=Hands(), path=path)
     path.write_bytes(b"not a chain\n")
     with pytest.raises(Malformed):

@@ -163,6 +163,27 @@ def test_a_wrong_job_file_is_two_and_posts_nothing(
     assert network.network.ledger.jobs.job_count() == before
 
 
+@pytest.mark.parametrize("verb", ["quote", "simulate", "post"])
+def test_a_file_that_came_with_a_job_is_run_only_when_one_agrees(
+    run: Run, job_file: Path, folder: Path, own_home: Path, verb: str
+) -> None:
+    """`init model.py:Net` named the file; another content, or another place, is asked about, once."""
+    (folder / "sent").mkdir(exist_ok=True)
+    (folder / "sent" / "job.toml").write_text(job_file.read_text())
+    (folder / "sent" / "model.py").write_text(MODEL + f"\nopen({str(folder / verb)!r}, 'w').close()\n")
+    code, out, err = run(verb, "sent/job.toml")
+    assert (code, out) == (2, "")
+    assert "this runs model.py, a file of yours" in err
+    assert "--yes" in err
+    assert not (folder / verb).exists()
+    if verb == "quote":
+        assert run("quote", "sent/job.toml", "--yes")[0] == 0
+        assert (folder / verb).exists()
+        assert run("quote", "sent/job.toml")[::2] == (0, ""), "it is not asked twice"
+        (own_home / "agreed").unlink()
+        assert run("quote", "sent/job.toml")[0] == 2
+
+
 def test_post_asks_and_nobody_answers(run: Run, job_file: Path, network: LocalNetwork) -> None:
     before = network.network.ledger.jobs.job_count()
     code, out, err = run("post", "job.toml")

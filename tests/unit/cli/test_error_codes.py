@@ -71,7 +71,7 @@ class Place:
 
     def edited(self, old: str, new: str) -> list[str]:
         """Asking what a changed job file would cost, offline."""
-        return ["quote", self.job(**{old: new}), "--offline"]
+        return ["quote", self.job(**{old: new}), "--offline", "--yes"]
 
     def data(self, x: Any, y: Any = None) -> list[str]:
         """Asking what a job on these samples would cost."""

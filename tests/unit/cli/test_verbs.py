@@ -252,3 +252,57 @@ def test_zoo_tells_what_is_not_caught(capsys):
 def test_version(capsys):
     assert main(["version"]) == 0
     assert "torch" in capsys.readouterr().out
+
+
+SLOW = """
+import builtins, os, signal, sys, threading, time
+real, target = builtins.__import__, sys.argv[1]
+
+def slow(name, *rest, **named):
+    if name == target or name.startswith(target + "."):
+        builtins.__import__ = real
+        try:
+            os.kill(os.getpid(), signal.SIGINT)
+            time.sleep(5)
+        except KeyboardInterrupt:
+            if sys.argv[2] == "other":
+                raise ImportError("what a library makes of it")
+            raise
+    return real(name, *rest, **named)
+
+signal.signal(signal.SIGINT, signal.default_int_handler)
+builtins.__import__ = slow
+from assay.cli import main
+sys.exit(main(["quote", "nothing.toml", "--offline"]))
+"""
+
+
+@pytest.mark.parametrize("kind", ["same", "other"])
+@pytest.mark.parametrize("target", ["click", "typer", "assay.protocol.errors", "assay.api.job"])
+def test_ctrl_c_while_something_is_imported_ends_with_130_and_a_line(target, kind):
+    done = subprocess.run([sys.executable, "-c", SLOW, target, kind], capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stdout) == (130, ""), done.stderr
+    assert done.stderr.strip() == "interrupted"
+
+
+def test_who_looks_after_the_signal_themselves_is_left_alone(verb):
+    import typer
+
+    seen = []
+
+    def run(as_json: bool = typer.Option(False, "--json")) -> None:
+        """Look."""
+        seen.append(signal.getsignal(signal.SIGINT))
+
+    verb(run)
+    before = signal.getsignal(signal.SIGINT)
+    try:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        assert main(["trial"]) == 0
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        assert main(["trial"]) == 0
+        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert seen[0] is signal.SIG_IGN
+    assert seen[1] not in (signal.SIG_IGN, signal.default_int_handler)
