@@ -44,7 +44,9 @@ ETHER = 10**18
 KEY = bytes(range(1, 33))
 SETTERS = ("anvil_setBalance", "hardhat_setBalance")
 TRAVEL = ("evm_increaseTime", "evm_mine")
-SMALL = ("--model", "mlp", "--rounds", "2")
+SMALL = ("--model", "mlp", "--rounds", "2", "--cheaters", "lazy,update-swapper,rubber-stamp")
+"""Who trains nothing is missed by both rounds' samples about once in a thousand runs, whatever a node's beacon is; who
+trains every other segment, once in thirty."""
 
 
 @contextmanager
@@ -134,7 +136,7 @@ def check(report: dict[str, Any]) -> None:
     assert report["accuracy"] >= 0.85
     everybody = [party for group in ("providers", "validators", "aggregators") for party in report[group]]
     cheats = [party for party in everybody if party["behaviour"] != "honest"]
-    assert sorted(party["behaviour"] for party in cheats) == ["rubber-stamp", "skipper", "update-swapper"]
+    assert sorted(party["behaviour"] for party in cheats) == ["lazy", "rubber-stamp", "update-swapper"]
     for party in cheats:
         assert Decimal(party["slashed"]) > 0, party
         assert Decimal(party["paid"]) == 0 or party["behaviour"] == "rubber-stamp", party
