@@ -85,15 +85,17 @@ class Client:
             self.world.ledger.jobs.post(draft.order).ask(self.world.address)
         except Reverted as error:
             if error.fields.get("contract_error") == "BadOrder":
-                raise self._bad_order(error) from error
+                raise self._bad_order(error, draft) from error
             # Anything else, such as an escrow that is not there yet, is settled by posting.
 
-    def _bad_order(self, error: Reverted) -> BadInput:
+    def _bad_order(self, error: Reverted, draft: Draft) -> BadInput:
         word = str(error.fields.get("arguments", {}).get("field", "0x")).removeprefix("0x")
         name = bytes.fromhex(word).rstrip(b"\0").decode("ascii", "replace")
         key, words = ORDER_KEYS.get(name, (name, "compare it with the network's limits"))
         limits = vars(self.world.ledger.params.limits())
-        return BadKey(f"the contracts refuse the order's {name}", hint=words.format(**limits), key=key)
+        allowed = words.format(**limits)
+        value = draft.job.value_of(key)
+        return BadKey(f"the contracts refuse the order's {name}", hint=allowed, key=key, value=value, allowed=allowed)
 
     @property
     def wallet(self) -> int:

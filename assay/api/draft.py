@@ -14,14 +14,14 @@ import torch
 from torch import nn
 
 from assay.api.job import Job
-from assay.api.own_model import OwnModel, load_architecture
+from assay.api.own_model import ADDRESS, OwnModel, load_architecture
 from assay.api.token import Token, find_offline
 from assay.api.trial import check_labels, try_out
 from assay.chain.contracts.containers import Order
 from assay.market.fraud import propose
 from assay.market.quote import Quote
 from assay.market.quote import quote as quote_job
-from assay.protocol.errors import BadInput, BadKey, NotFinite, Refused, Unsupported
+from assay.protocol.errors import BadInput, BadKey, Malformed, MissingBlob, NotFinite, Refused, Unsupported
 from assay.protocol.order import Roots
 from assay.protocol.units import parse_amount
 from assay.roles.assignment import Assignment, Document, admit, check_stop, signature_of
@@ -31,6 +31,7 @@ from assay.roles.world import Compute
 from assay.store.manifest import describe
 from assay.store.port import Blobs, cid_of
 from assay.store.samples import Samples, split
+from assay.store.sources import NAMES
 from assay.store.sources import load as load_source
 from assay.work.program import AGGREGATES, Bundle, Limits
 from assay.work.state import state_root
@@ -156,13 +157,18 @@ def make_draft(
             f"an aggregate takes at most {AGGREGATES} updates",
             hint=f"match.providers is {job.match.providers}: lower it",
             key="match.providers",
+            value=job.match.providers,
+            allowed=f"1 to {AGGREGATES}",
         )
     quoted = quote_job(job, token.decimals)
-    if own is None and job.model.architecture.startswith("sha256:"):
-        bundle = _captured(job, find)
+    if own is None and job.model.architecture.startswith(ADDRESS):
+        content = _fetch(job.model.architecture, find, "model.architecture", "a captured program")
+        bundle = Bundle.from_bytes(content, Limits())
     else:
         own = own or load_architecture(job)
         bundle = own.capture(job, samples)
+    if job.model.init.startswith(ADDRESS):
+        bundle = _with_state(bundle, job.model.init, find)
     return _assemble(job, own, bundle, samples, quoted, token)
 
 
@@ -174,7 +180,11 @@ def _with_samples(job: Job, samples: Samples | None) -> tuple[Job, Samples]:
     try:
         found = _finite(load_source(source))
     except BadInput as error:
-        raise BadKey(error.message, hint=error.hint, key="data.source", **error.fields) from error
+        fields = {"key": "data.source", "value": job.data.source, "allowed": f"one of {', '.join(NAMES)}"}
+        raise BadKey(error.message, hint=error.hint, **{**error.fields, **fields}) from error
+    except (Malformed, Unsupported) as error:
+        error.fields |= {"key": "data.source", "value": job.data.source, "allowed": f"one of {', '.join(NAMES)}"}
+        raise
     # Strangers are told the folder's name and not where it lies.
     shown = f"folder:{Path(rest).name or 'data'}" if kind == "folder" else job.data.source
     return replace(job, data=replace(job.data, source=shown)), found
@@ -186,10 +196,39 @@ def _finite(samples: Samples) -> Samples:
     return samples
 
 
-def _captured(job: Job, find: Callable[[str], bytes] | None) -> Bundle:
+def _fetch(address: str, find: Callable[[str], bytes] | None, key: str, what: str) -> bytes:
+    """The bytes that a job names by their address. Errors: `BadKey` where they are not to be had here."""
+    allowed = f"the address of {what} that this home has"
     if find is None:
-        raise BadKey("captured programs lie on a network", hint="connect to one first", key="model.architecture")
-    return Bundle.from_bytes(find(job.model.architecture), Limits())
+        hint = "leave out --offline, or connect to a network first"
+        raise BadKey(f"{what} lies on a network", hint=hint, key=key, value=address, allowed=allowed)
+    try:
+        return find(address)
+    except (MissingBlob, Malformed) as error:
+        raise BadKey(
+            f"{what} of this address cannot be had: {error.message}",
+            hint="use a home that has it, as one on whose network it was made",
+            key=key,
+            value=address,
+            allowed=allowed,
+        ) from error
+
+
+def _with_state(bundle: Bundle, address: str, find: Callable[[str], bytes] | None) -> Bundle:
+    """The programs with the state of this address to begin with. Errors: `BadKey`, also where it is another model's."""
+    key, signature = "model.init", signature_of(bundle)
+    content = _fetch(address, find, key, "a state")
+    try:
+        tensors = signature.decode(content)
+    except Malformed as error:
+        raise BadKey(
+            f"what lies at that address is no state of this model: {error.message}",
+            hint="name the state of a model with the same tensors, buffers and optimizer",
+            key=key,
+            value=address,
+            allowed=f"the address of a state of {signature.encoded_bytes} bytes",
+        ) from error
+    return replace(bundle, state=dict(zip(bundle.state_names, tensors, strict=True)))
 
 
 def _assemble(job: Job, own: OwnModel | None, bundle: Bundle, samples: Samples, quoted: Quote, token: Token) -> Draft:
@@ -214,7 +253,14 @@ def _assemble(job: Job, own: OwnModel | None, bundle: Bundle, samples: Samples, 
         check_stop(job, bundle)
         admit(order, bundle, train_manifest, test_manifest, Limits())
     except Refused as error:
-        raise BadInput(f"no provider would take this job: {error.message}", hint=error.hint or _fit(bundle)) from error
+        key = str(error.fields.get("key", "data.source"))
+        raise BadKey(
+            f"no provider would take this job: {error.message}",
+            hint=error.hint or _fit(bundle),
+            key=key,
+            value=job.value_of(key),
+            allowed=_fit(bundle),
+        ) from error
     check_labels(job, bundle, samples)
     try_out(bundle, samples)
     contents = (

@@ -1,5 +1,6 @@
 """A job file on disk: read with limits, and remembering its folder, from which the paths in it are meant."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -7,7 +8,7 @@ from typing import Any
 
 from assay.api.consent import Consent, refuse
 from assay.protocol import job as protocol
-from assay.protocol.errors import BadInput, Refused
+from assay.protocol.errors import BadInput, Refused, show
 
 FILE_MAX_BYTES = 1 << 20
 
@@ -43,6 +44,13 @@ class Job(protocol.Job):
             raise
         assert isinstance(job, cls)
         return replace(job, folder=path.parent, consent=consent)
+
+    def value_of(self, key: str) -> str:
+        """What the file holds at a key like `train.rounds`, or a section, for a message."""
+        table: Any = json.loads(self.document)
+        for part in key.split("."):
+            table = table.get(part, "") if isinstance(table, dict) else ""
+        return show(table)
 
     @classmethod
     def parse(cls, text: str) -> "Job":

@@ -29,6 +29,7 @@ from assay.protocol.errors import (
     Malformed,
     NotFinite,
     Refused,
+    SymbolicLink,
     Truncated,
     UnreadableData,
 )
@@ -37,7 +38,7 @@ from assay.protocol.plain import read_plain
 from assay.protocol.score import UNSCORED, score_plain
 from assay.roles.assignment import BUNDLE_MAX_BYTES, DOCUMENT_MAX_BYTES, Document, signature_of
 from assay.store.pickles import check_no_pickle
-from assay.store.port import cid_of_hash
+from assay.store.port import cid_of, cid_of_hash
 from assay.store.sources import read_header
 from assay.work.program import Bundle, Limits
 from assay.work.state import SIZE_MAX_BYTES, state_root
@@ -78,6 +79,7 @@ def describe(client: Client, model: Model) -> dict[str, Any]:
         "job": model.job,
         "owner": ledger.open(Models).owner_of(token) if token else view.consumer,
         "minted_at": lineage.minted_at,
+        "state": cid_of(model.signature.encode(model.state)),
         "state_root": model.root.hex(),
         "initial_root": assignment.order.state_root.hex(),
         "programs_root": assignment.bundle.root.hex(),
@@ -117,7 +119,7 @@ and could be re-executed by anybody, bit for bit; `lineage.json` has the roots.
 | training | {len(lineage["rounds"])} of {train["rounds"]} rounds of {train["steps"]} steps, \
 batches of {train["batch_size"]}, {train["optimizer"]["name"]}, {job["match"]["providers"]} providers |
 | arithmetic | {lineage["arithmetic"]}: the same bits on every machine |
-| state | `{lineage["state_root"]}` |
+| state | `{lineage["state_root"]}`, to begin another job with: `init = "{lineage["state"]}"` |
 
 ## Use it
 
@@ -155,6 +157,7 @@ def write_model(client: Client, model: Model, folder: Path) -> list[Path]:
         "lineage.json": json.dumps(lineage, indent=2).encode() + b"\n",
         "README.md": card(lineage, weights).encode(),
     }
+    client.world.blobs.put(files["state.safetensors"])  # where another job finds it to begin with
     try:
         folder.mkdir(parents=True, exist_ok=True)
         strange = [path.name for path in folder.iterdir() if path.name not in files]
@@ -196,6 +199,8 @@ def read_folder(folder: Path) -> tuple[Predictor, dict[str, Any]]:
 
 def _read(path: Path, size_max_bytes: int) -> bytes:
     hint = "fetch a model with: assay fetch JOB"
+    if path.is_symlink():
+        raise SymbolicLink(f"{path.name} is a symbolic link", hint="put the file itself there", path=str(path))
     if not path.is_file():
         raise BadInput(f"there is no file {path}", hint=hint)
     try:

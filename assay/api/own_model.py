@@ -19,7 +19,7 @@ from assay.protocol import keys
 from assay.protocol.errors import AssayError, BadInput, BadKey, Unsupported
 from assay.protocol.sections import Optimizer
 from assay.store.samples import Samples
-from assay.work.capture import Loss
+from assay.work.capture import Loss, check_size
 from assay.work.capture import capture as capture_programs
 from assay.work.program import Bundle
 
@@ -32,6 +32,8 @@ LOSS_KINDS: dict[type[nn.Module], tuple[str, dict[str, object]]] = {
     nn.MSELoss: ("mse", {"reduction": "mean"}),
 }
 """Losses that a job file can name, and the settings with which they are those."""
+ADDRESS = "sha256:"
+"""How the address of a program or a state begins."""
 WRAP = "def loss(output, y): return torch.nn.functional.cross_entropy(output, y"
 """How a loss with settings of its own is written, but for them."""
 
@@ -64,6 +66,7 @@ class OwnModel:
     def capture(self, job: Job, samples: Samples) -> Bundle:
         """The programs of a job, at its batch's shape. Errors: `Unsupported` with the operator and its source line;
         `BadInput`."""
+        check_size(self.module)
         size = job.train.batch_size
         x = torch.zeros((size, *samples.x.shape[1:]), dtype=torch.from_numpy(samples.x[:1]).dtype)
         y = torch.zeros((size, *samples.y.shape[1:]), dtype=torch.from_numpy(samples.y[:1]).dtype)
@@ -89,7 +92,7 @@ class OwnModel:
                 y,
                 job.train.arithmetic,
                 counts=range(job.aggregate.reports_min, job.match.providers + 1),
-                init=job.model.init,
+                init="given" if job.model.init.startswith(ADDRESS) else job.model.init,
                 rule=rule,
             )
         except AssayError as error:

@@ -8,6 +8,7 @@ job.audit(round=3, slot=1, step=17).honest
 model = job.model()
 """
 
+import os
 from collections.abc import Iterator
 from copy import deepcopy
 from pathlib import Path
@@ -251,7 +252,8 @@ def connect(
     local: bool = False,
     seed: bytes | None = None,
 ) -> Network:
-    """A network: the one of a home folder (`~/.assay`, made by `assay up`), or with `local` one inside this process.
+    """A network: the one of a home folder (`ASSAY_HOME` or `~/.assay`, made by `assay up`), or with `local` one inside
+    this process.
 
     With a password it acts as `account` ("me" if left out), without one it only looks. A local network has honest
     parties and simulated time, needs nothing, and is gone with the process; the same `seed` gives the same one. Errors:
@@ -266,7 +268,7 @@ def connect(
     from assay.api.home_client import open_client
     from assay.chain.keystore import read_password
 
-    place = Home.open(Path(home) if home is not None else Path.home() / HOME)
+    place = Home.open(Path(home or os.environ.get("ASSAY_HOME") or Path.home() / HOME))
     try:
         if password is None and password_file is not None:
             password = read_password(Path(password_file))

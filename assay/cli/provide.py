@@ -63,7 +63,7 @@ def run(
         world = place.world(signer, space=measure_space(memory_mb * MEBIBYTE))
         till = open_till(place, signer, token)
         units = parse_amount(price, till.decimals)
-        check_ready(till, "provider")
+        check_ready(till, "provider", account)
         found = prospects(world, units, window_s, till.token)
         step_s = sample_step_s(world)
         if as_json:

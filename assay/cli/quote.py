@@ -51,14 +51,15 @@ def run(
 def _quote(job_file: Path, home: Path | None, offline: bool, at_risk: str | None, yes: bool) -> dict[str, Any]:
     import time
 
-    from assay.api.draft import make_draft
     from assay.api.job import Job
     from assay.cli.place import ask_to_run
     from assay.cli.session import open_network, use_one_thread
-    from assay.roles.world import Compute
 
     job = Job.load(job_file, consent=ask_to_run(yes=yes))
     if offline:
+        from assay.api.draft import make_draft
+        from assay.roles.world import Compute
+
         use_one_thread()
         return make_draft(job).to_json(Compute(time.perf_counter), at_risk=at_risk)
     with open_network(home) as network:

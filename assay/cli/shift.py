@@ -4,6 +4,8 @@ import json
 import sys
 from typing import TYPE_CHECKING, Any
 
+from assay.cli.place import DEFAULT_ACCOUNT
+
 if TYPE_CHECKING:
     from assay.api.home import Home
     from assay.api.money import Till
@@ -17,14 +19,15 @@ def use_one_thread() -> None:
     torch.set_num_threads(1)
 
 
-def check_ready(till: "Till", role: str) -> None:
-    """Errors: `BadInput` with what is missing."""
+def check_ready(till: "Till", role: str, account: str = DEFAULT_ACCOUNT) -> None:
+    """Errors: `BadInput` with what is missing, and the command that mends it for this account."""
     from assay.api.shift import ready_for
     from assay.protocol.errors import BadInput
 
     missing, _, hint = ready_for(till, role).partition(": ")
     if missing:
-        raise BadInput(missing, hint=hint)
+        named = f" --account {account}" if account != DEFAULT_ACCOUNT else ""
+        raise BadInput(missing, hint=hint + named)
 
 
 def play(

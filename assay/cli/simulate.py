@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from assay.cli.place import JsonOption, YesOption
+from assay.cli.values import complete_cheats
 
 SEED_MAX = (1 << 63) - 1
 
@@ -19,7 +20,12 @@ def run(
         typer.Option(min=1, max=64, help="Slots, with those of cheats; the job file's if left out."),
     ] = None,
     cheaters: Annotated[
-        str, typer.Option(metavar="NAME,...", help='Cheats that take part, see "assay zoo"; none if left out.')
+        str,
+        typer.Option(
+            metavar="NAME,...",
+            help='Cheats that take part, see "assay zoo"; none if left out.',
+            autocompletion=complete_cheats,
+        ),
     ] = "",
     rounds: Annotated[
         int | None, typer.Option(min=1, max=1000, help="Rounds of training; the job file's if left out.")
@@ -42,6 +48,10 @@ def run(
 
     - `assay simulate job.toml --cheaters lazy,rubber-stamp --json`
     """
+    from assay.api.job import Job
+
+    Job.load(job_file)  # a file that will not do is refused before anything heavy is loaded
+
     from assay.api.simulate import WhatIf, plan
     from assay.cli.place import ask_to_run
     from assay.cli.terminal import out, print_json

@@ -71,7 +71,9 @@ def run(
             return
         out().print(plain(f"{till.words(held.staked)} at stake, {till.words(held.locked)} of it locked by jobs"))
         if weight:
-            out().print(plain(f"in the pool of {role}s with {till.words(weight)}; now run: assay {_verb(role)}", "dim"))
+            named = f" --account {account}" if account != DEFAULT_ACCOUNT else ""
+            words = f"in the pool of {role}s with {till.words(weight)}; now run: assay {_verb(role)}{named}"
+            out().print(plain(words, "dim"))
 
 
 def _verb(role: str) -> str:

@@ -48,7 +48,7 @@ def run(
         signer = unlock(place, account, password_file)
         use_one_thread()
         till = open_till(place, signer, token)
-        check_ready(till, "validator")
+        check_ready(till, "validator", account)
         held = till.look()
         words = (
             f"at stake: {till.words(held.staked)};"

@@ -219,6 +219,7 @@ def _check(job: Job, needed: int) -> None:
     _check_verify(job)
     _check_aggregate(job, needed)
     _check_optimizer(job.train)
+    _check_stop(job.train)
     if job.terms.deadline_s < job.windows_s:
         raise DeadlineTooShort(
             f"job.deadline is {job.terms.deadline_s}s, and the windows of one round alone take {job.windows_s}s",
@@ -295,6 +296,18 @@ def _check_aggregate(job: Job, needed: int) -> None:
         "aggregate.reports_min",
         aggregate.reports_min,
         f"{needed} to {match.providers}",
+    )
+
+
+def _check_stop(train: Train) -> None:
+    stop = train.stop
+    _require(
+        stop is None or stop.metric != "accuracy" or 0 < stop.at <= 1,
+        "no model has that accuracy: it is a share of right answers",
+        "like 0.97",
+        "train.stop.at",
+        stop and stop.at,
+        "a number above 0 to 1 with accuracy",
     )
 
 

@@ -130,7 +130,7 @@ class Train:
     steps: int = key(keys.integer(1, 1_000_000), "Steps of each slot in a round.", 48)
     segment_steps: int = key(
         keys.integer(0, 1_000_000),
-        "Steps between two commitments; left out, so that a round has 8 to 16 segments.",
+        "Steps between two commitments; where it is left out, as many as give a round 8 to 16 segments.",
         0,
         derived=True,
     )

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from assay.protocol.errors import BadInput, Unsupported
+from assay.protocol.errors import BadInput, Malformed, Unsupported
 from assay.protocol.merkle import DTYPE_CODES
 from assay.protocol.schedule import permute
 from assay.protocol.words import words_hash
@@ -35,7 +35,7 @@ class Samples:
             if not array.flags.c_contiguous:
                 raise Unsupported(f"{name} is not contiguous", hint="pass numpy.ascontiguousarray of it")
         if len(self.x) != len(self.y):
-            raise Unsupported(f"x has {len(self.x)} samples and y {len(self.y)}", hint="they must be as many")
+            raise Malformed(f"x has {len(self.x)} samples and y {len(self.y)}", hint="give every sample its target")
 
     @property
     def count(self) -> int:

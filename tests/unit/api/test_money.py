@@ -99,3 +99,15 @@ def test_more_than_a_call_mints_is_minted_in_parts(network: Network) -> None:
     till = open_till(network, 0)
     till.mint(2 * till.coin.mint_max() + 3)
     assert till.look().wallet == 2 * till.coin.mint_max() + 3
+
+
+def test_what_is_missing_is_mended_by_a_command_for_the_same_account(network: Network) -> None:
+    from assay.cli.shift import check_ready
+
+    till = open_till(network)
+    with pytest.raises(BadInput, match="nothing is at stake") as refusal:
+        check_ready(till, "validator", "alice")
+    assert refusal.value.hint == "assay stake AMOUNT --role validator --account alice"
+    with pytest.raises(BadInput) as refusal:
+        check_ready(till, "provider")
+    assert refusal.value.hint == "assay stake AMOUNT --role provider"

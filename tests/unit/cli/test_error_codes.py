@@ -47,7 +47,7 @@ class Fourier(Net):
     def forward(self, x):
         return torch.fft.fft(super().forward(x)).real
 """
-KEYED = {kind.code for kind in error_tree(BadKey)} - {BadKey.code}
+KEYED = {kind.code for kind in error_tree(BadKey)}
 CODES = {error.code: error.exit_code for error in error_tree() if error is not AssayError}
 
 
@@ -310,16 +310,6 @@ def test_each_refusal_has_its_code_a_hint_and_no_traceback(
     if code == "reverted":
         assert failure["contract_error"]
     assert place.network.network.ledger.jobs.job_count() == before, "nothing was posted"
-
-
-KEYED = (
-    "wrong-value",
-    "unknown-key",
-    "missing-key",
-    "impossible-combination",
-    "too-many-byzantine",
-    "budget-too-small",
-)
 
 
 def trial(call: Callable[[], object], monkeypatch: pytest.MonkeyPatch) -> list[str]:

@@ -306,3 +306,16 @@ def test_who_looks_after_the_signal_themselves_is_left_alone(verb):
         signal.signal(signal.SIGINT, before)
     assert seen[0] is signal.SIG_IGN
     assert seen[1] not in (signal.SIG_IGN, signal.default_int_handler)
+
+
+def test_a_wrong_job_file_is_refused_before_anything_heavy_is_loaded(tmp_path):
+    (tmp_path / "job.toml").write_text("[job]\nname = 7\n")
+    program = (
+        "import sys; from assay.cli import main; code = main(sys.argv[1:]);"
+        "sys.exit(99 if {'torch', 'web3', 'sklearn'} & set(sys.modules) else code)"
+    )
+    for words in (["quote"], ["quote", "--offline"], ["simulate"], ["post", "--yes"]):
+        words = [words[0], str(tmp_path / "job.toml"), *words[1:]]
+        done = subprocess.run([sys.executable, "-c", program, *words], capture_output=True, text=True, timeout=60)
+        assert done.returncode == 2, (words, done.stderr)
+        assert "job.name" in done.stderr

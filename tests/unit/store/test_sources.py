@@ -84,7 +84,7 @@ def test_files_that_differ_are_malformed(tmp_path: Path) -> None:
 
 def test_more_inputs_than_targets_are_refused(tmp_path: Path) -> None:
     write(tmp_path, "a.npz", x=np.zeros((2, 3)), y=np.zeros(3))
-    with pytest.raises(Unsupported):
+    with pytest.raises(Malformed, match="2 samples and y 3"):
         sources.load(f"folder:{tmp_path}")
 
 
