@@ -178,7 +178,7 @@ def test_a_person_provides_beside_the_crew_and_is_paid(place: Place) -> None:
     # A place for everybody, and the highest bid, so that the order of the openings does not matter to what they take.
     job = post(place, providers=5, bid_s="20s")
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    words = ("--account", "alice", "--price", ASKED, "--yes", "--json")
+    words = ("--account", "alice", "--price", ASKED, "--window-s", "1", "--yes", "--json")
     with place.start("provide", *words, signs=True, **pipes) as provider:
         assert provider.stdout is not None
         limit = threading.Timer(2 * WAIT_S, provider.kill)
