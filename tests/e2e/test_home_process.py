@@ -178,14 +178,14 @@ def test_a_person_provides_beside_the_crew_and_is_paid(place: Place) -> None:
     # A place for everybody, and the highest bid, so that the order of the openings does not matter to what they take.
     job = post(place, providers=5, bid_s="20s")
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    words = ("--account", "alice", "--price", ASKED, "--yes", "--json")
+    words = ("--account", "alice", "--price", ASKED, "--window-s", "1", "--yes", "--json")
     with place.start("provide", *words, signs=True, **pipes) as provider:
         assert provider.stdout is not None
         limit = threading.Timer(2 * WAIT_S, provider.kill)
         limit.start()
         looked = json.loads(provider.stdout.readline())
         (mine,) = [each for each in looked["jobs"] if each["job"] == job]
-        assert mine["fits"]
+        assert mine["fits"], mine["refusal"]
         words_of = {row["job"]: row.get("words", "") for row in place.ask("status")["jobs"]}
         assert re.fullmatch(r"waiting for .+, until [\d:]{5,8}", words_of[job]), words_of
         assert mine["earns"] == 2 * int(float(ASKED) * 10**6)
