@@ -185,7 +185,7 @@ def test_a_person_provides_beside_the_crew_and_is_paid(place: Place) -> None:
         limit.start()
         looked = json.loads(provider.stdout.readline())
         (mine,) = [each for each in looked["jobs"] if each["job"] == job]
-        assert mine["fits"]
+        assert mine["fits"], mine["refusal"]
         words_of = {row["job"]: row.get("words", "") for row in place.ask("status")["jobs"]}
         assert re.fullmatch(r"waiting for .+, until [\d:]{5,8}", words_of[job]), words_of
         assert mine["earns"] == 2 * int(float(ASKED) * 10**6)
