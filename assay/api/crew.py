@@ -52,7 +52,7 @@ class CrewProvider(Provider):
     def __init__(self, world: World, share: float, shared_by: int = 1) -> None:
         super().__init__(world, 0)
         self.share, self.shared_by = share, shared_by
-        self.bidding = AnyToken(world, self.clerk, None, 1, lambda job: self.admit(self.assignment(job)))
+        self.bidding = AnyToken(world, self.clerk, None, 1, self.look)
 
     def bid(self, job: int) -> Wake:
         """As any provider does, at this job's price."""

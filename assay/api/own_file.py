@@ -1,7 +1,8 @@
 """What a job file names as `module:name`: a net that ships with Assay, or a Python file of the user's own.
 
 A job file may come from a stranger. So only a file in its own folder is looked at, it runs only once somebody has
-agreed to it, from the bytes that were agreed to, and what is called must be defined in it: nothing that is imported.
+agreed to it, from the bytes that were agreed to, and what is called must be defined in it: nothing that is imported. It
+imports what is installed: files beside it, which nobody has been shown, are not on its path.
 """
 
 import inspect
@@ -106,16 +107,11 @@ def _run(stem: str, path: Path, content: bytes, place: str, key: str) -> ModuleT
     """A module of these bytes; no cached bytecode, which is not what was agreed to. Errors: `BadKey`."""
     module = ModuleType(f"{OWN}.{stem}")
     module.__file__ = str(path)
-    beside = str(path.parent.absolute())
     sys.modules[module.__name__] = module
-    sys.path.insert(0, beside)
     try:
         exec(compile(content, str(path), "exec", dont_inherit=True), vars(module))
     except THEIRS as error:
         raise theirs(error, f"{path.name} cannot be run", key, place) from error
-    finally:
-        if beside in sys.path:
-            sys.path.remove(beside)
     return module
 
 

@@ -51,7 +51,7 @@ class Bidding:
             return IDLE
         order, now_s = self._clerk.order(job), self._world.clock()
         closes_s = self._clerk.view(job).posted_at + order.windows.bid
-        bid = self.bids.get(job)
+        bid = self.bids.get(*self._name(job))
         if bid is None and now_s < closes_s:
             bid = self._make(job, price)
         elif bid is None:
@@ -66,9 +66,13 @@ class Bidding:
             return wake_at(closes_s)
         return self._clerk.attempt(jobs.reveal_bid(job, bid.price, bid.salt))
 
+    def _name(self, job: int) -> tuple[object, ...]:
+        """What a bid is for: where the chain is rewritten, a job's number may go to another order."""
+        return job, self._clerk.order(job).document.hex()
+
     def made(self, job: int) -> bool:
         """Whether there is a bid for a job."""
-        return self.bids.get(job) is not None
+        return self.bids.get(*self._name(job)) is not None
 
     def _make(self, job: int, price: int) -> Bid | None:
         """A bid, unless the job is declined."""
@@ -86,7 +90,7 @@ class Bidding:
         except AssayError as refusal:
             self._decline(job, refusal.message)
             return None
-        return self.bids.keep(Bid(price, self._world.entropy.draw(32)), job)
+        return self.bids.keep(Bid(price, self._world.entropy.draw(32)), *self._name(job))
 
     def _check_stake(self, job: int) -> None:
         """A bid that could not be opened would cost its bond: what is at stake covers it beside all other bids that are

@@ -58,6 +58,11 @@ class Book:
         for key in [k for k in self.published if k[0] == job]:
             del self.published[key]
 
+    def reopen(self, job: int) -> None:
+        """What was heard of a job may mean another thing on a rewritten chain: what is repeated is entered anew."""
+        for page in [page for name, page in self.rounds.items() if name[0] == job]:
+            page.heard.clear()
+
     def note(self, messages: Sequence[Message]) -> None:
         """Enters messages; what cannot be read is dropped, since anybody may send anything."""
         for message in messages:

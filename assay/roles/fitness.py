@@ -14,7 +14,7 @@ from assay.roles.clerk import Clerk
 from assay.roles.footprint import Footprint, footprint_of_judge
 from assay.roles.looks import Looks
 from assay.roles.memory import Memory
-from assay.roles.wake import IDLE, Wake
+from assay.roles.wake import IDLE, Wake, wake_at
 from assay.roles.world import Compute, World
 from assay.work.limits import Space
 
@@ -49,17 +49,34 @@ class Fitness:
         """By job, the share of this machine's time that it may take."""
         self._spaces = Memory(world.journal, "space", int, int)
         """By job, the bytes that are kept of it while it is served."""
+        self._found: dict[int, int] = {}
+        """The same of jobs that were looked at, and not yet promised anything."""
 
     def consider(self, job: int, *checks: Check) -> Wake:
         """Stays out of the draw of a job that is not what its order says, or too much for this machine beside what it
-        has promised elsewhere. Errors: `Unavailable` where something of it is not to be had yet."""
+        has promised elsewhere; and of one that cannot be looked at before bids are closed."""
         if job not in self._fits:
-            self._fits[job] = self._try(job, *checks)
+            try:
+                self._fits[job] = self._try(job, *checks)
+            except Unavailable as trouble:
+                now_s, late_s = self._world.clock(), self._late_s(job)
+                if now_s < late_s:
+                    return wake_at(min(max(now_s + 1, self.looks.again_s(job)), late_s))
+                self._troubles[job], self._fits[job] = trouble.message, False
         if self._fits[job] or job in self._abstained:
             return IDLE
         wake = self._clerk.attempt(self._world.ledger.jobs.abstain(job))
         self._abstained.add(job)
         return wake
+
+    def _late_s(self, job: int) -> int:
+        """When bids may soon be closed: who is drawn then cannot abstain any more from what it has not seen."""
+        return self._clerk.view(job).posted_at + 3 * self._clerk.order(job).windows.bid // 4
+
+    def forget(self, job: int) -> None:
+        """Concludes anew what was concluded of a job on a chain that was rewritten: its number may be another's."""
+        self._fits.pop(job, None)
+        self._abstained.discard(job)
 
     def _try(self, job: int, *checks: Check) -> bool:
         try:
@@ -85,13 +102,14 @@ class Fitness:
         space.admit(
             found.working_bytes, found.kept_bytes, sum(self._spaces.get(each) or 0 for each in self._others(job))
         )
-        self._spaces.keep(found.kept_bytes, job)
+        self._found[job] = found.kept_bytes
 
     def take_on(self, assignment: Assignment, *checks: Check) -> None:
         """Counts on a job's work. Errors: `Refused` and `LimitExceeded` where there is not the time for it."""
         busy = self.busy(assignment.job)
         share = sum(check(assignment, self._world.compute, busy=busy) for check in checks)
         self._shares.keep(share, assignment.job)
+        self._spaces.keep(self._found.get(assignment.job, 0), assignment.job)
 
     def busy(self, beside: int) -> float:
         """The share of this machine's time that is promised to other jobs that it has, or may be drawn for, by this

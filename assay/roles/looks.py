@@ -31,13 +31,17 @@ class Looks:
         self._pauses_s.pop(job, None)
         self._again_s.pop(job, None)
 
+    def again_s(self, job: int) -> int:
+        """When a job that was not to be had is looked at again."""
+        return self._again_s.get(job, 0)
+
     @contextmanager
     def one(self, job: int) -> Iterator[None]:
         """A look, bounded in time and by this machine's memory. Errors: `Overload`; `Unavailable` where it is not the
         time for it."""
         if self._spent_s >= LOOK_S:
             raise Unavailable("this turn's time for looking at jobs is spent")
-        if self._world.clock() < self._again_s.get(job, 0):
+        if self._world.clock() < self.again_s(job):
             raise Unavailable("the job was not to be had, and is looked at again later")
         compute = self._world.compute
         began_s = compute.timer()

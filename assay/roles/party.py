@@ -60,6 +60,8 @@ class Party:
         for job in self.clerk.rewritten():
             # What was concluded from what never happened is concluded anew; what was heard was heard all the same.
             self.forget(job, ROUNDS_END)
+            self.fitness.forget(job)
+            self.book.reopen(job)
         # One by one: what the node keeps from being entered now is entered the next time.
         self._unread.extend(self.world.peers.poll())
         while self._unread:
@@ -138,7 +140,7 @@ class Party:
         return self.assignments.of(job)
 
     def consider(self, job: int, *checks: Check) -> Wake:
-        """Stays out of the draw of a job that is unfit, or too much for this machine. Errors: `Unavailable`."""
+        """Stays out of the draw of a job that is unfit, too much for this machine, or not to be looked at in time."""
         return self.fitness.consider(job, *checks)
 
     def state(self, job: int, root: bytes) -> State | None:

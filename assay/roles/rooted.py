@@ -92,9 +92,9 @@ class Rooted:
         wake, page, parties = IDLE, self._book.round(name), self._register.parties(name[0])
         for asker, root in [item for item in page.sought if item[1] == view.commitment_root]:
             leaves = self.leaves(name) if asker in parties else None
-            if leaves is not None:
+            signed = self._signed(page, leaves or {})
+            if signed:
                 del page.sought[asker, root]
-                signed = [self._signed(page, slot, leaf) for slot, leaf in sorted(leaves.items())]
                 content: dict[str, object] = {
                     "commitments": [commitment_content(*each) for each in signed],
                     "root": root.hex(),
@@ -103,12 +103,16 @@ class Rooted:
                 wake |= self._voice.answer(name, "commitments", content, asker, root)
         return wake
 
-    def _signed(self, page: Page, slot: int, leaf: bytes) -> tuple[Commitment, bytes]:
-        """The commitment behind a leaf, with its signature."""
-        heard = [page.commitments[slot]] if slot in page.commitments else []
-        heard += [page.equivocations[slot][2:]] if slot in page.equivocations else []
-        heard += [commitments[slot] for _, commitments in page.sets.values() if slot in commitments]
-        return next(each for each in heard if each[0].leaf(*self._register.place) == leaf)
+    def _signed(self, page: Page, leaves: Leaves) -> list[tuple[Commitment, bytes]]:
+        """The commitments behind leaves, with their signatures; nothing where one of them is not here any more: who
+        told the leaves may have told another set since."""
+        signed = []
+        for slot, leaf in sorted(leaves.items()):
+            heard = [page.commitments[slot]] if slot in page.commitments else []
+            heard += [page.equivocations[slot][2:]] if slot in page.equivocations else []
+            heard += [commitments[slot] for _, commitments in page.sets.values() if slot in commitments]
+            signed += [each for each in heard if each[0].leaf(*self._register.place) == leaf][:1]
+        return signed if len(signed) == len(leaves) else []
 
 
 def find_leaves(

@@ -502,8 +502,8 @@ def test_what_is_promised_elsewhere_is_not_promised_again(tiny: Tiny, monkeypatc
     for name in ("provider-1", "provider-2"):
         role: Any = stage.network.parties[name]
         role.tick()
-        assert role.bidding.bids.get(first) is not None
-        assert role.bidding.bids.get(second) is None
+        assert role.bidding.made(first)
+        assert not role.bidding.made(second)
         assert role.bidding.declined[second].startswith("this machine would want")
 
 

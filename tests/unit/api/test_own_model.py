@@ -17,12 +17,14 @@ from torch.utils.data import DataLoader, Dataset, TensorDataset
 from assay.api.consent import KEPT_MAX, Agreed, agree
 from assay.api.draft import make_draft, read_samples
 from assay.api.job import Job
+from assay.api.own_file import find_own
 from assay.api.own_model import capture, load_architecture, read_loss, read_optimizer
 from assay.api.template import write_template
 from assay.protocol.errors import (
     AssayError,
     AtFault,
     BadInput,
+    BadKey,
     LimitExceeded,
     Malformed,
     Refused,
@@ -567,3 +569,15 @@ def test_a_function_is_captured_as_the_loss_and_trains() -> None:
     assert mine.step.root != plain.step.root
     with pytest.raises(Unsupported, match="lambda"):
         capture(make_net(), lambda output, y: output.mean())
+
+
+def test_files_that_nobody_has_been_shown_are_not_run(tmp_path: Path) -> None:
+    """A neighbour named like a module of the standard library neither runs nor hides it."""
+    (tmp_path / "colorsys.py").write_text("raise SystemExit('the neighbour ran')\n")
+    (tmp_path / "blocks.py").write_text("WIDTH = 3\n")
+    net = "import torch\nclass Net(torch.nn.Linear):\n    def __init__(self): super().__init__(2, 2)\n"
+    (tmp_path / "model.py").write_text("import colorsys\ncolorsys.rgb_to_hsv\n" + net)
+    assert find_own("model:Net", tmp_path, "model.architecture", agree)
+    (tmp_path / "wide.py").write_text("import blocks\n" + net)
+    with pytest.raises(BadKey, match="blocks"):
+        find_own("wide:Net", tmp_path, "model.architecture", agree)

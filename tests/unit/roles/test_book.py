@@ -153,6 +153,17 @@ def test_what_was_signed_of_a_chain_that_is_no_more_gives_way(book: Book) -> Non
     assert not book.round(NAME).equivocations
 
 
+def test_what_came_before_its_chain_is_entered_once_it_is_repeated(book: Book, monkeypatch: pytest.MonkeyPatch) -> None:
+    signed = commitment(0)
+    monkeypatch.setattr(Roll, "origin", lambda self, name: (bytes([1]) * 32, ORIGIN[1]))
+    book.note([said("commitments", AGGREGATOR, commitments(signed))])
+    assert not book.round(NAME).commitments, "signed of another draw than the one that is seen here"
+    monkeypatch.undo()
+    book.reopen(NAME[0])
+    book.note([said("commitments", AGGREGATOR, commitments(signed))])
+    assert book.round(NAME).commitments == {0: signed}
+
+
 def test_only_holders_open_and_serve_and_only_validators_vote_and_show_tables(book: Book) -> None:
     rows = {"rows": [[0, 1, "00" * 32]]}
     for sender in (PROVIDERS[0], STRANGER):

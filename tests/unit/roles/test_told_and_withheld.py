@@ -1,0 +1,99 @@
+"""What is told and then replaced, what is withheld until it is too late to abstain, and what was only promised."""
+
+from typing import Any
+
+from assay.chain.contracts.jobs import Abstained, Drawn
+from assay.protocol.commitment import Commitment, bitmap, commitment_root
+from assay.protocol.phase import JobPhase, RoundPhase
+from assay.roles.aggregator import Aggregator
+from assay.roles.content import commitment_content
+from assay.roles.page import Page
+from assay.roles.provider import Provider
+from assay.roles.round import RoundName
+from assay.roles.wake import ACTED, IDLE, Wake, wake_at
+
+
+class Mute(Provider):
+    """Never works."""
+
+    behaviour = "mute"
+
+    def work(self, job: int) -> Wake:
+        return IDLE
+
+
+class Inventor(Aggregator):
+    """Roots a commitment that nobody has signed, tells what the root is of, then tells another set, and asks."""
+
+    behaviour = "inventor"
+    turns = 0
+
+    def tell_set(self, name: RoundName, signed: dict[int, tuple[Commitment, bytes]], topic: str) -> tuple[bytes, Any]:
+        size = self.clerk.order(name[0]).providers
+        root = commitment_root({slot: one.leaf(*self.clerk.place) for slot, (one, _) in signed.items()}, size)
+        present, told = bitmap(sorted(signed), size), [commitment_content(*each) for each in signed.values()]
+        content: dict[str, object] = {"commitments": told, "root": root.hex(), "present": present}
+        self.voice.say(name, "commitments", content, topic=topic)
+        return root, present
+
+    def commit(self, name: RoundName, view: Any, page: Page) -> Wake:
+        order, origin = self.clerk.order(name[0]), self.clerk.origin(name)
+        alone_s = view.opened_at + order.windows.train + order.windows.aggregate // 2
+        if self.world.clock() < alone_s:
+            return wake_at(alone_s)
+        slot = next(slot for slot in range(order.providers) if slot not in page.commitments)
+        made_up = (bytes([7]) * 32, bytes([8]) * 32, bytes([9]) * 32)
+        false = Commitment(*name, slot, self.clerk.providers(name[0])[slot], *origin, *made_up)
+        signed = {**page.commitments, slot: (false, self.world.signer.sign_digest(bytes(32)))}
+        self.root, present = self.tell_set(name, signed, "one")
+        return self.clerk.attempt(self.world.ledger.rounds.commit(*name, self.root, present, []))
+
+    def move(self, name: RoundName, view: Any) -> Wake:
+        if view.phase != RoundPhase.SAMPLING or self.turns == 6:
+            return super().move(name, view)
+        self.turns += 1
+        if self.turns == 3:
+            self.tell_set(name, dict([next(iter(self.book.round(name).commitments.items()))]), "two")
+            self.voice.say(name, "seek", {"root": self.root.hex()}, topic="root")
+        return ACTED
+
+
+def test_who_told_a_set_and_then_another_stops_nobody(tiny_stage: Any) -> None:
+    stage = tiny_stage(providers=(Provider, Provider, Mute))
+    parties = stage.network.parties
+    parties["aggregator-1"] = Inventor(parties["aggregator-1"].world)
+    stage.play()
+    assert parties["aggregator-1"].turns == 6
+
+
+class Insider(Provider):
+    """Need not look at the job that it bids for."""
+
+    behaviour = "insider"
+
+    def look(self, job: int) -> None:
+        """Nothing."""
+
+
+def test_nobody_is_drawn_for_what_nobody_could_look_at(tiny_stage: Any) -> None:
+    stage = tiny_stage(providers=(Insider, Insider))
+    network, blobs = stage.network, stage.network.blobs._blobs
+    withheld = dict(blobs)
+    blobs.clear()
+    stage.post()
+    jobs = network.ledger.jobs
+    network.run(lambda: jobs.view_of(stage.job).phase >= JobPhase.ENLISTING, turns_max=600)
+    blobs.update(withheld)
+    assert not any(drawn.validators for drawn in stage.said(Drawn))
+    honest = {stage.address(name) for name in (*stage.honest("validator"), *stage.honest("aggregator"))}
+    assert honest <= {event.account for event in stage.said(Abstained)}
+
+
+def test_what_could_not_be_fetched_was_promised_no_memory(tiny_stage: Any) -> None:
+    stage = tiny_stage()
+    decoy, blobs = stage.post(), stage.network.blobs._blobs
+    for cid in [cid for cid in blobs if len(blobs[cid]) == 60 * 32]:
+        del blobs[cid]
+    validator = stage.network.parties["validator-1"]
+    validator.tick()
+    assert not validator.fitness._spaces.get(decoy)
