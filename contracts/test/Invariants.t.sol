@@ -315,12 +315,15 @@ contract Handler is Network, Ledger {
         } else if (kind == 14) {
             stakes.purge(token, IStakes.Role.Validator, pool[(seed >> 96) % pool.length]);
         } else if (kind == 15 || kind == 16) {
-            uint16 slot = uint16((seed >> 96) % order.providers);
-            bytes32 structHash = keccak256(abi.encode(Hashing.UNSERVED_TYPE, job, generation, round, slot));
-            rounds.billUnserved(job, generation, round, slot, sign(job, structHash, order.quorum));
+            _bill(job, generation, round, uint16((seed >> 96) % order.providers));
         } else {
             rounds.proceed(job);
         }
+    }
+
+    function _bill(uint256 job, uint32 generation, uint32 round, uint16 slot) private {
+        bytes32 structHash = keccak256(abi.encode(Hashing.UNSERVED_TYPE, job, generation, round, slot));
+        rounds.billUnserved(job, generation, round, slot, sign(job, structHash, order.quorum));
     }
 
     /// A demand for a secret, answered sometimes; or two signatures for a slot.
