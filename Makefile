@@ -15,7 +15,7 @@ PACKAGES := contracts/node_modules/.made
 # Puts a Node of at least version 20 first in PATH, for the rest of a line.
 NODE = node=$$(.ci/node $(VENV)) && export PATH="$$node:$$PATH" &&
 
-.PHONY: demo install packages test test-long check lint types rooms artifacts pages contracts docs bench clean
+.PHONY: demo install packages test storm test-long check lint types rooms artifacts pages contracts docs bench clean
 .DELETE_ON_ERROR:
 
 demo: $(INSTALLED)
@@ -58,6 +58,9 @@ test: $(TOOLS) $(PACKAGES)
 	@# The binary itself: npm's wrapper around it ends with 0 whatever happened.
 	$(NODE) cd contracts && node_modules/@foundry-rs/forge-*/bin/forge test
 	$(NODE) $(BIN)/python -m pytest -q -n $(WORKERS) --dist loadgroup -m "not long" $(ARGS)
+
+storm: $(TOOLS)
+	$(BIN)/python -m tests.simulation --seeds 200 --jobs $(WORKERS)
 
 test-long: $(TOOLS) $(PACKAGES)
 	$(NODE) $(BIN)/python -m pytest -q -n $(WORKERS) --dist loadgroup -m long $(ARGS)

@@ -24,8 +24,9 @@ from assay.protocol.score import NEVER, UNSCORED
 from assay.protocol.transcript import SlotName, Transcript, leaves_of, secret_hash
 from assay.protocol.typed import Domain, typed_digest
 from assay.protocol.words import words_hash
+from assay.roles.candidacy import AGGREGATOR, VALIDATOR
 from assay.roles.forms import chain_opening, on_chain
-from assay.roles.network import AGGREGATOR, LOCK_MAX, VALIDATOR, WINDOW_MIN_S
+from assay.roles.network import LOCK_MAX, WINDOW_MIN_S
 from assay.roles.seals import sealed, sealed_bid
 from assay.roles.vote import Result, aggregate_values, root_values
 

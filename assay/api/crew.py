@@ -12,13 +12,13 @@ from assay.api.token import NATIVE, balance_of, deposit
 from assay.chain.contracts.test_stablecoin import TestStablecoin
 from assay.chain.ground import WEALTH_WEI
 from assay.chain.signer import KeySigner
-from assay.protocol.errors import AssayError
 from assay.protocol.words import words_hash
 from assay.roles.aggregator import Aggregator
 from assay.roles.assignment import Assignment
 from assay.roles.bidding import Bidding
+from assay.roles.candidacy import AGGREGATOR, VALIDATOR
 from assay.roles.consumer import Consumer
-from assay.roles.network import AGGREGATOR, LOCK_MAX, VALIDATOR, WINDOW_MIN_S
+from assay.roles.network import LOCK_MAX, WINDOW_MIN_S
 from assay.roles.pace import check_pace
 from assay.roles.provider import Provider
 from assay.roles.stage import DECIMALS
@@ -121,16 +121,7 @@ def join(world: World, token: str, role: str, stake: int, weight: int) -> bool:
         ledger.stakes.stake(token, missing).send()
         acted = True
     pool = POOLS[role]
-    if pool is not None and not is_enrolled(world, token, pool, weight):
+    if pool is not None and ledger.stakes.member_of(token, pool, address).account != address:
         ledger.stakes.enrol(token, pool, weight, LOCK_MAX, WINDOW_MIN_S).send()
         acted = True
     return acted
-
-
-def is_enrolled(world: World, token: str, pool: int, weight: int = WEIGHT) -> bool:
-    """Whether a party is in a pool: enrolling again would be refused."""
-    try:
-        world.ledger.stakes.enrol(token, pool, weight, LOCK_MAX, WINDOW_MIN_S).ask(world.address)
-    except AssayError as refusal:
-        return refusal.fields.get("contract_error") == "AlreadyEnrolled"
-    return False

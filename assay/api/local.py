@@ -16,7 +16,8 @@ from assay.chain.contracts.containers import Order
 from assay.chain.contracts.test_stablecoin import TestStablecoin
 from assay.protocol.errors import Refused, Unavailable
 from assay.roles.aggregator import Aggregator
-from assay.roles.network import AGGREGATOR, PATIENT_BLOCKS, VALIDATOR, Network
+from assay.roles.candidacy import AGGREGATOR, VALIDATOR
+from assay.roles.network import PATIENT_BLOCKS, Network
 from assay.roles.validator import Validator
 from assay.roles.wake import IDLE, Wake
 from assay.roles.world import World

@@ -90,10 +90,7 @@ class Till:
 
     def weight(self, role: str) -> int:
         """What this account weighs in a pool; 0 outside of it."""
-        stakes, pool = self.ledger.stakes, POOLS[role]
-        head = Rpc(self.ledger.web3).get_head()
-        members = (stakes.pool_at(self.token, pool, place, head) for place in range(stakes.pool_size(self.token, pool)))
-        return next((member.weight for member in members if member.account == self.address), 0)
+        return self.ledger.stakes.member_of(self.token, POOLS[role], self.address).weight
 
     def enrol(self, role: str, window_min_s: int) -> int:
         """Joins a pool with all that is at stake, or joins anew with what is now; the weight. Errors: `BadInput`."""
@@ -116,10 +113,7 @@ class Till:
         return True
 
     def _is_member(self, role: str) -> bool:
-        stakes, pool = self.ledger.stakes, POOLS[role]
-        head = Rpc(self.ledger.web3).get_head()
-        places = range(stakes.pool_size(self.token, pool))
-        return any(stakes.pool_at(self.token, pool, place, head).account == self.address for place in places)
+        return self.ledger.stakes.member_of(self.token, POOLS[role], self.address).account == self.address
 
     def unstake(self, amount: int | None) -> tuple[int, int]:
         """Begins to take stake back, all that is idle where no amount is given, and leaves the pools that wanted it.

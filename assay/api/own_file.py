@@ -104,14 +104,19 @@ def _read(stem: str, folder: Path, place: str, key: str) -> tuple[Path, bytes]:
 
 
 def _run(stem: str, path: Path, content: bytes, place: str, key: str) -> ModuleType:
-    """A module of these bytes; no cached bytecode, which is not what was agreed to. Errors: `BadKey`."""
+    """A module of these bytes; no cached bytecode, which is not what was agreed to, and no file beside it, even where
+    this process was started in that folder. Errors: `BadKey`."""
+    paths, folder = sys.path, path.resolve().parent
     module = ModuleType(f"{OWN}.{stem}")
     module.__file__ = str(path)
     sys.modules[module.__name__] = module
+    sys.path = [each for each in paths if Path(each).resolve() != folder]
     try:
         exec(compile(content, str(path), "exec", dont_inherit=True), vars(module))
     except THEIRS as error:
         raise theirs(error, f"{path.name} cannot be run", key, place) from error
+    finally:
+        sys.path = paths
     return module
 
 

@@ -10,6 +10,7 @@ from assay.chain.contracts.containers import RoundView
 from assay.protocol.commitment import bitmap, bitmap_slots, commitment_root
 from assay.protocol.phase import JobPhase, RoundPhase
 from assay.roles.aggregates import Aggregates
+from assay.roles.candidacy import AGGREGATOR
 from assay.roles.content import commitment_content
 from assay.roles.equivocation import expose
 from assay.roles.openings import Openings
@@ -26,6 +27,8 @@ from assay.roles.world import World
 
 class Aggregator(Party):
     """Serves the jobs that drew it, and stands by for the others."""
+
+    pool = AGGREGATOR
 
     def __init__(self, world: World) -> None:
         super().__init__(world)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from hashlib import sha256
 from typing import Any
 
 from assay.chain.contracts.containers import Windows
@@ -51,16 +52,18 @@ class Bidding:
             return IDLE
         order, now_s = self._clerk.order(job), self._world.clock()
         closes_s = self._clerk.view(job).posted_at + order.windows.bid
-        bid = self.bids.get(*self._name(job))
-        if bid is None and now_s < closes_s:
-            bid = self._make(job, price)
-        elif bid is None:
+        known = self.bids.get(*self._name(job))
+        if known is None and now_s >= closes_s:
             self._decline(job, "bids are closed")
+            return IDLE
+        bid = known or self._make(job, price)
         if bid is None:
             return IDLE
         jobs = self._world.ledger.jobs
         if not self._clerk.notices.bid_sealed(job):
             sealed = sealed_bid(job, self._world.address, bid.price, bid.salt)
+            if known:  # what was brought for its bond may have gone with the blocks that it stood in
+                self._clerk.fund(order.token, 2 * order.price_ceiling)
             return self._clerk.attempt(jobs.commit_bid(job, sealed)) | wake_at(closes_s)
         if now_s < closes_s:
             return wake_at(closes_s)
@@ -68,7 +71,7 @@ class Bidding:
 
     def _name(self, job: int) -> tuple[object, ...]:
         """What a bid is for: where the chain is rewritten, a job's number may go to another order."""
-        return job, self._clerk.order(job).document.hex()
+        return job, sha256(repr(self._clerk.order(job)).encode()).hexdigest()
 
     def made(self, job: int) -> bool:
         """Whether there is a bid for a job."""

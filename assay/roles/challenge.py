@@ -12,7 +12,8 @@ from eth_hash.auto import keccak
 
 from assay.chain.contracts.containers import Claim, RoundView
 from assay.chain.contracts.rerun import Rerun
-from assay.protocol.phase import JobPhase, Outcome, RoundPhase
+from assay.protocol.phase import JobPhase, Outcome, RoundPhase, Target
+from assay.protocol.table import aggregate_digest
 from assay.roles.claims import claim_of
 from assay.roles.finding import Disagreement, Unit
 from assay.roles.judge import Judge
@@ -39,6 +40,16 @@ class Raised:
     claim: bytes
     salt: bytes
     sealed: bytes
+
+    @property
+    def opened(self) -> Claim:
+        """The claim."""
+        return Claim.from_abi(decode([CLAIM_TYPE], self.claim)[0])
+
+    def is_past(self, view: RoundView) -> bool:
+        """Whether it disputes an aggregate that the chain, rewritten since, does not say any more."""
+        told = aggregate_digest(view.end_root, view.score)
+        return self.unit[1] == Target.AGGREGATE and self.opened.commitment.transcript_root != told
 
     def to_json(self) -> dict[str, object]:
         """As plain values."""
@@ -128,6 +139,7 @@ class Challenges:
             # Where this very part is disputed already, the first to have sealed takes the dispute over.
             rivalled = (raised.name, raised.unit) in disputed
             needed = view is not None and (rivalled or not self.known(raised.name, view, raised.unit))
+            needed = needed and view is not None and not raised.is_past(view)
             if block is None:
                 wake |= self.seal(raised) if needed else IDLE
             elif not self.bond(raised):
@@ -140,8 +152,7 @@ class Challenges:
 
     def open(self, raised: Raised) -> Wake:
         """Opens a sealed challenge; where it cannot be opened, its bond comes back."""
-        (claim,) = decode([CLAIM_TYPE], raised.claim)
-        opened = self.party.clerk.attempt(self.disputes.open_challenge(Claim.from_abi(claim), raised.salt))
+        opened = self.party.clerk.attempt(self.disputes.open_challenge(raised.opened, raised.salt))
         if opened.acted:
             return opened
         why = self.party.clerk.refusals[-1].fields

@@ -4,7 +4,7 @@ from assay.chain.contracts.containers import Claim, RoundView
 from assay.chain.contracts.containers import Entry as ChainEntry
 from assay.protocol.commitment import Commitment
 from assay.protocol.phase import Target
-from assay.protocol.table import Table
+from assay.protocol.table import Table, aggregate_digest
 from assay.protocol.transcript import ZERO, Leaf
 from assay.roles.finding import Disagreement
 from assay.roles.forms import chain_leaf, on_chain
@@ -18,7 +18,7 @@ NO_ENTRY = ChainEntry(0, 0, ZERO)
 def claim_of(judge: Judge, name: RoundName, view: RoundView, disagreement: Disagreement) -> Claim:
     """What a disagreement is about; a slot's opening and a table's rows must be here."""
     if disagreement.target == Target.AGGREGATE:
-        return aggregate_claim(name)
+        return aggregate_claim(name, aggregate_digest(view.end_root, view.score))
     commitment, proof, signature = judge.party.standing(name, disagreement.slot)
     opened = judge.openings.of(name, view, disagreement.slot)
     assert opened is not None
@@ -47,12 +47,12 @@ def claim_of(judge: Judge, name: RoundName, view: RoundView, disagreement: Disag
     )
 
 
-def aggregate_claim(name: RoundName) -> Claim:
-    """A round's end root, which the chain knows itself."""
+def aggregate_claim(name: RoundName, disputed: bytes) -> Claim:
+    """What a round comes to, as it stands on chain: the digest of its end root and score."""
     leaf = chain_leaf(Leaf(0, ZERO))
     return Claim(
         target=Target.AGGREGATE,
-        commitment=on_chain(Commitment(*name, 0, NOBODY, ZERO, ZERO, ZERO, ZERO, ZERO)),
+        commitment=on_chain(Commitment(*name, 0, NOBODY, ZERO, ZERO, disputed, ZERO, ZERO)),
         commitment_proof=(),
         signature=b"",
         secret=ZERO,

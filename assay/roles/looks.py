@@ -11,20 +11,29 @@ LOOK_S = 30.0
 """One look: fetching what a job consists of, checking it, and trying its programs. The shortest windows that people set
 are of this order, and half of one is for waiting."""
 PAUSE_MAX_S = 64
+PAUSE_LOOKS = 8
+"""A job is left alone for so many times as long as the look at it took: withheld bytes cost others little of a turn."""
+
+
+class Later(Unavailable):
+    """It is not the time for a look at this job: nothing was found out."""
 
 
 class Looks:
-    """One party's looks. A job that is not to be had yet is looked at again ever more rarely."""
+    """One party's looks. A job that is not to be had yet is looked at again ever more rarely, and after the others."""
 
     def __init__(self, world: World) -> None:
         self._world = world
         self._spent_s = 0.0
         self._pauses_s: dict[int, int] = {}
         self._again_s: dict[int, int] = {}
+        self._is_crowded, self._was_crowded = False, False
+        """Whether a job is waiting for its first look since this turn, and since the one before."""
 
     def begin(self) -> None:
         """A new turn."""
         self._spent_s = 0.0
+        self._is_crowded, self._was_crowded = False, self._is_crowded
 
     def forget(self, job: int) -> None:
         """Lets go of a job."""
@@ -36,21 +45,24 @@ class Looks:
         return self._again_s.get(job, 0)
 
     @contextmanager
-    def one(self, job: int) -> Iterator[None]:
-        """A look, bounded in time and by this machine's memory. Errors: `Overload`; `Unavailable` where it is not the
-        time for it."""
+    def one(self, job: int, *, last: bool = False) -> Iterator[None]:
+        """A look, bounded in time and by this machine's memory; the `last` at a job waits for no pause. Errors: `Later`
+        where it is not the time for it; whatever else was found to be not to be had."""
+        is_first = job not in self._pauses_s or last
         if self._spent_s >= LOOK_S:
-            raise Unavailable("this turn's time for looking at jobs is spent")
-        if self._world.clock() < self.again_s(job):
-            raise Unavailable("the job was not to be had, and is looked at again later")
+            self._is_crowded |= is_first
+            raise Later("this turn's time for looking at jobs is spent")
+        if not is_first and (self._was_crowded or self._world.clock() < self.again_s(job)):
+            raise Later("the job was not to be had, and is looked at again later")
         compute = self._world.compute
         began_s = compute.timer()
         try:
             with compute.within(LOOK_S), within_memory():
                 yield
         except Unavailable:
+            spent_s = int(PAUSE_LOOKS * (compute.timer() - began_s))
             pause_s = self._pauses_s[job] = min(2 * self._pauses_s.get(job, 0) or 1, PAUSE_MAX_S)
-            self._again_s[job] = self._world.clock() + pause_s
+            self._again_s[job] = self._world.clock() + max(pause_s, spent_s)
             raise
         finally:
             self._spent_s += compute.timer() - began_s

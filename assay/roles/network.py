@@ -30,8 +30,6 @@ PATIENT_BLOCKS = 4
 """Idle blocks before time jumps to the next deadline: more than the beacon's delay."""
 LOCK_MAX, WINDOW_MIN_S = 2**96 - 1, 1
 """What members of the pools accept: any lock they have, and windows as short as this network's time."""
-VALIDATOR, AGGREGATOR = 0, 1
-"""`IStakes.Role`."""
 
 
 class Role(Protocol):

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from assay.chain.contracts.containers import TranscriptOpening
-from assay.chain.contracts.jobs import BidCommitted, BidRevealed
+from assay.chain.contracts.jobs import BidCommitted, BidRevealed, Posted
 from assay.chain.contracts.rerun import ChallengeCommitted, Challenged, Decided, Rerun
 from assay.chain.contracts.rounds import (
     Billed,
@@ -39,6 +39,7 @@ KINDS = (
     Claimed,
     Decided,
     Penalised,
+    Posted,
     SecretDemanded,
     SecretRevealed,
     SlotCommitted,
@@ -79,16 +80,18 @@ class Notices:
         self._places: dict[int, RoundName] = {}
         self.head = 0
         """Number of the newest block that was read."""
+        self._rewritten: set[int] = set()
+        """Jobs of which something was taken back, and nobody has been told so yet."""
 
     def read(self) -> set[int]:
         """Reads on; the jobs of which something was taken back."""
-        rewritten: set[int] = set()
         while True:
             page = self._cursor.poll()  # entered at once: should the next one fail, nothing of this one is lost
-            rewritten |= self._take_back(page.removed)
+            self._rewritten |= self._take_back(page.removed)
             self._enter(page.added)
             self.head = page.head
             if page.is_caught_up:
+                rewritten, self._rewritten = self._rewritten, set()
                 return rewritten
 
     def _enter(self, logs: Iterable[LogEntry]) -> None:
@@ -143,6 +146,10 @@ class Notices:
     def bid_opened(self, job: int) -> bool:
         """Whether it was opened."""
         return any(bid.bidder == self._address for bid in self.of_job(BidRevealed, job))
+
+    def bids_opened(self, job: int) -> int:
+        """How many bids for a job are open."""
+        return sum(1 for _ in self.of_job(BidRevealed, job))
 
     def claimed(self, job: int) -> bool:
         """Whether this party has taken what it earned."""

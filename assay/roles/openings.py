@@ -50,17 +50,27 @@ class Openings:
         known = self._opened.get((name, slot))
         if known is not None:
             return known
-        if slot not in self._party.book.round(name).commitments or not self._said(name, slot):
+        if slot not in self._party.book.round(name).commitments:
+            return None
+        said = bool(self._said(name, slot))
+        if not said and not (final and self._made_out(name, slot)):
             return None
         if not self._world.ledger.rounds.standing(*self._party.standing(name, slot)):
             if not final and self._party.leaves(name) is None:
                 return None  # nobody has shown here yet what the round's root was made of
             return Opened(None, None, "", "its commitment does not stand on chain")
+        if not said:
+            return None  # it is called for on chain
         with self._world.compute.metered("verify"):
             opened = self._open(name, view, slot, final)
         if opened is not None:
             self._opened[name, slot] = opened
         return opened
+
+    def _made_out(self, name: RoundName, slot: int) -> bool:
+        """Whether it is known here which commitment of a slot stands. The secret of another, which its provider tells
+        in its stead, cannot even be demanded."""
+        return self._party.leaves(name) is not None or self._party.clerk.notices.leaf(name, slot) is not None
 
     def _said(self, name: RoundName, slot: int) -> list[dict[str, Any]]:
         """What was said of a slot's leaves, then what stands on chain of them."""

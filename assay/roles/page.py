@@ -24,6 +24,8 @@ class Page:
     tables: dict[str, tuple[Entry, ...]] = field(default_factory=dict)
     rooted: dict[tuple[str, bytes], tuple[Entry, ...]] = field(default_factory=dict)
     """Tables by whose they are said to be and by their root, whoever says so: the root on chain decides."""
+    tables_told: dict[tuple[str, str], set[bytes]] = field(default_factory=dict)
+    """By who says so and whose they are said to be: the roots of these tables."""
     wanted: dict[tuple[str, str], None] = field(default_factory=dict)
     """(who asks, whose table), in the order in which they came."""
     missing: dict[tuple[str, int, int], None] = field(default_factory=dict)

@@ -10,6 +10,7 @@ from assay.protocol.phase import JobPhase, RoundPhase
 from assay.roles.assignment import Assignment, State
 from assay.roles.assignments import Assignments
 from assay.roles.book import Book
+from assay.roles.candidacy import VALIDATOR, Candidacy
 from assay.roles.clerk import Clerk
 from assay.roles.fitness import Check, Fitness, Measure
 from assay.roles.footprint import footprint_of_judge
@@ -33,6 +34,8 @@ class Party:
 
     behaviour = "honest"
     measure: Measure = staticmethod(footprint_of_judge)
+    pool = VALIDATOR
+    """The pool that it is drawn from, if it is drawn."""
 
     def __init__(self, world: World, limits: Limits | None = None) -> None:
         self.world = world
@@ -43,7 +46,8 @@ class Party:
         self.troubles: dict[int, str] = {}
         """By job, why a turn in it could not be taken."""
         self.assignments = Assignments(world, self.clerk, limits or Limits())
-        self.fitness = Fitness(world, self.clerk, self.assignments, self.troubles, self.measure)
+        self.fitness = Fitness(world, self.clerk, self.assignments, self.measure)
+        self.candidacy = Candidacy(world, self.clerk, self.assignments, self.fitness, self.troubles, self.pool)
         self.states = States(world.blobs, self.clerk, self.assignments, self.book, self.voice)
         self.rooted = Rooted(self.clerk, self.book, self.voice)
         self._horizon = Horizon(self.clerk)
@@ -60,7 +64,7 @@ class Party:
         for job in self.clerk.rewritten():
             # What was concluded from what never happened is concluded anew; what was heard was heard all the same.
             self.forget(job, ROUNDS_END)
-            self.fitness.forget(job)
+            self.candidacy.forget(job)
             self.book.reopen(job)
         # One by one: what the node keeps from being entered now is entered the next time.
         self._unread.extend(self.world.peers.poll())
@@ -141,7 +145,7 @@ class Party:
 
     def consider(self, job: int, *checks: Check) -> Wake:
         """Stays out of the draw of a job that is unfit, too much for this machine, or not to be looked at in time."""
-        return self.fitness.consider(job, *checks)
+        return self.candidacy.consider(job, *checks)
 
     def state(self, job: int, root: bytes) -> State | None:
         """The state with this root; nothing if nobody has it yet."""

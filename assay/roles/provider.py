@@ -76,7 +76,7 @@ class Provider(Party):
 
     def admit(self, assignment: Assignment) -> None:
         """Whether this machine takes the job. Its programs have been read and checked against the limits by now."""
-        self.fitness.take_on(assignment, self.check_pace, check_serving)
+        self.fitness.take_on(assignment, self.check_pace, check_serving, busy=self.fitness.busy(assignment.job))
 
     def check_pace(self, assignment: Assignment, compute: Compute, *, busy: float) -> float:
         """The share of this machine's time that training a slot takes. Errors: `Refused`, `LimitExceeded`."""

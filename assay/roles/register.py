@@ -28,6 +28,8 @@ class Register:
         self._orders: dict[tuple[int, str, int], Order] = {}
         self._providers: dict[tuple[int, bytes], tuple[str, ...]] = {}
         self._rewritten: set[int] = set()
+        self._doubtful: set[int] = set()
+        """Jobs whose order may be another since the chain was rewritten: one consumer may post twice in a second."""
         self._seen: dict[Hashable, Any] | None = None
 
     def refresh(self) -> None:
@@ -65,6 +67,7 @@ class Register:
         """Jobs of which the chain has taken something back since this was asked last."""
         self._look()
         jobs, self._rewritten = self._rewritten, set()
+        self._doubtful |= jobs
         return jobs
 
     def settled(self, block: int) -> bool:
@@ -85,8 +88,11 @@ class Register:
         """The order; it never changes, unless its number goes to another when the chain is rewritten."""
         view = self.view(job)
         key = (job, view.consumer, view.posted_at)
-        if key not in self._orders:
-            self._orders[key] = self.ledger.jobs.order_of(job)
+        if key not in self._orders or job in self._doubtful:
+            order = self.ledger.jobs.order_of(job)
+            if self._orders.get(key) != order:
+                self._orders[key] = order
+            self._doubtful.discard(job)
         return self._orders[key]
 
     def segments(self, job: int) -> int:
@@ -137,6 +143,11 @@ class Register:
     def aggregator(self, job: int) -> str:
         """Who aggregates now; the zero address if nobody does."""
         return self._once(("aggregator", job), lambda: self.ledger.jobs.aggregator_of(job))
+
+    def rows_most(self, job: int) -> int:
+        """How many rows a table has at most: no sample holds two segments of a slot that are neighbours."""
+        order = self.order(job)
+        return order.providers * -(-order.steps_per_round // order.steps_per_segment // 2)
 
     def parties(self, job: int) -> frozenset[str]:
         """Everybody with a part in a job."""

@@ -18,6 +18,8 @@ CLAIMS_MAX = 16
 ROOTS_MAX = 4
 """States of which one party may announce addresses in one round."""
 REQUESTS_MAX, REQUESTS_STRANGERS_MAX = 4_096, 512
+TABLES_MAX = 8
+"""Tables of one validator that one party may tell in one round: there is one for each drawing."""
 MISSING_MAX = 1_024
 """Start states that one validator may miss in one round."""
 KINDS = frozenset(
@@ -49,6 +51,10 @@ class Roll(Protocol):
 
     def aggregator(self, job: int) -> str:
         """Who aggregates now."""
+        ...
+
+    def rows_most(self, job: int) -> int:
+        """How many rows a table has at most."""
         ...
 
     def parties(self, job: int) -> Collection[str]:
@@ -89,8 +95,14 @@ class Scribe:
         if message.sender not in self._roll.validators(message.job):
             return
         rows, owner = read_rows(content["rows"]), content.get("of", message.sender)
+        if len(rows) > self._roll.rows_most(message.job):
+            return
         if owner in self._roll.validators(message.job) or owner in page.tables:
-            page.rooted[owner, table_root(rows)] = rows
+            told = page.tables_told.setdefault((message.sender, owner), set())
+            root = table_root(rows)
+            if root in told or len(told) < TABLES_MAX:
+                told.add(root)
+                page.rooted[owner, root] = rows
         if owner == message.sender:
             page.tables[message.sender] = rows
 

@@ -12,8 +12,9 @@ from typing import Any, TypeVar
 from assay.chain.contracts.rounds import Claimed
 from assay.chain.events import Event
 from assay.protocol.job import Job
+from assay.roles.candidacy import AGGREGATOR, VALIDATOR
 from assay.roles.consumer import Consumer, chain_order
-from assay.roles.network import AGGREGATOR, VALIDATOR, Network, Role
+from assay.roles.network import Network, Role
 from assay.roles.world import World
 from assay.store.samples import Samples
 from assay.work.program import Bundle

@@ -241,8 +241,10 @@ contract Rerun is IDisputes {
         Commitment calldata c = claim.commitment;
         RoundView memory r = ROUNDS.viewOf(c.job, c.generation, c.round);
         if (claim.target == Target.Aggregate) {
-            if (r.endRoot == 0 || c.slot != 0) revert WrongClaim("aggregate");
-            return (ROUNDS.aggregatorOf(c.job, c.generation, c.round), 0, Hashing.aggregateDigest(r.endRoot, r.score), 0);
+            // INVARIANT: a claim names what it disputes, so that one made on a chain that was rewritten disputes nothing else.
+            claimed = Hashing.aggregateDigest(r.endRoot, r.score);
+            if (r.endRoot == 0 || c.slot != 0 || c.transcriptRoot != claimed) revert WrongClaim("aggregate");
+            return (ROUNDS.aggregatorOf(c.job, c.generation, c.round), 0, claimed, 0);
         }
         if (!ROUNDS.standing(c, claim.commitmentProof, claim.signature)) revert WrongClaim("commitment");
         uint32 last = ROUNDS.termsOf(c.job).segments;

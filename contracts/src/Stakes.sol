@@ -181,6 +181,13 @@ contract Stakes is IStakes, Wired {
         if (member.enrolledAt > blockNumber || _bonded(token, member.account) < member.weight) member.weight = 0;
     }
 
+    function memberOf(address token, Role role, address account) external view returns (Member memory member) {
+        uint256 place = _memberAt[token][role][account];
+        if (place == 0) return member;
+        member = _pools[token][role][place - 1];
+        if (_bonded(token, account) < member.weight) member.weight = 0;
+    }
+
     function _retire(address token, Role role, address account) private {
         uint256 place = _memberAt[token][role][account];
         if (place == 0) revert NotEnrolled(account);

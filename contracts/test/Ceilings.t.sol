@@ -146,9 +146,7 @@ contract CeilingsTest is Network {
     }
 
     function _challenge(uint256 job) private returns (uint256 dispute) {
-        IDisputes.Claim memory claim;
-        claim.target = Target.Aggregate;
-        claim.commitment.job = job;
+        IDisputes.Claim memory claim = aggregateClaim(job, 0, 0);
         bytes32 sealedChallenge = keccak256(abi.encode(claim, consumer, bytes32("salt")));
         vm.prank(consumer);
         rerun.commitChallenge(job, sealedChallenge);

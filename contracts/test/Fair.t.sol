@@ -279,16 +279,9 @@ contract Conspiracy is Network, Ledger {
         _answer(r);
         if ((r.endRoot != endRootOf(r.generation, r.round) || r.score != UNSCORED) && !_sealedAggregate[_key(r, 200)]) {
             _sealedAggregate[_key(r, 200)] = true;
-            this.challenge(_aggregateClaim(r), watcher);
+            this.challenge(aggregateClaim(job, r.generation, r.round), watcher);
         }
         try rounds.finalise(job, r.generation, r.round) {} catch {}
-    }
-
-    function _aggregateClaim(RoundView memory r) private view returns (IDisputes.Claim memory claim) {
-        claim.target = Target.Aggregate;
-        claim.commitment.job = job;
-        claim.commitment.generation = r.generation;
-        claim.commitment.round = r.round;
     }
 
     function challenge(IDisputes.Claim calldata claim, address challenger) external {
@@ -488,7 +481,7 @@ contract Conspiracy is Network, Ledger {
     }
 
     function _hostileChallenge(RoundView memory r, uint256 dice) private {
-        IDisputes.Claim memory claim = _aggregateClaim(r);
+        IDisputes.Claim memory claim = aggregateClaim(job, r.generation, r.round);
         if (dice % 4 != 0) {
             claim = this.segmentClaim(job, r.generation, r.round, r.present[0], uint16((dice >> 8) % 3), uint32((dice >> 16) % SEGMENTS));
             if (dice % 4 == 2) {

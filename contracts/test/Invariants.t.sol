@@ -365,11 +365,7 @@ contract Handler is Network, Ledger {
         uint32 round = first + uint32((seed >> 24) % (next - first));
         uint32 generation = rounds.generationOf(job, round);
         if ((seed >> 40) % 8 == 0 && generation > 0) generation--;
-        IDisputes.Claim memory claim;
-        claim.commitment.job = job;
-        claim.commitment.generation = generation;
-        claim.commitment.round = round;
-        claim.target = Target.Aggregate;
+        IDisputes.Claim memory claim = aggregateClaim(job, generation, round);
         if ((seed >> 48) % 3 == 0) claim = _slotClaim(claim, uint16((seed >> 56) % order.providers), (seed >> 64) % 2 == 0);
         else if ((seed >> 48) % 3 == 1) claim = _tableClaim(claim, (seed >> 56) % order.validators);
         address challenger = everybody[(seed >> 72) % everybody.length];

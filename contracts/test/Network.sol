@@ -239,6 +239,15 @@ abstract contract Network is Base {
         return rounds.viewOf(job, generation, round).tablesRevealed;
     }
 
+    /// A claim that what a round comes to, as it stands now, is false.
+    function aggregateClaim(uint256 job, uint32 generation, uint32 round) internal view returns (IDisputes.Claim memory claim) {
+        RoundView memory r = rounds.viewOf(job, generation, round);
+        claim.target = Target.Aggregate;
+        Commitment memory c = claim.commitment;
+        (c.job, c.generation, c.round) = (job, generation, round);
+        c.transcriptRoot = Hashing.aggregateDigest(r.endRoot, r.score);
+    }
+
     function aggregateRound(uint256 job, uint32 generation, uint32 round) internal {
         aggregateScored(job, generation, round, UNSCORED);
     }

@@ -62,9 +62,8 @@ contract RerunTest is Network {
         claim.entryProof = Tree.proof(_rows(), row);
     }
 
-    function _aggregate() private view returns (IDisputes.Claim memory claim) {
-        claim.target = Target.Aggregate;
-        claim.commitment.job = job;
+    function _aggregate() private view returns (IDisputes.Claim memory) {
+        return aggregateClaim(job, 0, 0);
     }
 
     function _challenge(IDisputes.Claim memory claim, address challenger) private returns (uint256) {
@@ -512,6 +511,17 @@ contract RerunTest is Network {
         rounds.finalise(job, 0, 0);
         equal(rounds.earned(job, accused), 0, "fee forfeited");
         equal(bucket(IVault.Kind.Credit, job), COST - 100, "and not credited");
+    }
+
+    function test_aggregate_ofAnotherEnd_reverts() external {
+        playTo(RoundPhase.Challenging, job, 0, 0, 0xf);
+        IDisputes.Claim memory claim = _aggregate();
+        claim.commitment.transcriptRoot = Hashing.aggregateDigest("another", UNSCORED);
+        _seal(claim, stranger);
+        mine(1);
+        vm.prank(stranger);
+        vm.expectRevert(abi.encodeWithSelector(IDisputes.WrongClaim.selector, bytes32("aggregate")));
+        rerun.openChallenge(claim, "salt");
     }
 
     function test_aggregate_upheld_rewinds_succeeds() external {

@@ -34,9 +34,7 @@ contract ScoreTest is Network {
     }
 
     function _disprove(uint32 generation, uint32 round, bytes32 truth) private {
-        IDisputes.Claim memory claim;
-        claim.target = Target.Aggregate;
-        (claim.commitment.job, claim.commitment.generation, claim.commitment.round) = (job, generation, round);
+        IDisputes.Claim memory claim = aggregateClaim(job, generation, round);
         vm.startPrank(stranger);
         rerun.commitChallenge(job, keccak256(abi.encode(claim, stranger, bytes32("salt"))));
         mine(1);

@@ -181,6 +181,8 @@ contract StakesTest is Base {
         equal(stakes.peak(COIN, VALIDATOR), 600, "peak");
         equal(stakes.peak(COIN, IStakes.Role.Aggregator), 0, "of its own role");
         equal(_weight(0, 999), 0, "not in the pool before");
+        equal(keccak256(abi.encode(stakes.memberOf(COIN, VALIDATOR, alice))), keccak256(abi.encode(member)), "of the account");
+        equal(stakes.memberOf(COIN, IStakes.Role.Aggregator, alice).account, address(0), "in one pool alone");
     }
 
     function test_enrol_twice_reverts() external {
@@ -260,8 +262,10 @@ contract StakesTest is Base {
         vm.prank(alice);
         stakes.unstake(COIN, 1);
         equal(_weight(0, 1000), 0, "not drawn any more");
+        equal(stakes.memberOf(COIN, VALIDATOR, alice).weight, 0, "nor told so");
         stakes.purge(COIN, VALIDATOR, alice);
         equal(stakes.poolAt(COIN, VALIDATOR, 0, 1000).account, address(0), "purged");
+        equal(stakes.memberOf(COIN, VALIDATOR, alice).account, address(0), "nobody's place");
         vm.prank(alice);
         vm.expectPartialRevert(IStakes.NotEnoughStake.selector);
         stakes.enrol(COIN, VALIDATOR, 600, 77, 88);

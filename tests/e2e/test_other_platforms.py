@@ -30,7 +30,7 @@ from assay.api.cast import DemoOptions
 
 grounds, said, plain = [], [], demo.open_ground
 demo.open_ground = lambda *given: grounds.append(plain(*given)) or grounds[-1]
-report = demo.run_demo(DemoOptions(rounds=2), said.append)
+report = demo.run_demo(DemoOptions(model="mlp", rounds=2), said.append)
 del report["seconds"], report["ratio"]
 chain = grounds[0].chain
 print(json.dumps({

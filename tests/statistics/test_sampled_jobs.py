@@ -24,6 +24,8 @@ from assay.roles.nonces import Nonces
 from assay.roles.world import MemoryJournal, SeededEntropy
 from tests.statistics.binomial import p_value
 
+pytestmark = pytest.mark.xdist_group("sampled")  # the jobs are drawn once
+
 JOBS, ROUNDS = 10_000, 2
 REFUSED_BELOW = 1e-8
 SLOTS, PRESENT, SEGMENTS = 18, 15, 16

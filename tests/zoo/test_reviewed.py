@@ -20,7 +20,7 @@ from assay.exact.primitives import BY_NAME
 from assay.protocol.errors import LimitExceeded, Refused
 from assay.protocol.job import Job
 from assay.protocol.phase import JobPhase, Outcome, RoundPhase, Target
-from assay.protocol.table import Entry
+from assay.protocol.table import Entry, aggregate_digest
 from assay.protocol.transcript import ZERO, Leaf
 from assay.roles import assignment, assignments, pace
 from assay.roles.aggregator import Aggregator
@@ -267,6 +267,10 @@ class Bystander(Disputer):
 
     behaviour = "bystander"
 
+    def false(self, job: int) -> Claim:
+        void = self.world.ledger.rounds.view_of(job, 0, 0)
+        return aggregate_claim((job, 0, 0), aggregate_digest(void.end_root, void.score))
+
     def turn(self, job: int) -> Any:
         if self.clerk.view(job).phase != JobPhase.RUNNING or not self.clerk.progress(job)[0]:
             return self.clerk.close(job) if self.clerk.view(job).ended else IDLE
@@ -275,7 +279,7 @@ class Bystander(Disputer):
         if self.dispute or first_open or view.phase != RoundPhase.CHALLENGING:
             return IDLE
         if self.sealed is None or self.world.clock() >= view.deadline:
-            self.press(job, lambda: aggregate_claim((job, 0, 0)))
+            self.press(job, lambda: self.false(job))
         return wake_at(view.deadline)
 
 

@@ -277,6 +277,16 @@ class Stakes(Contract):
         answer: int = values[0]
         return answer
 
+    def member_of(self, token: str, role: int, account: str, *, block: BlockTag = "latest") -> Member:
+        """`memberOf(address token, IStakes.Role role, address account) returns (IStakes.Member member)`."""
+        values = self._view(
+            pack(bytes.fromhex("2b9d17a3"), ("address", "uint8", "address"), (token, role, account)),
+            ("(address,uint48,uint96,uint96,uint32)",),
+            block,
+        )
+        answer: Member = Member.from_abi(values[0])
+        return answer
+
     def peak(self, token: str, role: int, *, block: BlockTag = "latest") -> int:
         """`peak(address token, IStakes.Role role) returns (uint256)`."""
         values = self._view(pack(bytes.fromhex("d1f5f655"), ("address", "uint8"), (token, role)), ("uint256",), block)

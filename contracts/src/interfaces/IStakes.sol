@@ -78,4 +78,6 @@ interface IStakes {
     function peak(address token, Role role) external view returns (uint256);
     /// @notice Member at `index`; its weight is zero if it had not joined by `blockNumber` or has less at stake by now.
     function poolAt(address token, Role role, uint256 index, uint256 blockNumber) external view returns (Member memory);
+    /// @notice An account's place in a pool, nobody's where it has none; its weight is zero if it has less at stake by now.
+    function memberOf(address token, Role role, address account) external view returns (Member memory);
 }

@@ -571,8 +571,15 @@ def test_a_function_is_captured_as_the_loss_and_trains() -> None:
         capture(make_net(), lambda output, y: output.mean())
 
 
-def test_files_that_nobody_has_been_shown_are_not_run(tmp_path: Path) -> None:
-    """A neighbour named like a module of the standard library neither runs nor hides it."""
+@pytest.mark.parametrize("is_beside", [False, True])
+def test_files_that_nobody_has_been_shown_are_not_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_beside: bool
+) -> None:
+    """A neighbour named like a module of the standard library neither runs nor hides it, even where this process was
+    started beside it."""
+    if is_beside:
+        monkeypatch.chdir(tmp_path)
+        monkeypatch.syspath_prepend("")
     (tmp_path / "colorsys.py").write_text("raise SystemExit('the neighbour ran')\n")
     (tmp_path / "blocks.py").write_text("WIDTH = 3\n")
     net = "import torch\nclass Net(torch.nn.Linear):\n    def __init__(self): super().__init__(2, 2)\n"

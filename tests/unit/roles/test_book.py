@@ -45,6 +45,9 @@ class Roll:
     def validators(self, job: int) -> Sequence[str]:
         return [signer.address for signer in VALIDATORS]
 
+    def rows_most(self, job: int) -> int:
+        return 64
+
     def aggregator(self, job: int) -> str:
         return AGGREGATOR.address
 
@@ -288,3 +291,18 @@ def test_everything_is_typed(book: Book) -> None:
     content: Any = {"slot": True, "segment": 0}
     book.note([said("request", STRANGER, content), said("request", STRANGER, {"slot": 0, "segment": 1.0})])
     assert not book.round(NAME).requests
+
+
+def test_tables_that_stand_nowhere_take_no_room(book: Book) -> None:
+    """More rows than any sample has are none, and whoever tells one table after another is not heard for ever."""
+    validator = VALIDATORS[0]
+
+    def tell(number: int, count: int) -> None:
+        rows = [[0, at, f"{number:064x}"] for at in range(count)]
+        book.note([said("table", validator, {"rows": rows})])
+
+    tell(0, 65)
+    assert not book.round(NAME).rooted
+    for number in range(3 * scribe.TABLES_MAX):
+        tell(number, 64)
+    assert len(book.round(NAME).rooted) == scribe.TABLES_MAX

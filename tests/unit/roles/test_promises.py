@@ -32,7 +32,7 @@ class Files:
 
 def machine(journal: MemoryJournal, clerk: Files) -> Fitness:
     world: Any = SimpleNamespace(journal=journal, address=ME, compute=None)
-    parts: Any = (clerk, None, {})
+    parts: Any = (clerk, None)
     return Fitness(world, *parts)
 
 
@@ -45,9 +45,9 @@ def test_what_was_promised_counts_after_a_restart() -> None:
 
     first: Any = SimpleNamespace(job=1)
     second: Any = SimpleNamespace(job=2)
-    machine(journal, clerk).take_on(first, check)
-    machine(journal, clerk).take_on(second, check)
-    machine(journal, clerk).take_on(first, check)  # the same again is not beside itself
+    for assignment in (first, second, first):  # the same again is not beside itself
+        one = machine(journal, clerk)
+        one.take_on(assignment, check, busy=one.busy(assignment.job))
     assert seen == [0.0, 0.25, 0.25]
     clerk.shut.add(1)
     assert machine(journal, clerk).busy(3) == 0.25

@@ -1,8 +1,12 @@
-"""What is told and then replaced, what is withheld until it is too late to abstain, and what was only promised."""
+"""What is told and then replaced or told in another's stead, withheld until it is too late, or only promised."""
 
+from dataclasses import replace
 from typing import Any
 
+import pytest
+
 from assay.chain.contracts.jobs import Abstained, Drawn
+from assay.chain.contracts.rounds import Aggregated, Committed
 from assay.protocol.commitment import Commitment, bitmap, commitment_root
 from assay.protocol.phase import JobPhase, RoundPhase
 from assay.roles.aggregator import Aggregator
@@ -97,3 +101,36 @@ def test_what_could_not_be_fetched_was_promised_no_memory(tiny_stage: Any) -> No
     validator = stage.network.parties["validator-1"]
     validator.tick()
     assert not validator.fitness._spaces.get(decoy)
+
+
+class Decoy(Provider):
+    """Trains honestly, enters directly, tells another signed commitment than it has entered, and opens nothing."""
+
+    behaviour = "decoy"
+    part = "start_root"
+
+    def tell(self, name: RoundName, piece: Any) -> None:
+        self.pieces[name] = piece
+        other = replace(piece.commitment, **{self.part: bytes([7]) * 32})
+        self.voice.say(name, "commitments", {"commitments": [commitment_content(other, self.sign(other))]})
+
+    def enter(self, name: RoundName, view: Any, piece: Any) -> Wake:
+        return self.include_itself(name, piece)
+
+    def open(self, name: RoundName, view: Any, piece: Any) -> Wake:
+        return IDLE
+
+
+class Twin(Decoy):
+    """The same, of the same origin: that is an equivocation."""
+
+    part = "transcript_root"
+
+
+@pytest.mark.parametrize("kind", [Decoy, Twin])
+def test_what_cannot_be_demanded_keeps_no_quorum_waiting(tiny_stage: Any, kind: type[Provider]) -> None:
+    stage = tiny_stage(providers=(Provider, Provider, kind))
+    stage.play()
+    assert len(stage.said(Committed)) == 1, "one drawing is enough"
+    assert not any(event.optimistic for event in stage.said(Aggregated))
+    assert not stage.paid("provider-3")

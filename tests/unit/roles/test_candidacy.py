@@ -1,0 +1,173 @@
+"""Who stays in a draw: no job that comes to nothing, or hides its bytes, takes an honest validator out of another's."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from assay.chain.contracts.jobs import Abstained, Drawn
+from assay.protocol.job import Job
+from assay.protocol.phase import JobPhase
+from assay.roles import assignment, pace
+from assay.roles.consumer import chain_order
+from assay.roles.stage import DECIMALS
+from assay.roles.validator import Validator
+from assay.roles.wake import IDLE, Wake
+from assay.store.manifest import Manifest
+from assay.store.samples import Samples
+
+LOOK_S = 12.0
+"""What hashing 4 million samples takes, the most that a job may have."""
+NOTHING = {
+    "price_ceiling": 1,
+    "validator_fee": 0,
+    "aggregator_fee": 0,
+    "fault_deposit": 100,
+    "provider_stake": 2,
+    "validator_stake": 2,
+    "aggregator_stake": 2,
+}
+COIN = {**NOTHING, "token": "0x" + "00" * 20}
+
+
+class Colluder(Validator):
+    """Takes any job."""
+
+    behaviour = "colluder"
+
+    def consider(self, job: int, *checks: Any) -> Wake:
+        return IDLE
+
+
+def left(stage: Any, job: int) -> set[str]:
+    return {event.account for event in stage.said(Abstained) if event.job == job}
+
+
+def decoy(stage: Any, terms: dict[str, Any], **windows: int) -> int:
+    """A job that leaves validators little more time than they need, and that no provider bids for."""
+    hurried = replace(stage.order.windows, open=5, **windows)
+    return int(stage.consumer.post(replace(stage.order, **terms, windows=hurried)))
+
+
+@pytest.mark.parametrize("terms", [COIN, NOTHING], ids=["of another pool", "of the same pool"])
+def test_a_job_without_bids_takes_nobody_from_another(
+    tiny_stage: Any, monkeypatch: pytest.MonkeyPatch, terms: dict[str, Any]
+) -> None:
+    stage = tiny_stage()
+    network, jobs = stage.network, stage.network.ledger.jobs
+    stage.enter("validator", Colluder, Colluder, Colluder)
+    # A validator's sample and one hidden slot take 3 * (1 + 4 / 8) * 1.1 = 4.95 s of this machine.
+    monkeypatch.setattr(pace, "round_s", lambda assignment, compute: 1.1)
+    network.mint(stage.consumer.world, stage.network.ledger.jobs.cost(stage.order))
+    decoy(stage, terms)
+    for name in stage.honest("validator"):
+        network.parties[name].tick()
+    sound = stage.post()
+    network.run(lambda: jobs.view_of(sound).phase >= JobPhase.RUNNING, turns_max=2_000)
+    assert not left(stage, sound)
+    (drawn,) = [event for event in stage.said(Drawn) if event.job == sound]
+    assert set(drawn.validators) & {stage.address(name) for name in stage.honest("validator")}
+
+
+def test_of_two_jobs_that_want_the_same_time_one_is_left(tiny_stage: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    stage = tiny_stage()
+    network, jobs = stage.network, stage.network.ledger.jobs
+    # Two thirds of half the table window.
+    monkeypatch.setattr(pace, "round_s", lambda assignment, compute: stage.order.windows.table / 3 / 4.5)
+    network.mint(stage.consumer.world, jobs.cost(stage.order))
+    first, second = stage.post(), stage.post()
+    ended = (JobPhase.DONE, JobPhase.CANCELLED, JobPhase.FAULTED)
+    network.run(lambda: all(jobs.view_of(job).phase in ended for job in (first, second)), turns_max=5_000)
+    honest = {stage.address(name) for name in stage.honest("validator")}
+    assert not honest & left(stage, first)
+    assert honest <= left(stage, second)
+
+
+def test_who_is_about_to_leave_looks_once_more(tiny_stage: Any) -> None:
+    stage = tiny_stage()
+    network, validator = stage.network, stage.network.parties["validator-1"]
+    blobs = network.blobs._blobs
+    withheld = dict(blobs)
+    job = stage.post()
+    order, posted_s = network.ledger.jobs.order_of(job), network.ledger.jobs.view_of(job).posted_at
+    blobs.clear()
+    for passed_s in range(order.windows.bid):
+        if passed_s == order.windows.bid // 2 + 2:
+            blobs.update(withheld)  # the next look by itself would be after bids are closed
+        validator.world.clock = lambda passed_s=passed_s: posted_s + passed_s
+        validator.tick()
+    assert not left(stage, job)
+
+
+@pytest.fixture
+def dear(tiny_stage: Any, bundle: Any, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Any]:
+    """A stage whose validator has a clock and a timer of its own, and how to post jobs that hide their test samples and
+    have training samples that take long to hash."""
+
+    def make(bid: str) -> Any:
+        stage = tiny_stage()
+        network, validator = stage.network, stage.network.parties["validator-1"]
+        passed_s, withheld, fetch = [0.0], set(), assignment.fetch_samples
+        world, began_s = validator.world, network.ground.now_s()
+        world.clock = lambda: began_s + int(passed_s[0])
+        world.compute.timer = world.compute.allowance.timer = lambda: passed_s[0]
+        job = Job.from_tables(
+            {
+                "job": {"name": "tiny", "budget": "250"},
+                "match": {"providers": 2, "validators": 3},
+                "model": {"architecture": "assay.architectures:mlp", "init": "seed:1"},
+                "data": {"source": "sklearn:digits"},
+                "train": {
+                    "optimizer": {"name": "sgd", "lr": 0.5, "momentum": 0.9},
+                    "rounds": 1,
+                    "steps": 8,
+                    "segment_steps": 1,
+                    "batch_size": 4,
+                },
+                "aggregate": {"reports_min": 1},
+                "verify": {"samples": 4},
+                "windows": {"bid": bid},
+            }
+        )
+
+        def fetched(blobs: Any, manifest: Manifest, *rest: Any) -> Samples:
+            if manifest.root in withheld:
+                passed_s[0] += LOOK_S
+            return fetch(blobs, manifest, *rest)
+
+        def post(train: Samples, test: Samples) -> int:
+            document, roots = stage.consumer.publish(job, bundle, train, test)
+            order = chain_order(job, document, roots, network.token.address, DECIMALS)
+            network.mint(stage.consumer.world, network.ledger.jobs.cost(order))
+            if test is not train:
+                manifest = Manifest.from_bytes(network.blobs.get(document.test, 1 << 20))
+                withheld.add(Manifest.from_bytes(network.blobs.get(document.train, 1 << 20)).root)
+                del network.blobs._blobs[bytes.fromhex(manifest.blobs[0][7:])]
+            return int(stage.consumer.post(order))
+
+        monkeypatch.setattr(assignment, "fetch_samples", fetched)
+        stage.passed_s, stage.post_dear, stage.watcher = passed_s, post, validator
+        return stage
+
+    return make
+
+
+@pytest.mark.parametrize(("decoys", "bid"), [(0, "60s"), (3, "60s"), (10, "600s")])
+def test_bytes_that_are_withheld_starve_no_first_look(
+    dear: Callable[[str], Any], samples: Samples, decoys: int, bid: str
+) -> None:
+    stage = dear(bid)
+    validator, passed_s = stage.watcher, stage.passed_s
+    for number in range(decoys):
+        x, z = np.random.default_rng(100 + number).random((2, 60, 6), dtype=np.float32)
+        post = [Samples(each, (each.sum(1) > 3).astype(np.int64)) for each in (x, z)]
+        stage.post_dear(*post)
+    sound = stage.post_dear(samples, samples)
+    began_s = validator.world.clock()
+    while passed_s[0] < stage.network.ledger.jobs.order_of(sound).windows.bid:
+        wake = validator.tick()
+        passed_s[0] = max(passed_s[0] + 1, min(wake.at_s or 0, validator.world.clock() + 5) - began_s)
+    assert sound not in validator.troubles
+    assert not left(stage, sound)

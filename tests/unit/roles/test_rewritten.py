@@ -1,0 +1,101 @@
+"""What is remembered of a chain that is no more."""
+
+from dataclasses import replace
+from types import MethodType
+from typing import Any
+
+import pytest
+
+from assay.chain.contracts.jobs import BidForfeited
+from assay.chain.contracts.rerun import Decided
+from assay.chain.cursor import Page
+from assay.protocol.errors import Unavailable
+from assay.protocol.phase import JobPhase, Outcome, RoundPhase
+from assay.roles.aggregator import Aggregator
+from assay.roles.zoo import CHEATS
+
+
+def deep(stage: Any) -> Any:
+    """The same stage, on a chain whose last blocks may be replaced."""
+    for world in stage.network.worlds.values():
+        world.depth_blocks = 12
+    return stage
+
+
+def test_a_bid_is_for_an_order_and_not_for_its_document(tiny_stage: Any) -> None:
+    """The number goes to another order of the same document and second: the old price cannot be opened there."""
+    stage = deep(tiny_stage())
+    network, provider, jobs = stage.network, stage.network.parties["provider-1"], stage.network.ledger.jobs
+    assert provider.clerk.fund(stage.order.token, 2 * stage.order.price_ceiling)  # from work before, long settled
+    before = network.ledger.rpc.get_head()
+    first = stage.post()
+    provider.tick()
+    assert provider.bidding.made(first)
+    network.chain.reorganise(network.ledger.rpc.get_head() - before, keep_transactions=False)
+    assert jobs.job_count() == 0
+    stage.order = replace(stage.order, price_ceiling=stage.order.price_ceiling // 2)
+    assert stage.post() == first
+    opens_s = jobs.view_of(first).posted_at + stage.order.windows.bid
+    for until_s in (0, opens_s, opens_s + stage.order.windows.reveal):
+        while network.ground.now_s() < until_s:
+            network.ground.approach(until_s)
+        provider.tick()
+    provider.clerk.attempt(network.worlds["provider-1"].ledger.jobs.settle_bid(first, provider.world.address))
+    assert not stage.said(BidForfeited)
+
+
+def test_a_fork_is_not_forgotten_because_the_node_fails_while_it_is_read(
+    tiny_stage: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stage = deep(tiny_stage())
+    network, party = stage.network, stage.network.parties["provider-1"]
+    job = stage.post()
+    network.run(lambda: network.ledger.jobs.view_of(job).phase == JobPhase.RUNNING)
+    party.tick()
+    cursor = party.clerk._notices._cursor
+    logs = [log for block in cursor._seen for log in block.logs]
+    taken = next(log for log in reversed(logs) if getattr(party.clerk.ledger.decode(log).event, "job", 0) == job)
+    pages = iter([Page((taken,), (), party.clerk.head, False)])
+
+    def poll() -> Page:
+        for page in pages:
+            return page
+        raise Unavailable("the node does not answer")
+
+    with monkeypatch.context() as node:
+        node.setattr(cursor, "poll", poll)
+        with pytest.raises(Unavailable):
+            party.tick()
+    party.clerk.refresh()
+    assert party.clerk.rewritten() == {job}
+
+
+def test_a_true_aggregate_is_not_disputed_for_a_false_one_that_was_taken_back(tiny_stage: Any) -> None:
+    """On the other branch the aggregator tells the truth, which a quorum has signed, before anybody else has looked."""
+    stage = deep(tiny_stage())
+    network, rounds = stage.network, stage.network.ledger.rounds
+    liar = CHEATS["inventing-aggregator"].load()
+    network.parties["aggregator-1"] = liar(network.parties["aggregator-1"].world)
+    honest = [network.parties[name] for name in stage.honest("validator")]
+    before: list[int] = []
+    depths: list[int] = []
+
+    def over() -> bool:
+        phase, head = rounds.view_of(stage.job, 0, 0).phase, network.ledger.rpc.get_head()
+        if phase == RoundPhase.AGGREGATING:
+            before[:] = [head]
+        is_sealed = any(validator.challenges._raised.get(stage.job) for validator in honest)
+        if phase == RoundPhase.CHALLENGING and is_sealed and not depths:
+            depths.append(head - before[0])
+            network.chain.reorganise(depths[0], keep_transactions=False)
+            teller = network.parties["aggregator-1"]
+            teller.aggregate = MethodType(Aggregator.aggregate, teller)
+            for _ in range(3):
+                teller.tick()
+            assert rounds.view_of(stage.job, 0, 0).phase == RoundPhase.CHALLENGING
+        return bool(stage.over())
+
+    stage.post()
+    network.run(over, turns_max=5_000)
+    assert depths
+    assert Outcome.DISMISSED not in {event.outcome for event in stage.said(Decided)}
