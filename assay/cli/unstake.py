@@ -47,8 +47,6 @@ def run(
 
     - `assay unstake 200 --role validator --yes`
     """
-    import sys
-
     from assay.api.home import local_time
     from assay.api.money import POOLS
     from assay.chain.rpc import Rpc
@@ -65,9 +63,8 @@ def run(
         held = till.look()
         begun, ready_s = 0, held.ready_s if held.unbonding else 0
         if units is not None or not (released or held.unbonding):
-            if sys.stdin.isatty():
-                words = "all that is idle" if units is None else till.words(units)
-                confirm(f"Take {words} back? It comes after the unbonding time.", yes=yes)
+            words = "all that is idle" if units is None else till.words(units)
+            confirm(f"Take {words} back? It comes after the unbonding time.", yes=yes)
             if role in POOLS:
                 till.retire(role)
             begun, ready_s = till.unstake(units)

@@ -92,7 +92,7 @@ def test_what_is_not_opened_is_called_for_on_chain_and_loses_the_whole_lock(
     ledgers.validators_paid(stage, 1)
 
 
-@pytest.mark.parametrize("cheat", ["garbage", "late", "silent"])
+@pytest.mark.parametrize("cheat", ["decoy-commitment", "garbage", "late", "silent"])
 def test_a_slot_that_is_not_accepted_loses_a_price_each_round_and_then_its_place(
     play: Any, ledgers: Any, cheat: str
 ) -> None:

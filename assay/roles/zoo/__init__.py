@@ -60,6 +60,12 @@ CARDS = (
         "a quorum signs that none came in time",
         "bond pays the replays",
     ),
+    _provider(
+        "decoy-commitment",
+        "enters one commitment, tells everybody another",
+        "what is told does not stand on chain",
+        "unpaid, bond burned",
+    ),
     _provider("garbage", "commits a valid hash of a truncated update", "canonical check", "unpaid, bond burned"),
     Card(
         "rubber-stamp", "validator", "fills its table without re-executing", "rows differ from opened leaves", "slashed"

@@ -12,11 +12,13 @@ from assay.protocol.job import Job
 from assay.protocol.phase import JobPhase
 from assay.roles import assignment, pace
 from assay.roles.consumer import chain_order
+from assay.roles.footprint import Footprint
 from assay.roles.stage import DECIMALS
 from assay.roles.validator import Validator
 from assay.roles.wake import IDLE, Wake
 from assay.store.manifest import Manifest
 from assay.store.samples import Samples
+from assay.work.limits import Space
 
 LOOK_S = 12.0
 """What hashing 4 million samples takes, the most that a job may have."""
@@ -83,6 +85,46 @@ def test_of_two_jobs_that_want_the_same_time_one_is_left(tiny_stage: Any, monkey
     honest = {stage.address(name) for name in stage.honest("validator")}
     assert not honest & left(stage, first)
     assert honest <= left(stage, second)
+
+
+def crowd(party: Any) -> None:
+    """Leaves a party room for one job and a half."""
+    party.world.compute.space, party.fitness.measure = Space(150), lambda order, content, space: Footprint(0, 100)
+
+
+def test_room_goes_to_the_job_whose_bids_are_closed_first(tiny_stage: Any) -> None:
+    stage = tiny_stage()
+    network, jobs = stage.network, stage.network.ledger.jobs
+    validator = network.parties["validator-1"]
+    crowd(validator)
+    network.mint(stage.consumer.world, jobs.cost(stage.order))
+    later = decoy(stage, NOTHING, bid=3_000)
+    validator.tick()
+    assert later in validator.assignments.jobs()
+    sound = stage.post()
+    network.run(lambda: jobs.view_of(sound).phase >= JobPhase.RUNNING, turns_max=2_000)
+    assert not left(stage, sound)
+    assert validator.world.address in stage.said(Drawn)[0].validators
+    assert later not in validator.assignments.jobs()
+
+
+def test_a_provider_bids_once_there_is_room(tiny_stage: Any) -> None:
+    stage = tiny_stage()
+    network, provider = stage.network, stage.network.parties["provider-1"]
+    crowd(provider)
+    network.mint(stage.consumer.world, network.ledger.jobs.cost(stage.order))
+    first = stage.post()
+    provider.tick()
+    second = stage.post()
+    provider.tick()
+    assert [provider.bidding.made(job) for job in (first, second)] == [True, False]
+    assert second not in provider.bidding.declined
+    assert stage.consumer.clerk.attempt(stage.consumer.world.ledger.jobs.cancel(first)).acted
+    now_s = network.ground.now_s()
+    while network.ground.now_s() < now_s + 8:
+        network.ground.approach(now_s + 8)
+        provider.tick()
+    assert provider.bidding.made(second)
 
 
 def test_who_is_about_to_leave_looks_once_more(tiny_stage: Any) -> None:

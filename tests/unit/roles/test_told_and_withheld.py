@@ -1,7 +1,6 @@
 """What is told and then replaced or told in another's stead, withheld until it is too late, or only promised."""
 
-from dataclasses import replace
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -15,6 +14,7 @@ from assay.roles.page import Page
 from assay.roles.provider import Provider
 from assay.roles.round import RoundName
 from assay.roles.wake import ACTED, IDLE, Wake, wake_at
+from assay.roles.zoo import CHEATS
 
 
 class Mute(Provider):
@@ -103,31 +103,16 @@ def test_what_could_not_be_fetched_was_promised_no_memory(tiny_stage: Any) -> No
     assert not validator.fitness._spaces.get(decoy)
 
 
-class Decoy(Provider):
-    """Trains honestly, enters directly, tells another signed commitment than it has entered, and opens nothing."""
-
-    behaviour = "decoy"
-    part = "start_root"
-
-    def tell(self, name: RoundName, piece: Any) -> None:
-        self.pieces[name] = piece
-        other = replace(piece.commitment, **{self.part: bytes([7]) * 32})
-        self.voice.say(name, "commitments", {"commitments": [commitment_content(other, self.sign(other))]})
-
-    def enter(self, name: RoundName, view: Any, piece: Any) -> Wake:
-        return self.include_itself(name, piece)
-
-    def open(self, name: RoundName, view: Any, piece: Any) -> Wake:
-        return IDLE
+DECOY = CHEATS["decoy-commitment"].load()
 
 
-class Twin(Decoy):
+class Twin(DECOY):  # type: ignore[misc,valid-type]
     """The same, of the same origin: that is an equivocation."""
 
-    part = "transcript_root"
+    other: ClassVar = {"transcript_root": bytes([7]) * 32}
 
 
-@pytest.mark.parametrize("kind", [Decoy, Twin])
+@pytest.mark.parametrize("kind", [DECOY, Twin])
 def test_what_cannot_be_demanded_keeps_no_quorum_waiting(tiny_stage: Any, kind: type[Provider]) -> None:
     stage = tiny_stage(providers=(Provider, Provider, kind))
     stage.play()
