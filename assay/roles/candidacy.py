@@ -95,7 +95,7 @@ class Candidacy:
             if not is_late:
                 return wake_at(min(max(now_s + 1, self._fitness.looks.again_s(job)), late_s))
             if isinstance(trouble, NoRoom) and self._make_room(job):
-                return wake_at(now_s + 1)
+                return self._look(job, *checks)
             self._refuse(job, trouble)
         except AssayError as trouble:
             self._refuse(job, trouble)

@@ -113,6 +113,8 @@ def test_a_provider_bids_once_there_is_room(tiny_stage: Any) -> None:
     network, provider = stage.network, stage.network.parties["provider-1"]
     crowd(provider)
     network.mint(stage.consumer.world, network.ledger.jobs.cost(stage.order))
+    network.mint(provider.world, 2 * stage.order.provider_stake)
+    network.stake(provider.world, stage.order.provider_stake, None)
     first = stage.post()
     provider.tick()
     second = stage.post()
