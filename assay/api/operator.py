@@ -30,7 +30,8 @@ def start(home: Home, arguments: list[str], say: Callable[[str], None]) -> None:
     if path.exists():
         os.replace(path, path.with_suffix(".log.1"))
     handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    command = [sys.executable, "-m", "assay.api.host", str(home.path), *arguments]
+    # -P: no file of the folder in which somebody happens to stand is imported.
+    command = [sys.executable, "-P", "-m", "assay.api.host", str(home.path), *arguments]
     with open(handle, "wb") as log:
         process = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True, close_fds=True

@@ -2,7 +2,7 @@
 
 A job file may come from a stranger. So only a file in its own folder is looked at, it runs only once somebody has
 agreed to it, from the bytes that were agreed to, and what is called must be defined in it: nothing that is imported. It
-imports what is installed: files beside it, which nobody has been shown, are not on its path.
+imports what is installed: files beside it, which nobody has been shown, are not on its path while it is read.
 """
 
 import inspect

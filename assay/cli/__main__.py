@@ -1,4 +1,5 @@
-"""`python -m assay.cli` is `assay`: as there, no file of the folder in which it is started is imported."""
+"""`python -m assay.cli` is `assay`, and imports no file of the folder in which it is started either. Python itself has
+read three modules of its library by then; `python -P -m assay.cli` keeps the folder out from the beginning."""
 
 import sys
 

@@ -51,7 +51,7 @@ class Aggregator(Party):
     def turn(self, job: int) -> Wake:
         """What this phase of a job asks for."""
         match self.clerk.view(job).phase:
-            case JobPhase.BIDDING:
+            case JobPhase.BIDDING | JobPhase.DRAWING:
                 return self.consider(job, check_measuring)
             case JobPhase.RUNNING:
                 return self.serve(job)

@@ -44,6 +44,8 @@ class Bidding:
         self.bids = Memory(world.journal, "bid", Bid.to_json, Bid.from_json)
         self.declined: dict[int, str] = {}
         """By job, why it was left to others."""
+        self._awaited: dict[int, str] = {}
+        """By job, what its bid is waiting for."""
 
     def bid(self, job: int, price: int) -> Wake:
         """Seals a bid while bids are taken and opens it afterwards; a job that does not check out gets none. Errors:
@@ -54,7 +56,8 @@ class Bidding:
         closes_s = self._clerk.view(job).posted_at + order.windows.bid
         known = self.bids.get(*self._name(job))
         if known is None and now_s >= closes_s:
-            self._decline(job, "bids are closed")
+            awaited = self._awaited.pop(job, "")
+            self._decline(job, f"bids are closed, and until then {awaited}" if awaited else "bids are closed")
             return IDLE
         bid = known or self._make(job, price)
         if bid is None:
@@ -88,7 +91,8 @@ class Bidding:
             self._admit(job)
             if not self._clerk.fund(order.token, 2 * order.price_ceiling):
                 raise Refused("the wallet does not hold the bid's bond")
-        except Unavailable:
+        except Unavailable as trouble:
+            self._awaited[job] = str(trouble)
             raise
         except AssayError as refusal:
             self._decline(job, refusal.message)
@@ -117,6 +121,11 @@ class Bidding:
         """Jobs with a bid of this party that is yet to be opened."""
         sealed = [job for job in self._clerk.jobs() if self.made(job) and not self._clerk.notices.bid_opened(job)]
         return [job for job in sealed if self._clerk.view(job).phase == JobPhase.BIDDING]
+
+    def reconsider(self, job: int) -> None:
+        """Looks anew at a job that was declined."""
+        if self.declined.pop(job, None) is not None:
+            self._clerk.reopen(job)
 
     def _decline(self, job: int, reason: str) -> None:
         """Leaves a job to others."""

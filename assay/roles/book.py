@@ -7,7 +7,7 @@ has a quota in each round, and all strangers together have one.
 from collections.abc import Sequence
 from hashlib import sha256
 
-from assay.protocol.errors import Malformed
+from assay.protocol.errors import Malformed, Unavailable
 from assay.protocol.message import Message
 from assay.protocol.typed import Domain
 from assay.roles.page import Page
@@ -90,4 +90,8 @@ class Book:
         page.spent_bytes[account] = spent_bytes
         if message.kind not in ASKING:
             page.heard.add(known)
-        self._scribe.enter(page, message, message.content(), payer)
+        try:
+            self._scribe.enter(page, message, message.content(), payer)
+        except Unavailable:
+            page.heard.discard(known)
+            raise

@@ -1,8 +1,8 @@
 """Whether a party stays in the draw of a job: it looks at the job, and leaves what is unfit or too much for it.
 
-It leaves as late as it may, and for no other job that may come to nothing. A job is sure to be matched once bids enough
-are open, or it is being drawn already; where two of them want the same time, it goes to the one whose bids were to be
-closed first. So whoever posts jobs that nobody bids for takes nobody out of another's draw.
+What is unfit, or cannot be looked at in time, is left while bids are taken; so is what leaves no time beside jobs that
+are surer to be done. That is decided late, and once more when a job is matched, before the block that draws: a job that
+nobody bids for takes nobody out of another's draw, and of many that are matched at once those are left that do not fit.
 """
 
 from assay.protocol.errors import AssayError, Unavailable
@@ -11,6 +11,7 @@ from assay.roles.assignments import Assignments
 from assay.roles.clerk import Clerk
 from assay.roles.fitness import Check, Fitness, NoRoom
 from assay.roles.looks import Later
+from assay.roles.overdue import closes_s
 from assay.roles.wake import IDLE, Wake, wake_at
 from assay.roles.world import World
 
@@ -37,22 +38,23 @@ class Candidacy:
         self._left: set[int] = set()
 
     def consider(self, job: int, *checks: Check) -> Wake:
-        """Looks at a job that this party may be drawn for, and abstains from what it cannot, or cannot see to be able
-        to, do."""
+        """Looks at a job that this party may be drawn for, before its draw, and abstains from what it cannot, or cannot
+        see to be able to, do."""
         if job in self._left or not self._may_be_drawn(job):
             return IDLE
         if job not in self._fits:
             awaited = self._look(job, *checks)
             if job not in self._fits:
                 return awaited
-        late_s = self._late_s(job)
-        if self._fits[job]:
-            if self._world.clock() < late_s:
-                return wake_at(late_s)
-            if not self._is_crowded_out(job):
-                return IDLE
+        late_s = self._fitness.late_s(job)
+        if self._fits[job] and self._is_bidding(job) and self._world.clock() < late_s:
+            return wake_at(late_s)
+        if self._fits[job] and not self._is_crowded_out(job):
+            return IDLE
+        wake = self._clerk.attempt(self._world.ledger.jobs.abstain(job))
         self._left.add(job)
-        return self._clerk.attempt(self._world.ledger.jobs.abstain(job))
+        self._fitness.let_go(job)
+        return wake
 
     def forget(self, job: int) -> None:
         """Concludes anew what was concluded of a job on a chain that was rewritten: its number may be another's."""
@@ -60,41 +62,40 @@ class Candidacy:
         self._left.discard(job)
 
     def _may_be_drawn(self, job: int) -> bool:
-        """Whether the party is in the job's pool and accepts its stake and windows, as the draw will ask."""
-        order = self._clerk.order(job)
-        member, windows = (
-            self._world.ledger.stakes.member_of(order.token, self._pool, self._world.address),
-            order.windows,
-        )
+        """Whether the party is in the job's pool and accepts its stake and windows, as the draw will ask; whoever has
+        the stake may take an aggregator's place."""
+        order, stakes, me = self._clerk.order(job), self._world.ledger.stakes, self._world.address
+        if self._pool == AGGREGATOR and stakes.available(order.token, me) >= order.aggregator_stake:
+            return True
+        member, windows = stakes.member_of(order.token, self._pool, me), order.windows
         needed, window_s = order.aggregator_stake, windows.aggregate
         if self._pool == VALIDATOR:
             needed, window_s = order.validator_stake, min(windows.enlist, windows.table, windows.open)
         return member.weight > 0 and member.lock_max >= needed and member.window_min <= window_s
 
-    def _late_s(self, job: int, eighths: int = 6) -> int:
-        """When bids may soon be closed: who is drawn then cannot abstain any more from what it has not seen."""
-        return self._clerk.view(job).posted_at + eighths * self._clerk.order(job).windows.bid // 8
+    def _is_bidding(self, job: int) -> bool:
+        return self._clerk.view(job).phase == JobPhase.BIDDING
 
     # a look
 
     def _look(self, job: int, *checks: Check) -> Wake:
         """Finds out whether a job fits, or when to look again."""
-        now_s, late_s = self._world.clock(), self._late_s(job)
-        is_late = now_s >= late_s
+        now_s, late_s = self._world.clock(), self._fitness.late_s(job)
+        is_late = now_s >= late_s or not self._is_bidding(job)
         try:
-            with self._fitness.look(job, last=is_late):
+            with self._fitness.look(job):
                 # Beside what else is a question of its own, once it is known what there is.
                 self._fitness.take_on(self._assignments.of(job), *checks, busy=0.0)
             self._fits[job] = True
         except Later as trouble:
-            if now_s < self._late_s(job, 7):
-                again_s = self._fitness.looks.again_s(job)
-                return wake_at(now_s + 1 if is_late else min(max(now_s + 1, again_s), late_s))
+            if self._is_bidding(job) and now_s < self._fitness.late_s(job, 7):
+                return wake_at(now_s + 1 if is_late else min(max(now_s + 1, self._fitness.looks.again_s(job)), late_s))
             self._refuse(job, trouble)
         except Unavailable as trouble:
             if not is_late:
                 return wake_at(min(max(now_s + 1, self._fitness.looks.again_s(job)), late_s))
             if isinstance(trouble, NoRoom) and self._make_room(job):
+                self._fitness.looks.forget(job)
                 return self._look(job, *checks)
             self._refuse(job, trouble)
         except AssayError as trouble:
@@ -103,44 +104,53 @@ class Candidacy:
 
     def _refuse(self, job: int, trouble: AssayError) -> None:
         self._troubles[job], self._fits[job] = trouble.message, False
-        self._assignments.drop(job)
-
-    def _make_room(self, job: int) -> bool:
-        """Lets go of what was fetched of jobs that may come to nothing, and whose bids are closed later; whether there
-        was any."""
-        others = [other for other, fits in self._fits.items() if fits and not self._is_sure(other)]
-        later = [other for other in others if self._is_bidding(other) and self._late_s(other) > self._late_s(job)]
-        for other in later:
-            del self._fits[other]
-            self._fitness.let_go(other)
-        return bool(later)
 
     # beside others
+
+    def _make_room(self, job: int) -> bool:
+        """Lets go of what was fetched of jobs that bids are still taken for, or lack; whether there was any."""
+        gone = [other for other, fits in self._fits.items() if fits and other != job and self._may_wait(other, job)]
+        for other in gone:
+            del self._fits[other]
+            self._fitness.let_go(other)
+        return bool(gone)
+
+    def _may_wait(self, other: int, job: int) -> bool:
+        if self._clerk.closed(other) or not self._is_bidding(other):
+            return False
+        now_s, late_s = self._world.clock(), self._fitness.late_s(other)
+        is_short = self._clerk.notices.bids_sealed(other) < self._clerk.order(other).providers
+        return late_s > self._fitness.late_s(job) or is_short or now_s >= closes_s(self._clerk, other)
 
     def _is_crowded_out(self, job: int) -> bool:
         """Whether jobs that come before this one leave no time for it."""
         others = [other for other in self._clerk.jobs() if other != job and self._comes_before(other, job)]
-        busy, share = sum(map(self._fitness.share, others)), self._fitness.share(job)
-        if not busy or busy + share <= 1:
+        busy = sum(map(self._fitness.share, others))
+        if self._fitness.fits_beside(job, busy):
             return False
-        self._troubles[job] = f"it takes {share:.0%} of this machine's time, of which {busy:.0%} are promised"
+        self._troubles[job] = f"of this machine's time {busy:.0%} are promised, and too little is left for the job"
         return True
 
     def _comes_before(self, other: int, job: int) -> bool:
-        if not self._is_sure(other):
+        """Whether another job is surer to be done: one that this party has a part in, or that was matched, or will be."""
+        if self._clerk.closed(other):
             return False
-        rivals = self._is_bidding(other) and self._is_sure(job)
-        return not rivals or (self._late_s(other), other) < (self._late_s(job), job)
+        if self._clerk.view(other).phase >= JobPhase.ENLISTING:
+            return self._world.address in self._clerk.parties(other)
+        stays = other not in self._left and self._fits.get(other, False) and not self._is_left_lying(other)
+        return stays and self._rank(other) < self._rank(job)
 
-    def _is_bidding(self, job: int) -> bool:
-        return self._clerk.view(job).phase == JobPhase.BIDDING
+    def _rank(self, job: int) -> tuple[int, int, int]:
+        """Those matched before those whose bids are open before all others; then who was first."""
+        view = self._clerk.view(job)
+        if view.phase == JobPhase.DRAWING:
+            return 0, view.draw_block, job
+        if self._clerk.notices.bids_opened(job) >= self._clerk.order(job).providers:
+            return 1, self._fitness.late_s(job), job
+        return 2, 0, 0
 
-    def _is_sure(self, job: int) -> bool:
-        """Whether this party has a part in a job, or may well be given one."""
-        if self._clerk.closed(job):
-            return False
-        if self._clerk.view(job).phase >= JobPhase.ENLISTING:
-            return self._world.address in self._clerk.parties(job)
-        is_matched = not self._is_bidding(job)
-        bids_open = self._clerk.notices.bids_opened(job)
-        return job not in self._left and (is_matched or bids_open >= self._clerk.order(job).providers)
+    def _is_left_lying(self, job: int) -> bool:
+        """Whether nobody takes the next step of a job that is overdue: that ends it, or it is none any more."""
+        view, enlist_s = self._clerk.view(job), self._clerk.order(job).windows.enlist
+        due_s = closes_s(self._clerk, job) if view.phase == JobPhase.BIDDING else view.phase_deadline
+        return self._world.clock() >= due_s + enlist_s

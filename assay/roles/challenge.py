@@ -96,6 +96,7 @@ class Challenges:
         """Journals a challenge and seals it on chain, unless that is done or needless."""
         clerk, unit = self.party.clerk, disagreement.unit
         mine = [raised for raised in self._raised.get(name[0]) or () if (raised.name, raised.unit) == (name, unit)]
+        mine = [raised for raised in mine if not raised.is_past(view)]
         if self.known(name, view, unit) or (name, unit) in self._refused:
             return IDLE
         if mine and not self.over(mine[-1]):

@@ -44,16 +44,22 @@ class Fitness:
         """By job, the share of this machine's time that it may take."""
         self._spaces = Memory(world.journal, "space", int, int)
         """By job, the bytes that are kept of it while it is served."""
+        self._largest: dict[int, float] = {}
+        """By job, the largest part of that share that one piece of work takes."""
         self._found: dict[int, int] = {}
         """The same of jobs that were looked at, and not yet promised anything."""
 
     @contextmanager
-    def look(self, job: int, *, last: bool = False) -> Iterator[None]:
+    def look(self, job: int) -> Iterator[None]:
         """Looks at a stranger's job, in bounded time, and fetches what is large of it only if there is the memory for
-        it; `last`: whatever pause it was to be given. Errors: `Overload`; `NoRoom` while other jobs take the memory;
-        `Later` where it is not the time for a look."""
-        with self.looks.one(job, last=last), self._assignments.screening(partial(self._make_room, job)):
+        it. Errors: `Overload`; `NoRoom` while other jobs take the memory; `Later` where it is not the time for a
+        look."""
+        with self.looks.one(job, self.late_s(job)), self._assignments.screening(partial(self._make_room, job)):
             yield
+
+    def late_s(self, job: int, eighths: int = 6) -> int:
+        """When bids may soon be closed, and what was not seen of a job by then is to be seen now or not at all."""
+        return self._clerk.view(job).posted_at + eighths * self._clerk.order(job).windows.bid // 8
 
     def _make_room(self, job: int, order: Order, content: Content) -> None:
         space = self._world.compute.space
@@ -70,8 +76,9 @@ class Fitness:
     def take_on(self, assignment: Assignment, *checks: Check, busy: float) -> None:
         """Counts on a job's work, where a share `busy` of the time is gone. Errors: `Refused` and `LimitExceeded` where
         there is not the time for it."""
-        share = sum(check(assignment, self._world.compute, busy=busy) for check in checks)
-        self._shares.keep(share, assignment.job)
+        shares = [check(assignment, self._world.compute, busy=busy) for check in checks]
+        self._largest[assignment.job] = max(shares, default=0.0)
+        self._shares.keep(sum(shares), assignment.job)
         self._spaces.keep(self._found.get(assignment.job, 0), assignment.job)
 
     def let_go(self, job: int) -> None:
@@ -82,6 +89,10 @@ class Fitness:
     def share(self, job: int) -> float:
         """The share of this machine's time that a job takes, as far as it was looked at."""
         return self._shares.get(job) or 0.0
+
+    def fits_beside(self, job: int, busy: float) -> bool:
+        """Whether each of a job's checks, one of which is done at a time, passes where a share `busy` is gone."""
+        return busy + self._largest.get(job, self.share(job)) <= 1
 
     def busy(self, beside: int) -> float:
         """The share of this machine's time that is promised to other jobs that it has, or may be drawn for, by this

@@ -27,6 +27,8 @@ class Looks:
         self._spent_s = 0.0
         self._pauses_s: dict[int, int] = {}
         self._again_s: dict[int, int] = {}
+        self._done: set[int] = set()
+        """Jobs that had their last look."""
         self._is_crowded, self._was_crowded = False, False
         """Whether a job is waiting for its first look since this turn, and since the one before."""
 
@@ -39,21 +41,26 @@ class Looks:
         """Lets go of a job."""
         self._pauses_s.pop(job, None)
         self._again_s.pop(job, None)
+        self._done.discard(job)
 
     def again_s(self, job: int) -> int:
         """When a job that was not to be had is looked at again."""
         return self._again_s.get(job, 0)
 
     @contextmanager
-    def one(self, job: int, *, last: bool = False) -> Iterator[None]:
-        """A look, bounded in time and by this machine's memory; the `last` at a job waits for no pause. Errors: `Later`
-        where it is not the time for it; whatever else was found to be not to be had."""
-        is_first = job not in self._pauses_s or last
+    def one(self, job: int, late_s: int) -> Iterator[None]:
+        """A look, bounded in time and by this machine's memory. From `late_s` on, when there may be no other, there is
+        one that waits for no pause. Errors: `Later` where it is not the time for a look; whatever is found in it."""
+        now_s = self._world.clock()
+        is_last = now_s >= late_s and job not in self._done
+        is_urgent = job not in self._pauses_s or is_last
         if self._spent_s >= LOOK_S:
-            self._is_crowded |= is_first
+            self._is_crowded |= is_urgent
             raise Later("this turn's time for looking at jobs is spent")
-        if not is_first and (self._was_crowded or self._world.clock() < self.again_s(job)):
+        if not is_urgent and (self._was_crowded or now_s < self.again_s(job)):
             raise Later("the job was not to be had, and is looked at again later")
+        if is_last:
+            self._done.add(job)
         compute = self._world.compute
         began_s = compute.timer()
         try:
@@ -62,7 +69,8 @@ class Looks:
         except Unavailable:
             spent_s = int(PAUSE_LOOKS * (compute.timer() - began_s))
             pause_s = self._pauses_s[job] = min(2 * self._pauses_s.get(job, 0) or 1, PAUSE_MAX_S)
-            self._again_s[job] = self._world.clock() + max(pause_s, spent_s)
+            again_s = now_s + max(pause_s, spent_s)
+            self._again_s[job] = min(again_s, late_s) if now_s < late_s else again_s
             raise
         finally:
             self._spent_s += compute.timer() - began_s

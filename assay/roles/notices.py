@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from assay.chain.contracts.containers import TranscriptOpening
-from assay.chain.contracts.jobs import BidCommitted, BidRevealed, Posted
+from assay.chain.contracts.jobs import BidCommitted, BidRevealed
 from assay.chain.contracts.rerun import ChallengeCommitted, Challenged, Decided, Rerun
 from assay.chain.contracts.rounds import (
     Billed,
@@ -39,7 +39,6 @@ KINDS = (
     Claimed,
     Decided,
     Penalised,
-    Posted,
     SecretDemanded,
     SecretRevealed,
     SlotCommitted,
@@ -150,6 +149,10 @@ class Notices:
     def bids_opened(self, job: int) -> int:
         """How many bids for a job are open."""
         return sum(1 for _ in self.of_job(BidRevealed, job))
+
+    def bids_sealed(self, job: int) -> int:
+        """How many bids for a job stand."""
+        return len({bid.bidder for bid in self.of_job(BidCommitted, job)})
 
     def claimed(self, job: int) -> bool:
         """Whether this party has taken what it earned."""

@@ -64,7 +64,7 @@ class Party:
         for job in self.clerk.rewritten():
             # What was concluded from what never happened is concluded anew; what was heard was heard all the same.
             self.forget(job, ROUNDS_END)
-            self.candidacy.forget(job)
+            self.doubt(job)
             self.book.reopen(job)
         # One by one: what the node keeps from being entered now is entered the next time.
         self._unread.extend(self.world.peers.poll())
@@ -136,6 +136,11 @@ class Party:
         """Drops what was concluded of rounds of a job that are final."""
         self.voice.forget(job, below)
         self.rooted.forget(job, below)
+
+    def doubt(self, job: int) -> None:
+        """Concludes anew what was concluded of a job whose number the chain may have given to another order."""
+        self.candidacy.forget(job)
+        self.fitness.looks.forget(job)
 
     # what every role asks
 

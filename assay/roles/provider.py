@@ -63,6 +63,11 @@ class Provider(Party):
                 return settle(self.world, self.clerk, job)
         return IDLE
 
+    def doubt(self, job: int) -> None:
+        """The same; what was declined may be another order's now."""
+        super().doubt(job)
+        self.bidding.reconsider(job)
+
     # before the match
 
     def bid(self, job: int) -> Wake:

@@ -79,13 +79,34 @@ class Rooted:
     # among those who check
 
     def seek(self, name: RoundName, view: RoundView) -> Wake:
-        """Asks what a root is made of that cannot be made out here, while something of the round hangs on it."""
+        """Asks what a root is made of that cannot be made out here, and for what was entered directly and is not here,
+        while something of the round hangs on it."""
+        wake = self._seek_direct(name, view)
         if self.leaves(name) is not None:
             self._voice.hush(name, "seek", topic="root")
-            return IDLE
+            return wake
         if all(self._register.notices.leaf(name, slot) for slot in bitmap_slots(view.present)):
-            return IDLE
-        return self._voice.say(name, "seek", {"root": view.commitment_root.hex()}, topic="root")
+            return wake
+        return wake | self._voice.say(name, "seek", {"root": view.commitment_root.hex()}, topic="root")
+
+    def _seek_direct(self, name: RoundName, view: RoundView) -> Wake:
+        """A provider may tell some of its peers another commitment than it has entered: who heard the one passes it
+        on."""
+        wake, heard = IDLE, self._direct(name)
+        for slot in bitmap_slots(view.present):
+            leaf = self._register.notices.leaf(name, slot)
+            if leaf is None or leaf in heard:
+                self._voice.hush(name, "seek", topic=f"slot {slot}")
+            else:
+                wake |= self._voice.say(name, "seek", {"root": leaf.hex()}, topic=f"slot {slot}")
+        return wake
+
+    def _direct(self, name: RoundName) -> dict[bytes, tuple[Commitment, bytes]]:
+        """The signed commitments that are here of those that were entered directly, by their leaf."""
+        page = self._book.round(name)
+        known = [*page.commitments.values(), *(pair[2:] for pair in page.equivocations.values())]
+        by_leaf = {signed[0].leaf(*self._register.place): signed for signed in known}
+        return {leaf: each for leaf, each in by_leaf.items() if self._register.notices.leaf(name, each[0].slot) == leaf}
 
     def tell(self, name: RoundName, view: RoundView) -> Wake:
         """Tells who has a part in the job and asks."""
@@ -101,6 +122,11 @@ class Rooted:
                     "present": list(view.present),
                 }
                 wake |= self._voice.answer(name, "commitments", content, asker, root)
+        direct = self._direct(name) if page.sought else {}
+        for asker, leaf in [item for item in page.sought if item[1] in direct and item[0] in parties]:
+            del page.sought[asker, leaf]
+            content = {"commitments": [commitment_content(*direct[leaf])]}
+            wake |= self._voice.answer(name, "commitments", content, asker, leaf)
         return wake
 
     def _signed(self, page: Page, leaves: Leaves) -> list[tuple[Commitment, bytes]]:

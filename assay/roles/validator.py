@@ -59,6 +59,8 @@ class Validator(Party):
         match self.clerk.view(job).phase:
             case JobPhase.BIDDING:
                 return self.consider(job, check_sampling, check_measuring)
+            case JobPhase.DRAWING:
+                return self.consider(job, check_sampling, check_measuring) | self.overdue.take(job)
             case JobPhase.ENLISTING if self.seat(job) is not None:
                 return self.enlist(job) | self.overdue.take(job)
             case JobPhase.RUNNING:

@@ -186,7 +186,7 @@ contract DrawsTest is Network {
         jobs.draw(job);
     }
 
-    function test_abstain_beforeTheMatch_isNotDrawn_succeeds(uint256 seed) external {
+    function test_abstain_beforeTheDraw_isNotDrawn_succeeds(uint256 seed) external {
         vm.roll(bound(seed, 2000, 1_000_000));
         uint256 job = post();
         vm.prank(pool[2]);
@@ -197,14 +197,23 @@ contract DrawsTest is Network {
         vm.prank(pool[4]);
         jobs.abstain(job);
         jobs.close(job);
+        vm.prank(pool[0]);
+        jobs.abstain(job);
         mine(3);
         jobs.draw(job);
-        yes(!_isDrawn(job, pool[2]) && !_isDrawn(job, pool[4]), "not these");
+        yes(!_isDrawn(job, pool[2]) && !_isDrawn(job, pool[4]) && !_isDrawn(job, pool[0]), "not these");
         equal(jobs.aggregatorOf(job), aggregators[1], "the other aggregator");
     }
 
-    function test_abstain_afterTheMatch_reverts() external {
-        uint256 job = matched(5);
+    function test_abstain_inTheBlockThatDraws_reverts() external {
+        uint256 job = post();
+        bid(job, 5);
+        jobs.close(job);
+        vm.roll(jobs.viewOf(job).drawBlock);
+        vm.prank(pool[0]);
+        vm.expectPartialRevert(IJobs.WrongPhase.selector);
+        jobs.abstain(job);
+        mine(3);
         vm.prank(pool[0]);
         vm.expectPartialRevert(IJobs.WrongPhase.selector);
         jobs.abstain(job);

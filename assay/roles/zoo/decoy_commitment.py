@@ -1,7 +1,7 @@
 """Enters one commitment on chain and tells everybody another, which nobody can demand anything of."""
 
 from dataclasses import replace
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from assay.chain.contracts.containers import RoundView
 from assay.roles.content import commitment_content
@@ -15,7 +15,7 @@ class Cheat(Provider):
     """A provider that would keep every round from its quorum: what it has told does not stand, and is not opened."""
 
     behaviour = "decoy-commitment"
-    other: ClassVar[dict[str, bytes]] = {"start_root": bytes([7]) * 32}
+    other: ClassVar[dict[str, Any]] = {"start_root": bytes([7]) * 32}
     """What the other commitment says instead: with another start it is of other work, and so no second one."""
 
     def tell(self, name: RoundName, piece: Piece) -> None:

@@ -9,7 +9,7 @@ interface IDisputes {
     /// Everything the accused has claimed, with its proofs. Fields that a target does not need are empty.
     struct Claim {
         Target target;
-        Commitment commitment; // Segment, Emit, Table: the slot's; Aggregate: only job, generation and round count
+        Commitment commitment; // Segment, Emit, Table: the slot's; Aggregate: job, generation, round, and as transcriptRoot the digest disputed
         bytes32[] commitmentProof;
         bytes signature; // the provider's, when the commitment came by the aggregator's root
         bytes32 secret;

@@ -78,7 +78,7 @@ interface IJobs {
     /// @notice The n lowest win at the first losing price (the ceiling when nobody lost). Anybody may call after the window.
     ///         With fewer than n bids the job is cancelled and refunded.
     function close(uint256 job) external;
-    /// @notice Takes the caller out of the draw of a job that it cannot or does not want to serve; before the match only.
+    /// @notice Takes the caller out of the draw of a job that it cannot or does not want to serve; before the draw's block.
     function abstain(uint256 job) external;
     /// @notice Draws validators and aggregator by the beacon, in proportion to their weight, from those enrolled at the time of
     ///         the match who accept the job's windows and locks. A pool too small is waited for until the enlist window ends,

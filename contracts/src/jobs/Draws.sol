@@ -48,8 +48,12 @@ library Draws {
     }
 
     function abstain(Books storage s, uint256 job) external {
-        // INVARIANT: whoever leaves a draw does so before the match, when nobody can know whom it will take.
-        s.expect(job, JobPhase.Bidding);
+        Job storage j = s.jobs[job];
+        // INVARIANT: whoever leaves a draw does so before the block that decides it, when nobody can know whom it will take.
+        // After the match too: until then nobody knows of how many jobs it may be drawn at once.
+        if (j.phase != JobPhase.Bidding && (j.phase != JobPhase.Drawing || block.number >= j.drawBlock)) {
+            revert IJobs.WrongPhase(job, j.phase);
+        }
         s.abstains[job][msg.sender] = true;
         emit IJobs.Abstained(job, msg.sender);
     }

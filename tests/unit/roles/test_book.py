@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from assay.chain.signer import KeySigner
 from assay.protocol.commitment import Commitment, commitment_root
+from assay.protocol.errors import Unavailable
 from assay.protocol.message import OVERHEAD_BYTES, Message
 from assay.protocol.table import Entry, table_root
 from assay.protocol.typed import Domain, typed_digest
@@ -291,6 +292,23 @@ def test_everything_is_typed(book: Book) -> None:
     content: Any = {"slot": True, "segment": 0}
     book.note([said("request", STRANGER, content), said("request", STRANGER, {"slot": 0, "segment": 1.0})])
     assert not book.round(NAME).requests
+
+
+def test_a_table_survives_a_node_that_does_not_answer_once() -> None:
+    class Flaky(Roll):
+        answers = iter([Unavailable("the node does not answer"), 64])
+
+        def rows_most(self, job: int) -> int:
+            answer = next(self.answers)
+            if isinstance(answer, Exception):
+                raise answer
+            return answer
+
+    book, message = Book(DOMAIN, Flaky()), said("table", VALIDATORS[0], {"rows": [[0, 0, "00" * 32]]})
+    with pytest.raises(Unavailable):
+        book.note([message])
+    book.note([message])
+    assert book.round(NAME).rooted
 
 
 def test_tables_that_stand_nowhere_take_no_room(book: Book) -> None:

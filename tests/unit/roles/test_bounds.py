@@ -134,16 +134,16 @@ def test_a_turns_looks_have_one_budget_of_time(monkeypatch: pytest.MonkeyPatch) 
     found = Looks(party)
 
     def overrun() -> None:
-        with found.one(1):
+        with found.one(1, 1_000):
             now_s[0] += looks.LOOK_S + 1
             compute.allowance.check()
 
     with pytest.raises(Overload, match="longer than the 30 s"):
         overrun()
-    with pytest.raises(Unavailable, match="this turn's time"), found.one(2):
+    with pytest.raises(Unavailable, match="this turn's time"), found.one(2, 1_000):
         pytest.fail("looked")
     found.begin()
-    with found.one(2):
+    with found.one(2, 1_000):
         pass
 
 
@@ -153,7 +153,7 @@ def test_a_job_that_is_not_to_be_had_is_looked_at_ever_more_rarely() -> None:
     found, looked = Looks(party), []
 
     def look() -> None:
-        with found.one(1):
+        with found.one(1, 1_000):
             looked.append(now_s)
             raise Unavailable("a blob is not here")
 

@@ -8,9 +8,11 @@ import numpy as np
 import pytest
 
 from assay.chain.contracts.jobs import Abstained, Drawn
+from assay.protocol.errors import Refused, Unavailable
 from assay.protocol.job import Job
 from assay.protocol.phase import JobPhase
 from assay.roles import assignment, pace
+from assay.roles.aggregator import Aggregator
 from assay.roles.consumer import chain_order
 from assay.roles.footprint import Footprint
 from assay.roles.stage import DECIMALS
@@ -69,8 +71,6 @@ def test_a_job_without_bids_takes_nobody_from_another(
     sound = stage.post()
     network.run(lambda: jobs.view_of(sound).phase >= JobPhase.RUNNING, turns_max=2_000)
     assert not left(stage, sound)
-    (drawn,) = [event for event in stage.said(Drawn) if event.job == sound]
-    assert set(drawn.validators) & {stage.address(name) for name in stage.honest("validator")}
 
 
 def test_of_two_jobs_that_want_the_same_time_one_is_left(tiny_stage: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -105,7 +105,7 @@ def test_room_goes_to_the_job_whose_bids_are_closed_first(tiny_stage: Any) -> No
     network.run(lambda: jobs.view_of(sound).phase >= JobPhase.RUNNING, turns_max=2_000)
     assert not left(stage, sound)
     assert validator.world.address in stage.said(Drawn)[0].validators
-    assert later not in validator.assignments.jobs()
+    assert not validator.candidacy._fits.get(later)
 
 
 def test_a_provider_bids_once_there_is_room(tiny_stage: Any) -> None:
@@ -127,6 +127,84 @@ def test_a_provider_bids_once_there_is_room(tiny_stage: Any) -> None:
         network.ground.approach(now_s + 8)
         provider.tick()
     assert provider.bidding.made(second)
+
+
+def test_a_provider_says_that_it_had_no_room(tiny_stage: Any) -> None:
+    stage = tiny_stage()
+    network, provider = stage.network, stage.network.parties["provider-1"]
+    crowd(provider)
+    provider.fitness._spaces.keep(100, stage.post())
+    network.mint(stage.consumer.world, network.ledger.jobs.cost(stage.order))
+    job = stage.post()
+    posted_s = network.ledger.jobs.view_of(job).posted_at
+    provider.bidding.declined[1] = "has another job"
+    for at_s in (0, stage.order.windows.bid):
+        provider.world.clock = lambda at_s=at_s: posted_s + at_s
+        provider.tick()
+    assert "memory beside its other jobs" in provider.bidding.declined[job]
+
+
+def test_an_abstention_that_was_not_sent_is_sent_again(tiny_stage: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    stage = tiny_stage()
+    network, validator = stage.network, stage.network.parties["validator-1"]
+    job = stage.post()
+    network.blobs._blobs.clear()
+    order, posted_s = network.ledger.jobs.order_of(job), network.ledger.jobs.view_of(job).posted_at
+    attempt, failures = validator.clerk.attempt, [Unavailable("the node does not answer")]
+
+    def flaky(call: Any) -> Wake:
+        if failures:
+            raise failures.pop()
+        return attempt(call)
+
+    monkeypatch.setattr(validator.clerk, "attempt", flaky)
+    for passed_s in range(order.windows.bid):
+        validator.world.clock = lambda passed_s=passed_s: posted_s + passed_s
+        validator.tick()
+    assert not failures
+    assert left(stage, job) == {validator.world.address}
+
+
+def test_who_stands_by_takes_no_job_over_that_it_cannot_do(tiny_stage: Any) -> None:
+    stage = tiny_stage(rounds=2)
+    network, jobs = stage.network, stage.network.ledger.jobs
+    (standby,) = stage.enter("aggregator", Aggregator, enrol=False)
+    aggregator = network.parties["aggregator-1"]
+
+    def refuse(*_: Any, **__: Any) -> None:
+        raise Refused("this machine is too slow")
+
+    standby.fitness.take_on, aggregator.serve = refuse, lambda job: IDLE
+    stage.post()
+
+    def replaced() -> bool:
+        running = jobs.view_of(stage.job).phase >= JobPhase.RUNNING
+        return running and jobs.aggregator_of(stage.job) != aggregator.world.address
+
+    network.run(replaced, turns_max=3_000)
+    assert jobs.aggregator_of(stage.job) != standby.world.address
+
+
+def test_a_provider_looks_again_before_bids_are_closed(tiny_stage: Any) -> None:
+    stage = tiny_stage()
+    network, provider = stage.network, stage.network.parties["provider-1"]
+    job = stage.post()
+    order, posted_s = network.ledger.jobs.order_of(job), network.ledger.jobs.view_of(job).posted_at
+    passed_s, get, failures = [0.0], provider.world.blobs.get, [Unavailable("not here yet")]
+    provider.world.clock = lambda: posted_s + int(passed_s[0])
+    provider.world.compute.timer = provider.world.compute.allowance.timer = lambda: passed_s[0]
+
+    def slow(cid: str, size_max_bytes: int) -> bytes:
+        if failures:
+            passed_s[0] += LOOK_S
+            raise failures.pop()
+        return get(cid, size_max_bytes)
+
+    network.blobs.get = slow  # type: ignore[method-assign]
+    while passed_s[0] < order.windows.bid - 1:
+        provider.tick()
+        passed_s[0] += 1
+    assert provider.bidding.made(job)
 
 
 def test_who_is_about_to_leave_looks_once_more(tiny_stage: Any) -> None:

@@ -53,6 +53,15 @@ def test_what_was_promised_counts_after_a_restart() -> None:
     assert machine(journal, clerk).busy(3) == 0.25
 
 
+def test_a_job_is_done_one_piece_at_a_time() -> None:
+    """Two pieces of work in windows of their own, each of which leaves four tenths."""
+    one, work = machine(MemoryJournal(), Files()), [lambda assignment, compute, *, busy: 0.6] * 2
+    assignment: Any = SimpleNamespace(job=1)
+    one.take_on(assignment, *work, busy=0.0)
+    assert one.share(1) == 1.2
+    assert [one.fits_beside(1, busy) for busy in (0.0, 0.4, 0.5)] == [True, True, False]
+
+
 @pytest.mark.parametrize(("least_s", "short"), [(30, ""), (31, "its open window of 30 s is shorter than 31 s")])
 def test_the_shortest_window_is_named(least_s: int, short: str) -> None:
     windows = Windows(bid=60, reveal=60, enlist=60, train=300, table=120, open=30, aggregate=120, challenge=60)

@@ -8,10 +8,12 @@ import pytest
 
 from assay.chain.contracts.jobs import BidForfeited
 from assay.chain.contracts.rerun import Decided
+from assay.chain.contracts.rounds import Aggregated, Rounds
 from assay.chain.cursor import Page
 from assay.protocol.errors import Unavailable
 from assay.protocol.phase import JobPhase, Outcome, RoundPhase
 from assay.roles.aggregator import Aggregator
+from assay.roles.wake import IDLE
 from assay.roles.zoo import CHEATS
 
 
@@ -68,6 +70,40 @@ def test_a_fork_is_not_forgotten_because_the_node_fails_while_it_is_read(
             party.tick()
     party.clerk.refresh()
     assert party.clerk.rewritten() == {job}
+
+
+def test_who_challenged_one_lie_challenges_the_next_on_another_branch(
+    tiny_stage: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody else compares what a round comes to: whoever has sealed a challenge of one end does so with another."""
+    stage = deep(tiny_stage())
+    network, rounds = stage.network, stage.network.ledger.rounds
+    liar = CHEATS["inventing-aggregator"].load()
+    network.parties["aggregator-1"] = liar(network.parties["aggregator-1"].world)
+    watcher, *others = [network.parties[name] for name in stage.honest("validator")]
+    for other in others:
+        monkeypatch.setattr(other.signatory, "compare_aggregate", lambda name, view: IDLE)
+    before, lies, plain = [0], [], Rounds.aggregate
+
+    def lie(self: Rounds, job: int, generation: int, index: int, root: bytes, *rest: Any) -> Any:
+        return plain(self, job, generation, index, bytes([root[0] ^ 1, *root[1:]]), *rest)
+
+    def over() -> bool:
+        view, head = rounds.view_of(stage.job, 0, 0), network.ledger.rpc.get_head()
+        if view.phase == RoundPhase.AGGREGATING and not lies:
+            before[0] = head
+        if view.phase == RoundPhase.CHALLENGING and watcher.challenges._raised.get(stage.job) and not lies:
+            lies.append(view.end_root)
+            network.chain.reorganise(head - before[0], keep_transactions=False)
+            monkeypatch.setattr(Rounds, "aggregate", lie)
+        return bool(stage.over())
+
+    stage.post()
+    network.run(over, turns_max=5_000)
+    told = [event.end_root for event in stage.said(Aggregated)]
+    assert lies
+    assert lies[0] not in told
+    assert Outcome.UPHELD in {event.outcome for event in stage.said(Decided)}
 
 
 def test_a_true_aggregate_is_not_disputed_for_a_false_one_that_was_taken_back(tiny_stage: Any) -> None:

@@ -1,5 +1,6 @@
 """What is told and then replaced or told in another's stead, withheld until it is too late, or only promised."""
 
+from dataclasses import replace
 from typing import Any, ClassVar
 
 import pytest
@@ -13,6 +14,7 @@ from assay.roles.content import commitment_content
 from assay.roles.page import Page
 from assay.roles.provider import Provider
 from assay.roles.round import RoundName
+from assay.roles.validator import Validator
 from assay.roles.wake import ACTED, IDLE, Wake, wake_at
 from assay.roles.zoo import CHEATS
 
@@ -110,6 +112,41 @@ class Twin(DECOY):  # type: ignore[misc,valid-type]
     """The same, of the same origin: that is an equivocation."""
 
     other: ClassVar = {"transcript_root": bytes([7]) * 32}
+
+
+class Splitter(Provider):
+    """Trains honestly, enters directly, and opens. But every other validator hears, before, of work from another start,
+    and the rest, once the round's root is fixed, what stands."""
+
+    behaviour = "splitter"
+    told = False
+
+    def whisper(self, name: RoundName, piece: Any, first: int, **changes: bytes) -> None:
+        said = replace(piece.commitment, **changes)
+        content: dict[str, object] = {"commitments": [commitment_content(said, self.sign(said))]}
+        for validator in self.clerk.validators(name[0])[first::2]:
+            self.world.say("commitments", name, content, validator)
+
+    def tell(self, name: RoundName, piece: Any) -> None:
+        self.pieces[name] = piece
+        self.whisper(name, piece, 1, start_root=bytes([7]) * 32)
+
+    def enter(self, name: RoundName, view: Any, piece: Any) -> Wake:
+        return self.include_itself(name, piece)
+
+    def stand(self, name: RoundName, view: Any, piece: Any) -> Wake:
+        if not self.told:
+            self.told = True
+            self.whisper(name, piece, 0)
+        return IDLE
+
+
+def test_who_tells_half_of_the_validators_something_else_splits_no_quorum(tiny_stage: Any) -> None:
+    mute = CHEATS["silent-validator"].load()
+    stage = tiny_stage(providers=(Provider, Provider, Splitter), validators=(*(Validator,) * 4, mute))
+    stage.play()
+    assert len(stage.said(Committed)) == 1
+    assert not any(event.optimistic for event in stage.said(Aggregated))
 
 
 @pytest.mark.parametrize("kind", [DECOY, Twin])
