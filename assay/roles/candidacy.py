@@ -132,7 +132,7 @@ class Candidacy:
         return True
 
     def _comes_before(self, other: int, job: int) -> bool:
-        """Whether another job is surer to be done: one that this party has a part in, or that was matched, or will be."""
+        """Whether another job is surer to be done: this party has a part in it, or it is matched, or about to be."""
         if self._clerk.closed(other):
             return False
         if self._clerk.view(other).phase >= JobPhase.ENLISTING:
