@@ -64,6 +64,8 @@ class Bidding:
             return IDLE
         jobs = self._world.ledger.jobs
         if not self._clerk.notices.bid_sealed(job):
+            if now_s >= closes_s:
+                return IDLE  # it was not entered in time, unless a chain that was rewritten enters it yet
             sealed = sealed_bid(job, self._world.address, bid.price, bid.salt)
             if known:  # what was brought for its bond may have gone with the blocks that it stood in
                 self._clerk.fund(order.token, 2 * order.price_ceiling)

@@ -94,4 +94,5 @@ class Book:
             self._scribe.enter(page, message, message.content(), payer)
         except Unavailable:
             page.heard.discard(known)
+            page.spent_bytes[account] -= message.size_bytes
             raise

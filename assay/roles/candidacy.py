@@ -53,8 +53,13 @@ class Candidacy:
             return IDLE
         wake = self._clerk.attempt(self._world.ledger.jobs.abstain(job))
         self._left.add(job)
-        self._fitness.let_go(job)
+        if wake.acted:  # else it is too late, and the party may be drawn all the same
+            self._fitness.let_go(job)
         return wake
+
+    def stays(self, job: int) -> bool:
+        """Whether this party means to be drawn for a job."""
+        return job not in self._left and self._fits.get(job, False)
 
     def forget(self, job: int) -> None:
         """Concludes anew what was concluded of a job on a chain that was rewritten: its number may be another's."""
@@ -65,7 +70,7 @@ class Candidacy:
         """Whether the party is in the job's pool and accepts its stake and windows, as the draw will ask; whoever has
         the stake may take an aggregator's place."""
         order, stakes, me = self._clerk.order(job), self._world.ledger.stakes, self._world.address
-        if self._pool == AGGREGATOR and stakes.available(order.token, me) >= order.aggregator_stake:
+        if self._pool == AGGREGATOR and stakes.staked(order.token, me) >= order.aggregator_stake:
             return True
         member, windows = stakes.member_of(order.token, self._pool, me), order.windows
         needed, window_s = order.aggregator_stake, windows.aggregate
@@ -88,7 +93,13 @@ class Candidacy:
                 self._fitness.take_on(self._assignments.of(job), *checks, busy=0.0)
             self._fits[job] = True
         except Later as trouble:
-            if self._is_bidding(job) and now_s < self._fitness.late_s(job, 7):
+            view = self._clerk.view(job)
+            is_time = (
+                now_s < self._fitness.late_s(job, 7)
+                if self._is_bidding(job)
+                else self._clerk.head + 2 < view.draw_block
+            )
+            if is_time:
                 return wake_at(now_s + 1 if is_late else min(max(now_s + 1, self._fitness.looks.again_s(job)), late_s))
             self._refuse(job, trouble)
         except Unavailable as trouble:
@@ -108,19 +119,21 @@ class Candidacy:
     # beside others
 
     def _make_room(self, job: int) -> bool:
-        """Lets go of what was fetched of jobs that bids are still taken for, or lack; whether there was any."""
-        gone = [other for other, fits in self._fits.items() if fits and other != job and self._may_wait(other, job)]
+        """Lets go of what was fetched of jobs that are less sure to be done; whether there was any."""
+        gone = [other for other, fits in self._fits.items() if fits and self._urgency(other) > self._urgency(job)]
         for other in gone:
             del self._fits[other]
             self._fitness.let_go(other)
         return bool(gone)
 
-    def _may_wait(self, other: int, job: int) -> bool:
-        if self._clerk.closed(other) or not self._is_bidding(other):
-            return False
-        now_s, late_s = self._world.clock(), self._fitness.late_s(other)
-        is_short = self._clerk.notices.bids_sealed(other) < self._clerk.order(other).providers
-        return late_s > self._fitness.late_s(job) or is_short or now_s >= closes_s(self._clerk, other)
+    def _urgency(self, job: int) -> tuple[int, int, int]:
+        """Matched, with bids enough, with too few, left lying; then who is late first. No two are alike, so of two jobs
+        that do not fit together one is let go, once."""
+        if not self._is_bidding(job) or self._clerk.closed(job):
+            return 0, 0, job
+        is_short = self._clerk.notices.bids_sealed(job) < self._clerk.order(job).providers
+        level = 3 if self._world.clock() >= closes_s(self._clerk, job) else 1 + is_short
+        return level, self._fitness.late_s(job), job
 
     def _is_crowded_out(self, job: int) -> bool:
         """Whether jobs that come before this one leave no time for it."""
@@ -137,8 +150,7 @@ class Candidacy:
             return False
         if self._clerk.view(other).phase >= JobPhase.ENLISTING:
             return self._world.address in self._clerk.parties(other)
-        stays = other not in self._left and self._fits.get(other, False) and not self._is_left_lying(other)
-        return stays and self._rank(other) < self._rank(job)
+        return self.stays(other) and not self._is_left_lying(other) and self._rank(other) < self._rank(job)
 
     def _rank(self, job: int) -> tuple[int, int, int]:
         """Those matched before those whose bids are open before all others; then who was first."""

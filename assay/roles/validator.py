@@ -60,7 +60,8 @@ class Validator(Party):
             case JobPhase.BIDDING:
                 return self.consider(job, check_sampling, check_measuring)
             case JobPhase.DRAWING:
-                return self.consider(job, check_sampling, check_measuring) | self.overdue.take(job)
+                wake = self.consider(job, check_sampling, check_measuring)
+                return wake | self.overdue.take(job) if self.candidacy.stays(job) else wake
             case JobPhase.ENLISTING if self.seat(job) is not None:
                 return self.enlist(job) | self.overdue.take(job)
             case JobPhase.RUNNING:

@@ -108,6 +108,26 @@ def test_room_goes_to_the_job_whose_bids_are_closed_first(tiny_stage: Any) -> No
     assert not validator.candidacy._fits.get(later)
 
 
+def test_two_jobs_that_nobody_bids_for_do_not_take_each_others_room_for_ever(tiny_stage: Any) -> None:
+    stage = tiny_stage()
+    network, validator = stage.network, stage.network.parties["validator-1"]
+    crowd(validator)
+    network.mint(stage.consumer.world, network.ledger.jobs.cost(stage.order))
+    decoys, looked, fetch = [decoy(stage, NOTHING) for _ in range(2)], [], validator.assignments._fetch
+
+    def fetched(job: int, order: Any) -> Any:
+        looked.append(job)
+        return fetch(job, order)
+
+    validator.assignments._fetch = fetched
+    posted_s = network.ledger.jobs.view_of(decoys[0]).posted_at
+    for passed_s in range(0, 10 * stage.order.windows.bid, 5):
+        validator.world.clock = lambda passed_s=passed_s: posted_s + passed_s
+        validator.tick()
+    assert len(looked) < 12, "one is left"
+    assert left(stage, decoys[1]) == {validator.world.address}
+
+
 def test_a_provider_bids_once_there_is_room(tiny_stage: Any) -> None:
     stage = tiny_stage()
     network, provider = stage.network, stage.network.parties["provider-1"]
