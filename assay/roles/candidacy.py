@@ -9,8 +9,8 @@ from assay.protocol.errors import AssayError, Unavailable
 from assay.protocol.phase import JobPhase
 from assay.roles.assignments import Assignments
 from assay.roles.clerk import Clerk
-from assay.roles.fitness import Check, Fitness, NoRoom
-from assay.roles.looks import Later
+from assay.roles.fitness import Check, Fitness, is_crowded
+from assay.roles.looks import is_postponed
 from assay.roles.overdue import closes_s
 from assay.roles.wake import IDLE, Wake, wake_at
 from assay.roles.world import World
@@ -92,26 +92,24 @@ class Candidacy:
                 # Beside what else is a question of its own, once it is known what there is.
                 self._fitness.take_on(self._assignments.of(job), *checks, busy=0.0)
             self._fits[job] = True
-        except Later as trouble:
-            view = self._clerk.view(job)
-            is_time = (
-                now_s < self._fitness.late_s(job, 7)
-                if self._is_bidding(job)
-                else self._clerk.head + 2 < view.draw_block
-            )
-            if is_time:
-                return wake_at(now_s + 1 if is_late else min(max(now_s + 1, self._fitness.looks.again_s(job)), late_s))
-            self._refuse(job, trouble)
         except Unavailable as trouble:
             if not is_late:
                 return wake_at(min(max(now_s + 1, self._fitness.looks.again_s(job)), late_s))
-            if isinstance(trouble, NoRoom) and self._make_room(job):
+            if is_postponed(trouble) and self._may_be_put_off(job):
+                return wake_at(now_s + 1)
+            if is_crowded(trouble) and self._make_room(job):
                 self._fitness.looks.forget(job)
                 return self._look(job, *checks)
             self._refuse(job, trouble)
         except AssayError as trouble:
             self._refuse(job, trouble)
         return IDLE
+
+    def _may_be_put_off(self, job: int) -> bool:
+        """Whether there is another turn before it is too late to abstain."""
+        if self._is_bidding(job):
+            return self._world.clock() < self._fitness.late_s(job, 7)
+        return self._clerk.head + 2 < self._clerk.view(job).draw_block
 
     def _refuse(self, job: int, trouble: AssayError) -> None:
         self._troubles[job], self._fits[job] = trouble.message, False

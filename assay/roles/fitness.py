@@ -28,8 +28,9 @@ class Check(Protocol):
         ...
 
 
-class NoRoom(Unavailable):
-    """There is not the memory for a job while this machine has others: it may come free."""
+def is_crowded(trouble: Unavailable) -> bool:
+    """Whether there is not the memory for a job while this machine has others: it may come free."""
+    return bool(trouble.fields.get("crowded"))
 
 
 class Fitness:
@@ -52,7 +53,7 @@ class Fitness:
     @contextmanager
     def look(self, job: int) -> Iterator[None]:
         """Looks at a stranger's job, in bounded time, and fetches what is large of it only if there is the memory for
-        it. Errors: `Overload`; `NoRoom` while other jobs take the memory; `Later` where it is not the time for a
+        it. Errors: `Overload`; `Unavailable` while other jobs take the memory, and where it is not the time for a
         look."""
         with self.looks.one(job, self.late_s(job)), self._assignments.screening(partial(self._make_room, job)):
             yield
@@ -70,7 +71,7 @@ class Fitness:
                 found.working_bytes, found.kept_bytes, sum(self._spaces.get(each) or 0 for each in self._others(job))
             )
         except Overload as trouble:
-            raise NoRoom(trouble.message, hint=trouble.hint) from None
+            raise Unavailable(trouble.message, hint=trouble.hint, crowded=True) from None
         self._found[job] = found.kept_bytes
 
     def take_on(self, assignment: Assignment, *checks: Check, busy: float) -> None:

@@ -15,8 +15,9 @@ PAUSE_LOOKS = 8
 """A job is left alone for so many times as long as the look at it took: withheld bytes cost others little of a turn."""
 
 
-class Later(Unavailable):
-    """It is not the time for a look at this job: nothing was found out."""
+def is_postponed(trouble: Unavailable) -> bool:
+    """Whether it was not the time for a look, so that nothing was found out."""
+    return bool(trouble.fields.get("postponed"))
 
 
 class Looks:
@@ -50,15 +51,15 @@ class Looks:
     @contextmanager
     def one(self, job: int, late_s: int) -> Iterator[None]:
         """A look, bounded in time and by this machine's memory. From `late_s` on, when there may be no other, there is
-        one that waits for no pause. Errors: `Later` where it is not the time for a look; whatever is found in it."""
+        one that waits for no pause. Errors: `Unavailable`, postponed, where it is not the time for it; what is found in it."""
         now_s = self._world.clock()
         is_last = now_s >= late_s and job not in self._done
         is_urgent = job not in self._pauses_s or is_last
         if self._spent_s >= LOOK_S:
             self._is_crowded |= is_urgent
-            raise Later("this turn's time for looking at jobs is spent")
+            raise Unavailable("this turn's time for looking at jobs is spent", postponed=True)
         if not is_urgent and (self._was_crowded or now_s < self.again_s(job)):
-            raise Later("the job was not to be had, and is looked at again later")
+            raise Unavailable("the job was not to be had, and is looked at again later", postponed=True)
         if is_last:
             self._done.add(job)
         compute = self._world.compute
