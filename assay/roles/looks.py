@@ -51,7 +51,7 @@ class Looks:
     @contextmanager
     def one(self, job: int, late_s: int) -> Iterator[None]:
         """A look, bounded in time and by this machine's memory. From `late_s` on, when there may be no other, there is
-        one that waits for no pause. Errors: `Unavailable`, postponed, where it is not the time for it; what is found."""
+        one that waits for no pause. Errors: `Unavailable`, postponed, where it is not the time; what is found in it."""
         now_s = self._world.clock()
         is_last = now_s >= late_s and job not in self._done
         is_urgent = job not in self._pauses_s or is_last
