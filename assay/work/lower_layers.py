@@ -57,18 +57,25 @@ def convolve(g: Graph, x: int, weight: int, stride: Any, padding: Any, dilation:
     return g.reshape(out, (size_n, size_o, out_h, out_w))
 
 
-def input_gradient(g: Graph, grad: int, x: int, weight: int, stride: Any, padding: Any, dilation: Any) -> int:
-    """The contraction over the zero-dilated, padded output gradient with flipped weights."""
+def input_gradient(
+    g: Graph, grad: int, shape: tuple[int, ...], weight: int, stride: Any, padding: Any, dilation: Any
+) -> int:
+    """The contraction over the zero-dilated, padded output gradient with flipped weights, for an input of `shape`."""
     size_o, size_c, kernel_h, kernel_w = g.shape(weight)
-    size_n, _, size_h, size_w = g.shape(x)
+    size_n, _, size_h, size_w = shape
+    reaches = (dilation[0] * (kernel_h - 1), dilation[1] * (kernel_w - 1))
+    if any(pad > reach for pad, reach in zip(padding, reaches, strict=True)):
+        wide = (size_n, size_c, size_h + 2 * padding[0], size_w + 2 * padding[1])
+        padded = input_gradient(g, grad, wide, weight, stride, (0, 0), dilation)
+        return g.cut(g.cut(padded, 2, padding[0], size_h), 3, padding[1], size_w)
     length = size_o * kernel_h * kernel_w
     pads: list[int] = []
     for axis, (kernel, size) in enumerate(((kernel_h, size_h), (kernel_w, size_w))):
         reach = dilation[axis] * (kernel - 1)
         before = reach - padding[axis]
         after = size - 1 - (g.shape(grad)[2 + axis] - 1) * stride[axis] + reach - before
-        if before < 0 or after < 0:
-            raise refuse("a convolution padded by more than its kernel", "pad less")
+        if after < 0:
+            raise refuse("a convolution whose windows differ from its output")
         pads += [before, after]
     grad_q, grad_e = g.quantise(grad, (1, 2, 3))
     patches = g.unfold(grad_q, (kernel_h, kernel_w, 1, 1, *pads, *dilation, *stride))
@@ -77,7 +84,7 @@ def input_gradient(g: Graph, grad: int, x: int, weight: int, stride: Any, paddin
     sums = g.contract(g.reshape(patches, (1, size_n * size_h * size_w, length)), g.reshape(w_q, (1, size_c, length)))
     scales = (g.reshape(grad_e, (size_n, 1, 1)), g.reshape(w_e, (1, 1, size_c)))
     out = g.rescale(g.reshape(sums, (size_n, size_h * size_w, size_c)), scales, g.product_shift)
-    return g.reshape(g.permute(out, (0, 2, 1)), g.shape(x))
+    return g.reshape(g.permute(out, (0, 2, 1)), shape)
 
 
 def weight_gradient(g: Graph, grad: int, x: int, weight: int, stride: Any, padding: Any, dilation: Any) -> int:
@@ -119,12 +126,26 @@ def group_parts(g: Graph, value: int, axis: int, groups: int) -> list[int]:
     return [g.cut(value, axis, start * size, size) for start in range(groups)]
 
 
-def check_convolution(transposed: bool, groups: int) -> None:
+def check_convolution(groups: int) -> None:
     """Refuse the convolutions that have no lowering yet."""
-    if transposed:
-        raise refuse("a transposed convolution", "upsample by repetition and convolve")
     if groups > GROUP_LIMIT:
         raise refuse(f"a convolution with {groups} groups", f"use at most {GROUP_LIMIT}")
+
+
+def transposed_shape(
+    g: Graph, x: int, weight: int, sizes: Sequence[tuple[int, int]], further: Sequence[int]
+) -> tuple[int, ...]:
+    """What a group of a transposed convolution gives: the input whose convolution would give x."""
+    stride, padding, dilation = sizes
+    sides = tuple(
+        (g.shape(x)[2 + axis] - 1) * stride[axis]
+        - 2 * padding[axis]
+        + dilation[axis] * (g.shape(weight)[2 + axis] - 1)
+        + 1
+        + further[axis]
+        for axis in range(2)
+    )
+    return g.shape(x)[0], g.shape(weight)[1], *sides
 
 
 GROUP_LIMIT = 64
@@ -133,13 +154,18 @@ GROUP_LIMIT = 64
 @rule("convolution.default")
 def lower_convolution(
     g: Graph, x: int, weight: int, bias: int | None, stride: Any, padding: Any, dilation: Any, transposed: bool,
-    _: Any, groups: int,
+    further: Any, groups: int,
 ) -> int:  # fmt: skip
-    check_convolution(transposed, groups)
+    check_convolution(groups)
     rank = len(g.shape(x))
     image, kernel, sizes = as_images(g, x, weight, (stride, padding, dilation))
     pairs = zip(group_parts(g, image, 1, groups), group_parts(g, kernel, 0, groups), strict=True)
-    out = g.concat([convolve(g, part, own, *sizes) for part, own in pairs], 1)
+    if transposed:
+        shape = transposed_shape(g, image, kernel, sizes, (0, further[0]) if rank == 3 else further)
+        parts = [input_gradient(g, part, shape, own, *sizes) for part, own in pairs]
+    else:
+        parts = [convolve(g, part, own, *sizes) for part, own in pairs]
+    out = g.concat(parts, 1)
     if bias is not None:
         out = g.map("add", out, g.reshape(bias, (g.types[bias].size, 1, 1)))
     return out if rank == 4 else g.reshape(out, (*g.shape(out)[:2], g.shape(out)[3]))
@@ -150,16 +176,21 @@ def lower_convolution_backward(
     g: Graph, grad: int, x: int, weight: int, _: Any, stride: Any, padding: Any, dilation: Any, transposed: bool,
     __: Any, groups: int, wanted: Sequence[bool],
 ) -> tuple[Ref | None, ...]:  # fmt: skip
-    check_convolution(transposed, groups)
+    check_convolution(groups)
     image, kernel, sizes = as_images(g, x, weight, (stride, padding, dilation))
     wide = lift(g, grad)
     grads, images = group_parts(g, wide, 1, groups), group_parts(g, image, 1, groups)
     parts = list(zip(grads, images, group_parts(g, kernel, 0, groups), strict=True))
     to_input = to_weight = None
     if wanted[0]:
-        joined = g.concat([input_gradient(g, *part, *sizes) for part in parts], 1)
-        to_input = Ref(g.reshape(joined, g.shape(x)))
+        if transposed:
+            inputs = [convolve(g, part, own, *sizes) for part, _, own in parts]
+        else:
+            inputs = [input_gradient(g, part, g.shape(image), own, *sizes) for part, image, own in parts]
+        to_input = Ref(g.reshape(g.concat(inputs, 1), g.shape(x)))
     if wanted[1]:
+        if transposed:
+            parts = [(image, part, own) for part, image, own in parts]
         joined = g.concat([weight_gradient(g, *part, *sizes) for part in parts], 0)
         to_weight = Ref(g.reshape(joined, g.shape(weight)))
     return to_input, to_weight, Ref(g.sum(wide, (0, 2, 3))) if wanted[2] else None
