@@ -14,6 +14,7 @@ from torch.fx.experimental.proxy_tensor import make_fx
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from assay.protocol.errors import Unsupported
+from assay.work import lower as lower_basics
 from assay.work import (
     lower_activations,
     lower_layers,
@@ -30,6 +31,7 @@ from assay.work.normal import Graph
 from assay.work.source import note_sources
 
 TABLES = (
+    lower_basics,
     lower_activations,
     lower_layers,
     lower_lookup,

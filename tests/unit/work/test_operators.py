@@ -148,6 +148,9 @@ IMAGES: dict[str, Callable[[], nn.Module]] = {
     "transposed": lambda: nn.ConvTranspose2d(2, 3, 3, stride=2, padding=1, output_padding=1, dilation=(1, 2)),
     "transposed twice": lambda: nn.Sequential(nn.Conv2d(2, 4, 5), nn.ConvTranspose2d(4, 2, (2, 3), groups=2)),
     "transposed line": lambda: nn.Sequential(nn.Flatten(2), nn.ConvTranspose1d(2, 2, 4, stride=2, padding=1)),
+    "many groups": lambda: nn.Sequential(
+        nn.Conv2d(2, 68, 1), nn.Conv2d(68, 136, 3, stride=2, padding=1, groups=68), nn.AdaptiveAvgPool2d(1)
+    ),
     "padded beyond the kernel": lambda: nn.Sequential(nn.Conv2d(2, 3, 3), nn.Conv2d(3, 2, 2, stride=2, padding=3)),
     "adaptive pool": lambda: nn.Sequential(nn.Conv2d(2, 3, 3), nn.AdaptiveAvgPool2d((4, 2))),
     "adaptive maximum": lambda: nn.Sequential(nn.Conv2d(2, 3, 3), nn.AdaptiveMaxPool2d((3, 2))),
