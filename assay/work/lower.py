@@ -126,8 +126,12 @@ def lower_pow(g: Graph, a: int, power: float) -> int:
         return g.map("sqrt", a)
     if power == -0.5:
         return lower_rsqrt(g, a)
+    if power in (-1, -2, -3, -4, -1.5, -2.5):
+        return lower_reciprocal(g, lower_pow(g, a, -power))
+    if power in (1.5, 2.5):
+        return g.map("mul", g.map("sqrt", a), lower_pow(g, a, power - 0.5))
     if power not in (1, 2, 3, 4):
-        raise refuse(f"pow with exponent {power}", "use exponents 0.5, -0.5, 1, 2, 3 or 4")
+        raise refuse(f"pow with exponent {power}", "use whole exponents from -4 to 4, or halves from -2.5 to 2.5")
     result = a
     for _ in range(int(power) - 1):
         result = g.map("mul", result, a)

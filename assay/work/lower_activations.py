@@ -4,9 +4,10 @@ Each is written so that no intermediate overflows where the result does not: exp
 above.
 """
 
+import math
 from typing import Any
 
-from assay.work.lower import Ref, as_float, lower_clamp, rule, sigmoid
+from assay.work.lower import Ref, as_float, lower_clamp, refuse, rule, sigmoid
 from assay.work.normal import Graph
 
 
@@ -53,6 +54,24 @@ def lower_log1p(g: Graph, a: int) -> int:
 @rule("expm1.default")
 def lower_expm1(g: Graph, a: int) -> int:
     return expm1(g, as_float(g, a))
+
+
+@rule("exp2.default")
+def lower_exp2(g: Graph, a: int) -> int:
+    return g.map("exp", g.map("mul", as_float(g, a), g.scalar(math.log(2))))
+
+
+@rule("log2.default")
+def lower_log2(g: Graph, a: int) -> int:
+    return g.map("mul", g.map("log", as_float(g, a)), g.scalar(1 / math.log(2)))
+
+
+@rule("pow.Scalar")
+def lower_scalar_pow(g: Graph, base: float, a: int) -> int:
+    """base^a as exp(a * log base), for the frequencies of rotary embeddings."""
+    if base <= 0:
+        raise refuse("a power of a number that is not positive", "write it as products")
+    return g.map("exp", g.map("mul", as_float(g, a), g.scalar(math.log(base))))
 
 
 @rule("sign.default", "sgn.default")

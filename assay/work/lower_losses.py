@@ -5,8 +5,8 @@
 
 from typing import Any
 
-from assay.work.lower import Ref, as_float, rule
-from assay.work.lower_activations import lower_sign
+from assay.work.lower import Ref, as_float, rule, sigmoid
+from assay.work.lower_activations import lower_sign, softplus
 from assay.work.lower_norms import lower_nll, lower_nll_backward
 from assay.work.normal import Graph
 
@@ -84,6 +84,18 @@ def lower_bce_backward(
     spread = g.map("maximum", g.map("mul", g.map("sub", g.scalar(1.0), a), a), g.scalar(CLOSEST))
     slope = g.map("div", g.map("sub", a, y), spread)
     slope = slope if weight is None else g.map("mul", slope, weight)
+    return g.map("mul", slope, shared(g, grad, slope, reduction))
+
+
+@rule("soft_margin_loss.default")
+def lower_soft_margin(g: Graph, a: int, y: int, reduction: int = 1) -> int:
+    return reduce(g, softplus(g, g.map("neg", g.map("mul", y, a))), reduction)
+
+
+@rule("soft_margin_loss_backward.default")
+def lower_soft_margin_backward(g: Graph, grad: int, a: int, y: int, reduction: int) -> int:
+    turned = g.map("neg", y)
+    slope = g.map("mul", turned, sigmoid(g, g.map("mul", turned, a)))
     return g.map("mul", slope, shared(g, grad, slope, reduction))
 
 

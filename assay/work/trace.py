@@ -47,6 +47,8 @@ IGNORED = ("empty_like.default", "new_empty.default", "empty.memory_format", "ne
 """Allocations: a shape, and values only through an operator that fills them."""
 FILLING = ("bernoulli.p", "fill.Scalar")
 """Operators that take an allocation for its shape."""
+READ_OUT = "_local_scalar_dense.default"
+"""The operator that gives a tensor's value to Python; a trace has none to give."""
 RANDOM = ("bernoulli.p",)
 """Operators that draw from the job's key."""
 NORMS = ("native_batch_norm.default",)
@@ -71,8 +73,18 @@ def trace(function: Callable[..., Any], examples: Sequence[Tensor], model: nn.Mo
     """
 
     def noted(*args: Tensor) -> Any:
-        with note_sources(model):
-            return function(*args)
+        with note_sources(model) as mode:
+            try:
+                return function(*args)
+            except RuntimeError as error:
+                if READ_OUT not in str(error):
+                    raise
+                raise Unsupported(
+                    f"a tensor's value read into Python at {mode.latest}",
+                    hint="branches and shapes must not depend on values: use torch.where and tensor arithmetic",
+                    operator=READ_OUT,
+                    source=mode.latest,
+                ) from error
 
     with sdpa_kernel(SDPBackend.MATH), without_fused_layers(), fx_traceback.preserve_node_meta():
         first = make_fx(noted)(*examples)

@@ -198,6 +198,8 @@ FUNCTIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "padded": lambda x: functional.pad(x, (2, 1), value=0.5)[:, 1:] + functional.pad(x, (-1, 3)),
     "indexed": lambda x: x[:, torch.tensor([1, 0, 3, 3, -1])] + x[:, :5].index_select(1, torch.tensor([4, 4, 1, 0, 2])),
     "products": lambda x: torch.outer(x[:, 0], x[0]) + torch.dot(x[0], x[1]) * x + (x @ x[0])[:, None],
+    "powers": lambda x: (x * x + 1) ** -1.5 + (x.abs() + 1) ** 2.5 + (x * x + 1) ** -2 + 10.0**x,
+    "binary": lambda x: torch.exp2(x) + torch.log2(x * x + 1),
     "combined": lambda x: torch.lerp(x, x * x, 0.3) + torch.addcmul(x, x, x, value=0.5),
 }
 
@@ -317,6 +319,7 @@ LOSSES: dict[str, tuple[Callable[[Tensor, Tensor], Tensor], Tensor]] = {
         lambda out, y: functional.kl_div(out.log_softmax(-1), y.log_softmax(-1), reduction="sum", log_target=True),
         SHARES,
     ),
+    "soft margin": (lambda out, y: functional.soft_margin_loss(out, (y - 0.5).sign()), SHARES),
     "angle": (lambda out, y: functional.cosine_embedding_loss(out, y, torch.ones(6)), SHARES),
 }
 
@@ -392,6 +395,7 @@ def test_odd_bounds_are_refused() -> None:
     [
         (lambda x: x[x > 0].sum() + x, "mask"),
         (lambda x: functional.dropout(x, 0.5), "outside training"),
+        (lambda x: x * float(x.detach().sum()), r"read into Python at layers: test_operators"),
         (lambda x: x.norm(3, dim=-1, keepdim=True) + x, "order 3"),
     ],
 )
