@@ -258,7 +258,6 @@ def lower_convolution_backward(
 ) -> tuple[Ref | None, ...]:  # fmt: skip
     image, kernel, sizes = as_images(g, x, weight, (stride, padding, dilation))
     wide = lift(g, grad)
-    to_bias = Ref(g.sum(wide, (0, 2, 3))) if wanted[2] else None
     if groups > GROUP_LIMIT:
         to_input = to_weight = None
         if wanted[0]:
@@ -266,7 +265,7 @@ def lower_convolution_backward(
         if wanted[1]:
             given = group_weight_gradient(g, wide, image, kernel, sizes, groups)
             to_weight = Ref(g.reshape(given, g.shape(weight)))
-        return to_input, to_weight, to_bias
+        return to_input, to_weight, Ref(g.sum(wide, (0, 2, 3))) if wanted[2] else None
     grads, images = group_parts(g, wide, 1, groups), group_parts(g, image, 1, groups)
     parts = list(zip(grads, images, group_parts(g, kernel, 0, groups), strict=True))
     to_input = to_weight = None
