@@ -135,7 +135,7 @@ def capture(
     """A module with the loss and optimizer that it is trained with, as PyTorch has them or as a job file names them.
 
     `loss`: "cross_entropy", "mse", their functions or modules, or a function of yours: (output, y) to the mean over a
-    batch. `optimizer`: SGD, Adam or AdamW of `torch.optim`, or a
+    batch. `optimizer`: SGD, Adam, AdamW or Adagrad of `torch.optim`, or a
     table like `{"name": "sgd", "lr": 0.1}`. What is left out the job file says. With a batch `x`, `y` the programs are
     captured once here, so that an operator without an exact form is refused at once. Errors: `Unsupported`, `BadInput`.
     """
@@ -216,11 +216,16 @@ def read_optimizer(optimizer: object, model: nn.Module | None = None) -> dict[st
     if kind is torch.optim.SGD:
         _refuse_settings(kind, group, {"dampening": 0, "maximize": False})
         table = {"name": "sgd", "momentum": float(group["momentum"]), "nesterov": bool(group["nesterov"])}
-    elif kind is torch.optim.AdamW or (kind is torch.optim.Adam and not group["weight_decay"]):
+    elif kind in (torch.optim.AdamW, torch.optim.Adam):
         _refuse_settings(kind, group, {"amsgrad": False, "maximize": False})
-        table = {"name": "adamw", "betas": [float(beta) for beta in group["betas"]], "eps": float(group["eps"])}
+        # In newer releases of PyTorch an AdamW is an Adam that says so; without decay the two are one.
+        name = "adam" if kind is torch.optim.Adam and group["weight_decay"] else "adamw"
+        table = {"name": name, "betas": [float(beta) for beta in group["betas"]], "eps": float(group["eps"])}
+    elif kind is torch.optim.Adagrad:
+        _refuse_settings(kind, group, {"lr_decay": 0, "initial_accumulator_value": 0, "maximize": False})
+        table = {"name": "adagrad", "eps": float(group["eps"])}
     else:
-        raise Unsupported(f"the optimizer {kind.__name__}", hint="use torch.optim.SGD, or AdamW")
+        raise Unsupported(f"the optimizer {kind.__name__}", hint="use torch.optim.SGD, Adam, AdamW or Adagrad")
     return {**table, "lr": float(group["lr"]), "weight_decay": float(group["weight_decay"])}
 
 

@@ -60,6 +60,7 @@ def pages() -> dict[str, str]:
         "report.md": _report,
         "zoo.md": _zoo,
         "primitives.md": _primitives,
+        "operators.md": _operators,
     }
     return {name: NOTE + "\n\n" + "\n\n".join(make()) + "\n" for name, make in makers.items()}
 
@@ -219,6 +220,35 @@ def _primitives() -> Iterator[str]:
         for row in PRIMITIVES
     )
     yield _table(("opcode", "name", "result", "inputs", "attributes", "version"), rows)
+
+
+CAPTURED = """\
+- **Models:** linear layers; convolutions over one and two axes with stride, padding, dilation and groups, and
+  transposed ones; maximum, average and adaptive pools; layer, RMS, group, instance and batch norm (training and
+  frozen); dropout; embeddings; attention by hand and by `scaled_dot_product_attention` (causal, masked, multi-head,
+  grouped-query, rotary); RNN, GRU and LSTM, layers and cells; tied and frozen weights, so adapters like LoRA too.
+- **Losses:** cross-entropy (also over images, with smoothing, class weights and targets left out), mean squared and
+  absolute error, smooth L1, Huber, binary cross-entropy of shares and of logits, Kullback-Leibler, cosine embedding.
+- **Optimizers:** {optimizers}; a learning rate per step; gradients cut to a length together (`clip_norm`).
+
+Minus infinity as a mask becomes a finite number far below any score, and a row that is masked whole gives zeros.
+Targets of -100 are left out of a loss only where the batch at capture has some; another `ignore_index` always is. A
+batch whose targets are all left out costs 0.
+
+What is not listed below is refused at capture, with the operator, the module's path in the model and the line."""
+
+
+def _operators() -> Iterator[str]:
+    from assay.work.lower import RULES
+    from assay.work.optimizer import MOMENTS
+    from assay.work.trace import TABLES
+
+    yield "# What can be captured"
+    yield CAPTURED.format(optimizers=", ".join(MOMENTS))
+    for table in TABLES:
+        names = sorted(name for name, rule in RULES.items() if rule.__module__ == table.__name__)
+        yield f"## {(getdoc(table) or '').splitlines()[0]}"
+        yield ", ".join(f"`{name}`" for name in names)
 
 
 def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:

@@ -104,13 +104,18 @@ class Data:
 class Optimizer:
     """An inner optimizer; each slot runs its own, restarted every round."""
 
-    name: str = key(keys.choice("sgd", "adamw"), "The rule.")
+    name: str = key(keys.choice("sgd", "adam", "adamw", "adagrad", "lion"), "The rule.")
     lr: float | tuple[float, ...] = key(keys.rates(), "Learning rate, or one per step of a round.")
     momentum: float = key(keys.number(0, 1), "Momentum of sgd.", 0.0)
     nesterov: bool = key(keys.flag(), "Nesterov's form of momentum.", False)
-    weight_decay: float = key(keys.number(0, 10), "Weight decay, decoupled in adamw.", 0.0)
-    betas: tuple[float, float] = key(keys.pair(keys.number(0, 1)), "Decay of adamw's moments.", (0.9, 0.999))
-    eps: float = key(keys.number(0, 1, open_low=True), "Added to adamw's denominator.", 1e-8)
+    weight_decay: float = key(keys.number(0, 10), "Weight decay, decoupled in adamw and lion.", 0.0)
+    betas: tuple[float, float] = key(
+        keys.pair(keys.number(0, 1)), "Decay of the moments of adam, adamw and lion.", (0.9, 0.999)
+    )
+    eps: float = key(keys.number(0, 1, open_low=True), "Added to the denominator of adam, adamw and adagrad.", 1e-8)
+    clip_norm: float | None = key(
+        keys.number(0, 1e9, open_low=True), "What the length of all gradients together is cut to before a step.", None
+    )
 
 
 @dataclass(frozen=True)

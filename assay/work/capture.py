@@ -22,6 +22,7 @@ from assay.exact.profile import get_profile
 from assay.protocol.errors import BadInput, Unsupported
 from assay.work.initial import derive_rules, draw_state, given_rules
 from assay.work.limits import DEFAULT_LIMITS, admit
+from assay.work.lower_norms import DEFAULT_IGNORED
 from assay.work.normal import Graph, type_of
 from assay.work.optimizer import Optimizer
 from assay.work.outer import PREFIX, Outer
@@ -147,8 +148,11 @@ class Capture:
         """The program of a traced function of the state and `inputs`."""
         graph = self.graph(("state", self.start), ("", inputs))
         examples = [*self.start.values(), *inputs.values()]
+        graph.ignores = self.classifies and bool((self.y == DEFAULT_IGNORED).any())
         traced = trace(function, examples, self.model)
         if is_random(traced):
+            if "y" not in inputs or not self.model.training:
+                raise Unsupported("random numbers outside training", hint="drop out only where self.training")
             graph.randomness = (graph.add_input("key", "I64", (2,)), graph.add_input("step", "I64", ()))
         values = lower(graph, traced, range(len(examples)))
         return graph.finish(values, outputs)

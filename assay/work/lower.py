@@ -6,6 +6,7 @@ definitions, so that a torch release cannot change a program's meaning.
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import torch
@@ -16,6 +17,14 @@ from assay.work.normal import DTYPE_NAMES, Graph
 
 class Ref(int):
     """A value of the graph among Python scalars."""
+
+
+@dataclass(frozen=True)
+class Allocation:
+    """A tensor without values yet."""
+
+    shape: tuple[int, ...]
+    dtype: torch.dtype
 
 
 Rule = Callable[..., Any]
@@ -41,9 +50,9 @@ def refuse(message: str, hint: str = "") -> Unsupported:
 
 
 def as_float(g: Graph, value: Any) -> int:
-    """A float32 value from a value or a Python number."""
+    """A float32 value from a value or a Python number; minus infinity is a finite floor."""
     if not isinstance(value, Ref):
-        return g.scalar(float(value))
+        return g.floor() if value == float("-inf") else g.scalar(float(value))
     return value if g.dtype(value) == "F32" else g.map("to_float", value, dtype="F32")
 
 
@@ -117,8 +126,12 @@ def lower_pow(g: Graph, a: int, power: float) -> int:
         return g.map("sqrt", a)
     if power == -0.5:
         return lower_rsqrt(g, a)
+    if power in (-1, -2, -3, -4, -1.5, -2.5):
+        return lower_reciprocal(g, lower_pow(g, a, -power))
+    if power in (1.5, 2.5):
+        return g.map("mul", g.map("sqrt", a), lower_pow(g, a, power - 0.5))
     if power not in (1, 2, 3, 4):
-        raise refuse(f"pow with exponent {power}", "use exponents 0.5, -0.5, 1, 2, 3 or 4")
+        raise refuse(f"pow with exponent {power}", "use whole exponents from -4 to 4, or halves from -2.5 to 2.5")
     result = a
     for _ in range(int(power) - 1):
         result = g.map("mul", result, a)
@@ -207,7 +220,7 @@ def lower_gelu_backward(g: Graph, grad: int, a: int, approximate: str = "none") 
     return g.map("mul", grad, g.map("add", share, g.map("mul", a, density)))
 
 
-@rule("clamp.default", "clamp_min.default", "clamp_max.default", "hardtanh.default")
+@rule("clamp.default", "clamp_min.default", "clamp_max.default")
 def lower_clamp(g: Graph, a: int, low: float | None = None, high: float | None = None) -> int:
     if low is not None:
         a = g.map("maximum", a, g.scalar(low))
@@ -243,8 +256,6 @@ def lower_where(g: Graph, condition: int, a: Any, b: Any) -> int:
 
 @rule("masked_fill.Scalar", "masked_fill.Tensor")
 def lower_masked_fill(g: Graph, a: int, mask: int, value: Any) -> int:
-    if not isinstance(value, Ref) and value == float("-inf"):
-        raise refuse("a mask of -inf", "use a finite floor such as -1e9: a fully masked row has no softmax")
     return lower_where(g, mask, value, Ref(a))
 
 
@@ -313,4 +324,6 @@ def lower_to_copy(g: Graph, a: int, dtype: torch.dtype | None = None, **_: Any) 
         return as_float(g, Ref(a))
     if dtype == torch.int64 and g.dtype(a) == "BOOL":
         return as_integer(g, Ref(a))
+    if dtype == torch.bool:
+        return g.compare("ne", a, g.scalar(0.0) if g.dtype(a) == "F32" else g.integer(0))
     raise refuse(f"conversion of {g.dtype(a)} to {dtype}", "programs compute in float32, int64 and bool")

@@ -57,18 +57,25 @@ def convolve(g: Graph, x: int, weight: int, stride: Any, padding: Any, dilation:
     return g.reshape(out, (size_n, size_o, out_h, out_w))
 
 
-def input_gradient(g: Graph, grad: int, x: int, weight: int, stride: Any, padding: Any, dilation: Any) -> int:
-    """The contraction over the zero-dilated, padded output gradient with flipped weights."""
+def input_gradient(
+    g: Graph, grad: int, shape: tuple[int, ...], weight: int, stride: Any, padding: Any, dilation: Any
+) -> int:
+    """The contraction over the zero-dilated, padded output gradient with flipped weights, for an input of `shape`."""
     size_o, size_c, kernel_h, kernel_w = g.shape(weight)
-    size_n, _, size_h, size_w = g.shape(x)
+    size_n, _, size_h, size_w = shape
+    reaches = (dilation[0] * (kernel_h - 1), dilation[1] * (kernel_w - 1))
+    if any(pad > reach for pad, reach in zip(padding, reaches, strict=True)):
+        wide = (size_n, size_c, size_h + 2 * padding[0], size_w + 2 * padding[1])
+        padded = input_gradient(g, grad, wide, weight, stride, (0, 0), dilation)
+        return g.cut(g.cut(padded, 2, padding[0], size_h), 3, padding[1], size_w)
     length = size_o * kernel_h * kernel_w
     pads: list[int] = []
     for axis, (kernel, size) in enumerate(((kernel_h, size_h), (kernel_w, size_w))):
         reach = dilation[axis] * (kernel - 1)
         before = reach - padding[axis]
         after = size - 1 - (g.shape(grad)[2 + axis] - 1) * stride[axis] + reach - before
-        if before < 0 or after < 0:
-            raise refuse("a convolution padded by more than its kernel", "pad less")
+        if after < 0:
+            raise refuse("a convolution whose windows differ from its output")
         pads += [before, after]
     grad_q, grad_e = g.quantise(grad, (1, 2, 3))
     patches = g.unfold(grad_q, (kernel_h, kernel_w, 1, 1, *pads, *dilation, *stride))
@@ -77,7 +84,7 @@ def input_gradient(g: Graph, grad: int, x: int, weight: int, stride: Any, paddin
     sums = g.contract(g.reshape(patches, (1, size_n * size_h * size_w, length)), g.reshape(w_q, (1, size_c, length)))
     scales = (g.reshape(grad_e, (size_n, 1, 1)), g.reshape(w_e, (1, 1, size_c)))
     out = g.rescale(g.reshape(sums, (size_n, size_h * size_w, size_c)), scales, g.product_shift)
-    return g.reshape(g.permute(out, (0, 2, 1)), g.shape(x))
+    return g.reshape(g.permute(out, (0, 2, 1)), shape)
 
 
 def weight_gradient(g: Graph, grad: int, x: int, weight: int, stride: Any, padding: Any, dilation: Any) -> int:
@@ -119,27 +126,126 @@ def group_parts(g: Graph, value: int, axis: int, groups: int) -> list[int]:
     return [g.cut(value, axis, start * size, size) for start in range(groups)]
 
 
-def check_convolution(transposed: bool, groups: int) -> None:
-    """Refuse the convolutions that have no lowering yet."""
-    if transposed:
-        raise refuse("a transposed convolution", "upsample by repetition and convolve")
-    if groups > GROUP_LIMIT:
-        raise refuse(f"a convolution with {groups} groups", f"use at most {GROUP_LIMIT}")
+def by_group(g: Graph, value: int, groups: int) -> tuple[int, int]:
+    """Images [N, C, H, W] as integers of the same shape, one exponent per sample and group: [N, groups, 1]."""
+    shape = g.shape(value)
+    rows = g.reshape(value, (shape[0], groups, g.types[value].size // (shape[0] * groups)))
+    integers, exponents = g.quantise(rows, (2,))
+    return g.reshape(integers, shape), exponents
+
+
+def group_rows(g: Graph, patches: int, groups: int) -> int:
+    """Windows [N, OH, OW, C, KH, KW] as operand rows [groups, N * OH * OW, C / groups * KH * KW]."""
+    size_n, out_h, out_w, size_c, kernel_h, kernel_w = g.shape(patches)
+    length = size_c // groups * kernel_h * kernel_w
+    rows = g.reshape(patches, (size_n * out_h * out_w, groups, length))
+    return g.permute(rows, (1, 0, 2))
+
+
+def from_groups(g: Graph, sums: int, left: int, right: int, shape: tuple[int, ...]) -> int:
+    """Sums [groups, N * H * W, O] with exponents [N, groups, 1] and [groups, O, 1] as images of `shape`."""
+    groups, _, size_o = g.shape(sums)
+    size_n, _, size_h, size_w = shape
+    by_sample = g.reshape(sums, (groups, size_n, size_h * size_w, size_o))
+    samples = g.reshape(g.permute(left, (1, 0, 2)), (groups, size_n, 1, 1))
+    out = g.rescale(by_sample, (samples, g.reshape(right, (groups, 1, 1, size_o))), g.product_shift)
+    return g.reshape(g.permute(out, (1, 0, 3, 2)), shape)
+
+
+def convolve_groups(g: Graph, x: int, weight: int, sizes: Sequence[tuple[int, int]], groups: int) -> int:
+    """`convolve` of many groups as one batch of products."""
+    stride, padding, dilation = sizes
+    size_o, part_c, kernel_h, kernel_w = g.shape(weight)
+    x_q, x_e = by_group(g, x, groups)
+    patches = windows(g, x_q, (kernel_h, kernel_w), stride, padding, dilation)
+    size_n, out_h, out_w = g.shape(patches)[:3]
+    w_q, w_e = g.quantise(g.reshape(weight, (groups, size_o // groups, part_c * kernel_h * kernel_w)), (2,))
+    sums = g.contract(group_rows(g, patches, groups), w_q)
+    return from_groups(g, sums, x_e, w_e, (size_n, size_o, out_h, out_w))
+
+
+def group_input_gradient(
+    g: Graph, grad: int, shape: tuple[int, ...], weight: int, sizes: Sequence[tuple[int, int]], groups: int
+) -> int:
+    """`input_gradient` of many groups as one batch of products."""
+    stride, padding, dilation = sizes
+    size_o, part_c, kernel_h, kernel_w = g.shape(weight)
+    pads: list[int] = []
+    for axis, kernel in enumerate((kernel_h, kernel_w)):
+        reach = dilation[axis] * (kernel - 1)
+        before = reach - padding[axis]
+        after = shape[2 + axis] - 1 - (g.shape(grad)[2 + axis] - 1) * stride[axis] + reach - before
+        if before < 0 or after < 0:
+            raise refuse("a convolution of many groups padded by more than its kernel", "pad less")
+        pads += [before, after]
+    grad_q, grad_e = by_group(g, grad, groups)
+    patches = g.unfold(grad_q, (kernel_h, kernel_w, 1, 1, *pads, *dilation, *stride))
+    turned = g.reshape(g.flip(weight, (2, 3)), (groups, size_o // groups, part_c, kernel_h * kernel_w))
+    length = size_o // groups * kernel_h * kernel_w
+    w_q, w_e = g.quantise(g.reshape(g.permute(turned, (0, 2, 1, 3)), (groups, part_c, length)), (2,))
+    sums = g.contract(group_rows(g, patches, groups), w_q)
+    return from_groups(g, sums, grad_e, w_e, shape)
+
+
+def group_weight_gradient(
+    g: Graph, grad: int, x: int, weight: int, sizes: Sequence[tuple[int, int]], groups: int
+) -> int:
+    """`weight_gradient` of many groups as one batch of products."""
+    stride, padding, dilation = sizes
+    size_o, part_c, kernel_h, kernel_w = g.shape(weight)
+    size_n, _, out_h, out_w = g.shape(grad)
+    length, kernel = size_n * out_h * out_w, kernel_h * kernel_w
+    rows = g.reshape(g.permute(grad, (1, 0, 2, 3)), (groups, size_o // groups, length))
+    grad_q, grad_e = g.quantise(rows, (2,))
+    x_q, x_e = g.quantise(x, (0, 2, 3))
+    patches = g.permute(windows(g, x_q, (kernel_h, kernel_w), stride, padding, dilation), (3, 4, 5, 0, 1, 2))
+    if g.shape(patches)[4:] != (out_h, out_w):
+        raise refuse("a convolution whose windows differ from its output")
+    sums = g.contract(grad_q, g.reshape(patches, (groups, part_c * kernel, length)))
+    by_channel = g.reshape(sums, (groups, size_o // groups, part_c, kernel))
+    scales = (g.reshape(grad_e, (groups, size_o // groups, 1, 1)), g.reshape(x_e, (groups, 1, part_c, 1)))
+    return g.reshape(g.rescale(by_channel, scales, g.product_shift), g.shape(weight))
+
+
+def transposed_shape(
+    g: Graph, x: int, weight: int, sizes: Sequence[tuple[int, int]], further: Sequence[int]
+) -> tuple[int, ...]:
+    """What a group of a transposed convolution gives: the input whose convolution would give x."""
+    stride, padding, dilation = sizes
+    sides = tuple(
+        (g.shape(x)[2 + axis] - 1) * stride[axis]
+        - 2 * padding[axis]
+        + dilation[axis] * (g.shape(weight)[2 + axis] - 1)
+        + 1
+        + further[axis]
+        for axis in range(2)
+    )
+    return g.shape(x)[0], g.shape(weight)[1], *sides
 
 
 GROUP_LIMIT = 64
+"""Up to so many groups are products of their own, each with nodes of its own; more are one batch of products."""
 
 
 @rule("convolution.default")
 def lower_convolution(
     g: Graph, x: int, weight: int, bias: int | None, stride: Any, padding: Any, dilation: Any, transposed: bool,
-    _: Any, groups: int,
+    further: Any, groups: int,
 ) -> int:  # fmt: skip
-    check_convolution(transposed, groups)
     rank = len(g.shape(x))
     image, kernel, sizes = as_images(g, x, weight, (stride, padding, dilation))
-    pairs = zip(group_parts(g, image, 1, groups), group_parts(g, kernel, 0, groups), strict=True)
-    out = g.concat([convolve(g, part, own, *sizes) for part, own in pairs], 1)
+    if groups > GROUP_LIMIT and transposed:
+        raise refuse(f"a transposed convolution with {groups} groups", f"use at most {GROUP_LIMIT}")
+    few = groups <= GROUP_LIMIT
+    pairs = zip(group_parts(g, image, 1, groups), group_parts(g, kernel, 0, groups), strict=True) if few else ()
+    if not few:
+        parts = [convolve_groups(g, image, kernel, sizes, groups)]
+    elif transposed:
+        shape = transposed_shape(g, image, kernel, sizes, (0, further[0]) if rank == 3 else further)
+        parts = [input_gradient(g, part, shape, own, *sizes) for part, own in pairs]
+    else:
+        parts = [convolve(g, part, own, *sizes) for part, own in pairs]
+    out = g.concat(parts, 1)
     if bias is not None:
         out = g.map("add", out, g.reshape(bias, (g.types[bias].size, 1, 1)))
     return out if rank == 4 else g.reshape(out, (*g.shape(out)[:2], g.shape(out)[3]))
@@ -150,16 +256,28 @@ def lower_convolution_backward(
     g: Graph, grad: int, x: int, weight: int, _: Any, stride: Any, padding: Any, dilation: Any, transposed: bool,
     __: Any, groups: int, wanted: Sequence[bool],
 ) -> tuple[Ref | None, ...]:  # fmt: skip
-    check_convolution(transposed, groups)
     image, kernel, sizes = as_images(g, x, weight, (stride, padding, dilation))
     wide = lift(g, grad)
+    if groups > GROUP_LIMIT:
+        to_input = to_weight = None
+        if wanted[0]:
+            to_input = Ref(g.reshape(group_input_gradient(g, wide, g.shape(image), kernel, sizes, groups), g.shape(x)))
+        if wanted[1]:
+            given = group_weight_gradient(g, wide, image, kernel, sizes, groups)
+            to_weight = Ref(g.reshape(given, g.shape(weight)))
+        return to_input, to_weight, Ref(g.sum(wide, (0, 2, 3))) if wanted[2] else None
     grads, images = group_parts(g, wide, 1, groups), group_parts(g, image, 1, groups)
     parts = list(zip(grads, images, group_parts(g, kernel, 0, groups), strict=True))
     to_input = to_weight = None
     if wanted[0]:
-        joined = g.concat([input_gradient(g, *part, *sizes) for part in parts], 1)
-        to_input = Ref(g.reshape(joined, g.shape(x)))
+        if transposed:
+            inputs = [convolve(g, part, own, *sizes) for part, _, own in parts]
+        else:
+            inputs = [input_gradient(g, part, g.shape(image), own, *sizes) for part, image, own in parts]
+        to_input = Ref(g.reshape(g.concat(inputs, 1), g.shape(x)))
     if wanted[1]:
+        if transposed:
+            parts = [(image, part, own) for part, image, own in parts]
         joined = g.concat([weight_gradient(g, *part, *sizes) for part in parts], 0)
         to_weight = Ref(g.reshape(joined, g.shape(weight)))
     return to_input, to_weight, Ref(g.sum(wide, (0, 2, 3))) if wanted[2] else None

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from assay.work.lower import Ref, as_integer, refuse, rule
+from assay.work.lower import Allocation, Ref, as_integer, refuse, rule
 from assay.work.normal import Graph
 
 
@@ -10,13 +10,6 @@ from assay.work.normal import Graph
 def lower_embedding(g: Graph, table: int, places: int, *_: Any) -> int:
     shape = g.shape(places) + g.shape(table)[1:]
     return g.put("gather", (table, as_integer(g, Ref(places))), shape=shape, dtype=g.dtype(table))
-
-
-@rule("index_select.default")
-def lower_index_select(g: Graph, table: int, dim: int, places: int) -> int:
-    if dim % len(g.shape(table)):
-        raise refuse("index_select along an inner axis", "transpose so that the axis comes first")
-    return lower_embedding(g, table, places)
 
 
 @rule("gather.default")
@@ -29,15 +22,23 @@ def lower_gather(g: Graph, table: int, dim: int, places: int) -> int:
 
 
 @rule("embedding_dense_backward.default")
-def lower_embedding_backward(g: Graph, grad: int, places: int, count: int, *_: Any) -> int:
+def lower_embedding_backward(
+    g: Graph, grad: int, places: int, count: int, padding: int = -1, by_frequency: bool = False
+) -> int:
+    if by_frequency:
+        raise refuse("an embedding whose gradient is scaled by frequency", "leave scale_grad_by_freq out")
     length, width = g.types[places].size, g.shape(grad)[-1]
+    if padding >= 0:
+        flat = g.reshape(places, (length,))
+        # Rows of an index outside the table vanish from the sum.
+        places = g.map("where", g.compare("eq", flat, g.integer(padding)), g.integer(-1), flat)
     return g.sum_at(g.reshape(grad, (length, width)), g.reshape(places, (length,)), count)
 
 
 @rule("bernoulli.p")
 def lower_bernoulli(g: Graph, allocation: Any, probability: float = 0.5, **_: Any) -> int:
     """1 where a random word is below probability * 2^32, else 0; each node has a stream of its own."""
-    shape = g.shape(allocation) if isinstance(allocation, Ref) else tuple(allocation)
+    shape = allocation.shape if isinstance(allocation, Allocation) else g.shape(allocation)
     size = 1
     for axis in shape:
         size *= axis

@@ -4,7 +4,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from assay.work.lower import Ref, refuse, row_max, rule
-from assay.work.normal import Graph
+from assay.work.normal import MASKED, Graph
+
+DEFAULT_IGNORED = -100
+"""The target that PyTorch leaves out of a loss where a user names none."""
 
 
 def norm_axes(g: Graph, x: int, shape: Sequence[int]) -> tuple[int, ...]:
@@ -90,8 +93,6 @@ def lower_batch_norm_backward(
     g: Graph, grad: int, x: int, weight: int | None, _: Any, __: Any, center: int, rate: int, training: bool,
     ___: float, wanted: Any,
 ) -> tuple[Ref | None, ...]:  # fmt: skip
-    if not training:
-        raise refuse("the gradient of a batch norm outside training", "call model.train() before capture")
     axes = channel_axes(g, x)
     wide_rate = by_channel(g, rate, x)
     unit = g.map("mul", g.map("sub", x, by_channel(g, center, x)), wide_rate)
@@ -99,10 +100,13 @@ def lower_batch_norm_backward(
     aligned = g.sum(g.map("mul", grad, unit), axes)
     to_input = None
     if wanted[0]:
-        size = g.scalar(float(g.types[x].size // g.shape(x)[1]))
-        shift = by_channel(g, g.map("div", total, size), x)
-        turn = g.map("mul", unit, by_channel(g, g.map("div", aligned, size), x))
-        inner = g.map("mul", g.map("sub", g.map("sub", grad, shift), turn), wide_rate)
+        inner = grad
+        if training:
+            size = g.scalar(float(g.types[x].size // g.shape(x)[1]))
+            shift = by_channel(g, g.map("div", total, size), x)
+            turn = g.map("mul", unit, by_channel(g, g.map("div", aligned, size), x))
+            inner = g.map("sub", g.map("sub", grad, shift), turn)
+        inner = g.map("mul", inner, wide_rate)
         to_input = Ref(inner if weight is None else g.map("mul", inner, by_channel(g, weight, x)))
     has_weight = weight is not None
     return (
@@ -132,8 +136,12 @@ def lower_log_softmax_backward(g: Graph, grad: int, out: int, dim: int, _: Any) 
 
 @rule("_softmax.default", "_safe_softmax.default")
 def lower_softmax(g: Graph, x: int, dim: int, *_: Any) -> int:
-    z, total = shifted(g, x, dim % len(g.shape(x)))
-    return g.map("div", g.map("exp", z), total)
+    axis = dim % len(g.shape(x))
+    z, total = shifted(g, x, axis)
+    share = g.map("div", g.map("exp", z), total)
+    if not g.floored:
+        return share
+    return g.map("where", g.compare("gt", row_max(g, x, axis, True), g.scalar(MASKED)), share, g.scalar(0.0))
 
 
 @rule("_softmax_backward_data.default")
@@ -142,30 +150,55 @@ def lower_softmax_backward(g: Graph, grad: int, out: int, dim: int, _: Any) -> i
     return g.map("sub", product, g.map("mul", out, g.sum(product, (dim % len(g.shape(out)),), True)))
 
 
+def leaves_out(g: Graph, ignored: int) -> bool:
+    """Whether targets of this class number are left out of a loss. -100, which PyTorch says where a user says nothing,
+    is only where the batch at capture has such targets; elsewhere a -100 is a fault, as any odd class is."""
+    return ignored != DEFAULT_IGNORED or g.ignores
+
+
+def shares(g: Graph, y: int, weight: int | None, ignored: int) -> tuple[int, int]:
+    """Targets that are classes for certain, and what each counts: its class's weight, 0 where it is left out."""
+    ones = g.expand(g.scalar(1.0), g.shape(y))
+    if not leaves_out(g, ignored):
+        assert weight is not None
+        return y, g.put("gather", (weight, y), shape=g.shape(y), dtype="F32")
+    kept = g.compare("ne", y, g.integer(ignored))
+    safe = g.map("where", kept, y, g.integer(0))
+    counts = ones if weight is None else g.put("gather", (weight, safe), shape=g.shape(y), dtype="F32")
+    return safe, g.map("where", kept, counts, g.scalar(0.0))
+
+
+def divisor(g: Graph, total: int) -> int:
+    """A sum of what targets count; 1 for 0: a batch whose targets are all left out costs 0 (in PyTorch, NaN)."""
+    return g.map("where", g.compare("gt", total, g.scalar(0.0)), total, g.scalar(1.0))
+
+
 @rule("nll_loss_forward.default")
-def lower_nll(g: Graph, logs: int, y: int, weight: Any, reduction: int, _: int) -> tuple[Ref, Ref]:
-    check_loss(weight)
+def lower_nll(g: Graph, logs: int, y: int, weight: int | None, reduction: int, ignored: int) -> tuple[Ref, Ref]:
     size = g.shape(y)[0]
-    losses = g.map("neg", g.put("pick", (logs, y), shape=g.shape(y), dtype="F32"))
-    count = g.scalar(float(size))
+    if weight is None and not leaves_out(g, ignored):
+        losses = g.map("neg", g.put("pick", (logs, y), shape=g.shape(y), dtype="F32"))
+        count = g.scalar(float(size))
+    else:
+        y, counts = shares(g, y, weight, ignored)
+        losses = g.map("mul", g.map("neg", g.put("pick", (logs, y), shape=g.shape(y), dtype="F32")), counts)
+        count = divisor(g, g.sum(counts, (0,)))
     if reduction == 0:
         return Ref(losses), Ref(count)
     total = g.sum(losses, (0,))
     return Ref(g.map("div", total, count) if reduction == 1 else total), Ref(count)
 
 
-def check_loss(weight: Any) -> None:
-    """Refuse class weights."""
-    if weight is not None:
-        raise refuse("class weights in a loss", "multiply the unreduced losses")
-
-
 @rule("nll_loss_backward.default")
-def lower_nll_backward(g: Graph, grad: int, logs: int, y: int, weight: Any, reduction: int, _: int, total: int) -> int:
-    check_loss(weight)
+def lower_nll_backward(
+    g: Graph, grad: int, logs: int, y: int, weight: int | None, reduction: int, ignored: int, total: int
+) -> int:
     size, classes = g.shape(logs)
     share = g.map("neg", g.map("div", grad, total) if reduction == 1 else grad)
-    if reduction == 0:
+    if weight is not None or leaves_out(g, ignored):
+        y, counts = shares(g, y, weight, ignored)
+        share = g.reshape(g.map("mul", share, counts), (size, 1))
+    elif reduction == 0:
         share = g.reshape(share, (size, 1))
     hit = g.compare("eq", g.reshape(y, (size, 1)), g.iota((classes,), 0))
     return g.expand(g.map("where", hit, share, g.scalar(0.0)), (size, classes))

@@ -5,7 +5,7 @@ from typing import Any
 
 import torch
 
-from assay.work.lower import RULES, Ref, refuse, rule
+from assay.work.lower import RULES, Allocation, Ref, as_float, refuse, rule
 from assay.work.normal import Graph
 
 NO_DTYPE: torch.dtype | None = None
@@ -84,11 +84,21 @@ def lower_select(g: Graph, a: int, dim: int, at: int) -> int:
     return g.reshape(g.cut(a, axis, at % shape[axis], 1), shape[:axis] + shape[axis + 1 :])
 
 
+def spaced(g: Graph, a: int, axis: int, step: int) -> int:
+    """`step - 1` zeros after each element of an axis."""
+    shape = g.shape(a)
+    column = g.reshape(a, (*shape[: axis + 1], 1, *shape[axis + 1 :]))
+    after = tuple(step - 1 if at == axis + 1 else 0 for at in range(len(shape) + 1))
+    wide = g.pad(column, (0,) * (len(shape) + 1), after)
+    return g.reshape(wide, (*shape[:axis], shape[axis] * step, *shape[axis + 1 :]))
+
+
 @rule("slice_backward.default")
 def lower_slice_backward(g: Graph, grad: int, sizes: Sequence[int], dim: int, start: int, end: int, step: int) -> int:
     axis = dim % len(sizes)
     if step != 1:
-        raise refuse("the gradient of a slice with a step", "reshape and select instead")
+        size = g.shape(grad)[axis]
+        grad = g.cut(spaced(g, grad, axis, step), axis, 0, (size - 1) * step + 1)
     first = slice(start, end).indices(sizes[axis])[0]
     rank = len(sizes)
     before = tuple(first if at == axis else 0 for at in range(rank))
@@ -129,7 +139,7 @@ def fill(g: Graph, shape: Sequence[int], number: Any, dtype: torch.dtype | None)
     if dtype == torch.int64 or (dtype is None and isinstance(number, int) and not isinstance(number, bool)):
         return g.expand(g.integer(int(number)), tuple(shape))
     if dtype in (None, torch.float32):
-        return g.expand(g.scalar(float(number)), tuple(shape))
+        return g.expand(as_float(g, float(number)), tuple(shape))
     if dtype == torch.bool:
         return g.expand(g.constant(torch.tensor(bool(number))), tuple(shape))
     raise refuse(f"a constant of {dtype}", "programs compute in float32, int64 and bool")
@@ -147,6 +157,12 @@ RULES["ones_like.default"] = lambda g, a, dtype=None, **_: lower_full_like(g, a,
 RULES["zeros_like.default"] = lambda g, a, dtype=None, **_: lower_full_like(g, a, 0, dtype)
 
 
+@rule("fill.Scalar")
+def lower_fill(g: Graph, a: Any, number: Any) -> int:
+    shape, dtype = (a.shape, a.dtype) if isinstance(a, Allocation) else (g.shape(a), TORCH_OF[g.dtype(a)])
+    return fill(g, shape, number, dtype)
+
+
 @rule("full.default")
 def lower_full(g: Graph, shape: Sequence[int], number: Any, dtype: torch.dtype | None = NO_DTYPE, **_: Any) -> int:
     return fill(g, shape, number, dtype)
@@ -161,8 +177,10 @@ RULES["scalar_tensor.default"] = lambda g, number, dtype=None, **_: fill(g, (), 
 
 @rule("arange.default", "arange.start", "arange.start_step")
 def lower_arange(g: Graph, *bounds: Any, dtype: torch.dtype | None = NO_DTYPE, **_: Any) -> int:
-    if not all(isinstance(bound, int) for bound in bounds) or dtype not in (None, torch.int64):
+    if not all(float(bound).is_integer() for bound in bounds) or dtype not in (None, torch.int64, torch.float32):
         raise refuse("arange of floats", "use integers and convert")
+    if dtype == torch.float32 or any(isinstance(bound, float) for bound in bounds):
+        return as_float(g, Ref(lower_arange(g, *(int(bound) for bound in bounds))))
     numbers = range(*bounds)
     steps = g.iota((len(numbers),), 0)
     if numbers.step != 1:

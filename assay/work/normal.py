@@ -18,6 +18,9 @@ from assay.work.limits import DEFAULT_LIMITS, Limits
 from assay.work.node import Node
 from assay.work.program import Program, Side
 
+MASKED = -(2.0**99)
+"""At most this is what a mask of minus infinity left: such constants are 2 * MASKED, so that scores and several masks
+may be added without an overflow."""
 DTYPE_NAMES = {dtype: name for name, dtype in TORCH_DTYPES.items()}
 
 
@@ -36,6 +39,10 @@ class Graph:
     randomness: tuple[int, int] | None = None
     """The values of the key and the step number, where the program takes them."""
     streams: int = 0
+    ignores: bool = False
+    """Whether the targets at capture have some that PyTorch leaves out of a loss."""
+    floored: bool = False
+    """Whether a constant of minus infinity was asked for: rows of a softmax may be masked whole."""
 
     def add_input(self, name: str, dtype: str, shape: tuple[int, ...]) -> int:
         """A program input; all inputs come before the first node."""
@@ -92,6 +99,15 @@ class Graph:
     def integer(self, number: int) -> int:
         """An int64 constant of shape []."""
         return self.put("constant", shape=(), dtype="I64", payload=struct.pack("<q", number))
+
+    def constant_true(self) -> int:
+        """The boolean constant true of shape []."""
+        return self.put("constant", shape=(), dtype="BOOL", payload=b"\x01")
+
+    def floor(self) -> int:
+        """What stands for minus infinity: finite, and far below any score. `MASKED` is what is taken for masked."""
+        self.floored = True
+        return self.scalar(2 * MASKED)
 
     def iota(self, shape: tuple[int, ...], axis: int) -> int:
         """Indices along an axis."""

@@ -28,6 +28,7 @@ class SourceMode(TorchDispatchMode):
         super().__init__()  # type: ignore[no-untyped-call]
         self.modules: list[str] = []
         self.notes: dict[int, str] = {}
+        self.latest = ""
 
     def place(self) -> str:
         """`module path: python module:line` of what runs now."""
@@ -54,6 +55,7 @@ class SourceMode(TorchDispatchMode):
             self.notes.setdefault(number - 1, note)
         else:
             note = "backward of " + self.notes.get(node._sequence_nr(), node.name())
+        self.latest = note
         before = fx_traceback.current_meta.get("stack_trace")
         fx_traceback.current_meta["stack_trace"] = note
         try:
@@ -63,8 +65,8 @@ class SourceMode(TorchDispatchMode):
 
 
 @contextmanager
-def note_sources(model: nn.Module) -> Iterator[None]:
-    """Note sources of all operators in the block; `model`'s modules by their paths."""
+def note_sources(model: nn.Module) -> Iterator[SourceMode]:
+    """Note sources of all operators in the block; `model`'s modules by their paths. What it gives knows the latest."""
     mode = SourceMode()
 
     def enter(path: str) -> Callable[..., None]:
@@ -78,4 +80,4 @@ def note_sources(model: nn.Module) -> Iterator[None]:
             stack.callback(module.register_forward_pre_hook(enter(path or type(module).__name__)).remove)
             stack.callback(module.register_forward_hook(leave).remove)
         with mode:
-            yield
+            yield mode

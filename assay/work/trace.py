@@ -1,7 +1,8 @@
 """From a Python function to traced ATen operators to a `Graph`."""
 
 import operator
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -13,19 +14,56 @@ from torch.fx.experimental.proxy_tensor import make_fx
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from assay.protocol.errors import Unsupported
-from assay.work import lower_layers, lower_lookup, lower_norms, lower_pools, lower_shape
-from assay.work.lower import RULES, Ref
+from assay.work import lower as lower_basics
+from assay.work import (
+    lower_activations,
+    lower_layers,
+    lower_lookup,
+    lower_losses,
+    lower_moves,
+    lower_norms,
+    lower_pools,
+    lower_shape,
+    lower_statistics,
+)
+from assay.work.lower import RULES, Allocation, Ref
 from assay.work.normal import Graph
 from assay.work.source import note_sources
 
-TABLES = (lower_layers, lower_lookup, lower_norms, lower_pools, lower_shape)
+TABLES = (
+    lower_basics,
+    lower_activations,
+    lower_layers,
+    lower_lookup,
+    lower_losses,
+    lower_moves,
+    lower_norms,
+    lower_pools,
+    lower_shape,
+    lower_statistics,
+)
 """Modules whose rules are in `RULES` once they are imported."""
 IGNORED = ("empty_like.default", "new_empty.default", "empty.memory_format", "new_empty_strided.default")
 """Allocations: a shape, and values only through an operator that fills them."""
+FILLING = ("bernoulli.p", "fill.Scalar")
+"""Operators that take an allocation for its shape."""
+READ_OUT = "_local_scalar_dense.default"
+"""The operator that gives a tensor's value to Python; a trace has none to give."""
 RANDOM = ("bernoulli.p",)
 """Operators that draw from the job's key."""
 NORMS = ("native_batch_norm.default",)
 """Operators that change their fourth and fifth arguments, which a trace does not show."""
+
+
+@contextmanager
+def without_fused_layers() -> Iterator[None]:
+    """Recurrent layers as operators of their own, not as one of oneDNN's."""
+    before = torch._C._get_mkldnn_enabled()
+    torch._C._set_mkldnn_enabled(False)
+    try:
+        yield
+    finally:
+        torch._C._set_mkldnn_enabled(before)
 
 
 def trace(function: Callable[..., Any], examples: Sequence[Tensor], model: nn.Module) -> GraphModule:
@@ -35,10 +73,20 @@ def trace(function: Callable[..., Any], examples: Sequence[Tensor], model: nn.Mo
     """
 
     def noted(*args: Tensor) -> Any:
-        with note_sources(model):
-            return function(*args)
+        with note_sources(model) as mode:
+            try:
+                return function(*args)
+            except RuntimeError as error:
+                if READ_OUT not in str(error):
+                    raise
+                raise Unsupported(
+                    f"a tensor's value read into Python at {mode.latest}",
+                    hint="branches and shapes must not depend on values: use torch.where and tensor arithmetic",
+                    operator=READ_OUT,
+                    source=mode.latest,
+                ) from error
 
-    with sdpa_kernel(SDPBackend.MATH), fx_traceback.preserve_node_meta():
+    with sdpa_kernel(SDPBackend.MATH), without_fused_layers(), fx_traceback.preserve_node_meta():
         first = make_fx(noted)(*examples)
 
         def replay(*args: Tensor) -> Any:
@@ -97,11 +145,13 @@ def apply_rule(graph: Graph, node: Node, args: list[Any], kwargs: dict[str, Any]
     name = operator_name(node.target)
     graph.source = str(node.meta.get("stack_trace") or "")
     if name in IGNORED:
-        return tuple(node.meta["val"].shape)
+        return Allocation(tuple(node.meta["val"].shape), node.meta["val"].dtype)
     if name not in RULES:
         raise Unsupported(
             f"no exact form of {name}{place(graph)}", hint=nearest(name), operator=name, source=graph.source
         )
+    if name not in FILLING:
+        args = [filled(graph, each) if isinstance(each, Allocation) else each for each in args]
     try:
         result = RULES[name](graph, *args, **{key: resolve(value) for key, value in kwargs.items()})
     except Unsupported as error:
@@ -117,6 +167,11 @@ def apply_rule(graph: Graph, node: Node, args: list[Any], kwargs: dict[str, Any]
     return Ref(result)
 
 
+def filled(graph: Graph, allocation: Allocation) -> Ref:
+    """Zeros, for parts of which an operator puts others."""
+    return Ref(lower_shape.fill(graph, allocation.shape, 0, allocation.dtype))
+
+
 def place(graph: Graph) -> str:
     """Where in the model, for messages."""
     return f" at {graph.source}" if graph.source else ""
@@ -127,16 +182,11 @@ NEAREST = {
     "index": "select by arange, slices or torch.where instead of a mask or a list of indices",
     "rand": "random numbers must come from the job's key: use nn.Dropout",
     "cumsum": "multiply by a triangular matrix of ones",
-    "tril": "compare torch.arange rows with columns and use torch.where",
-    "triu": "compare torch.arange rows with columns and use torch.where",
-    "maximum": "write torch.where(a > b, a, b), which names the winner of ties",
-    "minimum": "write torch.where(a < b, a, b), which names the winner of ties",
     "sort": "use max or argmax",
     "topk": "use max or argmax",
     "_linalg": "factorisations have no exact form",
     "upsample": "repeat by expand and reshape",
     "prod": "multiply the parts",
-    "native_group_norm": "use LayerNorm or BatchNorm",
     "cudnn": "capture on the CPU",
 }
 
@@ -146,4 +196,4 @@ def nearest(name: str) -> str:
     for prefix, hint in NEAREST.items():
         if name.startswith(prefix):
             return hint
-    return "use the operators of MLPs, CNNs and GPTs; see the table of operators in the reference"
+    return "use the operators that docs/reference/operators.md lists"

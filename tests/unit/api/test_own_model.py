@@ -57,13 +57,18 @@ def test_optimizers_of_torch_become_tables() -> None:
     adam = read_optimizer(torch.optim.Adam(NET.parameters(), lr=0.5))
     assert adam is not None
     assert (adam["name"], adam["betas"], adam["eps"]) == ("adamw", [0.9, 0.999], 1e-8)
+    decayed = read_optimizer(torch.optim.Adam(NET.parameters(), lr=0.5, weight_decay=0.25))
+    assert decayed == {**adam, "name": "adam", "weight_decay": 0.25}
+    assert read_optimizer(torch.optim.Adagrad(NET.parameters(), lr=0.5)) == {
+        "name": "adagrad", "lr": 0.5, "eps": 1e-10, "weight_decay": 0.0
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize(
     "optimizer",
     [
         torch.optim.RMSprop(NET.parameters(), lr=0.1),
-        torch.optim.Adam(NET.parameters(), lr=0.1, weight_decay=0.1),
+        torch.optim.Adagrad(NET.parameters(), lr=0.1, lr_decay=0.1),
         torch.optim.AdamW(NET.parameters(), lr=0.1, amsgrad=True),
         torch.optim.SGD(NET.parameters(), lr=0.1, momentum=0.9, dampening=0.5),
         torch.optim.SGD([{"params": NET.first.parameters()}, {"params": NET.second.parameters(), "lr": 1}], lr=0.1),

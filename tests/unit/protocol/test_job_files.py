@@ -178,7 +178,7 @@ def test_a_wrong_key_is_named_with_a_hint(section: str, line: str, key: str, hin
         ("lr = 1e-3", "lr = 1e-3, betas = [0.9, 1.0]", "train.optimizer.betas"),
         ("lr = 1e-3", "lr = 1e-3, betas = [0.9]", "train.optimizer.betas"),
         ('"adamw", lr = 1e-3', '"sgd", lr = 1e-3, nesterov = true', "train.optimizer.nesterov"),
-        ('"adamw"', '"adam"', "train.optimizer.name"),
+        ('"adamw"', '"adamx"', "train.optimizer.name"),
         ("assay.architectures:cnn", "rm -rf /", "model.architecture"),
         ("sklearn:digits", "digits", "data.source"),
     ],

@@ -225,7 +225,7 @@ def test_an_operator_without_exact_form_is_refused_with_its_place() -> None:
 @pytest.mark.parametrize(
     ("spec", "message"),
     [
-        ({"name": "lion", "lr": 1}, "lion"),
+        ({"name": "shampoo", "lr": 1}, "shampoo"),
         ({"name": "sgd"}, "takes lr"),
         ({"name": "sgd", "lr": 1, "rate": 2}, "rate"),
         ({"name": "sgd", "lr": "fast"}, "lr"),
