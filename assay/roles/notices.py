@@ -165,6 +165,17 @@ class Notices:
         due = [demand.deadline for demand in self.of(SecretDemanded, name) if demand.slot == slot]
         return due[-1] if due else None
 
+    def demands(self, job: int) -> dict[tuple[RoundName, int], int]:
+        """Slots whose secret was called for on chain and has not been shown there since, and when it is due."""
+        due_s: dict[tuple[RoundName, int], int] = {}
+        for name in [name for name in self._said if name[0] == job]:
+            for each in self._said[name]:
+                if isinstance(each.event, SecretDemanded):
+                    due_s[name, each.event.slot] = each.event.deadline
+                elif isinstance(each.event, SecretRevealed):
+                    due_s.pop((name, each.event.slot), None)
+        return due_s
+
     def opening(self, name: RoundName, slot: int, transcript_root: bytes) -> TranscriptOpening | None:
         """Secret and leaves behind a transcript's root, if they stand on chain."""
         for shown in self.of(SecretRevealed, name):

@@ -11,6 +11,9 @@ def settle(world: World, clerk: Clerk, job: int) -> Wake:
         clerk.reopen(job)
         # After a fault the job can be disputed for another window.
         pause_s = max(1, clerk.order(job).windows.challenge // 4)
+        for name, slot in clerk.notices.demands(job):
+            # Nobody owes the secret of a void round, and nothing ends while one is called for.
+            clerk.attempt(world.ledger.rounds.default_secret(*name, slot))
         return clerk.attempt(world.ledger.jobs.end(job)) | wake_at(world.clock() + pause_s)
     if world.ledger.rounds.earned(job, world.address) and not clerk.notices.claimed(job):
         clerk.reopen(job)

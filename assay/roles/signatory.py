@@ -73,6 +73,18 @@ class Signatory:
                 wake |= wake_at(due_s)
         return wake
 
+    def default(self, name: RoundName, view: RoundView) -> Wake:
+        """Takes the lock of who was called for and stayed silent, in whatever phase the round is by then: it does not
+        become final before."""
+        wake = IDLE
+        demands = self._clerk.notices.demands(name[0]) if view.disputes_open else {}
+        for slot, due_s in [(slot, due_s) for (other, slot), due_s in demands.items() if other == name]:
+            if self._world.clock() < due_s:
+                wake |= wake_at(due_s)
+            else:
+                wake |= self._clerk.attempt(self._world.ledger.rounds.default_secret(*name, slot))
+        return wake
+
     def _attest(self, name: RoundName, view: RoundView, finding: Finding) -> Wake:
         """Signs the accepted set: all that holds together enters the aggregate."""
         slot_count, validator_count = self._clerk.order(name[0]).providers, len(self._party.validators(name[0]))

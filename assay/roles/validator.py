@@ -89,6 +89,7 @@ class Validator(Party):
         wake |= self.overdue.take(job) if self.seat(job) is not None else IDLE
         for name, view in self.clerk.rounds(job):
             if self.seat(job) is not None:
+                wake |= self.signatory.default(name, view)
                 flaw = self.flaws.of(name, view)
                 wake |= self.condemn(name, view, flaw) if flaw else self.make_out(name, view) | self.serve(name, view)
             if self.watch and view.phase == RoundPhase.CHALLENGING:

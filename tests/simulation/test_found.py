@@ -125,6 +125,32 @@ FOUND = {
     "table reorganised": Plan(7, reorgs=(Reorg(36, 10, True),), **SMALL),
     # A validator whose node lags had no reason to be woken before the beacon could be seen, and time passed it by.
     "beacon behind": give(Plan(21, ("copycat",), **SMALL), VALIDATORS, lag_blocks=2),
+    # A secret that was called for held its round when the chain was rewritten under it: only who judges an opening
+    # round saw to it that a demand ends.
+    "demand outlived": Plan(
+        37,
+        ("copycat",),
+        honest=3,
+        validators=5,
+        rounds=1,
+        samples=3,
+        reorgs=(
+            Reorg(18, 2, True),
+            Reorg(120, 10, True),
+            Reorg(129, 7, True),
+        ),
+    ),
+    # The same after a fault of the job, whose void round nobody owes a secret of: the job never ended.
+    "demand of a void round": give(
+        give(
+            Plan(193, ("decoy-commitment", "nan-bomb"), samples=2, unsound=frozenset({"validator-1"})),
+            ["validator-1"],
+            delay_s=3,
+            drop=0.9,
+        ),
+        ["validator-3", "aggregator-1"],
+        cut_off=(Span(440, 458),),
+    ),
 }
 
 
