@@ -185,7 +185,7 @@ def test_a_dispute_of_ones_own_is_no_shield(set_up: Any, ledgers: Any, validator
     liar_alone_loses(stage, ledgers)
 
 
-@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize("seed", [2, 3])
 def test_nobody_honest_loses_by_a_state_that_some_were_shown(set_up: Any, ledgers: Any, seed: int) -> None:
     stage = play_lie(set_up, Splitter, seed=seed, verify={"samples": 1})
     assert stage.said(Challenged)
