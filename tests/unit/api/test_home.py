@@ -147,7 +147,7 @@ class TestHold:
         stop.set()
         for looker in lookers:
             looker.join()
-        assert not any(seen[before + 10 :])
+        assert sum(seen[before:]) <= len(lookers), "each may have begun one look before it was released"
 
     def test_nobody_elses_process_is_told_to_stop(self, tmp_path: Path) -> None:
         home = Home.create(tmp_path)
