@@ -8,6 +8,8 @@ import sys
 from pathlib import Path
 
 import click
+import nbclient
+import nbformat
 import pytest
 
 from assay.cli import reference
@@ -59,6 +61,15 @@ def test_snippets_run(page, tmp_path):
     arguments = [sys.executable, "-W", "error", "-c", program]
     done = subprocess.run(arguments, cwd=tmp_path, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
+
+
+def test_snippets_run_in_a_notebook(tmp_path):
+    """Each a cell of one kernel, whose event loop runs while they do."""
+    cells = [nbformat.v4.new_code_cell(body) for body in blocks(ROOT / "docs/tutorials/your-model.md", "python")]
+    book = nbformat.v4.new_notebook(cells=cells)
+    done = nbclient.NotebookClient(book, timeout=120, resources={"metadata": {"path": str(tmp_path)}}).execute()
+    printed = "".join(output.get("text", "") for cell in done.cells for output in cell.outputs)
+    assert "job 1 is over" in printed
 
 
 def commands(page: Path) -> list[str]:
