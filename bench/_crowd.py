@@ -188,6 +188,7 @@ class Crowded:
         """Every slot's commitment, and the aggregator's root over them."""
         self.name = (self.job, 0, round_)
         domain, self.view = self.crowd.domain, self.crowd.ledger.rounds.view_of(*self.name)
+        self.beacon = self.crowd.ledger.jobs.view_of(self.job).beacon
         self.commitments = [self._commitment(slot) for slot in range(len(self.slots))]
         self.leaves = {each.slot: each.leaf(domain.chain_id, domain.rounds) for each in self.commitments}
         self.bits = bitmap(sorted(self.leaves), len(self.slots))
@@ -248,7 +249,7 @@ class Crowded:
     def _commitment(self, slot: int) -> Commitment:
         transcript = self._transcript(slot)
         secret = secret_hash(transcript.secret)
-        roots = (self.view.start_root, transcript.root, secret, ROOT)
+        roots = (self.beacon, self.view.start_root, transcript.root, secret, ROOT)
         return Commitment(*self.name, slot, self.slots[slot].address, *roots)
 
 

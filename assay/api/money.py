@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from assay.api.token import COIN_TOKEN, NATIVE, Token, balance_of, deposit, describe_token, show_token
+from assay.chain.bond import is_held
 from assay.chain.contracts.test_stablecoin import TestStablecoin
 from assay.chain.ledger import Ledger
 from assay.chain.rpc import Rpc
@@ -160,17 +161,26 @@ class Till:
         return found
 
     def claim(self, note: Callable[[int, int], None] = lambda *_: None) -> tuple[int, int]:
-        """Claims everything that was earned and withdraws what is free: (claimed, withdrawn)."""
+        """Claims everything that was earned, takes back what jobs that are over still hold of this account, and
+        withdraws what is free: (claimed, withdrawn)."""
         claimed = 0
         for job, units in self.earned().items():
             with _unless_over():
                 self.ledger.rounds.claim(job, self.address).send()
                 note(job, units)
                 claimed += units
+        for job in self._holding():
+            self.ledger.jobs.settle_bid(job, self.address).send()
         free = self.ledger.vault.free(self.token, self.address)
         if free:
             self.ledger.vault.withdraw(self.token, free).send()
         return claimed, free
+
+    def _holding(self) -> list[int]:
+        """Jobs that have ended and still hold a bond or a lock."""
+        jobs = self.ledger.jobs
+        numbers = [job for job in range(1, jobs.job_count() + 1) if jobs.order_of(job).token == self.token]
+        return [job for job in numbers if jobs.view_of(job).ended and is_held(self.ledger, job, self.address)]
 
 
 def tokens_of(ledger: Ledger, default: Token) -> Iterator[Token]:

@@ -117,12 +117,20 @@ class Candidacy:
     # beside others
 
     def _make_room(self, job: int) -> bool:
-        """Lets go of what was fetched of jobs that are less sure to be done; whether there was any."""
-        gone = [other for other, fits in self._fits.items() if fits and self._urgency(other) > self._urgency(job)]
+        """Lets go of what was fetched of jobs that are less sure to be done and can still be left; whether there was
+        any."""
+        held = [other for other, fits in self._fits.items() if fits and self._may_be_left(other)]
+        gone = [other for other in held if self._urgency(other) > self._urgency(job)]
         for other in gone:
             del self._fits[other]
             self._fitness.let_go(other)
         return bool(gone)
+
+    def _may_be_left(self, job: int) -> bool:
+        """Whether the contract would let this party abstain: until the block that draws, at the latest in the next."""
+        view = self._clerk.view(job)
+        is_undrawn = view.phase == JobPhase.DRAWING and self._clerk.head + 1 < view.draw_block
+        return view.phase == JobPhase.BIDDING or is_undrawn
 
     def _urgency(self, job: int) -> tuple[int, int, int]:
         """Matched, with bids enough, with too few, left lying; then who is late first. No two are alike, so of two jobs

@@ -9,6 +9,7 @@ from typing import Any
 from assay.chain.client import Call
 from assay.chain.contracts.test_stablecoin import TestStablecoin
 from assay.protocol.errors import Malformed, Reverted
+from assay.protocol.phase import RoundPhase
 from assay.roles.register import Register
 from assay.roles.round import RoundName
 from assay.roles.wake import ACTED, IDLE, Wake
@@ -61,6 +62,16 @@ class Clerk(Register):
             return False
         present, _, following = self.progress(job)
         return generation <= present + 1 and index <= following
+
+    def void_demands(self, job: int) -> list[tuple[RoundName, int]]:
+        """Slots of void rounds whose secret is still called for. Nobody owes it, and the job does not end before
+        somebody says so."""
+        demands, orphans = self.notices.demands(job), self.orphans(job)
+        return [
+            (name, slot)
+            for name, slot in demands
+            if name not in orphans and self.round(name).phase == RoundPhase.VOID and self.round(name).disputes_open
+        ]
 
     def forget(self, job: int, below: int) -> None:
         """Drops what concerns rounds of a job that are final."""

@@ -65,6 +65,8 @@ class Consumer:
     def tick(self) -> Wake:
         """One turn."""
         self.clerk.refresh()
+        for job in self.clerk.rewritten():
+            self.clerk.reopen(job)
         wake = IDLE
         for job in self.clerk.jobs():
             wake |= self.see_through(job) if self.minds(job) else self.clerk.close(job, unseen=True)

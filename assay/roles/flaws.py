@@ -37,3 +37,7 @@ class Flaws:
                 self._party.troubles[job] = trouble.message
                 self._unsound.add(job)
         return UNSOUND if job in self._unsound else None
+
+    def forget(self, job: int) -> None:
+        """Looks anew at a job whose number the chain may have given to another order."""
+        self._unsound.discard(job)

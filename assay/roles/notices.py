@@ -5,7 +5,7 @@ Read by a cursor that takes back what a reorganisation has taken back, so nothin
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import TypeGuard, TypeVar
 
 from assay.chain.contracts.containers import TranscriptOpening
 from assay.chain.contracts.jobs import BidCommitted, BidRevealed
@@ -13,6 +13,7 @@ from assay.chain.contracts.rerun import ChallengeCommitted, Challenged, Decided,
 from assay.chain.contracts.rounds import (
     Billed,
     Claimed,
+    Disproved,
     Penalised,
     SecretDemanded,
     SecretRevealed,
@@ -38,6 +39,7 @@ KINDS = (
     ChallengeCommitted,
     Claimed,
     Decided,
+    Disproved,
     Penalised,
     SecretDemanded,
     SecretRevealed,
@@ -122,8 +124,11 @@ class Notices:
         return job, getattr(event, "generation", 0), getattr(event, "round", ROUNDS_END - 1)
 
     def forget(self, job: int, below: int) -> None:
-        """Drops what concerns rounds of a job that are final. A dispute of an earlier generation may still be open."""
-        kept = {each.name: self._said[each.name] for each in self.disputes(job) if each.outcome == Outcome.OPEN}
+        """Drops what concerns rounds of a job that are final. A dispute of an earlier generation may still be open, and
+        a secret still called for."""
+        open_names = {each.name for each in self.disputes(job) if each.outcome == Outcome.OPEN}
+        open_names |= {name for name, _ in self.demands(job)}
+        kept = {name: self._said[name] for name in open_names} if below < ROUNDS_END else {}
         drop(self._said, job, below)
         self._said.update(kept)
         self._places = {dispute: name for dispute, name in self._places.items() if name in self._said}
@@ -166,13 +171,13 @@ class Notices:
         return due[-1] if due else None
 
     def demands(self, job: int) -> dict[tuple[RoundName, int], int]:
-        """Slots whose secret was called for on chain and has not been shown there since, and when it is due."""
+        """Slots whose secret was called for on chain and neither shown there since nor given up, and when it is due."""
         due_s: dict[tuple[RoundName, int], int] = {}
         for name in [name for name in self._said if name[0] == job]:
             for each in self._said[name]:
                 if isinstance(each.event, SecretDemanded):
                     due_s[name, each.event.slot] = each.event.deadline
-                elif isinstance(each.event, SecretRevealed):
+                elif isinstance(each.event, SecretRevealed) or _is_default(each.event):
                     due_s.pop((name, each.event.slot), None)
         return due_s
 
@@ -225,3 +230,8 @@ class Notices:
                 unit = (each.accused, int(each.target), each.slot, each.segment)
                 found.append(Dispute(each.dispute, name, *unit, each.before, outcome))
         return sorted(found, key=lambda dispute: dispute.number)
+
+
+def _is_default(event: Event) -> TypeGuard[Disproved]:
+    """Whether a slot lost its lock for a secret that it did not show."""
+    return isinstance(event, Disproved) and event.reason.rstrip(b"\0") == b"secret"

@@ -23,7 +23,12 @@ def step(clerk: Clerk, job: int) -> Call[Any] | None:
             return jobs.start(job)
         case JobPhase.RUNNING | JobPhase.FAULTED if not view.ended:
             _, first_open, following = clerk.progress(job)
-            return jobs.end(job) if first_open == following and clerk.ledger.rounds.settled(job) else None
+            if first_open != following:
+                return None
+            if clerk.ledger.rounds.settled(job):
+                return jobs.end(job)
+            demands = clerk.void_demands(job)
+            return clerk.ledger.rounds.default_secret(*demands[0][0], demands[0][1]) if demands else None
     return None
 
 

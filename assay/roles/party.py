@@ -64,6 +64,7 @@ class Party:
         for job in self.clerk.rewritten():
             # What was concluded from what never happened is concluded anew; what was heard was heard all the same.
             self.forget(job, ROUNDS_END)
+            self.clerk.reopen(job)
             self.doubt(job)
             self.book.reopen(job)
         # One by one: what the node keeps from being entered now is entered the next time.
@@ -149,8 +150,11 @@ class Party:
         return self.assignments.of(job)
 
     def consider(self, job: int, *checks: Check) -> Wake:
-        """Stays out of the draw of a job that is unfit, too much for this machine, or not to be looked at in time."""
-        return self.candidacy.consider(job, *checks)
+        """Stays out of the draw of a job that is unfit, too much for this machine, or not to be looked at in time; sees
+        to it that one that nobody bids for ends."""
+        wake = self.candidacy.consider(job, *checks)
+        is_bidding = self.clerk.view(job).phase == JobPhase.BIDDING
+        return wake | self.overdue.take(job) if is_bidding else wake
 
     def state(self, job: int, root: bytes) -> State | None:
         """The state with this root; nothing if nobody has it yet."""

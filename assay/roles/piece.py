@@ -30,8 +30,6 @@ class Piece:
     signature: bytes
     transcript: Transcript
     work: SlotWork
-    shown: dict[str, set[int]] = field(default_factory=dict)
-    """By who has asked, the segments whose start states it was served."""
     cids: dict[int, str] = field(default_factory=dict)
     """Addresses of the states that were published, by segment."""
     opened: bool = False
@@ -41,11 +39,6 @@ class Piece:
     def has_start(self, slot: int, segment: int) -> bool:
         """Whether a segment of this work begins from a state of its own: the first begins where the round does."""
         return slot == self.slot and 0 < segment < len(self.work.states) - 1
-
-    def adjoins(self, asker: str, segment: int) -> bool:
-        """Whether somebody was shown the start state beside this one: the later of two tells the end of the segment
-        before it."""
-        return not self.shown.setdefault(asker, set()).isdisjoint({segment - 1, segment + 1})
 
     def state_content(self, segment: int) -> dict[str, object]:
         """A published start state, with the opening of its leaf, as a message says it."""
@@ -61,6 +54,7 @@ class Commitments:
         self._world = world
         self._secrets = Memory.of_words(world.journal, "secret")
         self._signed = Memory.of_words(world.journal, "signed")
+        self._shown: Memory[set[int]] = Memory(world.journal, "shown", sorted, set)
 
     def made(self, name: RoundName, slot: int, origin: Origin) -> bool:
         """Whether some work of a round was committed to, as the chain is now."""
@@ -85,6 +79,18 @@ class Commitments:
         if (self._signed.get(*key) or self._signed.keep(digest, *key)) != digest:
             raise Refused("other work of this round was signed already", hint="nobody signs twice")
         return commitment, transcript
+
+    def adjoins(self, commitment: Commitment, asker: str, segment: int) -> bool:
+        """Whether somebody was shown the start state beside this one: the later of two tells the end of the segment
+        before it."""
+        return not self._shown_to(commitment, asker).isdisjoint({segment - 1, segment + 1})
+
+    def show(self, commitment: Commitment, asker: str, segment: int) -> None:
+        """Remembers, before it is served, which start state somebody is shown."""
+        self._shown.keep(self._shown_to(commitment, asker) | {segment}, commitment.transcript_root.hex(), asker)
+
+    def _shown_to(self, commitment: Commitment, asker: str) -> set[int]:
+        return self._shown.get(commitment.transcript_root.hex(), asker) or set()
 
     def sign(self, commitment: Commitment) -> bytes:
         """The provider's word on a commitment."""

@@ -192,9 +192,11 @@ class Provider(Party):
         for sender, slot, segment in list(requests):
             if not piece.has_start(slot, segment):
                 continue
-            if blind and (piece.adjoins(sender, segment) or sender not in self.validators(name[0])):
+            if blind and sender not in self.validators(name[0]):
                 continue
-            piece.shown.setdefault(sender, set()).add(segment)
+            if blind and self.commitments.adjoins(piece.commitment, sender, segment):
+                continue
+            self.commitments.show(piece.commitment, sender, segment)
             del requests[sender, slot, segment]
             wake |= self.answer(name, piece, sender, segment)
         return wake

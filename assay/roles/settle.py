@@ -1,5 +1,6 @@
 """Taking what is one's own out of a job that is over, and seeing to it that it stays so."""
 
+from assay.chain.bond import is_held
 from assay.roles.clerk import Clerk
 from assay.roles.wake import Wake, wake_at
 from assay.roles.world import World
@@ -11,11 +12,12 @@ def settle(world: World, clerk: Clerk, job: int) -> Wake:
         clerk.reopen(job)
         # After a fault the job can be disputed for another window.
         pause_s = max(1, clerk.order(job).windows.challenge // 4)
-        for name, slot in clerk.notices.demands(job):
-            # Nobody owes the secret of a void round, and nothing ends while one is called for.
+        for name, slot in clerk.void_demands(job):
             clerk.attempt(world.ledger.rounds.default_secret(*name, slot))
         return clerk.attempt(world.ledger.jobs.end(job)) | wake_at(world.clock() + pause_s)
     if world.ledger.rounds.earned(job, world.address) and not clerk.notices.claimed(job):
         clerk.reopen(job)
         return clerk.attempt(world.ledger.rounds.claim(job, world.address))
+    if not clerk.closed(job) and is_held(world.ledger, job, world.address):
+        return clerk.attempt(world.ledger.jobs.settle_bid(job, world.address))
     return clerk.close(job)

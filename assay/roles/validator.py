@@ -181,6 +181,11 @@ class Validator(Party):
 
     # memory
 
+    def doubt(self, job: int) -> None:
+        """The same; what was unsound may be another order's now."""
+        super().doubt(job)
+        self.flaws.forget(job)
+
     def keeps(self, job: int) -> bool:
         """The same; who watches watches every job."""
         return self.watch or super().keeps(job)

@@ -363,10 +363,11 @@ class Storm:
     # the end
 
     def _settle(self) -> None:
-        """What the absent have earned is there for anybody to send them."""
+        """What the absent have earned is there for anybody to send them. Who is sound has taken its own by now."""
         rounds = self.network.ledger.rounds
+        absent = [actor for name, actor in self.actors.items() if actor.back_s is not None or not self._is_sound(name)]
         for job in self.jobs:
-            for actor in self.actors.values():
+            for actor in absent:
                 with suppress(Reverted):  # where it has no bid, or its bond is back already
                     self.network.ledger.jobs.settle_bid(job, actor.world.address).send()
                 if rounds.earned(job, actor.world.address) and not self._watch.claimed[job, actor.world.address]:

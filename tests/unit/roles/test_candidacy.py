@@ -71,6 +71,47 @@ def test_a_job_without_bids_takes_nobody_from_another(
     sound = stage.post()
     network.run(lambda: jobs.view_of(sound).phase >= JobPhase.RUNNING, turns_max=2_000)
     assert not left(stage, sound)
+    assert all(network.parties[name].candidacy.stays(sound) for name in stage.honest("validator"))
+
+
+def test_a_job_that_nobody_bids_for_ends_though_its_poster_is_gone(tiny_stage: Any) -> None:
+    stage = tiny_stage()
+    network, jobs = stage.network, stage.network.ledger.jobs
+    job = stage.post()
+    network.blobs._blobs.clear()
+    network.parties.pop("consumer")
+    for _ in range(60):
+        for party in network.parties.values():
+            party.tick()
+        network.ground.approach(network.ground.now_s() + 10)
+    assert jobs.view_of(job).phase == JobPhase.CANCELLED
+    assert all(party.clerk.put_away(job) for party in network.parties.values())
+
+
+def test_a_job_that_can_be_left_no_more_is_not_let_go(tiny_stage: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An older job is looked at for the first time after its match, while a younger one runs here."""
+    stage = tiny_stage()
+    network, jobs = stage.network, stage.network.ledger.jobs
+    validator = network.parties["validator-1"]
+    crowd(validator)
+    network.mint(stage.consumer.world, jobs.cost(stage.order))
+    older = stage.consumer.post(replace(stage.order, windows=replace(stage.order.windows, bid=3_000)))
+    for party in list(network.parties.values()):
+        needed = 2 * stage.order.provider_stake
+        network.mint(party.world, needed + 4 * stage.order.price_ceiling)
+        network.stake(party.world, needed, None)
+    younger = stage.post()
+    network.run(lambda: jobs.view_of(younger).phase >= JobPhase.RUNNING, turns_max=2_000)
+    assert validator.world.address in jobs.validators_of(younger)
+    view, posted_s = validator.clerk.view, jobs.view_of(older).posted_at
+    drawing = replace(view(older), phase=JobPhase.DRAWING, draw_block=10**9)
+    monkeypatch.setattr(validator.clerk, "view", lambda job: drawing if job == older else view(job))
+    monkeypatch.setattr(validator.world, "clock", lambda: posted_s + 3_001)
+    validator.clerk.refresh()
+    validator.fitness.looks.begin()
+    validator.candidacy.consider(older, lambda *_, **__: 0.1)
+    assert validator.fitness._spaces.get(younger) == 100
+    assert not validator.candidacy.stays(older)
 
 
 def test_of_two_jobs_that_want_the_same_time_one_is_left(tiny_stage: Any, monkeypatch: pytest.MonkeyPatch) -> None:

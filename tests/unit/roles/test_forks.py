@@ -13,6 +13,7 @@ from assay.chain.cursor import Page
 from assay.protocol.errors import Unavailable
 from assay.protocol.phase import JobPhase, Outcome, RoundPhase
 from assay.roles.aggregator import Aggregator
+from assay.roles.consumer import Consumer
 from assay.roles.wake import IDLE
 from assay.roles.zoo import CHEATS
 
@@ -44,6 +45,62 @@ def test_a_bid_is_for_an_order_and_not_for_its_document(tiny_stage: Any) -> None
         provider.tick()
     provider.clerk.attempt(network.worlds["provider-1"].ledger.jobs.settle_bid(first, provider.world.address))
     assert not stage.said(BidForfeited)
+
+
+@pytest.mark.parametrize("blocks", [False, True], ids=["in leaps", "block by block"])
+def test_a_file_that_was_closed_is_opened_again(tiny_stage: Any, blocks: bool) -> None:
+    """A job is posted and called off; the chain is rewritten, and its number goes to another order."""
+    stage = deep(tiny_stage())
+    network, jobs = stage.network, stage.network.ledger.jobs
+    for name in ("provider-1", "provider-2"):
+        network.parties[name].clerk.fund(stage.order.token, 2 * stage.order.price_ceiling)
+    for party in network.parties.values():
+        party.tick()
+    before = network.ledger.rpc.get_head()
+    job = stage.post()
+    stage.consumer.world.ledger.jobs.cancel(job).send()
+    for party in network.parties.values():
+        party.tick()
+    assert all(party.clerk.closed(job) for party in network.parties.values())
+    network.chain.reorganise(network.ledger.rpc.get_head() - before, keep_transactions=False)
+    stage.order = replace(stage.order, seed=bytes([9]) * 32)
+    assert stage.post() == job
+    for _ in range(100 if blocks else 0):
+        for party in network.parties.values():
+            party.tick()
+        network.ground.pass_block()
+    network.run(lambda: jobs.view_of(job).phase >= JobPhase.RUNNING, turns_max=2_000)
+    assert jobs.view_of(job).phase == JobPhase.RUNNING
+    assert not stage.said(BidForfeited)
+
+
+def test_a_consumer_minds_the_number_that_its_order_has_now(tiny_stage: Any) -> None:
+    stage = tiny_stage()
+    network, first = stage.network, stage.consumer
+    second = Consumer(network.world("consumer-2", 0))
+    deep(stage)
+    network.mint(second.world, network.ledger.jobs.cost(stage.order))
+    for consumer in (first, second):
+        consumer.clerk.fund(stage.order.token, network.ledger.jobs.cost(stage.order))
+    before = network.ledger.rpc.get_head()
+    assert (first.post(stage.order), second.post(stage.order)) == (1, 2)
+    for consumer in (first, second):
+        consumer.tick()
+    network.chain.reorganise(network.ledger.rpc.get_head() - before, keep_transactions=False)
+    assert (second.post(stage.order), first.post(stage.order)) == (1, 2)
+    for consumer in (first, second):
+        consumer.tick()
+    assert 1 in second.clerk.jobs()
+    assert 2 in first.clerk.jobs()
+
+
+def test_an_unsound_job_is_looked_at_anew(tiny_stage: Any) -> None:
+    stage = deep(tiny_stage())
+    validator = stage.network.parties["validator-1"]
+    job = stage.post()
+    validator.flaws._unsound.add(job)
+    validator.doubt(job)
+    assert job not in validator.flaws._unsound
 
 
 def test_a_fork_is_not_forgotten_because_the_node_fails_while_it_is_read(
