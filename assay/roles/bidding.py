@@ -72,7 +72,9 @@ class Bidding:
             return self._clerk.attempt(jobs.commit_bid(job, sealed)) | wake_at(closes_s)
         if now_s < closes_s:
             return wake_at(closes_s)
-        return self._clerk.attempt(jobs.reveal_bid(job, bid.price, bid.salt))
+        opened = self._clerk.attempt(jobs.reveal_bid(job, bid.price, bid.salt))
+        # This clock may be ahead of the chain's: then it was too early.
+        return opened if opened.acted or now_s >= closes_s + order.windows.reveal else wake_at(now_s + 1)
 
     def _name(self, job: int) -> tuple[object, ...]:
         """What a bid is for: where the chain is rewritten, a job's number may go to another order."""

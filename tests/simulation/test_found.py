@@ -66,6 +66,8 @@ FOUND = {
     "ballot lost": give(Plan(3, ("skipper",), **SMALL), ["validator-1"], crash_after="Voted", down_s=3),
     "ballot half sealed": give(Plan(3, ("skipper",), **SMALL), ["validator-1"], crash_after="ballot/", down_s=3),
     "challenge half sealed": give(Plan(3, ("skipper",), **SMALL), ["validator-1"], crash_after="challenges/", down_s=3),
+    # Where every provider's clock was ahead, a bid was opened too early, and nobody had a reason to try again.
+    "clocks ahead": give(Plan(7, **SMALL), ["provider-1", "provider-2"], skew_s=8),
     # What the node had not taken was held for done.
     "bid unsent": unsent("provider-2", "revealBid(uint256,uint128,bytes32)"),
     "tip unsent": unsent("validator-2", "enlist(uint256,bytes32)"),
