@@ -180,7 +180,9 @@ class Till:
         """Jobs that have ended and still hold a bond or a lock."""
         jobs = self.ledger.jobs
         numbers = [job for job in range(1, jobs.job_count() + 1) if jobs.order_of(job).token == self.token]
-        return [job for job in numbers if jobs.view_of(job).ended and is_held(self.ledger, job, self.address)]
+        return [
+            job for job in numbers if jobs.view_of(job).ended and is_held(self.ledger, self.token, job, self.address)
+        ]
 
 
 def tokens_of(ledger: Ledger, default: Token) -> Iterator[Token]:

@@ -35,7 +35,8 @@ class Clerk(Register):
         count = self.job_count()
         if count > JOBS_MAX:
             raise Malformed(f"the node says that there are {count} jobs", hint="use another node")
-        return [job for job in range(1, count + 1) if not self.put_away(job)]
+        # Of a job that was not read of, it would not be told that it is taken back.
+        return [job for job in range(1, min(count, self.notices.posted) + 1) if not self.put_away(job)]
 
     def close(self, job: int, *, unseen: bool = False) -> Wake:
         """Nothing more to do in this job, unless the chain is rewritten; `unseen`: whatever becomes of it."""
@@ -90,6 +91,10 @@ class Clerk(Register):
             if self._seen is not None:
                 self._seen = {}
         return ACTED
+
+    def refused(self, error: str) -> bool:
+        """Whether the latest refusal was the contracts' error of this name."""
+        return bool(self.refusals) and self.refusals[-1].fields.get("contract_error") == error
 
     def beacon(self, target: int) -> tuple[bytes, int] | None:
         """The recorded hash of a block fixed in advance and its misses; records it as soon as it can be seen."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TypeGuard, TypeVar
 
 from assay.chain.contracts.containers import TranscriptOpening
-from assay.chain.contracts.jobs import BidCommitted, BidRevealed
+from assay.chain.contracts.jobs import BidCommitted, BidRevealed, Posted
 from assay.chain.contracts.rerun import ChallengeCommitted, Challenged, Decided, Rerun
 from assay.chain.contracts.rounds import (
     Billed,
@@ -41,6 +41,7 @@ KINDS = (
     Decided,
     Disproved,
     Penalised,
+    Posted,
     SecretDemanded,
     SecretRevealed,
     SlotCommitted,
@@ -81,6 +82,8 @@ class Notices:
         self._places: dict[int, RoundName] = {}
         self.head = 0
         """Number of the newest block that was read."""
+        self.posted = 0
+        """How many jobs were posted, as far as was read."""
         self._rewritten: set[int] = set()
         """Jobs of which something was taken back, and nobody has been told so yet."""
 
@@ -98,13 +101,16 @@ class Notices:
     def _enter(self, logs: Iterable[LogEntry]) -> None:
         for log in logs:
             emitted = self._ledger.decode(log) if log.topics[:1] and log.topics[0] in TOPICS else None
-            if emitted is not None and self._matters(emitted.event):
+            if emitted is not None and isinstance(emitted.event, Posted):
+                self.posted += 1
+            elif emitted is not None and self._matters(emitted.event):
                 self._said.setdefault(self._place(emitted.event), []).append(emitted)
 
     def _take_back(self, logs: Iterable[LogEntry]) -> set[int]:
         jobs = set()
         for emitted in filter(None, map(self._ledger.decode, logs)):
             jobs.add(self._place(emitted.event)[0])
+            self.posted -= isinstance(emitted.event, Posted)
             said = self._said.get(self._place(emitted.event), [])
             said[:] = [each for each in said if each.log != emitted.log]
         return jobs

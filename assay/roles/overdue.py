@@ -11,25 +11,25 @@ from assay.roles.clerk import Clerk
 from assay.roles.wake import IDLE, Wake, wake_at
 
 
-def step(clerk: Clerk, job: int) -> Call[Any] | None:
-    """The next step, where the chain would take it now as far as can be told."""
+def steps(clerk: Clerk, job: int) -> list[Call[Any]]:
+    """The next step, where the chain would take it now as far as can be told; the first that it takes is enough."""
     jobs, view, now_s = clerk.ledger.jobs, clerk.view(job), clerk.world.clock()
     match view.phase:
         case JobPhase.BIDDING:
-            return jobs.close(job) if now_s >= closes_s(clerk, job) else None
+            return [jobs.close(job)] if now_s >= closes_s(clerk, job) else []
         case JobPhase.DRAWING:
-            return jobs.draw(job) if clerk.beacon(view.draw_block) else None
+            return [jobs.draw(job)] if clerk.beacon(view.draw_block) else []
         case JobPhase.ENLISTING:
-            return jobs.start(job)
+            return [jobs.start(job)]
         case JobPhase.RUNNING | JobPhase.FAULTED if not view.ended:
             _, first_open, following = clerk.progress(job)
             if first_open != following:
-                return None
+                return []
             if clerk.ledger.rounds.settled(job):
-                return jobs.end(job)
-            demands = clerk.void_demands(job)
-            return clerk.ledger.rounds.default_secret(*demands[0][0], demands[0][1]) if demands else None
-    return None
+                return [jobs.end(job)]
+            # Nothing is announced of one that lapses, so those that did are tried too.
+            return [clerk.ledger.rounds.default_secret(*name, slot) for name, slot in clerk.void_demands(job)]
+    return []
 
 
 def closes_s(clerk: Clerk, job: int) -> int:
@@ -40,10 +40,11 @@ def closes_s(clerk: Clerk, job: int) -> int:
 
 def take(clerk: Clerk, job: int) -> Wake:
     """Takes the next step, if its time has come; else says when to look again."""
-    view, call = clerk.view(job), step(clerk, job)
-    wake = IDLE if call is None else clerk.attempt(call)
-    if wake.acted:
-        return wake
+    view = clerk.view(job)
+    for call in steps(clerk, job):
+        wake = clerk.attempt(call)
+        if wake.acted:
+            return wake
     match view.phase:
         case JobPhase.BIDDING:
             return wake_at(closes_s(clerk, job))
@@ -52,7 +53,7 @@ def take(clerk: Clerk, job: int) -> Wake:
             return wake_at(view.phase_deadline + clerk.order(job).windows.enlist)
         case JobPhase.DRAWING | JobPhase.ENLISTING:
             return wake_at(view.phase_deadline)
-    return wake
+    return IDLE
 
 
 class Overdue:
@@ -68,7 +69,7 @@ class Overdue:
         phase = JobPhase(clerk.view(job).phase)
         if phase == JobPhase.BIDDING and now_s < closes_s(clerk, job):
             return wake_at(closes_s(clerk, job))
-        if phase == JobPhase.RUNNING and step(clerk, job) is None:
+        if phase == JobPhase.RUNNING and not steps(clerk, job):
             return IDLE
         since = self._since_s.get(job)
         if since is None or since[0] != phase:

@@ -196,7 +196,8 @@ class Provider(Party):
                 continue
             if blind and self.commitments.adjoins(piece.commitment, sender, segment):
                 continue
-            self.commitments.show(piece.commitment, sender, segment)
+            if blind:
+                self.commitments.show(piece.commitment, sender, segment)
             del requests[sender, slot, segment]
             wake |= self.answer(name, piece, sender, segment)
         return wake

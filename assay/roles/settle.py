@@ -16,8 +16,12 @@ def settle(world: World, clerk: Clerk, job: int) -> Wake:
             clerk.attempt(world.ledger.rounds.default_secret(*name, slot))
         return clerk.attempt(world.ledger.jobs.end(job)) | wake_at(world.clock() + pause_s)
     if world.ledger.rounds.earned(job, world.address) and not clerk.notices.claimed(job):
+        wake = clerk.attempt(world.ledger.rounds.claim(job, world.address))
+        # A file that was put away has forgotten that it was claimed.
+        if wake.acted or not clerk.refused("AlreadyDone"):
+            clerk.reopen(job)
+            return wake
+    if is_held(world.ledger, clerk.order(job).token, job, world.address):
         clerk.reopen(job)
-        return clerk.attempt(world.ledger.rounds.claim(job, world.address))
-    if not clerk.closed(job) and is_held(world.ledger, job, world.address):
         return clerk.attempt(world.ledger.jobs.settle_bid(job, world.address))
     return clerk.close(job)

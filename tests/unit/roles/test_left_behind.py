@@ -7,8 +7,9 @@ import pytest
 from assay.api.money import Till
 from assay.chain.contracts.jobs import BidCommitted
 from assay.chain.contracts.rounds import SecretDemanded
-from assay.protocol.phase import Outcome
+from assay.protocol.phase import Outcome, RoundPhase
 from assay.roles.aggregator import Aggregator
+from assay.roles.consumer import Consumer
 from assay.roles.provider import Provider
 from assay.roles.validator import Validator
 from assay.roles.wake import Wake
@@ -18,28 +19,35 @@ BOND = 2
 
 
 class Demander(Validator):
-    """Calls for the secret of an honest slot in a round right before the votes are counted that make it void."""
+    """Calls for secrets of honest slots in a round right before the votes are counted that make it void."""
 
-    done = False
+    done, slots = False, (0,)
 
     def dispute(self, job: int) -> Wake:
         for each in self.clerk.notices.disputes(job):
             view = self.votes.disputes.view_of(each.number)
             if each.outcome == Outcome.OPEN and not self.done and view.revealed.bit_count() >= 2:
-                demand = self.world.ledger.rounds.demand_secret(*self.standing(each.name, 0))
-                self.done = self.clerk.attempt(demand).acted
+                for slot in self.slots:
+                    self.clerk.attempt(self.world.ledger.rounds.demand_secret(*self.standing(each.name, slot)))
+                self.done = True
                 return super().dispute(job) | self.clerk.attempt(self.votes.disputes.decide(each.number))
         return super().dispute(job)
 
 
-def test_a_secret_called_for_in_a_round_that_is_void_does_not_keep_the_job(tiny_stage: Any) -> None:
-    stage = tiny_stage(validators=(Validator, Validator, Demander), rounds=2)
+class Greedy(Demander):
+    slots = (0, 1)
+
+
+@pytest.mark.parametrize("kind", [Demander, Greedy])
+def test_secrets_called_for_in_a_round_that_is_void_do_not_keep_the_job(tiny_stage: Any, kind: type[Demander]) -> None:
+    stage = tiny_stage(validators=(Validator, Validator, kind), rounds=2)
     network = stage.network
     network.parties["aggregator-1"] = CHEATS["inventing-aggregator"].load()(network.parties["aggregator-1"].world)
     stage.enter("aggregator", Aggregator, enrol=False)
     stage.post()
     network.run(stage.over, turns_max=20_000)
-    assert [(event.generation, event.round) for event in stage.said(SecretDemanded)] == [(0, 0)]
+    demands = [(event.generation, event.round, event.slot) for event in stage.said(SecretDemanded)]
+    assert demands == [(0, 0, slot) for slot in kind.slots]
     assert network.ledger.jobs.view_of(stage.job).ended
     assert network.ledger.vault.total(network.token.address, BOND) == 0
 
@@ -67,6 +75,86 @@ def test_a_sealed_bid_s_bond_comes_back_from_a_job_that_is_called_off(
         assert provider.clerk.closed(job)
 
 
+def deep(stage: Any) -> Any:
+    """The same stage, on a chain whose last blocks may be replaced."""
+    for world in stage.network.worlds.values():
+        world.depth_blocks = 12
+    return stage
+
+
+def pass_blocks(stage: Any, count: int) -> None:
+    for _ in range(count):
+        stage.network.ground.pass_block()
+        for party in stage.network.parties.values():
+            party.tick()
+
+
+def test_a_bond_is_taken_back_again_after_a_fork(tiny_stage: Any) -> None:
+    stage = deep(tiny_stage())
+    network, vault, token = stage.network, stage.network.ledger.vault, stage.network.token.address
+    job = stage.post()
+    provider = network.parties["provider-1"]
+    provider.tick()
+    stage.consumer.world.ledger.jobs.cancel(job).send()
+    provider.tick()
+    provider.tick()
+    assert vault.total(token, BOND) == 0
+    assert provider.clerk.closed(job)
+    network.chain.reorganise(1, keep_transactions=False)
+    assert vault.total(token, BOND) > 0
+    pass_blocks(stage, 20)
+    assert vault.total(token, BOND) == 0
+    assert provider.clerk.put_away(job)
+
+
+@pytest.mark.parametrize("kept", [True, False])
+def test_a_job_that_was_put_away_is_put_away_again(tiny_stage: Any, kept: bool) -> None:
+    """Somebody claims long after the others, and that block is replaced."""
+    stage = deep(tiny_stage())
+    network = stage.network
+    job = stage.post()
+    network.run(lambda: network.ledger.rounds.progress(job).first_open == 1, turns_max=5_000)
+    late = network.parties.pop("provider-2")
+    network.run(stage.over, turns_max=5_000)
+    pass_blocks(stage, 30)
+    assert all(party.clerk.put_away(job) for party in network.parties.values())
+    late.world.ledger.rounds.claim(job, late.world.address).send()
+    for party in network.parties.values():
+        party.tick()
+    network.chain.reorganise(1, keep_transactions=kept)
+    pass_blocks(stage, 40)
+    assert all(party.clerk.put_away(job) for party in network.parties.values())
+
+
+def test_a_job_that_was_seen_before_it_was_read_of_is_not_closed(
+    tiny_stage: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A block comes between two answers of the node, and is replaced: its job's number goes to another order."""
+    stage = tiny_stage()
+    network, first = stage.network, stage.consumer
+    second = Consumer(network.world("consumer-2", 0))
+    deep(stage)
+    network.mint(second.world, network.ledger.jobs.cost(stage.order))
+    for consumer in (first, second):
+        consumer.clerk.fund(stage.order.token, network.ledger.jobs.cost(stage.order))
+        consumer.tick()
+    before, count = network.ledger.rpc.get_head(), second.clerk.job_count
+
+    def late() -> int:
+        first.post(stage.order)
+        monkeypatch.undo()
+        return count()
+
+    monkeypatch.setattr(second.clerk, "job_count", late)
+    second.tick()
+    network.chain.reorganise(network.ledger.rpc.get_head() - before, keep_transactions=False)
+    assert second.post(stage.order) == 1
+    for _ in range(20):
+        second.tick()
+        network.ground.pass_block()
+    assert 1 in second.clerk.jobs()
+
+
 def test_what_was_shown_to_whom_outlives_the_process(tiny_stage: Any) -> None:
     """Who was shown a start state is not shown the one beside it by the process that comes after."""
     stage = tiny_stage()
@@ -74,10 +162,13 @@ def test_what_was_shown_to_whom_outlives_the_process(tiny_stage: Any) -> None:
     stage.post()
     network.run(lambda: bool(provider.pieces), turns_max=2_000)
     commitment = next(iter(provider.pieces.values())).commitment
-    asker = network.worlds["validator-1"].address
+    network.run(lambda: stage.network.ledger.rounds.view_of(stage.job, 0, 0).phase > RoundPhase.SAMPLING)
+    served = [provider.commitments._shown_to(commitment, stage.address(name)) for name in stage.honest("validator")]
+    assert any(served)
+    asker = "0x" + "ab" * 20
     provider.commitments.show(commitment, asker, 3)
     again = Provider(provider.world, provider.price)
     assert again.commitments.adjoins(commitment, asker, 4)
     assert again.commitments.adjoins(commitment, asker, 2)
     assert not again.commitments.adjoins(commitment, asker, 5)
-    assert not again.commitments.adjoins(commitment, network.worlds["validator-2"].address, 4)
+    assert not again.commitments.adjoins(commitment, "0x" + "cd" * 20, 4)
