@@ -10,7 +10,7 @@ from assay.chain.contracts.jobs import BidForfeited
 from assay.chain.contracts.rerun import Decided
 from assay.chain.contracts.rounds import Aggregated, Rounds
 from assay.chain.cursor import Page
-from assay.protocol.errors import Unavailable
+from assay.protocol.errors import Malformed, Unavailable
 from assay.protocol.phase import JobPhase, Outcome, RoundPhase
 from assay.roles.aggregator import Aggregator
 from assay.roles.consumer import Consumer
@@ -101,6 +101,25 @@ def test_an_unsound_job_is_looked_at_anew(tiny_stage: Any) -> None:
     validator.flaws._unsound.add(job)
     validator.doubt(job)
     assert job not in validator.flaws._unsound
+
+
+def test_a_node_s_wrong_answer_is_no_flaw_of_a_job(tiny_stage: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    stage = tiny_stage()
+    network, validator = stage.network, stage.network.parties["validator-1"]
+    job = stage.post()
+    network.run(lambda: network.ledger.jobs.view_of(job).phase == JobPhase.RUNNING, turns_max=2_000)
+    name = (job, 0, 0)
+    round_view = validator.clerk.round(name)
+    validator.clerk.refresh()
+
+    def garbled(_: int) -> None:
+        raise Malformed("the node sent '0x' for bytes")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(validator.clerk.ledger.jobs, "view_of", garbled)
+        with pytest.raises(Malformed):
+            validator.flaws.of(name, round_view)
+    assert validator.flaws.of(name, round_view) is None
 
 
 def test_a_fork_is_not_forgotten_because_the_node_fails_while_it_is_read(
