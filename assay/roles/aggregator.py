@@ -11,6 +11,7 @@ from assay.protocol.commitment import bitmap, bitmap_slots, commitment_root
 from assay.protocol.phase import JobPhase, RoundPhase
 from assay.roles.aggregates import Aggregates
 from assay.roles.candidacy import AGGREGATOR
+from assay.roles.carrier import carry_fault, carry_result
 from assay.roles.content import commitment_content
 from assay.roles.equivocation import expose
 from assay.roles.openings import Openings
@@ -20,7 +21,7 @@ from assay.roles.party import Party
 from assay.roles.round import RoundName, drop
 from assay.roles.settle import settle
 from assay.roles.silence import penalise_silent
-from assay.roles.vote import aggregate_values, fault_values, faults, gather, proposals, result_root, root_values
+from assay.roles.vote import aggregate_values, gather, result_root, root_values
 from assay.roles.wake import ACTED, IDLE, Wake, wake_at
 from assay.roles.world import World
 
@@ -75,11 +76,11 @@ class Aggregator(Party):
             case RoundPhase.TRAINING:
                 return self.commit(name, view, page)
             case RoundPhase.SAMPLING:
-                return self.fault(name, page)
+                return carry_fault(self, name)
             case RoundPhase.OPENING:
-                return self.fault(name, page) | self.include(name, view, page)
+                return carry_fault(self, name) | self.include(name, view)
             case RoundPhase.AGGREGATING:
-                return self.fault(name, page) | self.aggregate(name, view, page)
+                return carry_fault(self, name) | self.aggregate(name, view, page)
         return IDLE
 
     def hurry(self, name: RoundName, view: RoundView) -> Wake:
@@ -120,19 +121,12 @@ class Aggregator(Party):
             return wake_at(alone_s)
         return self.clerk.attempt(self.world.ledger.rounds.commit(*name, root, present, signatures or []))
 
-    def include(self, name: RoundName, view: RoundView, page: Page) -> Wake:
+    def include(self, name: RoundName, view: RoundView) -> Wake:
         """Fixes the included set once a quorum has signed the same one; alone where no quorum can be had."""
-        order, validators = self.clerk.order(name[0]), self.validators(name[0])
-        for result in proposals(page):
-            values = result.values(name, view.drawing)
-            signatures = gather(self.world.domain, page, "Result", values, validators, order.quorum)
-            if signatures is not None:
-                accepted, included = list(result.accepted), list(result.included)
-                include = self.world.ledger.rounds.include(
-                    *name, accepted, included, result.served, result.root, signatures
-                )
-                return self.clerk.attempt(include)
-        return self.include_alone(name, view) if view.optimistic and not view.orphan else IDLE
+        wake = carry_result(self, name, view)
+        if wake.acted or not view.optimistic or view.orphan:
+            return wake
+        return self.include_alone(name, view)
 
     def include_alone(self, name: RoundName, view: RoundView) -> Wake:
         """What holds together by its own opening, for the longer window in which anybody may challenge it."""
@@ -164,13 +158,3 @@ class Aggregator(Party):
         if signatures is None and not view.optimistic and self.world.clock() < alone_s:
             return wake_at(alone_s)
         return self.clerk.attempt(self.world.ledger.rounds.aggregate(*name, end.root, end.score, signatures or []))
-
-    def fault(self, name: RoundName, page: Page) -> Wake:
-        """Carries a quorum's finding that the job itself is at fault."""
-        order, validators = self.clerk.order(name[0]), self.validators(name[0])
-        for digest in faults(page):
-            values = fault_values(name, digest)
-            signatures = gather(self.world.domain, page, "Fault", values, validators, order.quorum)
-            if signatures is not None:
-                return self.clerk.attempt(self.world.ledger.rounds.attest_fault(*name, digest, signatures))
-        return IDLE

@@ -5,6 +5,7 @@ enlist -> vouch -> sample -> re-execute -> commit the table -> reveal -> judge -
 
 from assay.chain.contracts.containers import RoundView
 from assay.protocol.phase import JobPhase, RoundPhase
+from assay.roles.carrier import carry_late
 from assay.roles.challenge import Challenges
 from assay.roles.content import row_content
 from assay.roles.equivocation import expose
@@ -89,7 +90,7 @@ class Validator(Party):
         wake |= self.overdue.take(job) if self.seat(job) is not None else IDLE
         for name, view in self.clerk.rounds(job):
             if self.seat(job) is not None:
-                wake |= self.signatory.default(name, view)
+                wake |= self.signatory.default(name, view) | carry_late(self, name, view)
                 flaw = self.flaws.of(name, view)
                 wake |= self.condemn(name, view, flaw) if flaw else self.make_out(name, view) | self.serve(name, view)
             if self.watch and view.phase == RoundPhase.CHALLENGING:

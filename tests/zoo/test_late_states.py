@@ -4,9 +4,12 @@ its way to some, or who refused what it has to."""
 from collections.abc import Callable
 from typing import Any
 
+import pytest
+
 from assay.chain.contracts.rounds import Billed, Committed, Disproved, Late, Penalised
 from assay.protocol.message import Message
 from assay.protocol.phase import RoundPhase
+from assay.roles import validator
 from assay.roles.aggregator import Aggregator
 from assay.roles.provider import Provider
 from assay.roles.validator import Validator
@@ -95,8 +98,8 @@ def test_what_one_validator_alone_has_missed_is_not_billed(play: Any, ledgers: A
 class Dozing(Aggregator):
     """Honest; misses the first time in which the included set could be fixed."""
 
-    def include(self, name: Any, view: Any, page: Any) -> Any:
-        return super().include(name, view, page) if view.redraws else IDLE
+    def include(self, name: Any, view: Any) -> Any:
+        return super().include(name, view) if view.redraws else IDLE
 
 
 class Neighbour(Narrow):
@@ -108,7 +111,10 @@ class Neighbour(Narrow):
         return sheet
 
 
-def test_what_an_honest_provider_has_to_refuse_is_not_billed(play: Any, ledgers: Any) -> None:
+def test_what_an_honest_provider_has_to_refuse_is_not_billed(
+    play: Any, ledgers: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(validator, "carry_late", lambda *_: IDLE)
     stage = play(honest=4, validators=(Neighbour,) * 3, aggregator=Dozing)
     assert len(stage.said(Committed)) == 2, "the sample was drawn twice"
     unbilled(stage)

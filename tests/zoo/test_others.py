@@ -114,6 +114,20 @@ def test_an_aggregator_without_a_quorum_comes_too_late_to_harm(play: Any, ledger
     ledgers.validators_paid(stage, 2)
 
 
+@pytest.mark.parametrize("consumer", [None, "nan-bomb"])
+def test_an_aggregator_that_withholds_the_quorum_s_word_wrongs_nobody(
+    play: Any, ledgers: Any, consumer: str | None
+) -> None:
+    settings = {"consumer": CHEATS[consumer].load()} if consumer else {}
+    stage = play(aggregator=CHEATS["withholding-aggregator"].load(), **settings)
+    assert not [event for event in stage.said(Included) if not any(event.included)]
+    if consumer is None:
+        ledgers.honest_untouched(stage, 1)
+        ledgers.validators_paid(stage, 1)
+    else:
+        assert stage.said(Faulted)
+
+
 def test_where_most_validators_are_silent_the_round_ends_after_the_longer_window(play: Any, ledgers: Any) -> None:
     silent = CHEATS["silent-validator"].load()
     stage = play(validators=(Validator, silent, silent))

@@ -105,6 +105,13 @@ CARDS = (
         "no quorum vouches for them",
         "comes too late to harm",
     ),
+    Card(
+        "withholding-aggregator",
+        "aggregator",
+        "keeps the quorum's word to itself, and accepts nobody once it may decide alone",
+        "any validator carries it",
+        "comes too late to harm",
+    ),
     Card("poisoned-program", "consumer", "posts a program beyond every limit", "limits before bidding", "no bids"),
     Card("nan-bomb", "consumer", "posts a job that overflows", "fault agreed by a quorum", "deposit burned, work paid"),
 )
