@@ -63,6 +63,8 @@ class Job(protocol.Job):
 def read_text(path: Path) -> str:
     """A small text file. Errors: `BadInput`."""
     try:
+        if path.exists() and not path.is_file():
+            raise BadInput(f"{path} is no file", hint="name a job file", file=str(path))
         if not path.is_file():
             raise BadInput(f"there is no job file {path}", hint="write one with: assay init", file=str(path))
         with path.open("rb") as file:

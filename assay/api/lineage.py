@@ -46,6 +46,8 @@ from assay.work.state import SIZE_MAX_BYTES, state_root
 FORMAT = "assay-lineage-1"
 LINEAGE_MAX_BYTES = 16 << 20
 INPUT_MAX_BYTES = 1 << 30
+PART = ".part"
+"""Ends the name of a file that is being written."""
 
 
 def describe(client: Client, model: Model) -> dict[str, Any]:
@@ -160,7 +162,8 @@ def write_model(client: Client, model: Model, folder: Path) -> list[Path]:
     client.world.blobs.put(files["state.safetensors"])  # where another job finds it to begin with
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        strange = [path.name for path in folder.iterdir() if path.name not in files]
+        # What a fetch left that was broken off is written anew.
+        strange = [path.name for path in folder.iterdir() if path.name.removesuffix(PART) not in files]
         if strange:
             raise BadInput(f"{folder} holds {strange[0]!r} already", hint="name an empty folder with --out")
         return [_write(folder / name, content) for name, content in files.items()]
@@ -170,12 +173,16 @@ def write_model(client: Client, model: Model, folder: Path) -> list[Path]:
 
 
 def _write(path: Path, content: bytes) -> Path:
-    part = path.with_name(f"{path.name}.part")
-    with part.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(part, path)
+    part = path.with_name(f"{path.name}{PART}")
+    part.unlink(missing_ok=True)
+    try:
+        with part.open("xb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(part, path)
+    finally:
+        part.unlink(missing_ok=True)
     return path
 
 

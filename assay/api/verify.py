@@ -4,7 +4,6 @@ Nothing here needs torch or a network. What it takes on trust are the logs thems
 confirm (`assay.api.anchors`). Re-execution is `assay.api.reexecute`.
 """
 
-import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -44,7 +43,7 @@ from assay.store.manifest import MANIFEST_MAX_BYTES, SIZE_MAX_BYTES, Manifest
 from assay.store.port import cid_of_hash
 
 DOCUMENT_MAX_BYTES = 1 << 20
-HEADER_MAX_BYTES = 16 << 20
+HEADER_MAX_BYTES, HEADER_DEPTH_MAX = 16 << 20, 4
 SHOWN_MAX = 5
 CHOICES_MAX = 8
 """Slots that were entered by their providers whose place in the root is searched for; each doubles the search."""
@@ -448,7 +447,7 @@ def encoded_state_root(content: bytes) -> bytes:
     if size > min(len(content) - 8, HEADER_MAX_BYTES):
         raise Malformed("a state's header is longer than the state")
     try:
-        entries = json.loads(content[8 : 8 + size])
+        entries = read_plain(content[8 : 8 + size], HEADER_MAX_BYTES, HEADER_DEPTH_MAX)
         body, roots, at = memoryview(content)[8 + size :], [], 0
         for entry in entries.values():
             begin, end = entry["data_offsets"]
@@ -456,7 +455,7 @@ def encoded_state_root(content: bytes) -> bytes:
                 raise ValueError("tensors overlap or leave gaps")
             roots.append(tensor_root(entry["dtype"], entry["shape"], body[begin:end]))
             at = end
-    except (KeyError, TypeError, ValueError, AttributeError, OverflowError, RecursionError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise Malformed(f"a state cannot be read: {error!r:.80}") from error
     if at != len(body):
         raise Malformed("a state has bytes behind its tensors")

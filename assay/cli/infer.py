@@ -8,6 +8,7 @@ import typer
 from assay.cli.place import HomeOption, JsonOption
 
 ANSWERS_SHOWN = 20
+NUMBER_DIGITS = 18
 
 
 def run(
@@ -62,6 +63,8 @@ def _ask(model: str, inputs: Path | None, sample: int | None, home: Path | None)
             raise BadInput("a folder holds no samples", hint="give --input x.npy")
         predictor, _ = read_folder(Path(model))
         return lines_of(*predictor.outputs(x))
+    if len(model) > NUMBER_DIGITS:
+        raise BadInput(f"there is no model {model[:NUMBER_DIGITS]}…", hint="list them with: assay models")
     with open_network(home) as network:
         found = find_model(network.client, int(model))
         if x is not None:

@@ -130,7 +130,7 @@ def duration(low_s: int = 1, high_s: int = 366 * 86400) -> Kind:
 
 def rates() -> Kind:
     """One learning rate, or one per step."""
-    words = "a number above 0 to 1000, or a list of 1 to 65536 numbers, one per step"
+    words = "a number above 0 to 1000, or a list of 1 to 65536 numbers, one per step (the last stays)"
     one = number(0, 1000, open_low=True)
 
     def read(value: Any) -> float | tuple[float, ...]:

@@ -12,6 +12,8 @@ from typing import Any
 from assay.protocol.errors import LimitExceeded, Malformed
 
 DEPTH_MAX = 32
+VALUES_MAX = 2_000_000
+"""Values in one text: each takes a hundred bytes once it is read, however short it was."""
 _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*+"?+|[\[\]{}]', re.DOTALL)
 """A string, closed or not, or a bracket. Possessive: a text is read once, whatever it holds."""
 
@@ -24,13 +26,17 @@ def write_plain(value: object) -> bytes:
 def read_plain(content: bytes, size_max_bytes: int, depth_max: int = DEPTH_MAX) -> Any:
     """Plain values from JSON from outside.
 
-    Errors: `LimitExceeded` for bytes or nesting beyond the limits, `Malformed` for what is not JSON in UTF-8, names a
-    key twice, or has numbers that are not finite.
+    Errors: `LimitExceeded` for bytes, values or nesting beyond the limits, `Malformed` for what is not JSON in UTF-8,
+    names a key twice, or has numbers that are not finite.
     """
     if len(content) > size_max_bytes:
         raise LimitExceeded("a JSON text is too long", limit=size_max_bytes, actual=len(content))
     try:
         text = content.decode("utf-8")
+        # At least as many as there are values that do not stand first.
+        values = text.count(",") + text.count("[") + text.count("{")
+        if values > VALUES_MAX:
+            raise LimitExceeded("a JSON text has too many values", limit=VALUES_MAX, actual=values)
         _check_depth(text, depth_max)
         return json.loads(text, object_pairs_hook=_unique, parse_constant=_no_constant, parse_float=_finite)
     except ValueError as error:

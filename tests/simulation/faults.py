@@ -101,7 +101,7 @@ class Line:
 
     def write(self) -> None:
         """What stores do where they cannot write."""
-        if self.holds(self.faults.disk_full):
+        if self.armed and self.holds(self.faults.disk_full):
             raise Unavailable("the disk is full", hint="free some space")
 
     def now_s(self) -> int:

@@ -306,6 +306,15 @@ def test_evidence_with_any_value_anywhere_is_refused_or_found(
         check(pack(tmp_path / "b", parts))
 
 
+def test_a_deeply_nested_header_of_a_state_is_refused_before_it_is_parsed() -> None:
+    """The network's packages raise Python's limit of recursion, and then this ended the process."""
+    import eth_account  # noqa: F401
+
+    header = b'{"a":' + b"[" * 95_000 + b"]" * 95_000 + b"}"
+    with pytest.raises(Malformed):
+        encoded_state_root(len(header).to_bytes(8, "little") + header)
+
+
 @settings(max_examples=100, deadline=None)
 @given(st.binary(max_size=200))
 def test_states_of_any_bytes(content: bytes) -> None:

@@ -270,6 +270,13 @@ def test_fetch_infer_and_models(run: Run, posted: int, folder: Path) -> None:
     models = as_json(run("models", "--json"))["models"]
     assert models[0]["name"] == "model-net"
     assert "model-net" in run("models")[1]
+    (folder / "m" / "state.safetensors.part").write_bytes(b"left by a fetch that was broken off")
+    assert run("fetch", "1", "--out", "m")[0] == 0
+    assert not (folder / "m" / "state.safetensors.part").exists()
+    for number in ("9" * 5000, str(2**256), "77"):
+        code, _, err = run("infer", number, "--sample", "0")
+        assert code == 2
+        assert "there is no model" in err
     (folder / "file").write_text("x")
     code, _, err = run("fetch", "1", "--out", "file")
     assert code == 2

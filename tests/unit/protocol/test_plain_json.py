@@ -37,6 +37,12 @@ def test_deep_nesting_is_refused_before_it_is_parsed(content: bytes) -> None:
         read_plain(content, 1 << 23)
 
 
+def test_countless_values_are_refused_before_they_are_parsed() -> None:
+    with pytest.raises(LimitExceeded):
+        read_plain(b"[" + b"[]," * 1_000_000 + b"[]]", 1 << 23)
+    assert len(read_plain(b"[" + b"1," * 100_000 + b"1]", 1 << 23)) == 100_001
+
+
 def test_depth_counts_brackets_outside_of_texts_only() -> None:
     assert read_plain(b"[" * 32 + b"]" * 32, 1000)
     with pytest.raises(LimitExceeded):
