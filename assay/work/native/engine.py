@@ -51,6 +51,8 @@ class Plan:
     checked: set[int] = field(default_factory=set)
     packed: dict[tuple[int, bool], tuple[int, bool]] = field(default_factory=dict)
     products: list[tuple[int, int, int]] = field(default_factory=list)
+    unseen: set[int] = field(default_factory=set)
+    """Watched values of which no loop looks at every element: they want memory of their own."""
     count: int = 0
 
     def __post_init__(self) -> None:
@@ -58,10 +60,15 @@ class Plan:
         for value in range(len(self.layout.program.inputs), len(self.layout.names)):
             self._plan(value)
         held = set(range(len(self.layout.program.inputs))) | self.layout.held
-        for value in sorted(self.watched - self.checked):
-            if value not in held:
-                raise AssertionError(f"value {value} is not looked at")
-            self._kernel(lambda name, value=value: loops.check(self.layout, name, value))
+        for value in sorted(self._todo()):
+            source = self.layout.viewed(value)
+            if source in self.checked or self.layout.names[source] == "constant":
+                continue
+            if source in held:
+                self._kernel(lambda name, source=source: loops.check(self.layout, name, source))
+                self.checked.add(source)
+            else:
+                self.unseen.add(source)
 
     def _kernel(self, write: Callable[[str], Kernel]) -> Kernel:
         kernel = write(f"k{self.count}")
@@ -153,8 +160,13 @@ class NativeRunner:
     def __init__(self, program: Program, path: str | None = None, allowance: Allowance | None = None) -> None:
         self.reference = Runner(program, path, allowance)
         self.program, self.path = program, self.reference.path
+        watched = frozenset(self.reference.watched)
         self.layout = Layout(program, self.path)
-        self.plan = Plan(self.layout, frozenset(self.reference.watched))
+        self.plan = Plan(self.layout, watched)
+        if self.plan.unseen:
+            self.layout = Layout(program, self.path, frozenset(self.plan.unseen))
+            self.plan = Plan(self.layout, watched)
+            assert not self.plan.unseen, "a watched value is not looked at"
         self._memory = self._allot()
         self._pointers = (ctypes.c_void_p * self.plan.next)()
         for value, tensor in self._memory.items():

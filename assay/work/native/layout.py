@@ -16,7 +16,7 @@ ELEMENTWISE = frozenset(
     "integer_add integer_sub integer_mul to_float to_integer rescale quantise".split()
 )
 MAPS = frozenset("reshape permute expand slice pad unfold flip".split())
-VIEWS = frozenset({"reshape", "permute", "flip"})
+VIEWS = frozenset({"reshape", "permute", "flip", "expand"})
 LOOKUPS = frozenset({"pick", "gather"})
 REDUCTIONS = frozenset({"exponent", "integer_sum", "amax", "argmax"})
 INLINE = ELEMENTWISE | MAPS | LOOKUPS
@@ -36,6 +36,8 @@ class Layout:
 
     program: Program
     path: str
+    wanted: frozenset[int] = frozenset()
+    """Values that are to have memory of their own in any case."""
     names: list[str] = field(default_factory=list)
     held: set[int] = field(default_factory=set)
     """Values that have memory of their own, beside inputs and constants."""
@@ -57,7 +59,7 @@ class Layout:
                 self.outside.add(value)
                 self.held.add(value)
                 self.held.update(each for each in self.inputs_of(value))
-            elif name in REDUCTIONS or value in program.outputs or not uses[value]:
+            elif name in REDUCTIONS or value in program.outputs or not uses[value] or value in self.wanted:
                 self.held.add(value)
             if self._is_counted(value):
                 self.counted.add(value)
@@ -96,11 +98,14 @@ class Layout:
         work = rows * right.shape[1] * length
         return INT8_LENGTH_MIN <= length <= INT8_LENGTH and work >= INT8_WORK
 
-    def _hold(self, value: int) -> None:
-        """Gives a value memory, or what it is only another view of."""
-        while self.names[value] in VIEWS:
+    def viewed(self, value: int) -> int:
+        """The value of which another is only a view: the same elements, each at least once."""
+        while self.names[value] in VIEWS and value not in self.held:
             (value,) = self.inputs_of(value)
-        self.held.add(value)
+        return value
+
+    def _hold(self, value: int) -> None:
+        self.held.add(self.viewed(value))
 
     def _is_outside(self, value: int) -> bool:
         name, kind = self.names[value], self.type_of(value)
