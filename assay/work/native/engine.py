@@ -1,7 +1,7 @@
 """A program, compiled: fused loops between integer products, all memory planned once.
 
-What is watched for being finite is looked at where it is computed. If anything was not, the reference runs again node by
-node and says what the fault is.
+What is watched for being finite is looked at where it is computed. If anything was not, the reference runs again node
+by node and says what the fault is.
 """
 
 import ctypes
@@ -65,13 +65,15 @@ class Plan:
             if source in self.checked or self.layout.names[source] == "constant":
                 continue
             if source in held:
-                self._kernel(lambda name, source=source: loops.check(self.layout, name, source))
+                self._add(loops.check(self.layout, f"k{self.count}", source))
                 self.checked.add(source)
             else:
                 self.unseen.add(source)
 
     def _kernel(self, write: Callable[[str], Kernel]) -> Kernel:
-        kernel = write(f"k{self.count}")
+        return self._add(write(f"k{self.count}"))
+
+    def _add(self, kernel: Kernel) -> Kernel:
         self.count += 1
         self.checked |= kernel.checked
         self.steps.append(Step(kernel.targets, kernel.pointers, kernel))
@@ -97,27 +99,17 @@ class Plan:
 
     def _store(self, value: int) -> None:
         """Alone, or in the loop that stores what it reads at the same places, if nothing came between."""
-        layout = self.layout
-        shape = layout.type_of(value).shape
-        for step in reversed(self.steps[-STORED_AT_ONCE:]):
-            kernel = step.kernel
-            if kernel is None or len(kernel.targets) >= STORED_AT_ONCE or not step.writes or kernel.text.find("store") < 0:
-                break
-            if layout.type_of(step.writes[0]).shape != shape or step is not self.steps[-1]:
-                break
-            together = [*step.writes, value]
-            merged = loops.store(layout, self._todo() | (kernel.checked & self.watched), f"store{self.count}", together)
-            if not set(merged.pointers) & set(step.writes):
+        layout, shape = self.layout, self.layout.type_of(value).shape
+        last = self.steps[-1].kernel if self.steps else None
+        joins = last and last.stores and len(last.targets) < STORED_AT_ONCE
+        if last and joins and layout.type_of(last.targets[0]).shape == shape:
+            todo = self._todo() | (last.checked & self.watched)
+            merged = loops.store(layout, todo, f"k{self.count}", [*last.targets, value])
+            if not merged.pointers & set(last.targets):
                 self.steps.pop()
-                self.count += 1
-                self.checked |= merged.checked
-                self.steps.append(Step(merged.targets, merged.pointers, merged))
+                self._add(merged)
                 return
-            break
-        kernel = loops.store(layout, self._todo(), f"store{self.count}", [value])
-        self.count += 1
-        self.checked |= kernel.checked
-        self.steps.append(Step(kernel.targets, kernel.pointers, kernel))
+        self._add(loops.store(layout, self._todo(), f"k{self.count}", [value]))
 
     def _contract(self, value: int) -> None:
         layout = self.layout
@@ -133,7 +125,7 @@ class Plan:
             self.buffers[value] = ("int32_t", (2 * rows, 2 * columns))
         else:
             self.buffers[value] = ("double", (batches, rows, columns))
-        self.products.append((len(self.steps), *(pointer for pointer, _ in operands)))
+        self.products.append((len(self.steps), operands[0][0], operands[1][0]))
         self.steps.append(Step((value,), frozenset(pointer for pointer, _ in operands)))
 
     def _pack(self, value: int, sliced: bool) -> tuple[int, bool]:
@@ -231,19 +223,23 @@ class NativeRunner:
             if isinstance(run, list):
                 body = "\n".join(f"bad |= {name}(p);" for name in run)
                 texts.append(f"int run{number}(void *const *p) {{ int bad = 0;\n{body}\nreturn bad; }}")
-        library = build(prelude + "\n\n" + "\n\n".join(texts))
+        library = build(prelude + "\n\n" + "\n\n".join(texts), torch.get_num_threads())
         calls: list[Callable[[dict[int, Tensor]], int]] = []
         products = {at: (left, right) for at, left, right in self.plan.products}
         for number, run in enumerate(runs):
             if isinstance(run, list):
                 function = library[f"run{number}"]
                 function.restype, function.argtypes = ctypes.c_int, [ctypes.c_void_p]
-                calls.append(lambda _, function=function: function(self._pointers))
+                calls.append(self._loops(function))
             elif run in products:
                 calls.append(self._product(self.plan.steps[run].writes[0], *products[run]))
             else:
                 calls.append(self._outside(self.plan.steps[run].writes[0]))
         return calls
+
+    def _loops(self, function: Callable[[object], int]) -> Callable[[dict[int, Tensor]], int]:
+        """A run of C functions."""
+        return lambda _: function(self._pointers)
 
     def _product(self, value: int, left: int, right: int) -> Callable[[dict[int, Tensor]], int]:
         """The integer product of two packed operands."""

@@ -11,11 +11,12 @@ from assay.exact.primitives import BY_OPCODE
 from assay.exact.values import EXACT_INTEGER, Value
 from assay.work.program import Program
 
-ELEMENTWISE = frozenset(
-    "add sub mul div neg abs sqrt maximum minimum exp log tanh erf sin cos eq ne gt ge lt le and or not where "
-    "integer_add integer_sub integer_mul to_float to_integer rescale quantise".split()
-)
-MAPS = frozenset("reshape permute expand slice pad unfold flip".split())
+ELEMENTWISE = frozenset({
+    "add", "sub", "mul", "div", "neg", "abs", "sqrt", "maximum", "minimum", "exp", "log", "tanh", "erf", "sin", "cos",
+    "eq", "ne", "gt", "ge", "lt", "le", "and", "or", "not", "where", "integer_add", "integer_sub", "integer_mul",
+    "to_float", "to_integer", "rescale", "quantise",
+})  # fmt: skip
+MAPS = frozenset({"reshape", "permute", "expand", "slice", "pad", "unfold", "flip"})
 VIEWS = frozenset({"reshape", "permute", "flip", "expand"})
 LOOKUPS = frozenset({"pick", "gather"})
 REDUCTIONS = frozenset({"exponent", "integer_sum", "amax", "argmax"})
@@ -121,7 +122,9 @@ class Layout:
             return False
         if name in ("contract", "integer_sum"):
             return True
-        return name in (*MAPS, "integer_add", "integer_sub") and all(each in self.counted for each in self.inputs_of(value))
+        return name in (*MAPS, "integer_add", "integer_sub") and all(
+            each in self.counted for each in self.inputs_of(value)
+        )
 
     def _uses(self) -> list[list[int]]:
         uses: list[list[int]] = [[] for _ in self.names]

@@ -4,19 +4,25 @@ The innermost loop is the one along which most of what is read lies next to each
 or of whole numbers in binary64 that stay below 2^53, so that their order is the compiler's to choose.
 """
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from math import prod
 
 from assay.exact.primitives import mask_axes
 from assay.exact.quantise import carry
-from assay.work.native.index import Index, Place, Split, counted, linear, variable
+from assay.work.native.index import Index, Place, Split, counted, linear
 from assay.work.native.layout import Layout
 from assay.work.native.writer import Text, Writer
 
 CHUNK = 256
 """Accumulators side by side, so that they stay in the nearest cache."""
 SPLITS_MAX = 64
+PARALLEL_ELEMENTS = 1 << 15
+"""From so many on a nest is spread over threads, where there are several."""
+SIMD = '_Pragma("omp simd reduction(|:bad)")'
+PARALLEL = '_Pragma("omp parallel for num_threads(THREADS) reduction(|:bad)")'
+PARALLEL_SIMD = '_Pragma("omp parallel for simd num_threads(THREADS) reduction(|:bad)")'
 Loop = tuple[str, int]
 
 
@@ -28,6 +34,8 @@ class Kernel:
     targets: tuple[int, ...]
     pointers: frozenset[int]
     checked: frozenset[int]
+    stores: bool = False
+    """Whether it stores values, each element by itself, so that more of the same shape can join."""
     columns_first: bool = False
     """Of a packed operand: whether its rows lie along the memory, so that it is handed over transposed."""
 
@@ -87,9 +95,49 @@ def innermost(loops: Sequence[Loop], writer: Writer, default: str | None) -> str
     return best
 
 
+def merged(loops: list[Loop], lines: list[str], indices: Sequence[Index]) -> tuple[list[Loop], list[str]]:
+    """Neighbouring loops that count through memory as one do become one: the outer stands still, the inner goes on.
+
+    `indices` are the linear forms that stand in brackets in the lines; a loop that is named elsewhere stays.
+    """
+    rest = "\n".join(lines)
+    for text in sorted({index.text for index in indices}, key=len, reverse=True):
+        rest = rest.replace(f"[{text}]", "[]").replace(f"[{text} + ", "[ + ")
+    named = set(re.findall(r"[a-z]\w*", rest))
+    forms = [dict(index.terms) for index in indices]
+    if any(not symbol.isidentifier() for form in forms for symbol in form):
+        return loops, lines
+    found: list[Loop] = []
+    for name, extent in reversed(loops):
+        inner = found[-1] if found else None
+        if (
+            inner
+            and not {name, inner[0]} & named
+            and all(form.get(name, 0) == inner[1] * form.get(inner[0], 0) for form in forms)
+        ):
+            found[-1] = (inner[0], inner[1] * extent)
+            lines = [re.sub(rf"\b{name}\b", "0L", line) for line in lines]
+        else:
+            found.append((name, extent))
+    return found[::-1], lines
+
+
 def opened(loops: Sequence[Loop]) -> list[str]:
     """The heads of nested loops."""
     return [f"for (long {name} = 0; {name} < {extent}L; {name}++) {{" for name, extent in loops]
+
+
+def spread(loops: list[Loop], lines: list[str], indices: Sequence[Index]) -> list[str]:
+    """A nest whose turns do not depend on each other, over all threads if it is worth it."""
+    loops, lines = merged(loops, lines, indices)
+    heads = opened(loops)
+    if not heads:
+        return lines
+    if prod(extent for _, extent in loops) >= PARALLEL_ELEMENTS:
+        heads[0] = f"{PARALLEL_SIMD if len(heads) == 1 else PARALLEL}\n{heads[0]}"
+    if len(heads) > 1 or not heads[0].startswith("_Pragma"):
+        heads[-1] = f"{SIMD}\n{heads[-1]}"
+    return [*heads, *lines, "}" * len(heads)]
 
 
 def assembled(name: str, writer: Writer, targets: dict[int, str], body: list[str]) -> str:
@@ -123,13 +171,11 @@ def store(layout: Layout, watched: frozenset[int], name: str, values: Sequence[i
         loops = axes.of(range(len(axes.sizes)))
         inner = innermost(loops, writer, loops[-1][0] if loops else None)
         ordered = [loop for loop in loops if loop[0] != inner] + [loop for loop in loops if loop[0] == inner]
-        heads = opened(ordered)
-        if heads:
-            heads[-1] = "_Pragma(\"omp simd reduction(|:bad)\")\n" + heads[-1]
-        body = [*heads, *writer.lines, "}" * len(heads)]
+        body = spread(ordered, writer.lines, [index for index, _ in writer.reads])
         targets = {value: layout.c_type(value) for value in values}
-        text = assembled(name, writer, targets, body)
-        return Kernel(text, tuple(values), frozenset(writer.pointers - set(values)), frozenset(writer.checked))
+        made = assembled(name, writer, targets, body)
+        read = frozenset(writer.pointers - set(values))
+        return Kernel(made, tuple(values), read, frozenset(writer.checked), stores=True)
 
     return attempt(Axes(layout.type_of(values[0]).shape), write)
 
@@ -159,13 +205,10 @@ def pack(layout: Layout, watched: frozenset[int], name: str, value: int, pointer
         else:
             writer.lines.append(f"p{pointer}[{at.text}] = (double)({text.c});")
         ordered = loops["b"] + (loops["k"] + loops["r"] if flipped else loops["r"] + loops["k"])
-        heads = opened(ordered)
-        if heads:
-            heads[-1] = "_Pragma(\"omp simd reduction(|:bad)\")\n" + heads[-1]
         kind = "int8_t" if sliced else "double"
-        body = [*heads, *writer.lines, "}" * len(heads)]
+        body = spread(ordered, writer.lines, [at, *(index for index, _ in writer.reads)])
         made = assembled(name, writer, {pointer: kind}, body)
-        return Kernel(made, (pointer,), frozenset(writer.pointers), frozenset(writer.checked), flipped)
+        return Kernel(made, (pointer,), frozenset(writer.pointers), frozenset(writer.checked), columns_first=flipped)
 
     return attempt(Axes(layout.type_of(value).shape), write)
 
@@ -246,11 +289,16 @@ def along(
 ) -> list[str]:
     """One group after another, each along the memory."""
     names = [f"s{each}" for each in range(len(fold.kinds))]
+    whole = prod(extent for _, extent in (*kept, *reduced))
+    lines = [*writer.lines, fold.enter(text, names, at)]
+    reduced, lines = merged(reduced, lines, [index for index, _ in writer.reads])
     heads, inner = opened(kept), opened(reduced)
+    if heads and whole >= PARALLEL_ELEMENTS:
+        heads[0] = f"{PARALLEL}\n{heads[0]}"
     if inner and fold.pragma:
-        inner[-1] = f"_Pragma(\"omp simd reduction(|:bad) {fold.pragma.format(*names)}\")\n" + inner[-1]
+        inner[-1] = f'_Pragma("omp simd reduction(|:bad) {fold.pragma.format(*names)}")\n' + inner[-1]
     start = [f"{kind} {each} = {first};" for each, (kind, first) in zip(names, fold.kinds, strict=True)]
-    inside = [*inner, *writer.lines, fold.enter(text, names, at), "}" * len(inner)]
+    inside = [*inner, *lines, "}" * len(inner)]
     return [*heads, *start, *inside, f"{target} = {fold.leave(names)};", "}" * len(heads)]
 
 
@@ -270,14 +318,17 @@ def beside(
     outer = opened([loop for loop in kept if loop[0] != last])
     names = [f"s{each}[{last} - first]" for each in range(len(fold.kinds))]
     step = f"for (long {last} = first; {last} < until; {last}++) {{"
-    simd = '_Pragma("omp simd reduction(|:bad)")\n'
     head = [
         f"for (long first = 0; first < {extent}L; first += {chunk}L) {{",
         f"long until = first + {chunk}L < {extent}L ? first + {chunk}L : {extent}L;",
     ]
     for each, (kind, first) in enumerate(fold.kinds):
         head += [f"{kind} s{each}[{chunk}];", f"for (long i = 0; i < {chunk}L; i++) s{each}[i] = {first};"]
-    middle = [*opened(reduced), simd + step, *writer.lines, fold.enter(text, names, at), "}", "}" * len(reduced)]
+    lines = [*writer.lines, fold.enter(text, names, at)]
+    if prod(size for _, size in (*kept, *reduced)) >= PARALLEL_ELEMENTS:
+        nest = outer or head
+        nest[0] = f"{PARALLEL}\n{nest[0]}"
+    middle = [*opened(reduced), f"{SIMD}\n{step}", *lines, "}", "}" * len(reduced)]
     tail = [step, f"{target} = {fold.leave(names)};", "}"]
     return [*outer, *head, *middle, *tail, "}", "}" * len(outer)]
 
@@ -286,9 +337,6 @@ def check(layout: Layout, name: str, value: int) -> Kernel:
     """Whether a value in memory is finite."""
     size = prod(layout.type_of(value).shape)
     loop = f"for (long i = 0; i < {size}L; i++) bad |= size_bits(p{value}[i]) >= 0x7f800000u;"
-    body = ['_Pragma("omp simd reduction(|:bad)")', loop]
+    body = [SIMD, loop]
     writer = Writer(layout, frozenset(), pointers={value})
     return Kernel(assembled(name, writer, {}, body), (), frozenset({value}), frozenset({value}))
-
-
-__all__ = ["Kernel", "check", "pack", "reduce", "store", "variable"]

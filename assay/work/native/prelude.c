@@ -91,7 +91,7 @@ static inline float erf_(float x) {
     near = near * z + -2.685381193529856e-2f;
     near = near * z + 1.128358514861418e-1f;
     near = near * z + -3.761262582423300e-1f;
-    near = near * z + 1.128379167126710e0f;
+    near = near * z + 1.128379165726710e0f;
     near = near * x;
     float t = 1.0f / (b * 0.3275911f + 1.0f);
     float far = t * 1.061405429f + -1.453152027f;

@@ -1,7 +1,7 @@
 """The C compiler of this machine, where there is one: source in, functions out.
 
-Code is generated from a program's numbers alone, never from its text. It is compiled without contraction of products and
-sums, without reordering of floats, for this very processor, in a folder that is gone afterwards.
+Code is generated from a program's numbers alone, never from its text. It is compiled without contraction of products
+and sums, without reordering of floats, for this very processor, in a folder that is gone afterwards.
 """
 
 import ctypes
@@ -25,15 +25,16 @@ def compiler() -> str | None:
     return next((found for found in map(shutil.which, COMPILERS) if found), None)
 
 
-def build(source: str) -> ctypes.CDLL:
-    """The functions of a C source. Errors: `Unsupported` where there is no compiler, or it does not take it."""
+def build(source: str, threads: int = 1) -> ctypes.CDLL:
+    """The functions of a C source, for so many threads. Errors: `Unsupported` without a compiler that takes it."""
     path = compiler()
     if path is None:
         raise Unsupported("there is no C compiler here", hint="install gcc or clang, or take the path float64")
     with tempfile.TemporaryDirectory(prefix="assay-native-") as folder:
         text, library = Path(folder) / "program.c", Path(folder) / "program.so"
         text.write_text(source)
-        command = [path, *FLAGS, str(text), "-o", str(library), "-lm"]
+        several = [f"-DTHREADS={threads}", *(["-fopenmp"] if threads > 1 else [])]
+        command = [path, *FLAGS, *several, str(text), "-o", str(library), "-lm"]
         try:
             done = subprocess.run(command, capture_output=True, text=True, timeout=COMPILE_S, check=False)
         except subprocess.TimeoutExpired:

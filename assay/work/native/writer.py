@@ -238,7 +238,9 @@ class Writer:
         at = self.element(places, place[:rank] if name == "gather" else place, whole=False)
         spot = f"i{len(self.lines)}"
         self.lines.append(f"int64_t {spot} = {at.to('int64_t')};")
-        self.lines.append(f"int o{spot} = {spot} < 0 || {spot} >= {size}L; bad |= o{spot}; {spot} = o{spot} ? 0 : {spot};")
+        self.lines.append(
+            f"int o{spot} = {spot} < 0 || {spot} >= {size}L; bad |= o{spot}; {spot} = o{spot} ? 0 : {spot};"
+        )
         index = Index(size, ((spot, 1),)) if size > 1 else Index(1, digits=())
         inner = (*place, index) if name == "pick" else (index, *place[rank:])
         return self.element(table, inner, whole=False, inline=inline)
