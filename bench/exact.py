@@ -1,71 +1,81 @@
-"""What does exact arithmetic cost? Products and whole steps by path, against native float32 in the same call.
+"""What does exact arithmetic cost? One training step, native float32 and exact in turn, in the same call.
 
-    python -m bench.exact [--json] [--write] [--threads N] [--repeats N]
+    python -m bench.exact [--json] [--write] [--repeats N] [--only NAME,...] [--threads 1,2]
 
-The floor is native float32, 1.00 times: exact arithmetic uses the same vendors' kernels and does more around them. One
-large int8 product alone may go below it.
+`NAME/PROFILE/THREADS` is the ratio of medians: the exact step over stock PyTorch's on the same model, batch and
+threads. `-f64` takes products in binary64, `-torch` the tensor operations of the reference instead of compiled loops.
+The floor is not 1.00: an int8 product is faster than a float32 one where the processor has VNNI.
 """
 
 import argparse
 import json
-import os
 import platform
 import shlex
+import statistics
+import subprocess
 import sys
 import time
 from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 import torch
 import torch.nn.functional as functional
-from torch import nn
+from torch import Tensor, nn
 
-from assay.architectures import SHIPPED, load_shipped
+from assay.architectures import gpt
 from assay.exact import kernels
+from assay.work.capture import capture
 from assay.work.interpret import Runner
+from assay.work.native.engine import NativeRunner
+from assay.work.native.toolchain import compiler
+from assay.work.program import Bundle
 from bench import _record
 
-PRODUCTS = ((64, 128, 784), (4096, 16, 72), (256, 256, 512), (1024, 768, 256))
-PATHS = ("float64", "int8")
-FLOOR = (
-    "The floor is native float32 (stock PyTorch, the same shapes, in the same call), 1.00 times: exact arithmetic uses"
-    " the same vendors' kernels and does more around them. One large int8 product alone may go below it. Times are the"
-    " best of {repeats}."
-)
+SGD = {"name": "sgd", "lr": 0.01, "momentum": 0.9}
+ADAMW = {"name": "adamw", "lr": 1e-3}
+Example = tuple[nn.Module, Tensor, Tensor, dict[str, Any]]
+GPT_BATCH, GPT_LENGTH, GPT_WORDS = 8, 128, 256
 
 
-def best_ms(function: Callable[[], object], repeats: int) -> float:
-    """Best of several calls, after one to warm up."""
-    function()
-    best = float("inf")
-    for _ in range(repeats):
-        start = time.perf_counter()
-        function()
-        best = min(best, time.perf_counter() - start)
-    return best * 1e3
+def mlp() -> Example:
+    """784-1024-1024-10, 512 samples."""
+    layers = (nn.Linear(784, 1024), nn.ReLU(), nn.Linear(1024, 1024), nn.ReLU(), nn.Linear(1024, 10))
+    return nn.Sequential(*layers), torch.rand(512, 784), torch.arange(512) % 10, SGD
 
 
-def right_paths() -> list[str]:
-    """The fast paths that give the known answers here."""
-    return [path for path in PATHS if kernels.agrees(path)]
+def cnn(batch: int) -> Example:
+    """Two convolutions on 8x8 pictures."""
+    layers = (
+        nn.Conv2d(1, 16, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2),
+        nn.Conv2d(16, 32, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(), nn.Linear(128, 10),
+    )  # fmt: skip
+    return nn.Sequential(*layers), torch.rand(batch, 1, 8, 8), torch.arange(batch) % 10, SGD
 
 
-def bench_product(rows: int, columns: int, length: int, repeats: int) -> dict[str, Any]:
-    """Milliseconds of one product [rows, length] x [columns, length] by each right path, from quantised operands."""
-    limit = kernels.INT8_LIMIT
-    left = torch.randint(-limit, limit + 1, (1, rows, length)).double()
-    right = torch.randint(-limit, limit + 1, (1, columns, length)).double()
-    a, b = left[0].float(), right[0].float()
-    times = {
-        f"{path}_ms": best_ms(partial(kernels.PATH_FUNCTIONS[path], left, right), repeats) for path in right_paths()
-    }
-    return {"shape": [rows, columns, length], "native_ms": best_ms(lambda: a @ b.t(), repeats), **times}
+def transformer() -> Example:
+    """Four layers of width 256, 8 x 128 tokens, AdamW."""
+    model = gpt(GPT_WORDS, GPT_LENGTH, 256, 4, 4)
+    words = torch.randint(0, GPT_WORDS, (GPT_BATCH, GPT_LENGTH + 1))
+    return model, words[:, :-1].contiguous(), words[:, 1:].reshape(-1).contiguous(), ADAMW
 
 
-def native_step(model: nn.Module, rate: float, x: torch.Tensor, y: torch.Tensor) -> Callable[[], object]:
-    """A step of stock PyTorch with momentum."""
-    optimizer = torch.optim.SGD(model.parameters(), lr=rate, momentum=0.9)
+EXAMPLES: dict[str, Callable[[], Example]] = {
+    "mlp": mlp, "cnn": lambda: cnn(64), "cnn512": lambda: cnn(512), "gpt": transformer,
+}  # fmt: skip
+CASES = (
+    ("mlp", "exact15"), ("mlp", "exact15-f64"), ("mlp", "exact8"), ("cnn", "exact15"), ("cnn512", "exact15"),
+    ("gpt", "exact15"), ("gpt", "exact8"), ("mlp", "exact15-torch"), ("cnn", "exact15-torch"), ("gpt", "exact15-torch"),
+)  # fmt: skip
+
+
+def native_step(example: Example) -> Callable[[], object]:
+    """A step of stock PyTorch."""
+    model, x, y, rule = example
+    parameters = list(model.parameters())
+    if rule["name"] == "sgd":
+        optimizer: torch.optim.Optimizer = torch.optim.SGD(parameters, lr=rule["lr"], momentum=rule["momentum"])
+    else:
+        optimizer = torch.optim.AdamW(parameters, lr=rule["lr"])
 
     def step() -> None:
         optimizer.zero_grad()
@@ -75,22 +85,77 @@ def native_step(model: nn.Module, rate: float, x: torch.Tensor, y: torch.Tensor)
     return step
 
 
-def bench_program(name: str, repeats: int) -> dict[str, Any]:
-    """Milliseconds of one step of a shipped program, native and exact by each right path."""
-    bundle, shipped = load_shipped(name), SHIPPED[name]
-    x = torch.rand(bundle.step.inputs[len(bundle.rules)].shape)
-    inputs = [*bundle.state.values(), x, torch.arange(len(x)) % 10]
-    native = native_step(shipped.architecture(**shipped.options), 0.01, x, inputs[-1])
-    times = {f"{path}_ms": best_ms(partial(Runner(bundle.step, path).run, inputs), repeats) for path in right_paths()}
-    return {"program": name, "nodes": len(bundle.step.nodes), "native_ms": best_ms(native, repeats), **times}
+def exact_step(example: Example, case: str, captured: Bundle | None = None) -> Callable[[], object]:
+    """The same step, captured; each goes on from the state before it."""
+    model, x, y, rule = example
+    profile, _, how = case.partition("-")
+    bundle = captured or capture(model, "cross_entropy", rule, x, y, profile, counts=(1,))
+    path = "float64" if how == "f64" or not kernels.agrees("int8") else "int8"
+    runner = Runner(bundle.step, path) if how == "torch" or not compiler() else NativeRunner(bundle.step, path)
+    held = {"state": list(bundle.state.values())}
+
+    def step() -> None:
+        results = runner.run([*held["state"], x, y])
+        assert isinstance(results, list), results
+        held["state"] = results[: len(held["state"])]
+
+    return step
 
 
-def describe(row: dict[str, Any], key: str) -> list[str]:
-    """A row as cells: what it is of, native milliseconds, and per path milliseconds and how many times native."""
-    named = " x ".join(map(str, row[key])) if isinstance(row[key], list) else str(row[key])
-    exact = [row.get(f"{path}_ms") for path in PATHS]
-    ratios = ["wrong here" if each is None else f"{each:.3f} ({each / row['native_ms']:.2f} times)" for each in exact]
-    return [named, f"{row['native_ms']:.3f}", *ratios]
+def in_turn(steps: list[Callable[[], object]], repeats: int) -> list[float]:
+    """Median seconds of each, taken in turn after two to warm up."""
+    times: list[list[float]] = [[] for _ in steps]
+    for at in range(repeats + 2):
+        for step, found in zip(steps, times, strict=True):
+            start = time.perf_counter()
+            step()
+            if at >= 2:
+                found.append(time.perf_counter() - start)
+    return [statistics.median(found) for found in times]
+
+
+def measure(name: str, case: str, threads: int, repeats: int) -> dict[str, float]:
+    """Milliseconds of both, and their ratio."""
+    torch.set_num_threads(threads)
+    torch.manual_seed(1)
+    native_s, exact_s = in_turn([native_step(EXAMPLES[name]()), exact_step(EXAMPLES[name](), case)], repeats)
+    return {"native_ms": native_s * 1e3, "exact_ms": exact_s * 1e3, "ratio": exact_s / native_s}
+
+
+PEAK = """
+import sys
+import torch
+from bench import exact
+from assay.work.interpret import Runner
+torch.set_num_threads(1)
+example, case, bundle = exact.EXAMPLES[sys.argv[1]](), sys.argv[2], None
+if case != "native":
+    bundle = exact.capture(example[0], "cross_entropy", example[3], *example[1:3], counts=(1,))
+held = exact.resident("VmRSS")
+open("/proc/self/clear_refs", "w").write("5")
+step = exact.native_step(example) if case == "native" else exact.exact_step(example, case, bundle)
+for _ in range(3):
+    step()
+print(exact.resident("VmHWM") - held)
+"""
+
+
+def resident(key: str) -> int:
+    """Kibibytes of this process, as Linux counts them."""
+    with open("/proc/self/status", encoding="ascii") as status:
+        return next(int(line.split()[1]) for line in status if line.startswith(f"{key}:"))
+
+
+def peak_ratio(name: str) -> float | None:
+    """What steps take of memory beyond the model and its program, exact over native, each in a process of its own;
+    nothing where this system does not say."""
+    peaks = []
+    for case in ("native", "exact15"):
+        done = subprocess.run([sys.executable, "-c", PEAK, name, case], capture_output=True, text=True, check=False)
+        if done.returncode:
+            return None
+        peaks.append(int(done.stdout.split()[0]))
+    return round(peaks[1] / peaks[0], 3)
 
 
 def main() -> None:
@@ -98,44 +163,54 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench.exact", description=__doc__)
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.add_argument("--write", action="store_true", help="keep the figures in bench/results/exact.md")
-    parser.add_argument("--threads", type=int, default=1, help="threads of every kernel")
-    parser.add_argument("--repeats", type=int, default=20, help="calls of which the best counts")
+    parser.add_argument("--repeats", type=int, default=15, help="steps of which the median counts")
+    parser.add_argument("--only", default="", help="models, by comma")
+    parser.add_argument("--threads", default="1,2", help="by comma")
     options = parser.parse_args()
     load = _record.load_average()
-    torch.set_num_threads(options.threads)
-    names = [name for name in SHIPPED if name.startswith(("digits", "mnist")) and not name.endswith("adamw")]
+    names = options.only.split(",") if options.only else list(EXAMPLES)
+    rows: dict[str, dict[str, float]] = {}
+    for name, case in CASES:
+        for threads in map(int, options.threads.split(",")):
+            if name in names:
+                key = f"{name}/{case}/{threads}"
+                rows[key] = measure(name, case, threads, options.repeats)
+                if not options.json:
+                    print(key, *(f"{each} {value:.3f}" for each, value in rows[key].items()), flush=True)
+    peaks = {name: peak_ratio(name) for name in names}
     report = {
         "torch": torch.__version__,
         "machine": platform.machine(),
         "cpu_capability": torch.backends.cpu.get_cpu_capability(),
-        "threads": options.threads,
+        "compiler": compiler() is not None,
+        "int8": kernels.agrees("int8"),
         "load_average": load,
-        "best_path": kernels.best_path(time.perf_counter, os.environ.get("ASSAY_EXACT_PATH") or None),
-        "products": [bench_product(*shape, options.repeats) for shape in PRODUCTS],
-        "programs": [bench_program(name, options.repeats) for name in names],
+        "ratios": {key: round(row["ratio"], 3) for key, row in rows.items()},
+        "peak_memory_ratio": peaks,
+        "milliseconds": rows,
     }
     if options.write:
-        write(report, options.repeats)
-    if options.json:
-        print(json.dumps(report))
-        return
-    for key in ("product", "program"):
-        for row in report[f"{key}s"]:
-            print(" | ".join(describe(row, "shape" if key == "product" else key)))
-    print(f"fastest right path for products of a middling size: {report['best_path']}")
+        write(report)
+    print(json.dumps(report) if options.json else f"peak memory {report['peak_memory_ratio']}")
 
 
-def write(report: dict[str, Any], repeats: int) -> None:
+def write(report: dict[str, Any]) -> None:
     """Keeps the figures."""
-    head = ("native ms", *(f"{path} ms" for path in PATHS))
-    versions = f"torch {report['torch']} ({report['cpu_capability']}), {report['threads']} thread(s)"
     command = shlex.join(["python", "-m", "bench.exact", *sys.argv[1:]])
+    versions = f"torch {report['torch']} ({report['cpu_capability']})"
+    head = ("model / profile / threads", "native ms", "exact ms", "times native")
+    lines = [
+        (key, f"{row['native_ms']:.2f}", f"{row['exact_ms']:.2f}", f"{row['ratio']:.2f}")
+        for key, row in report["milliseconds"].items()
+    ]
+    peaks = list(report["peak_memory_ratio"].items())
     parts = (
-        "## One product, rows x columns x length",
-        _record.table(("shape", *head), (describe(row, "shape") for row in report["products"])),
-        "## One training step of a shipped program",
-        _record.table(("program", *head), (describe(row, "program") for row in report["programs"])),
-        FLOOR.format(repeats=repeats),
+        "## One training step",
+        _record.table(head, lines),
+        "Medians, native and exact in turn. `-f64`: products in binary64; `-torch`: tensor operations instead of"
+        " compiled loops.",
+        "## Peak memory of steps, beyond model and program",
+        _record.table(("model", "times native"), peaks),
     )
     _record.write("exact", "The cost of exact arithmetic", command, versions, report["load_average"], parts)
 

@@ -1,0 +1,315 @@
+"""A program, compiled: fused loops between integer products, all memory planned once.
+
+What is watched for being finite is looked at where it is computed. If anything was not, the reference runs again node
+by node and says what the fault is.
+"""
+
+import ctypes
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from importlib import resources
+
+import torch
+from torch import Tensor
+
+from assay.exact.primitives import BY_OPCODE, OutsideDomain
+from assay.exact.values import TORCH_DTYPES
+from assay.work.interpret import Fault, Runner
+from assay.work.limits import Allowance
+from assay.work.native import loops
+from assay.work.native.layout import Layout
+from assay.work.native.loops import Kernel
+from assay.work.native.toolchain import build
+from assay.work.program import Program
+
+C_DTYPES = {
+    "float": torch.float32, "double": torch.float64, "int64_t": torch.int64, "int32_t": torch.int32,
+    "int16_t": torch.int16, "uint8_t": torch.bool, "int8_t": torch.int8,
+}  # fmt: skip
+STORED_AT_ONCE = 8
+"""Values of one shape that one loop stores, at most."""
+
+
+@dataclass
+class Step:
+    """What is done next: a C function, or a tensor operation. `writes` and `reads` are buffers by number."""
+
+    writes: tuple[int, ...]
+    reads: frozenset[int]
+    kernel: Kernel | None = None
+    run: Callable[[], None] | None = None
+
+
+@dataclass
+class Plan:
+    """Steps in order, and what every buffer is: (C type, shape)."""
+
+    layout: Layout
+    watched: frozenset[int]
+    steps: list[Step] = field(default_factory=list)
+    buffers: dict[int, tuple[str, tuple[int, ...]]] = field(default_factory=dict)
+    checked: set[int] = field(default_factory=set)
+    packed: dict[tuple[int, bool], tuple[int, bool]] = field(default_factory=dict)
+    products: list[tuple[int, int, int]] = field(default_factory=list)
+    unseen: set[int] = field(default_factory=set)
+    """Watched values of which no loop looks at every element: they want memory of their own."""
+    count: int = 0
+
+    def __post_init__(self) -> None:
+        self.next = len(self.layout.names)
+        for value in range(len(self.layout.program.inputs), len(self.layout.names)):
+            self._plan(value)
+        held = set(range(len(self.layout.program.inputs))) | self.layout.held
+        for value in sorted(self._todo()):
+            source = self.layout.viewed(value)
+            if source in self.checked or self.layout.names[source] == "constant":
+                continue
+            if source in held:
+                self._add(loops.check(self.layout, f"k{self.count}", source))
+                self.checked.add(source)
+            else:
+                self.unseen.add(source)
+
+    def _kernel(self, write: Callable[[str], Kernel]) -> Kernel:
+        return self._add(write(f"k{self.count}"))
+
+    def _add(self, kernel: Kernel) -> Kernel:
+        self.count += 1
+        self.checked |= kernel.checked
+        self.steps.append(Step(kernel.targets, kernel.pointers, kernel))
+        return kernel
+
+    def _todo(self) -> frozenset[int]:
+        return frozenset(self.watched - self.checked)
+
+    def _plan(self, value: int) -> None:
+        layout, name = self.layout, self.layout.names[value]
+        if value in layout.held:
+            self.buffers[value] = (layout.c_type(value), layout.type_of(value).shape)
+        if name == "contract":
+            self._contract(value)
+        elif value in layout.outside:
+            self.steps.append(Step((value,), frozenset(layout.inputs_of(value))))
+        elif value not in layout.held:
+            return
+        elif name in ("exponent", "integer_sum", "amax", "argmax"):
+            self._kernel(lambda c: loops.reduce(layout, self._todo(), c, value))
+        else:
+            self._store(value)
+
+    def _store(self, value: int) -> None:
+        """Alone, or in the loop that stores what it reads at the same places, if nothing came between."""
+        layout, shape = self.layout, self.layout.type_of(value).shape
+        last = self.steps[-1].kernel if self.steps else None
+        joins = last and last.stores and len(last.targets) < STORED_AT_ONCE
+        if last and joins and layout.type_of(last.targets[0]).shape == shape:
+            todo = self._todo() | (last.checked & self.watched)
+            merged = loops.store(layout, todo, f"k{self.count}", [*last.targets, value])
+            if not merged.pointers & set(last.targets):
+                self.steps.pop()
+                self._add(merged)
+                return
+        self._add(loops.store(layout, self._todo(), f"k{self.count}", [value]))
+
+    def _contract(self, value: int) -> None:
+        layout = self.layout
+        left, right = layout.inputs_of(value)
+        batches, rows, columns = layout.type_of(value).shape
+        sliced = layout.is_int8(value)
+        operands = [self._pack(each, sliced) for each in (left, right)]
+        if operands[0][1] and not operands[1][1]:
+            # The vendors' products read one operand along its length faster, and write along the other.
+            layout.turned.add(value)
+            operands, rows, columns = operands[::-1], columns, rows
+        if sliced:
+            self.buffers[value] = ("int32_t", (2 * rows, 2 * columns))
+        else:
+            self.buffers[value] = ("double", (batches, rows, columns))
+        self.products.append((len(self.steps), operands[0][0], operands[1][0]))
+        self.steps.append(Step((value,), frozenset(pointer for pointer, _ in operands)))
+
+    def _pack(self, value: int, sliced: bool) -> tuple[int, bool]:
+        key = (value, sliced)
+        if key not in self.packed:
+            pointer, self.next = self.next, self.next + 1
+            kernel = self._kernel(
+                lambda name: loops.pack(self.layout, self._todo(), name, value, pointer, sliced=sliced)
+            )
+            batches, rows, length = self.layout.type_of(value).shape
+            wide = 2 * rows if sliced else rows
+            shape = (batches, length, wide) if kernel.columns_first else (batches, wide, length)
+            self.buffers[pointer] = ("int8_t" if sliced else "double", shape)
+            self.packed[key] = (pointer, kernel.columns_first)
+        return self.packed[key]
+
+
+class NativeRunner:
+    """A compiled program with the interface and the bits of `Runner`. `path` is for the inner products.
+
+    Errors: `Unsupported` where this machine has no C compiler.
+    """
+
+    def __init__(self, program: Program, path: str | None = None, allowance: Allowance | None = None) -> None:
+        self.reference = Runner(program, path, allowance)
+        self.program, self.path = program, self.reference.path
+        watched = frozenset(self.reference.watched)
+        self.layout = Layout(program, self.path)
+        self.plan = Plan(self.layout, watched)
+        if self.plan.unseen:
+            self.layout = Layout(program, self.path, frozenset(self.plan.unseen))
+            self.plan = Plan(self.layout, watched)
+            assert not self.plan.unseen, "a watched value is not looked at"
+        self._memory = self._allot()
+        self._pointers = (ctypes.c_void_p * self.plan.next)()
+        for value, tensor in self._memory.items():
+            self._pointers[value] = tensor.data_ptr()
+        self._constants = {
+            value: tensor.contiguous()
+            for value, tensor in self.reference.constants.items()
+            if self.layout.names[value] == "constant" or value in self.layout.held
+        }
+        for value, tensor in self._constants.items():
+            self._pointers[value] = tensor.data_ptr()
+        self._calls = self._assemble()
+
+    # planning
+
+    def _allot(self) -> dict[int, Tensor]:
+        """Memory of every buffer but the outputs, used again once nobody reads what is in it."""
+        plan, outputs = self.plan, set(self.program.outputs)
+        last: dict[int, int] = {}
+        for at, step in enumerate(plan.steps):
+            for value in (*step.reads, *step.writes):
+                last[value] = at
+        free: list[Tensor] = []
+        memory: dict[int, Tensor] = {}
+        storage: dict[int, Tensor] = {}
+        for at, step in enumerate(plan.steps):
+            for value in step.writes:
+                if value in outputs or value not in plan.buffers:
+                    continue
+                kind, shape = plan.buffers[value]
+                dtype = C_DTYPES[kind]
+                count = 1
+                for size in shape:
+                    count *= size
+                needed = max(count * dtype.itemsize, 64)
+                fits = [each for each in free if needed <= each.numel() <= 2 * needed]
+                raw = min(fits, key=Tensor.numel) if fits else torch.empty(needed, dtype=torch.uint8)
+                free = [each for each in free if each is not raw]
+                storage[value] = raw
+                memory[value] = raw[: count * dtype.itemsize].view(dtype).reshape(shape)
+            for value in {*step.reads, *step.writes}:
+                if last[value] == at and value in storage:
+                    free.append(storage.pop(value))
+        return memory
+
+    def _assemble(self) -> list[Callable[[dict[int, Tensor]], int]]:
+        """Runs of C functions as one function each, between tensor operations."""
+        runs: list[list[str] | int] = []
+        texts = []
+        for at, step in enumerate(self.plan.steps):
+            if step.kernel is None:
+                runs.append(at)
+                continue
+            texts.append(step.kernel.text)
+            if not runs or isinstance(runs[-1], int):
+                runs.append([])
+            last = runs[-1]
+            assert isinstance(last, list)
+            last.append(step.kernel.text.split("(", 1)[0].split()[-1])
+        prelude = resources.files("assay.work.native").joinpath("prelude.c").read_text()
+        for number, run in enumerate(runs):
+            if isinstance(run, list):
+                body = "\n".join(f"bad |= {name}(p);" for name in run)
+                texts.append(f"int run{number}(void *const *p) {{ int bad = 0;\n{body}\nreturn bad; }}")
+        library = build(prelude + "\n\n" + "\n\n".join(texts), torch.get_num_threads())
+        calls: list[Callable[[dict[int, Tensor]], int]] = []
+        products = {at: (left, right) for at, left, right in self.plan.products}
+        for number, run in enumerate(runs):
+            if isinstance(run, list):
+                function = library[f"run{number}"]
+                function.restype, function.argtypes = ctypes.c_int, [ctypes.c_void_p]
+                calls.append(self._loops(function))
+            elif run in products:
+                calls.append(self._product(self.plan.steps[run].writes[0], *products[run]))
+            else:
+                calls.append(self._outside(self.plan.steps[run].writes[0]))
+        return calls
+
+    def _loops(self, function: Callable[[object], int]) -> Callable[[dict[int, Tensor]], int]:
+        """A run of C functions."""
+        return lambda _: function(self._pointers)
+
+    def _product(self, value: int, left: int, right: int) -> Callable[[dict[int, Tensor]], int]:
+        """The integer product of two packed operands."""
+        flipped = dict(self.plan.packed.values())
+        a, b, out = self._memory[left], self._memory[right], self._memory[value]
+        a = a.transpose(1, 2) if flipped[left] else a
+        b = b if flipped[right] else b.transpose(1, 2)
+        if self.layout.is_int8(value):
+            a, b = a[0], b[0]
+
+            def run(_: dict[int, Tensor]) -> int:
+                torch._int_mm(a, b, out=out)
+                return 0
+
+            return run
+        if a.shape[0] == 1:
+            a, b, out = a[0], b[0], out[0]
+
+            def run_one(_: dict[int, Tensor]) -> int:
+                torch.mm(a, b, out=out)
+                return 0
+
+            return run_one
+
+        def run_all(_: dict[int, Tensor]) -> int:
+            torch.bmm(a, b, out=out)
+            return 0
+
+        return run_all
+
+    def _outside(self, value: int) -> Callable[[dict[int, Tensor]], int]:
+        """What the reference does with tensors."""
+        node = self.program.nodes[value - len(self.program.inputs)]
+        primitive, kind = BY_OPCODE[node.opcode], self.program.values[value]
+
+        def run(held: dict[int, Tensor]) -> int:
+            result = primitive.apply([held[each] for each in node.inputs], node.attributes, kind)
+            held[value].copy_(result)
+            return int(value in self.reference.watched and not bool(torch.isfinite(result).all()))
+
+        return run
+
+    # running
+
+    def run(self, inputs: Sequence[Tensor]) -> list[Tensor] | Fault:
+        """As `Runner.run`."""
+        self.reference.check_inputs(inputs)
+        with torch.no_grad():
+            held = dict(self._memory)
+            held.update(self._constants)
+            for value, tensor in enumerate(inputs):
+                held[value] = tensor.contiguous()
+                self._pointers[value] = held[value].data_ptr()
+            for value in self.program.outputs:
+                if value in self.plan.buffers:
+                    kind = self.program.values[value]
+                    held[value] = torch.empty(kind.shape, dtype=TORCH_DTYPES[kind.dtype])
+                    self._pointers[value] = held[value].data_ptr()
+            bad, bounded = 0, self.reference.bounded()
+            try:
+                for call in self._calls:
+                    bad |= call(held)
+                    if bounded:
+                        bounded.check()
+            except OutsideDomain:
+                bad = 1
+            if bad:
+                return self.reference.run(inputs)
+            foreign = {tensor.untyped_storage().data_ptr() for tensor in (*inputs, *self._constants.values())}
+            return [self._own(held[value], foreign) for value in self.program.outputs]
+
+    def _own(self, tensor: Tensor, foreign: set[int]) -> Tensor:
+        return tensor.clone() if tensor.untyped_storage().data_ptr() in foreign else tensor
