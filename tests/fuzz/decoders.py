@@ -450,7 +450,6 @@ ELSEWHERE: dict[str, str] = {
     "assay.api.job:Job.parse": "calls the decoder of `job-file`",
     "assay.api.job:read_text": "reads the file that `job-file` decodes",
     "assay.api.own_model:read_loss": "objects of the user's own program",
-    "assay.api.own_model:read_optimizer": "objects of the user's own program",
     "assay.api.status:read_status": "asks, and decodes nothing",
     "assay.chain.artifacts:parse_artifact": "a file of this package",
     "assay.chain.engine:Engine.load": "the embedded chain's own state",
@@ -477,5 +476,6 @@ ELSEWHERE: dict[str, str] = {
     "assay.work.initial:parse_seed": "text that a job file's pattern admits",
     "assay.work.optimizer:Optimizer.parse": "a table that a job file's kinds admit",
     "assay.work.outer:Outer.parse": "a table that a job file's kinds admit",
+    "assay.work.stock:read_optimizer": "objects of the user's own program",
 }
 """Functions that are called like decoders and are none of bytes from outside, each with the reason."""
