@@ -7,6 +7,7 @@ note is parsed: the header has to equal the one that follows from the note and t
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from hashlib import sha256
 from typing import Any
 
 from torch import Tensor
@@ -46,8 +47,8 @@ class Note:
     programs: Mapping[str, str]
 
     def to_metadata(self) -> dict[str, str]:
-        """As a safetensors header has it: texts by name."""
-        return {
+        """As a safetensors header has it: texts by name, and a hash of them, by which damage is found."""
+        entries = {
             "count": str(self.count),
             "format": FORMAT,
             "optimizer": self.optimizer,
@@ -56,6 +57,7 @@ class Note:
             "root": self.root,
             "seed": str(self.seed),
         }
+        return {**entries, "sha256": sha256(write_plain(entries)).hexdigest()}
 
     @classmethod
     def from_metadata(cls, entries: object) -> "Note":

@@ -61,10 +61,8 @@ class Programs:
                 f"batches come in more than {PROGRAMS_MAX} forms, and each takes a program of its own",
                 hint="pad batches to one shape, or leave the last out: DataLoader(..., drop_last=True)",
             )
-        example = torch.zeros_like(y)
-        if ignores:
-            example.reshape(-1)[0] = DEFAULT_IGNORED
-        program = self._trace(lambda: self._capture(torch.zeros_like(x), example).step())
+        first = DEFAULT_IGNORED if ignores else 0
+        program = self._trace(lambda: self._capture(torch.zeros_like(x), beginning_with(first, y)).step())
         loss = program.values[program.outputs[-1]]
         if (loss.dtype, loss.shape) != ("F32", ()):
             raise BadInput(f"the loss gives {loss.dtype}{list(loss.shape)}", hint="return the mean over the batch")
@@ -118,6 +116,13 @@ def undisturbed(module: nn.Module) -> Iterator[None]:
 def form_of(tensor: Tensor) -> str:
     """Element type and shape in words."""
     return f"{DTYPE_NAMES[tensor.dtype]}[{','.join(map(str, tensor.shape))}]"
+
+
+def beginning_with(first: int, like: Tensor) -> Tensor:
+    """Zeros after a first element."""
+    zeros = torch.zeros_like(like)
+    zeros.view(-1)[0] = first
+    return zeros
 
 
 def admit_tensor(name: str, tensor: object) -> Tensor:

@@ -25,7 +25,7 @@ from assay.protocol.plain import write_plain
 from assay.training import checkpoint
 from assay.training.checkpoint import Note
 from assay.training.programs import Programs, admit_tensor
-from assay.work.capture import LOSSES, Loss
+from assay.work.capture import LOSSES, Loss, check_size
 from assay.work.initial import derive_rules, draw_state
 from assay.work.interpret import Fault, Runner
 from assay.work.optimizer import Optimizer
@@ -78,14 +78,15 @@ def compile(
         raise BadInput("no optimizer", hint='give torch.optim.SGD, AdamW or {"name": "sgd", "lr": 0.1}')
     if type(seed) is not int or not 0 <= seed < SEEDS:
         raise BadInput("the seed must be a whole number from 0 to 2^64 - 1")
-    programs = Programs(model, _loss_of(loss), Optimizer.parse(table), profile)
-    begun = programs.begin()
-    if not begun.trained:
-        raise BadInput("the model has no parameter to train", hint="requires_grad_(True)")
-    start = begun.start
-    if init != "given":
-        start = draw_state(derive_rules(programs.module, start, begun.tensors), init)
-    return Training(programs, start, seed)
+    with torch.inference_mode(False):
+        programs = Programs(model, _loss_of(loss), Optimizer.parse(table), profile)
+        begun = programs.begin()
+        if not begun.trained:
+            raise BadInput("the model has no parameter to train", hint="requires_grad_(True)")
+        start = begun.start
+        if init != "given":
+            start = draw_state(derive_rules(programs.module, start, begun.tensors), init)
+        return Training(programs, start, seed)
 
 
 class Training:
@@ -219,6 +220,7 @@ def _check_model(model: object) -> None:
             raise BadInput(f"{name} is on {tensor.device}", hint="programs run on the CPU so far: model.cpu()")
         if tensor.dtype not in DTYPE_NAMES:
             raise Unsupported(f"{name} is {tensor.dtype}", hint="convert the model to float32")
+    check_size(model)
 
 
 def _loss_of(loss: object) -> Loss:
