@@ -27,15 +27,12 @@ ANSWERS_MAX = 8
 
 
 class Programs:
-    """What a model, a loss and an optimizer come to, per form of batch. The module is a copy, and stays as it is.
-
-    `expected`: roots that steps of some forms must have, since a checkpoint says so.
-    """
+    """What a model, a loss and an optimizer come to, per form of batch. The module is a copy, and stays as it is."""
 
     def __init__(self, module: nn.Module, loss: Loss, optimizer: Optimizer, profile: str) -> None:
         self.module = copy.deepcopy(module)
         self.loss, self.optimizer, self.profile = loss, optimizer, profile
-        self.expected: Mapping[str, str] = {}
+        self._expected: Mapping[str, str] = {}
         self._steps: dict[str, Runner] = {}
         self._evaluates: dict[str, Runner] = {}
         self._predicts: dict[str, Runner] = {}
@@ -43,7 +40,12 @@ class Programs:
     @property
     def roots(self) -> dict[str, str]:
         """The root of each step's program by the form of its batches: those captured here and those of a checkpoint."""
-        return {**self.expected, **{form: runner.program.root.hex() for form, runner in self._steps.items()}}
+        return {**self._expected, **{form: runner.program.root.hex() for form, runner in self._steps.items()}}
+
+    def expect(self, roots: Mapping[str, str]) -> None:
+        """From here on steps of these forms have these programs, as a checkpoint says; others count as not yet seen."""
+        self._expected = roots
+        self._steps = {form: runner for form, runner in self._steps.items() if form in roots}
 
     def begin(self) -> Capture:
         """A capture that has seen no batch: names, types and the model's own start of the state."""
@@ -66,7 +68,7 @@ class Programs:
         loss = program.values[program.outputs[-1]]
         if (loss.dtype, loss.shape) != ("F32", ()):
             raise BadInput(f"the loss gives {loss.dtype}{list(loss.shape)}", hint="return the mean over the batch")
-        require_program(form, self.expected.get(form, program.root.hex()), program.root.hex())
+        require_program(form, self._expected.get(form, program.root.hex()), program.root.hex())
         self._steps[form] = Runner(program)
         return self._steps[form]
 

@@ -182,7 +182,8 @@ class Training:
         if len(content) > size_max:
             raise LimitExceeded("the checkpoint is too large for this model", limit=size_max, actual=len(content))
         self._state = checkpoint.decode_tensors(content, self._signature, note)
-        self._count, self._programs.expected = note.count, note.programs
+        self._count = note.count
+        self._programs.expect(note.programs)
 
     def _note(self) -> Note:
         """What a checkpoint of this moment says of itself."""

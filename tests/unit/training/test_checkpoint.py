@@ -124,6 +124,20 @@ def test_another_program_is_refused_at_once_where_it_is_known_else_when_it_is_ca
     assert (ways[1].root, ways[1].count) == (root, 3)
 
 
+def test_a_checkpoint_names_the_programs_of_its_own_steps(saved: Path, tmp_path: Path) -> None:
+    step = compiled()
+    for size in range(1, 1 + checkpoint.PROGRAMS_MAX):
+        step(X[:size], Y[:size])
+    step.load(saved)
+    assert list(step.programs) == ["x F32[8,3], y I64[8]"]
+    step(X[:3], Y[:3])
+    step.save(tmp_path / "more")
+    again = compiled()
+    again.load(tmp_path / "more")
+    assert again.programs == step.programs
+    assert len(again.programs) == 2
+
+
 def test_what_is_no_checkpoint_is_refused(saved: Path, tmp_path: Path) -> None:
     weights = compiled().model().state_dict()
     torch.save(weights, tmp_path / "torch")
