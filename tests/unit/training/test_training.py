@@ -198,6 +198,7 @@ def test_answers_in_parts_and_in_any_form() -> None:
     assert step.evaluate(x, left_out).target_count == 250
     for size in range(1, 3 + ANSWERS_MAX):
         assert torch.equal(step.predict(x[:size]), outputs[:size])
+    assert len(step._programs._predicts) == ANSWERS_MAX
     assert step.count == 0
 
 
