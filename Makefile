@@ -97,4 +97,5 @@ bench: $(INSTALLED)
 
 clean:
 	rm -rf $(VENV) contracts/node_modules contracts/out contracts/cache build dist *.egg-info \
+	  distributions/*/build distributions/*/*.egg-info \
 	  .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

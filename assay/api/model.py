@@ -15,12 +15,9 @@ from assay.roles.exam import Mark, evaluate
 from assay.roles.world import Compute
 from assay.store.samples import Samples
 from assay.work.interpret import Fault, Runner
-from assay.work.outer import PREFIX as OUTER
 from assay.work.program import Program
 from assay.work.state import Signature, state_root
-
-NOT_WEIGHTS = ("optimizer.", OUTER)
-"""What a state holds besides the model's own tensors."""
+from assay.work.weights import fill, weights_of
 
 
 @dataclass(frozen=True)
@@ -50,21 +47,11 @@ class Model:
     def weights(self) -> dict[str, Tensor]:
         """The model's own tensors by the names that the module had for them."""
         rows = zip(self.signature.specs, self.state, strict=True)
-        return {spec.name: tensor for spec, tensor in rows if not spec.name.startswith(NOT_WEIGHTS)}
+        return weights_of((spec.name, tensor) for spec, tensor in rows)
 
     def fill(self, module: nn.Module) -> nn.Module:
         """A module with these weights in it. Errors: `BadInput` where it is another model."""
-        weights = self.weights
-        own = {**dict(module.named_parameters()), **dict(module.named_buffers())}
-        odd = sorted(set(own) ^ set(weights)) or [name for name in own if own[name].shape != weights[name].shape]
-        if odd:
-            raise BadInput(
-                f"the module differs from what was trained in {odd[0]!r}", hint="give the module that was captured"
-            )
-        with torch.no_grad():
-            for name, tensor in own.items():
-                tensor.copy_(weights[name])
-        return module
+        return fill(module, self.weights)
 
     def module(self) -> "Predictor":
         """The committed program of predictions, as a module: its outputs are the same bits on every machine."""

@@ -22,6 +22,7 @@ from assay.store.samples import Samples
 from assay.work.capture import Loss, check_size
 from assay.work.capture import capture as capture_programs
 from assay.work.program import Bundle
+from assay.work.stock import read_optimizer
 
 LOSSES: dict[object, str] = {functional.cross_entropy: "cross_entropy", functional.mse_loss: "mse"}
 LOSS_KINDS: dict[type[nn.Module], tuple[str, dict[str, object]]] = {
@@ -195,76 +196,6 @@ def check_loss(loss: Loss, output: Tensor, y: Tensor) -> None:
     if not isinstance(given, Tensor) or given.shape != () or not given.is_floating_point():
         what = f"{_name(given)} of shape {list(given.shape)}" if isinstance(given, Tensor) else type(given).__name__
         raise wrong("model.loss", name, f"the loss gives {what}, not one number", "return the mean over the batch")
-
-
-def read_optimizer(optimizer: object, model: nn.Module | None = None) -> dict[str, Any] | None:
-    """An optimizer as a job file's table. Errors: `Unsupported` for a kind or setting that it cannot say, and where it
-    does not train just what `model` has to train."""
-    if optimizer is None:
-        return None
-    if isinstance(optimizer, dict):
-        return dict(optimizer)
-    if not isinstance(optimizer, torch.optim.Optimizer):
-        raise BadInput(
-            f"{type(optimizer).__name__} is not an optimizer",
-            hint='give torch.optim.SGD, AdamW or {"name": "sgd", ...}',
-        )
-    _refuse_groups(optimizer)
-    if model is not None:
-        _refuse_others(optimizer, model)
-    group, kind = optimizer.param_groups[0], type(optimizer)
-    if kind is torch.optim.SGD:
-        _refuse_settings(kind, group, {"dampening": 0, "maximize": False})
-        table = {"name": "sgd", "momentum": float(group["momentum"]), "nesterov": bool(group["nesterov"])}
-    elif kind in (torch.optim.AdamW, torch.optim.Adam):
-        _refuse_settings(kind, group, {"amsgrad": False, "maximize": False})
-        # In newer releases of PyTorch an AdamW is an Adam that says so; without decay the two are one.
-        name = "adam" if kind is torch.optim.Adam and group["weight_decay"] else "adamw"
-        table = {"name": name, "betas": [float(beta) for beta in group["betas"]], "eps": float(group["eps"])}
-    elif kind is torch.optim.Adagrad:
-        _refuse_settings(kind, group, {"lr_decay": 0, "initial_accumulator_value": 0, "maximize": False})
-        table = {"name": "adagrad", "eps": float(group["eps"])}
-    else:
-        raise Unsupported(f"the optimizer {kind.__name__}", hint="use torch.optim.SGD, Adam, AdamW or Adagrad")
-    return {**table, "lr": float(group["lr"]), "weight_decay": float(group["weight_decay"])}
-
-
-def _refuse_groups(optimizer: torch.optim.Optimizer) -> None:
-    """A job trains all parameters by one rule."""
-    first, *rest = optimizer.param_groups
-    for group in rest:
-        odd = [name for name in first if name not in ("params", "param_names") and group.get(name) != first[name]]
-        if odd:
-            raise Unsupported(
-                f"an optimizer of several parameter groups: {odd[0]} is {first[odd[0]]} in one, {group.get(odd[0])}"
-                " in another",
-                hint="train all parameters by one rule",
-            )
-
-
-def _refuse_others(optimizer: torch.optim.Optimizer, model: nn.Module) -> None:
-    """A job trains every parameter of the model that is not frozen: no fewer and no others."""
-    held = {id(each) for group in optimizer.param_groups for each in group["params"]}
-    named = dict(model.named_parameters())
-    wanted = {name: each for name, each in named.items() if each.requires_grad}
-    trained = [name for name, each in wanted.items() if id(each) in held]
-    strange = len(held - {id(each) for each in named.values()})
-    if strange:
-        raise Unsupported(
-            f"the optimizer holds {strange} parameters that are not this model's", hint="give it model.parameters()"
-        )
-    if len(trained) < len(wanted):
-        left = next(name for name in wanted if name not in trained)
-        raise Unsupported(
-            f"the optimizer trains {len(trained)} of {len(wanted)} parameters, {left} is not among them",
-            hint="freeze the rest with requires_grad_(False), or give it model.parameters()",
-        )
-
-
-def _refuse_settings(kind: type, group: dict[str, Any], plain: dict[str, object]) -> None:
-    for setting, value in plain.items():
-        if group.get(setting, value) != value:
-            raise Unsupported(f"{kind.__name__} with {setting} = {group[setting]}", hint=f"leave out {setting}")
 
 
 def load_architecture(job: Job) -> OwnModel:

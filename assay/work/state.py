@@ -117,10 +117,14 @@ class Signature:
         view = memoryview(content)
         if view[: len(self.header)] != self.header:
             raise Malformed("a state's header is not that of its program", hint="re-encode it in the program's order")
+        return self.decode_tensors(view[len(self.header) :])
+
+    def decode_tensors(self, content: memoryview) -> list[Tensor]:
+        """Tensors from `size_bytes` that follow a header. Errors: `Malformed`."""
         tensors = []
-        start = len(self.header)
+        start = 0
         for spec in self.specs:
-            part = view[start : start + spec.size_bytes]
+            part = content[start : start + spec.size_bytes]
             start += spec.size_bytes
             tensors.append(_tensor(part, spec))
         self.check(tensors)

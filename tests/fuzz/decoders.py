@@ -49,9 +49,10 @@ from assay.roles.vote import Result
 from assay.store.manifest import Field, Manifest, describe
 from assay.store.samples import Samples
 from assay.store.sources import read_npz
+from assay.training import checkpoint
 from assay.work.initial import Rule
 from assay.work.program import Bundle, Program, Side
-from assay.work.state import Signature
+from assay.work.state import Signature, state_root
 
 WORD, ADDRESS = "0x" + "12" * 32, "0x" + "12" * 20
 SLOT = SlotName(1, 0, 0, 0, ADDRESS)
@@ -102,6 +103,8 @@ EVIDENCE: dict[str, Any] = {
     "logs": [[ADDRESS, ["ab" * 32], "", 1, "ab" * 32, "ab" * 32, 0]],
     "rounds": [],
 }
+TENSORS = [torch.zeros(3, 2), torch.zeros(2)]
+NOTE = checkpoint.Note("exact15", '{"lr":1}', 0, 3, state_root(TENSORS).hex(), {"x F32[4,2]": "ab" * 32})
 
 
 @dataclass(frozen=True)
@@ -308,6 +311,13 @@ def read_events(content: bytes) -> None:
     kind.decode(read_log(log))
 
 
+def read_checkpoint(content: bytes) -> None:
+    """The note, whose training this is, and the tensors."""
+    note = checkpoint.decode_note(content)
+    note.require(NOTE)
+    checkpoint.decode_tensors(content, signature(), note)
+
+
 DECODERS: dict[str, Decoder] = {
     "bundle": Decoder(
         Bundle.from_bytes,
@@ -332,8 +342,13 @@ DECODERS: dict[str, Decoder] = {
     "rule": Decoder(value(Rule.from_json), as_json({"draw": "zeros"}), ("assay.work.initial:Rule.from_json",)),
     "state": Decoder(
         signature().decode,
-        lambda: signature().encode([torch.zeros(3, 2), torch.zeros(2)]),
-        ("assay.work.state:Signature.decode",),
+        lambda: signature().encode(TENSORS),
+        ("assay.work.state:Signature.decode", "assay.work.state:Signature.decode_tensors"),
+    ),
+    "checkpoint": Decoder(
+        read_checkpoint,
+        lambda: checkpoint.encode(signature(), TENSORS, NOTE),
+        ("assay.training.checkpoint:decode_note", "assay.training.checkpoint:decode_tensors"),
     ),
     "manifest": Decoder(
         Manifest.from_bytes,
@@ -450,7 +465,6 @@ ELSEWHERE: dict[str, str] = {
     "assay.api.job:Job.parse": "calls the decoder of `job-file`",
     "assay.api.job:read_text": "reads the file that `job-file` decodes",
     "assay.api.own_model:read_loss": "objects of the user's own program",
-    "assay.api.own_model:read_optimizer": "objects of the user's own program",
     "assay.api.status:read_status": "asks, and decodes nothing",
     "assay.chain.artifacts:parse_artifact": "a file of this package",
     "assay.chain.engine:Engine.load": "the embedded chain's own state",
@@ -474,8 +488,10 @@ ELSEWHERE: dict[str, str] = {
     "assay.roles.votes:Ballot.from_json": "a party's own journal, through `assay.roles.memory`",
     "assay.roles.zoo:Card.load": "a table of this package",
     "assay.store.sources:load": "finds the files that `data` decodes",
+    "assay.training.training:Training.load": "reads the file that `checkpoint` decodes",
     "assay.work.initial:parse_seed": "text that a job file's pattern admits",
     "assay.work.optimizer:Optimizer.parse": "a table that a job file's kinds admit",
     "assay.work.outer:Outer.parse": "a table that a job file's kinds admit",
+    "assay.work.stock:read_optimizer": "objects of the user's own program",
 }
 """Functions that are called like decoders and are none of bytes from outside, each with the reason."""

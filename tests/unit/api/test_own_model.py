@@ -18,7 +18,7 @@ from assay.api.consent import KEPT_MAX, Agreed, agree
 from assay.api.draft import make_draft, read_samples
 from assay.api.job import Job
 from assay.api.own_file import find_own
-from assay.api.own_model import capture, load_architecture, read_loss, read_optimizer
+from assay.api.own_model import capture, load_architecture, read_loss
 from assay.api.template import write_template
 from assay.protocol.errors import (
     AssayError,
@@ -33,6 +33,7 @@ from assay.protocol.errors import (
 )
 from assay.protocol.sections import SECTIONS
 from assay.store.samples import Samples
+from assay.work.stock import read_optimizer
 
 NET = make_net()
 
