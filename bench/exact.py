@@ -25,9 +25,9 @@ from torch import Tensor, nn
 from assay.architectures import gpt
 from assay.exact import kernels
 from assay.work.capture import capture
+from assay.work.compiled.engine import CompiledRunner
+from assay.work.compiled.toolchain import compiler
 from assay.work.interpret import Runner
-from assay.work.native.engine import NativeRunner
-from assay.work.native.toolchain import compiler
 from assay.work.program import Bundle
 from bench import _record
 
@@ -91,7 +91,7 @@ def exact_step(example: Example, case: str, captured: Bundle | None = None) -> C
     profile, _, how = case.partition("-")
     bundle = captured or capture(model, "cross_entropy", rule, x, y, profile, counts=(1,))
     path = "float64" if how == "f64" or not kernels.agrees("int8") else "int8"
-    runner = Runner(bundle.step, path) if how == "torch" or not compiler() else NativeRunner(bundle.step, path)
+    runner = Runner(bundle.step, path) if how == "torch" or not compiler() else CompiledRunner(bundle.step, path)
     held = {"state": list(bundle.state.values())}
 
     def step() -> None:

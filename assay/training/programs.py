@@ -11,10 +11,13 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor, nn
 
+from assay.exact import kernels
 from assay.exact.values import RANK_LIMIT, TORCH_DTYPES
 from assay.protocol.errors import BadInput, Refused
 from assay.training.checkpoint import PROGRAMS_MAX, require_program
 from assay.work.capture import Capture, Loss
+from assay.work.compiled.engine import CompiledRunner
+from assay.work.compiled.toolchain import compiler
 from assay.work.interpret import Runner
 from assay.work.lower_norms import DEFAULT_IGNORED
 from assay.work.optimizer import Optimizer
@@ -29,11 +32,14 @@ ANSWERS_MAX = 8
 class Programs:
     """What a model, a loss and an optimizer come to, per form of batch. The module is a copy, and stays as it is."""
 
-    def __init__(self, module: nn.Module, loss: Loss, optimizer: Optimizer, profile: str) -> None:
+    def __init__(
+        self, module: nn.Module, loss: Loss, optimizer: Optimizer, profile: str, *, compiled: bool | None = None
+    ) -> None:
         self.module = copy.deepcopy(module)
+        self._compiled = compiler() is not None if compiled is None else compiled
         self.loss, self.optimizer, self.profile = loss, optimizer, profile
         self._expected: Mapping[str, str] = {}
-        self._steps: dict[str, Runner] = {}
+        self._steps: dict[str, Runner | CompiledRunner] = {}
         self._evaluates: dict[str, Runner] = {}
         self._predicts: dict[str, Runner] = {}
 
@@ -51,7 +57,7 @@ class Programs:
         """A capture that has seen no batch: names, types and the model's own start of the state."""
         return self._capture(torch.zeros(1), torch.zeros(1))
 
-    def step(self, x: Tensor, y: Tensor) -> Runner:
+    def step(self, x: Tensor, y: Tensor) -> Runner | CompiledRunner:
         """The program of a step. Errors: `Unsupported` with operator and source; `BadInput` where a checkpoint had
         another; `Refused` for one form of batch too many."""
         ignores = y.dtype == torch.int64 and bool((y == DEFAULT_IGNORED).any())
@@ -69,7 +75,8 @@ class Programs:
         if (loss.dtype, loss.shape) != ("F32", ()):
             raise BadInput(f"the loss gives {loss.dtype}{list(loss.shape)}", hint="return the mean over the batch")
         require_program(form, self._expected.get(form, program.root.hex()), program.root.hex())
-        self._steps[form] = Runner(program)
+        path = "int8" if kernels.agrees("int8") else None
+        self._steps[form] = CompiledRunner(program, path) if self._compiled else Runner(program)
         return self._steps[form]
 
     def evaluate(self, x: Tensor, y: Tensor) -> Runner:

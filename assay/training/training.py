@@ -26,6 +26,7 @@ from assay.training import checkpoint
 from assay.training.checkpoint import Note
 from assay.training.programs import Programs, admit_tensor
 from assay.work.capture import LOSSES, Loss, check_size
+from assay.work.compiled.engine import CompiledRunner
 from assay.work.initial import derive_rules, draw_state
 from assay.work.interpret import Fault, Runner
 from assay.work.optimizer import Optimizer
@@ -62,13 +63,15 @@ def compile(
     profile: str = "exact15",
     init: str = "given",
     seed: int = 0,
+    compiled: bool | None = None,
 ) -> "Training":
     """A training of a copy of `model`, which itself stays as it is.
 
     `loss` is `cross_entropy`, `mse`, or a function or module of (output, y) that gives the mean. `optimizer` is SGD,
     Adam, AdamW or Adagrad of `torch.optim`, or a table such as `{"name": "adamw", "lr": 1e-3}`, where `lr` may list one
     rate per step and the last one stays. `init` is `given` (the weights of the model) or `seed:N` (drawn by integers,
-    the same everywhere). `seed` is that of dropout. Errors: `BadInput`, `Unsupported`.
+    the same everywhere). `seed` is that of dropout. `compiled`: whether steps run as loops in C; by default where there
+    is a C compiler. The bits are the same. Errors: `BadInput`, `Unsupported`.
     """
     _check_model(model)
     if isinstance(optimizer, torch.optim.Optimizer) and optimizer.state:
@@ -79,7 +82,7 @@ def compile(
     if type(seed) is not int or not 0 <= seed < SEEDS:
         raise BadInput("the seed must be a whole number from 0 to 2^64 - 1")
     with torch.inference_mode(False):
-        programs = Programs(model, _loss_of(loss), Optimizer.parse(table), profile)
+        programs = Programs(model, _loss_of(loss), Optimizer.parse(table), profile, compiled=compiled)
         begun = programs.begin()
         if not begun.trained:
             raise BadInput("the model has no parameter to train", hint="requires_grad_(True)")
@@ -191,7 +194,7 @@ class Training:
         optimizer = write_plain(asdict(programs.optimizer)).decode()
         return Note(programs.profile, optimizer, self._seed, self._count, self.root, programs.roots)
 
-    def _run(self, runner: Runner, inputs: list[Tensor]) -> list[Tensor]:
+    def _run(self, runner: Runner | CompiledRunner, inputs: list[Tensor]) -> list[Tensor]:
         """Outputs of a program. Errors: those of a fault."""
         with torch.inference_mode(False):
             outputs = runner.run(inputs)

@@ -12,9 +12,9 @@ from torch import Tensor, nn
 from assay.architectures import SHIPPED, gpt, load_shipped
 from assay.exact import elementwise, kernels
 from assay.work.capture import capture
+from assay.work.compiled.engine import CompiledRunner
+from assay.work.compiled.toolchain import build, compiler
 from assay.work.interpret import Fault, Runner
-from assay.work.native.engine import NativeRunner
-from assay.work.native.toolchain import build, compiler
 from assay.work.program import Program
 
 pytestmark = pytest.mark.skipif(compiler() is None, reason="no C compiler here")
@@ -45,10 +45,10 @@ def inputs_of(program: Program, state: Sequence[Tensor], seed: int) -> list[Tens
 
 
 def same(program: Program, inputs: Sequence[Tensor], path: str) -> bool:
-    reference, native = Runner(program).run(inputs), NativeRunner(program, path).run(inputs)
-    if isinstance(reference, Fault) or isinstance(native, Fault):
-        return reference == native
-    return bits(reference) == bits(native)
+    reference, compiled = Runner(program).run(inputs), CompiledRunner(program, path).run(inputs)
+    if isinstance(reference, Fault) or isinstance(compiled, Fault):
+        return reference == compiled
+    return bits(reference) == bits(compiled)
 
 
 @pytest.mark.parametrize("path", PATHS)
@@ -95,12 +95,12 @@ CASES: dict[str, tuple[nn.Module, Tensor, Tensor, dict[str, Any]]] = {
 def test_steps_one_after_another(name: str, path: str) -> None:
     model, x, y, rule = CASES[name]
     bundle = capture(model, "cross_entropy", rule, x, y, counts=(1,))
-    reference, native = Runner(bundle.step), NativeRunner(bundle.step, path)
+    reference, compiled = Runner(bundle.step), CompiledRunner(bundle.step, path)
     state = list(bundle.state.values())
     rest = inputs_of(bundle.step, state, 3)[len(state) :]
     rest = [x if tuple(each.shape) == tuple(x.shape) else y if each.shape == y.shape else each for each in rest]
     for _ in range(3):
-        expected, found = reference.run([*state, *rest]), native.run([*state, *rest])
+        expected, found = reference.run([*state, *rest]), compiled.run([*state, *rest])
         assert isinstance(expected, list), expected
         assert isinstance(found, list), found
         assert bits(expected) == bits(found)
@@ -111,7 +111,7 @@ def test_inputs_that_lie_otherwise_in_memory() -> None:
     model, x, y, rule = CASES["wide"]
     bundle = capture(model, "cross_entropy", rule, x, y, counts=(1,))
     turned = [each.t().contiguous().t() if each.dim() == 2 else each for each in bundle.state.values()]
-    runner = NativeRunner(bundle.step)
+    runner = CompiledRunner(bundle.step)
     assert bits(runner.run([*turned, x, y])) == bits(runner.run([*bundle.state.values(), x, y]))
 
 
@@ -123,7 +123,7 @@ def test_a_fault_is_the_reference_s(path: str, value: float, place: int) -> None
     bundle = capture(model, "cross_entropy", rule, x, y, counts=(1,))
     inputs = [each.clone() for each in (*bundle.state.values(), x, y)]
     inputs[place].view(-1)[-1] = value
-    runner = NativeRunner(bundle.step, path)
+    runner = CompiledRunner(bundle.step, path)
     fault = runner.run(inputs)
     assert fault == Runner(bundle.step).run(inputs)
     assert isinstance(fault, Fault)
@@ -136,7 +136,7 @@ def test_an_index_outside_its_axis_is_the_reference_s_fault() -> None:
     wrong = y.clone()
     wrong[3] = 10
     inputs = [*bundle.state.values(), x, wrong]
-    fault = NativeRunner(bundle.step).run(inputs)
+    fault = CompiledRunner(bundle.step).run(inputs)
     assert isinstance(fault, Fault)
     assert fault == Runner(bundle.step).run(inputs)
 
@@ -149,7 +149,7 @@ def test_several_threads_give_the_same_bits() -> None:
     before = torch.get_num_threads()
     torch.set_num_threads(2)
     try:
-        found = NativeRunner(bundle.step).run(inputs)
+        found = CompiledRunner(bundle.step).run(inputs)
     finally:
         torch.set_num_threads(before)
     assert isinstance(expected, list)
@@ -160,7 +160,7 @@ def test_several_threads_give_the_same_bits() -> None:
 @pytest.mark.parametrize("name", ["exp", "log", "tanh", "erf", "sin", "cos"])
 def test_functions_in_c_are_those_of_the_reference(name: str) -> None:
     """Every constant and every order of operations, side by side in vectors and one by one."""
-    prelude = resources.files("assay.work.native").joinpath("prelude.c").read_text()
+    prelude = resources.files("assay.work.compiled").joinpath("prelude.c").read_text()
     loop = "for (long i = 0; i < n; i++)"
     library = build(
         f"{prelude}\nvoid wide(const float *restrict x, float *restrict y, long n) {{\n#pragma omp simd\n"

@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 
 from assay.exact.primitives import mask_axes
 from assay.exact.values import Value
-from assay.work.native.index import Index, Place, fitted, linear, reshaped, scaled, unfolded
-from assay.work.native.layout import PARTIAL, Layout
+from assay.work.compiled.index import Index, Place, fitted, linear, reshaped, scaled, unfolded
+from assay.work.compiled.layout import PARTIAL, Layout
 
 BINARY = {"add": "+", "sub": "-", "mul": "*", "div": "/", "integer_add": "+", "integer_sub": "-", "integer_mul": "*"}
 COMPARE = {"eq": "==", "ne": "!=", "gt": ">", "ge": ">=", "lt": "<", "le": "<="}

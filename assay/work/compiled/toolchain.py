@@ -30,7 +30,7 @@ def build(source: str, threads: int = 1) -> ctypes.CDLL:
     path = compiler()
     if path is None:
         raise Unsupported("there is no C compiler here", hint="install gcc or clang, or take the path float64")
-    with tempfile.TemporaryDirectory(prefix="assay-native-") as folder:
+    with tempfile.TemporaryDirectory(prefix="assay-compiled-") as folder:
         text, library = Path(folder) / "program.c", Path(folder) / "program.so"
         text.write_text(source)
         several = [f"-DTHREADS={threads}", *(["-fopenmp"] if threads > 1 else [])]

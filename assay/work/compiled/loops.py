@@ -11,9 +11,9 @@ from math import prod
 
 from assay.exact.primitives import mask_axes
 from assay.exact.quantise import carry
-from assay.work.native.index import Index, Place, Split, counted, linear
-from assay.work.native.layout import Layout
-from assay.work.native.writer import Text, Writer
+from assay.work.compiled.index import Index, Place, Split, counted, linear
+from assay.work.compiled.layout import Layout
+from assay.work.compiled.writer import Text, Writer
 
 CHUNK = 256
 """Accumulators side by side, so that they stay in the nearest cache."""
