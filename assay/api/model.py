@@ -14,12 +14,14 @@ from assay.roles.assignment import Assignment, State
 from assay.roles.exam import Mark, evaluate
 from assay.roles.world import Compute
 from assay.store.samples import Samples
+from assay.work.average import PREFIX as AVERAGE
+from assay.work.average import averaged
 from assay.work.interpret import Fault, Runner
 from assay.work.outer import PREFIX as OUTER
 from assay.work.program import Program
 from assay.work.state import Signature, state_root
 
-NOT_WEIGHTS = ("optimizer.", OUTER)
+NOT_WEIGHTS = ("optimizer.", OUTER, AVERAGE)
 """What a state holds besides the model's own tensors."""
 
 
@@ -48,9 +50,10 @@ class Model:
 
     @property
     def weights(self) -> dict[str, Tensor]:
-        """The model's own tensors by the names that the module had for them."""
+        """The model's own tensors by the names that the module had for them; averaged, where the job asked for it."""
         rows = zip(self.signature.specs, self.state, strict=True)
-        return {spec.name: tensor for spec, tensor in rows if not spec.name.startswith(NOT_WEIGHTS)}
+        state = {spec.name: tensor for spec, tensor in rows}
+        return averaged(state, [name for name in state if not name.startswith(NOT_WEIGHTS)])
 
     def fill(self, module: nn.Module) -> nn.Module:
         """A module with these weights in it. Errors: `BadInput` where it is another model."""

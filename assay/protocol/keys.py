@@ -220,7 +220,7 @@ def text_or_table(short: Kind, section: type[Any]) -> Kind:
 def choice_by_place(default: str, *names: str) -> Kind:
     """One of some words, or a table of them by place in the model; kept as sorted pairs, "default" among them."""
     one = choice(*names)
-    words = f'{one.words}, or a table of at most 64 of them by module path, like {{ default = "{default}", head = ... }}'
+    words = f'{one.words}, or a table of at most 64 of them by module path, with "default" for the rest'
 
     def read(value: Any) -> Any:
         if not isinstance(value, Mapping):

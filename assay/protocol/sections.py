@@ -195,7 +195,7 @@ class Train:
     batch_size: int = key(keys.integer(1, 65_536), "Samples of a step.", 64)
     accumulate: int = key(
         keys.whole_or_none(1, 256),
-        "Equal micro-batches that a step takes its batch in, for less memory: the gradient is the exact mean of theirs.",
+        "Equal micro-batches that a step takes its batch in, to save memory; its gradient is their exact mean.",
         1,
     )
     average: float | None = key(

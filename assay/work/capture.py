@@ -1,8 +1,8 @@
 """Capture: a model, its loss and its optimizer as the programs of a job.
 
     step       state, x, y                     -> new state, loss       (with dropout also key, step after y)
-    emit       state at start, state at end    -> update of each parameter and float buffer (end - start), and of how far
-                                                  an average of the weights lies from them
+    emit       state at start, state at end    -> update of each parameter and float buffer (end - start), and of an
+                                                  average's distance from the weights
     aggregate  state at start, n updates       -> start + the merged update; the optimizer restarts
     evaluate   state, x, y (< 0 is padding)    -> count of correct answers, sum of losses
     predict    state, x                        -> outputs of the model, their argmax
@@ -184,9 +184,7 @@ class Capture:
         """The program of a traced function of the state and `inputs`."""
         graph = self.graph(("state", self.start), ("", inputs))
         examples = [*self.start.values(), *inputs.values()]
-        graph.ignores = self.classifies and (
-            self.ignored == DEFAULT_IGNORED or bool((self.y == DEFAULT_IGNORED).any())
-        )
+        graph.ignores = self.classifies and (self.ignored == DEFAULT_IGNORED or bool((self.y == DEFAULT_IGNORED).any()))
         traced = trace(function, examples, self.model)
         if is_random(traced):
             if "y" not in inputs or not self.model.training:

@@ -29,8 +29,8 @@ class Widths:
 
     @classmethod
     def parse(cls, spec: Spec, model: nn.Module) -> "Widths":
-        """From a name, or a table such as `{default = "exact15", head = "exact22"}`. Errors: `BadInput`, also for a path
-        that is no module of the model."""
+        """From a name, or a table such as `{default = "exact15", head = "exact22"}`. Errors: `BadInput`, also for a
+        path that is no module of the model."""
         if isinstance(spec, str):
             return cls(get_profile(spec))
         named = dict(spec)
@@ -47,4 +47,6 @@ class Widths:
         path, found, _ = source.removeprefix(BACKWARD).partition(": ")
         if not found:
             return self.default
-        return next((profile for part, profile in self.parts if path == part or path.startswith(f"{part}.")), self.default)
+        return next(
+            (profile for part, profile in self.parts if path == part or path.startswith(f"{part}.")), self.default
+        )

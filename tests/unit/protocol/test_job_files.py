@@ -324,5 +324,5 @@ def test_errors_are_plain_values_too() -> None:
         "message": "train.stepz is not a key of a job",
         "hint": 'did you mean "steps"?',
         "key": "train.stepz",
-        "allowed": "optimizer, rounds, steps, segment_steps, batch_size, seed, arithmetic, stop",
+        "allowed": "optimizer, rounds, steps, segment_steps, batch_size, accumulate, average, seed, arithmetic, stop",
     }
