@@ -54,6 +54,8 @@ SETTINGS: dict[str, tuple[str, object]] = {
     "delta": ("delta", 1.0),
 }
 """Settings of named losses: what PyTorch's modules call them, and the value that need not be said."""
+ABOUT = {"loss": "model.loss", "arithmetic": "train.arithmetic", "accumulate": "train.accumulate"}
+"""Keys of a job file by what a capture says that a refusal is about."""
 ADDRESS = "sha256:"
 """How the address of a program or a state begins."""
 WRAP = "def loss(output, y): return torch.nn.functional.cross_entropy(output, y"
@@ -103,8 +105,8 @@ class OwnModel:
             # Once as it is: what its own code raises is the user's, what capturing raises beyond refusals is a bug.
             output = answer(self.module, x)
             check_loss(loss if callable(loss) else function_of(parse_loss(loss), y), output, y)
-        except AssayError:
-            raise
+        except AssayError as error:
+            raise of_the_job(job, error) from error
         except THEIRS as error:
             raise self._does_not_take(job, batch, error) from error
         try:
@@ -124,7 +126,7 @@ class OwnModel:
         except AssayError as error:
             if "init=" in error.hint:
                 error.hint = 'set model.init = "given"'
-            raise
+            raise of_the_job(job, error) from error
         except (RuntimeError, TypeError, ValueError, IndexError) as error:
             raise self._does_not_take(job, batch, error) from error
 
@@ -135,6 +137,15 @@ class OwnModel:
         refusal = theirs(error, "the model does not take this data", "model.architecture", place, allowed)
         refusal.hint = f"a batch has {batch}"
         return refusal
+
+
+def of_the_job(job: Job, error: AssayError) -> AssayError:
+    """A refusal of the capture as one of the key that asked for it, where it is about one."""
+    key = ABOUT.get(str(error.fields.get("about")))
+    if key is None:
+        return error
+    allowed = error.fields.get("allowed", "")
+    return BadKey(error.message, hint=error.hint, key=key, value=job.value_of(key), allowed=allowed)
 
 
 def answer(module: nn.Module, x: Tensor) -> Tensor:

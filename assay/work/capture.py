@@ -169,6 +169,8 @@ class Capture:
             raise BadInput(
                 f"a batch of {rows[0]} samples and {rows[1]} targets does not make {parts} equal micro-batches",
                 hint=f"accumulate takes a divisor of both, at most {PARTS}",
+                about="accumulate",
+                allowed=f"a divisor of {rows[0]} and {rows[1]}, at most {PARTS}",
             )
         self.parts = parts
 

@@ -80,7 +80,13 @@ def function_of(loss: NamedLoss, y: Tensor) -> Loss:
     if loss.name != "mse" and of_classes != (loss.name in OF_CLASSES):
         wanted = "class numbers (int64)" if loss.name in OF_CLASSES else "numbers of the output's shape (float32)"
         dtype = str(y.dtype).removeprefix("torch.")
-        raise BadInput(f"{loss.name} compares with {wanted}, and y is {dtype}", hint="choose a loss that fits the data")
+        fitting = [name for name in LOSSES if (name in OF_CLASSES) == of_classes]
+        raise BadInput(
+            f"{loss.name} compares with {wanted}, and y is {dtype}",
+            hint="choose a loss that fits the data",
+            about="loss",
+            allowed=", ".join(fitting),
+        )
     if not settings:
         return function
     return lambda output, target: function(output, target, **settings)

@@ -17,6 +17,8 @@ from assay.protocol.keys import nearest
 DEFAULT = "default"
 BACKWARD = "backward of "
 """What the note of a backward operator begins with (`assay.work.source`)."""
+SHOWN = 64
+"""Paths that a message names at most."""
 Spec = str | Mapping[str, str] | tuple[tuple[str, str], ...]
 
 
@@ -38,7 +40,12 @@ class Widths:
         known = [path for path, _ in model.named_modules() if path]
         for path in named:
             if path not in known:
-                raise BadInput(f"arithmetic names {path!r}, which is no module of the model", hint=nearest(path, known))
+                raise BadInput(
+                    f"arithmetic names {path!r}, which is no module of the model",
+                    hint=nearest(path, known[:SHOWN]),
+                    about="arithmetic",
+                    allowed=f"paths of modules: {', '.join(known[:SHOWN])}",
+                )
         parts = sorted(((path, get_profile(name)) for path, name in named.items()), key=lambda part: -len(part[0]))
         return cls(default, tuple(parts))
 
