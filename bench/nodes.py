@@ -3,8 +3,9 @@
     python -m bench.nodes [--json] [--write] [--nodes N] [--repeats N]
 
 The program is the training step of a deep chain of narrow layers, so that what is done around each tensor operation
-shows. The floor of interpreting is the same tensor operations on the same operands, called one after another from a
-plain list; what a run takes beyond that is overhead.
+shows. The floor of interpreting is what of PyTorch a run calls, noted once and called again on the same operands, one
+after another from a plain list; what a run takes beyond that is overhead, looking for numbers that are not finite and
+giving the outputs included. Times are of the processor, not of the clock: others may be at work here.
 """
 
 import argparse
@@ -14,10 +15,12 @@ import shlex
 import sys
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
 from assay.work.capture import capture
 from assay.work.interpret import Runner
@@ -51,15 +54,27 @@ def layers_of(nodes: int) -> int:
     return -(-2 * (nodes - few) // (more - few)) + 2
 
 
-def operands(runner: Runner, inputs: Sequence[Tensor]) -> list[tuple[Callable[..., Tensor], list[Tensor]]]:
-    """Each call of a run with its operands."""
-    held = dict(enumerate(inputs)) | runner.constants
-    rows = []
-    for call in runner.calls:
-        args = [held[value] for value in call.inputs]
-        held[call.out] = call.run(*args)
-        rows.append((call.run, args))
-    return rows
+class Notes(TorchFunctionMode):
+    """Notes every call of PyTorch's with its arguments, but for looks at a shape."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.rows: list[Callable[[], Any]] = []
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        """Run it, and note it."""
+        if getattr(func, "__name__", "") != "__get__":
+            self.rows.append(partial(func, *args, **(kwargs or {})))
+        return func(*args, **(kwargs or {}))
+
+
+def operations(runner: Runner, inputs: Sequence[Tensor]) -> list[Callable[[], Any]]:
+    """What of PyTorch the nodes of a run call."""
+    held: dict[int, Tensor] = dict(enumerate(inputs)) | runner.constants
+    with Notes() as notes:
+        for call in runner.calls:
+            held[call.out] = call.run(*[held[value] for value in call.inputs])
+    return notes.rows
 
 
 def best_s(function: Callable[[], object], repeats: int) -> float:
@@ -69,9 +84,9 @@ def best_s(function: Callable[[], object], repeats: int) -> float:
     gc.collect()
     gc.disable()
     for _ in range(repeats):
-        started_s = time.perf_counter()
+        started_s = time.process_time()
         function()
-        best = min(best, time.perf_counter() - started_s)
+        best = min(best, time.process_time() - started_s)
     gc.enable()
     return best
 
@@ -79,12 +94,12 @@ def best_s(function: Callable[[], object], repeats: int) -> float:
 def interpret(program: Program, inputs: Sequence[Tensor], repeats: int) -> dict[str, float]:
     """Microseconds a node: of a run, of its tensor operations alone, and of the difference."""
     runner = Runner(program)
-    rows = operands(runner, inputs)
+    rows = operations(runner, inputs)
     assert isinstance(runner.run(inputs), list)
 
     def bare() -> None:
-        for run, args in rows:
-            run(*args)
+        for call in rows:
+            call()
 
     with torch.inference_mode():
         turns = [(best_s(lambda: runner.run(inputs), 1), best_s(bare, 1)) for _ in range(repeats)]
@@ -92,6 +107,7 @@ def interpret(program: Program, inputs: Sequence[Tensor], repeats: int) -> dict[
     calls = len(runner.calls)
     return {
         "calls": calls,
+        "operations": len(rows),
         "run_us": whole_s / calls * 1e6,
         "operations_us": bare_s / calls * 1e6,
         "overhead_us": (whole_s - bare_s) / calls * 1e6,
@@ -107,12 +123,12 @@ def measure(nodes: int, repeats: int) -> dict[str, Any]:
     bundle = captured(layers)
     capture_s, capture_cpu_s = time.perf_counter() - started_s, time.process_time() - started_cpu_s
     content = bundle.to_bytes()
-    started_s = time.perf_counter()
+    started_s = time.process_time()
     Bundle.from_bytes(content)
-    read_s = time.perf_counter() - started_s
-    started_s = time.perf_counter()
+    read_s = time.process_time() - started_s
+    started_s = time.process_time()
     Runner(bundle.step)
-    plan_s = time.perf_counter() - started_s
+    plan_s = time.process_time() - started_s
     inputs = [*bundle.state.values(), torch.randn(BATCH, WIDTH), torch.arange(BATCH) % 3]
     return {
         "layers": layers,
@@ -131,11 +147,11 @@ def parts(found: dict[str, Any]) -> list[str]:
     head = ("what", "figure")
     rows = [
         ("nodes of the step, of all programs", f"{found['step_nodes']:,}, {found['all_nodes']:,}"),
-        ("capture of all programs, s (of processor time)", f"{found['capture_s']:.1f} ({found['capture_cpu_s']:.1f})"),
+        ("capture of all programs, s", f"{found['capture_cpu_s']:.1f} ({found['capture_s']:.1f} by the clock)"),
         ("reading and checking them, s", f"{found['read_s']:.2f}"),
         ("planning the step, s", f"{found['plan_s']:.2f}"),
         ("a run, us a node", f"{found['run_us']:.2f}"),
-        ("its tensor operations alone, us a node", f"{found['operations_us']:.2f}"),
+        (f"its {found['operations']:,} tensor operations alone, us a node", f"{found['operations_us']:.2f}"),
         ("overhead, us a node", f"{found['overhead_us']:.2f}"),
     ]
     asked = f"Asked for: capture within {CAPTURE_MAX_S:g} s, overhead below {OVERHEAD_MAX_US:g} us a node."
