@@ -12,7 +12,6 @@ A mean is over the targets that are not left out; where all are, the loss is 0 (
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from typing import Any
 
 import torch
@@ -90,8 +89,3 @@ def function_of(loss: NamedLoss, y: Tensor) -> Loss:
     if not settings:
         return function
     return lambda output, target: function(output, target, **settings)
-
-
-def with_ignored(loss: NamedLoss, ignore: int) -> NamedLoss:
-    """The loss, leaving targets of a class number out."""
-    return replace(loss, ignore=ignore)
