@@ -45,7 +45,7 @@ class Model:
 
     @property
     def weights(self) -> dict[str, Tensor]:
-        """The model's own tensors by the names that the module had for them."""
+        """The model's own tensors by the names that the module had for them; averaged, where the job asked for it."""
         rows = zip(self.signature.specs, self.state, strict=True)
         return weights_of((spec.name, tensor) for spec, tensor in rows)
 

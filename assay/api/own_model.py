@@ -4,6 +4,7 @@ A job file names `file:name`; what stands there is called with the job's options
 on the machine of whoever posts, once they have agreed, and nowhere else: what is published is the captured program.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from types import FunctionType
 from typing import Any
@@ -17,22 +18,45 @@ from assay.api.job import Job
 from assay.api.own_file import OWN, SHIPPED, THEIRS, find_own, find_shipped, takes, theirs, wrong
 from assay.protocol import keys
 from assay.protocol.errors import AssayError, BadInput, BadKey, Unsupported
-from assay.protocol.sections import Optimizer
+from assay.protocol.sections import LOSSES as NAMED
+from assay.protocol.sections import NamedLoss, Optimizer
 from assay.store.samples import Samples
-from assay.work.capture import Loss, check_size
 from assay.work.capture import capture as capture_programs
+from assay.work.capture import check_size
+from assay.work.losses import Loss, function_of, parse_loss
+from assay.work.lower_norms import DEFAULT_IGNORED
 from assay.work.program import Bundle
 from assay.work.stock import read_optimizer
 
-LOSSES: dict[object, str] = {functional.cross_entropy: "cross_entropy", functional.mse_loss: "mse"}
+LOSSES: dict[object, str] = {
+    functional.cross_entropy: "cross_entropy",
+    functional.mse_loss: "mse",
+    functional.l1_loss: "l1",
+    functional.smooth_l1_loss: "smooth_l1",
+    functional.huber_loss: "huber",
+    functional.binary_cross_entropy_with_logits: "bce_with_logits",
+    functional.nll_loss: "nll",
+}
 LOSS_KINDS: dict[type[nn.Module], tuple[str, dict[str, object]]] = {
-    nn.CrossEntropyLoss: (
-        "cross_entropy",
-        {"weight": None, "ignore_index": -100, "reduction": "mean", "label_smoothing": 0.0},
-    ),
+    nn.CrossEntropyLoss: ("cross_entropy", {"weight": None, "reduction": "mean"}),
     nn.MSELoss: ("mse", {"reduction": "mean"}),
+    nn.L1Loss: ("l1", {"reduction": "mean"}),
+    nn.SmoothL1Loss: ("smooth_l1", {"reduction": "mean"}),
+    nn.HuberLoss: ("huber", {"reduction": "mean"}),
+    nn.BCEWithLogitsLoss: ("bce_with_logits", {"weight": None, "pos_weight": None, "reduction": "mean"}),
+    nn.KLDivLoss: ("kl_div", {"log_target": False, "reduction": "batchmean"}),
+    nn.NLLLoss: ("nll", {"weight": None, "reduction": "mean"}),
 }
 """Losses that a job file can name, and the settings with which they are those."""
+SETTINGS: dict[str, tuple[str, object]] = {
+    "smoothing": ("label_smoothing", 0.0),
+    "ignore": ("ignore_index", DEFAULT_IGNORED),
+    "beta": ("beta", 1.0),
+    "delta": ("delta", 1.0),
+}
+"""Settings of named losses: what PyTorch's modules call them, and the value that need not be said."""
+ABOUT = {"loss": "model.loss", "arithmetic": "train.arithmetic", "accumulate": "train.accumulate"}
+"""Keys of a job file by what a capture says that a refusal is about."""
 ADDRESS = "sha256:"
 """How the address of a program or a state begins."""
 WRAP = "def loss(output, y): return torch.nn.functional.cross_entropy(output, y"
@@ -47,7 +71,7 @@ class OwnModel:
     """
 
     module: nn.Module
-    loss: str | None = None
+    loss: str | NamedLoss | None = None
     optimizer: dict[str, Any] | None = None
     name: str = ""
     function: Loss | None = None
@@ -73,15 +97,17 @@ class OwnModel:
         y = torch.zeros((size, *samples.y.shape[1:]), dtype=torch.from_numpy(samples.y[:1]).dtype)
         optimizer = keys.write_section(job.train.optimizer)
         rule = get_rule(job.aggregate.rule, job.aggregate.byzantine_max)
-        loss = self.function or (load_loss(job) if ":" in job.model.loss else job.model.loss)
+        if y.dtype == torch.int64 and len(y) and bool((samples.y == DEFAULT_IGNORED).any()):
+            # Where some targets of the data are left out, the batch at capture says so.
+            y.view(-1)[0] = DEFAULT_IGNORED
+        loss = self.function or (load_loss(job) if ":" in job.model.loss_name else job.model.loss)
         batch = f"x {list(x.shape)} {_name(x)} and y {list(y.shape)} {_name(y)}"
         try:
             # Once as it is: what its own code raises is the user's, what capturing raises beyond refusals is a bug.
             output = answer(self.module, x)
-            if callable(loss):
-                check_loss(loss, output, y)
-        except AssayError:
-            raise
+            check_loss(loss if callable(loss) else function_of(parse_loss(loss), y), output, y)
+        except AssayError as error:
+            raise of_the_job(job, error) from error
         except THEIRS as error:
             raise self._does_not_take(job, batch, error) from error
         try:
@@ -92,6 +118,8 @@ class OwnModel:
                 x,
                 y,
                 job.train.arithmetic,
+                accumulate=job.train.accumulate,
+                average=job.train.average,
                 counts=range(job.aggregate.reports_min, job.match.providers + 1),
                 init="given" if job.model.init.startswith(ADDRESS) else job.model.init,
                 rule=rule,
@@ -99,7 +127,7 @@ class OwnModel:
         except AssayError as error:
             if "init=" in error.hint:
                 error.hint = 'set model.init = "given"'
-            raise
+            raise of_the_job(job, error) from error
         except (RuntimeError, TypeError, ValueError, IndexError) as error:
             raise self._does_not_take(job, batch, error) from error
 
@@ -110,6 +138,15 @@ class OwnModel:
         refusal = theirs(error, "the model does not take this data", "model.architecture", place, allowed)
         refusal.hint = f"a batch has {batch}"
         return refusal
+
+
+def of_the_job(job: Job, error: AssayError) -> AssayError:
+    """A refusal of the capture as one of the key that asked for it, where it is about one."""
+    key = ABOUT.get(str(error.fields.get("about")))
+    if key is None:
+        return error
+    allowed = error.fields.get("allowed", "")
+    return BadKey(error.message, hint=error.hint, key=key, value=job.value_of(key), allowed=allowed)
 
 
 def answer(module: nn.Module, x: Tensor) -> Tensor:
@@ -135,8 +172,8 @@ def capture(
 ) -> OwnModel:
     """A module with the loss and optimizer that it is trained with, as PyTorch has them or as a job file names them.
 
-    `loss`: "cross_entropy", "mse", their functions or modules, or a function of yours: (output, y) to the mean over a
-    batch. `optimizer`: SGD, Adam, AdamW or Adagrad of `torch.optim`, or a
+    `loss`: by name like "cross_entropy", PyTorch's function or module of that, or a function of yours: (output, y) to
+    the mean over a batch. `optimizer`: SGD, Adam, AdamW or Adagrad of `torch.optim`, or a
     table like `{"name": "sgd", "lr": 0.1}`. What is left out the job file says. With a batch `x`, `y` the programs are
     captured once here, so that an operator without an exact form is refused at once. Errors: `Unsupported`, `BadInput`.
     """
@@ -150,19 +187,26 @@ def capture(
         chosen = own.optimizer or {"name": "sgd", "lr": 0.1}
         if function is not None:
             check_loss(function, answer(model, x), y)
+        elif name is not None:
+            check_loss(function_of(parse_loss(name), y), answer(model, x), y)
         capture_programs(model, function or own.loss or "cross_entropy", chosen, x, y, counts=(1,))
     return own
 
 
-def read_loss(loss: object) -> tuple[str | None, Loss | None]:
-    """A loss's name in a job file, and the loss itself where it is the user's own. Errors: `Unsupported`."""
-    if loss is None or (isinstance(loss, str) and loss in LOSSES.values()):
-        return (None if loss is None else str(loss)), None
+def read_loss(loss: object) -> tuple[str | NamedLoss | None, Loss | None]:
+    """A loss's name in a job file, with settings, and the loss itself where it is the user's own. Errors:
+    `Unsupported`, `BadInput`."""
+    if loss is None or isinstance(loss, NamedLoss) or (isinstance(loss, str) and loss in NAMED):
+        return loss, None
+    if isinstance(loss, Mapping):
+        return parse_loss(loss), None
     if isinstance(loss, nn.Module) and type(loss) in LOSS_KINDS:
         name, settings = LOSS_KINDS[type(loss)]
         odd = [key for key, value in settings.items() if getattr(loss, key, value) != value]
         if not odd:
-            return name, None
+            given = {key: getattr(loss, SETTINGS[key][0]) for key in NAMED[name]}
+            said = {key: value for key, value in given.items() if value != SETTINGS[key][1]}
+            return (NamedLoss(name, **said) if said else name), None
         raise Unsupported(
             f"{type(loss).__name__} with {odd[0]} has no name in a job file", hint=f"{WRAP}, {odd[0]}=...)"
         )
@@ -173,13 +217,13 @@ def read_loss(loss: object) -> tuple[str | None, Loss | None]:
             return f"{_plain(loss.__module__)}:{loss.__name__}", loss
     raise Unsupported(
         f"the loss {getattr(loss, '__name__', type(loss).__name__)!r} has no name in a job file",
-        hint=f"use one of {', '.join(LOSSES.values())}, or a function: {WRAP})",
+        hint=f"use one of {', '.join(NAMED)}, or a function: {WRAP})",
     )
 
 
 def load_loss(job: Job) -> Loss:
     """The loss that a job file names as file:function. Errors: `BadKey`."""
-    loss: Loss = find_own(job.model.loss, job.folder, "model.loss", job.consent)
+    loss: Loss = find_own(job.model.loss_name, job.folder, "model.loss", job.consent)
     return loss
 
 

@@ -58,7 +58,7 @@ def plan(path: Path, what_if: WhatIf, consent: Consent = refuse) -> Callable[[No
     cast, paid_in = what_if.cast(job), job.terms.token
     job = replace(job, terms=replace(job.terms, token="default"))
     # Before anything is shown that redraws.
-    ask({"model.architecture": job.model.architecture, "model.loss": job.model.loss}, job.folder, consent)
+    ask({"model.architecture": job.model.architecture, "model.loss": job.model.loss_name}, job.folder, consent)
 
     def tell(story: Story) -> dict[str, Any]:
         told = story.outcome()

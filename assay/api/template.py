@@ -44,7 +44,7 @@ def _lines(section: str, field: Any, given: dict[str, Any]) -> list[str]:
         raise ValueError(f"{path} has no default")
     value = None if field.metadata["derived"] else kind.write(field.default)
     if value is None:
-        example = {"train.stop": '{ metric = "accuracy", at = 0.97 }'}.get(path, "...")
+        example = {"train.stop": '{ metric = "accuracy", at = 0.97 }', "train.accumulate": "1"}.get(path, "...")
         return [*comment, f"# {key} = {example}"]
     return [*comment, f"# {key} = {toml(value)}"]
 

@@ -14,6 +14,8 @@ from assay.roles.pace import TRIAL_S
 from assay.roles.world import Compute
 from assay.store.samples import Samples
 from assay.work.interpret import Fault
+from assay.work.losses import OF_CLASSES
+from assay.work.lower_norms import DEFAULT_IGNORED
 from assay.work.program import Bundle
 
 LOOK_S = 1.0
@@ -22,11 +24,17 @@ LOOK_S = 1.0
 
 def check_labels(job: Job, bundle: Bundle, samples: Samples) -> None:
     """Whether the model has an output for each label. Errors: `BadKey`."""
-    if job.model.loss != "cross_entropy" or samples.y.dtype.kind != "i":
+    if job.model.loss_name not in OF_CLASSES or samples.y.dtype.kind != "i":
         return
+    ignored = DEFAULT_IGNORED if job.model.ignored_target is None else job.model.ignored_target
+    labels = samples.y[samples.y != ignored]
+    if not len(labels):
+        raise BadKey(
+            "every label is one that the loss leaves out", hint="label some", key="model.loss.ignore", value=ignored
+        )
     predict = bundle.predict
     count = predict.values[predict.outputs[0]].shape[-1]
-    low, high = int(samples.y.min()), int(samples.y.max())
+    low, high = int(labels.min()), int(labels.max())
     if low < 0 or high >= count:
         given = f"model.architecture = {job.model.architecture} gives {count} numbers for each sample"
         raise BadKey(

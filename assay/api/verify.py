@@ -171,7 +171,7 @@ class Verifier:
             "samples": (job.verify.samples, order.samples_per_validator),
             "seed": (job.seed, order.seed),
             "stop": (stop_score(job), order.stop_score),
-            "arithmetic": (domain(job.train.arithmetic), order.profile),
+            "arithmetic": (domain(job.train.profile), order.profile),
             "reports_min": (job.aggregate.reports_min, order.reports_min),
         }
         for name, (said, ordered) in pairs.items():

@@ -229,11 +229,15 @@ CAPTURED = """\
   grouped-query, rotary); RNN, GRU and LSTM, layers and cells; tied and frozen weights, so adapters like LoRA too.
 - **Losses:** cross-entropy (also over images, with smoothing, class weights and targets left out), mean squared and
   absolute error, smooth L1, Huber, binary cross-entropy of shares and of logits, Kullback-Leibler, cosine embedding.
-- **Optimizers:** {optimizers}; a learning rate per step; gradients cut to a length together (`clip_norm`).
+- **Optimizers:** {optimizers}; a learning rate per step; gradients cut to a length together (`clip_norm`); a batch in
+  micro-batches (`accumulate`); a moving average of the weights (`average`).
+- **Arithmetic:** operands of 8, 15 or 22 bits, for the whole model or by module.
 
 Minus infinity as a mask becomes a finite number far below any score, and a row that is masked whole gives zeros.
-Targets of -100 are left out of a loss only where the batch at capture has some; another `ignore_index` always is. A
-batch whose targets are all left out costs 0.
+Targets that a named loss is told to `ignore` are always left out, and so is a function's `ignore_index` but for -100.
+-100, which PyTorch means where nothing is said, is left out where the data has such targets, and else is a fault. A
+batch whose targets are all left out costs 0. When a model is measured, negative targets and what `ignore` names do not
+count.
 
 What is not listed below is refused at capture, with the operator, the module's path in the model and the line."""
 

@@ -26,7 +26,19 @@ from assay.protocol.errors import (
     UnknownKey,
 )
 from assay.protocol.plain import read_plain, write_plain
-from assay.protocol.sections import RULE_REPORTS, SECTIONS, Aggregate, Data, Match, Model, Terms, Train, Verify, Windows
+from assay.protocol.sections import (
+    LOSSES,
+    RULE_REPORTS,
+    SECTIONS,
+    Aggregate,
+    Data,
+    Match,
+    Model,
+    Terms,
+    Train,
+    Verify,
+    Windows,
+)
 from assay.protocol.transcript import SEGMENTS_MAX
 from assay.protocol.words import words_hash
 
@@ -218,7 +230,9 @@ def _check(job: Job, needed: int) -> None:
         )
     _check_verify(job)
     _check_aggregate(job, needed)
+    _check_loss(job.model)
     _check_optimizer(job.train)
+    _check_accumulate(job.train)
     _check_stop(job.train)
     if job.terms.deadline_s < job.windows_s:
         raise DeadlineTooShort(
@@ -296,6 +310,35 @@ def _check_aggregate(job: Job, needed: int) -> None:
         "aggregate.reports_min",
         aggregate.reports_min,
         f"{needed} to {match.providers}",
+    )
+
+
+def _check_loss(model: Model) -> None:
+    if isinstance(model.loss, str):
+        return
+    takes = LOSSES[model.loss.name]
+    for name, value in model.loss.settings.items():
+        owners = [loss for loss, settings in LOSSES.items() if name in settings]
+        _require(
+            name in takes,
+            f"{model.loss.name} has no {name}",
+            f"leave it out, or use {' or '.join(owners)}",
+            f"model.loss.{name}",
+            value,
+            f"nothing with {model.loss.name}",
+        )
+
+
+def _check_accumulate(train: Train) -> None:
+    size, count = train.batch_size, train.accumulate
+    near = min((n for n in range(1, 257) if size % n == 0), key=lambda n: abs(n - count))
+    _require(
+        size % count == 0,
+        f"a batch of {size} does not make {count} equal micro-batches",
+        f"{near} divides {size}",
+        "train.accumulate",
+        count,
+        f"a divisor of {size}",
     )
 
 

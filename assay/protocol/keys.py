@@ -196,6 +196,46 @@ def table(section: type[Any]) -> Kind:
     return Kind(words, read, lambda value: None if value is None else write_section(value))
 
 
+def whole_or_none(low: int, high: int) -> Kind:
+    """A whole number in low..high, of which `low` is what is meant where nothing is said, and is not written."""
+    one = integer(low, high)
+    return Kind(one.words, one.read, lambda value: None if value == low else value)
+
+
+def text_or_table(short: Kind, section: type[Any]) -> Kind:
+    """A text, or a table with a `name` of its own; a table that says no more than the name is the text."""
+    long = table(section)
+
+    def read(value: Any) -> Any:
+        if not isinstance(value, Mapping):
+            return short.read(value)
+        entry = long.read(value)
+        return entry.name if set(write_section(entry)) == {"name"} else entry
+
+    return Kind(
+        f"{short.words}, or {long.words}", read, lambda value: value if isinstance(value, str) else long.write(value)
+    )
+
+
+def choice_by_place(default: str, *names: str) -> Kind:
+    """One of some words, or a table of them by place in the model; kept as sorted pairs, "default" among them."""
+    one = choice(*names)
+    words = f'{one.words}, or a table of at most 64 of them by module path, with "default" for the rest'
+
+    def read(value: Any) -> Any:
+        if not isinstance(value, Mapping):
+            return one.read(value)
+        if len(value) > 64:
+            raise _wrong(f"a table of {len(value)}", words)
+        for place in value:
+            if not re.fullmatch(r"[A-Za-z0-9_]+(\.[A-Za-z0-9_]+)*", str(place)) or len(place) > 200:
+                raise _wrong({str(place)[:SHOWN_MAX]: "..."}, words)
+        pairs = {"default": default, **{place: one.read(entry) for place, entry in value.items()}}
+        return pairs["default"] if len(pairs) == 1 else tuple(sorted(pairs.items()))
+
+    return Kind(words, read, lambda value: value if isinstance(value, str) else dict(value))
+
+
 def key_name(field: "dataclasses.Field[Any]") -> str:
     """Name of a key in the file: durations carry their unit in the value, so `_s` is left out there."""
     return field.name.removesuffix("_s")

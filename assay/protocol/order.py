@@ -176,7 +176,7 @@ def order_of(job: Job, roots: Roots, *, token: str, decimals: int) -> Order:
     order = Order(
         token=token,
         programs=roots.programs,
-        profile=domain(job.train.arithmetic),
+        profile=domain(job.train.profile),
         data_root=roots.data_root,
         test_root=roots.test_root,
         state_root=roots.state_root,

@@ -10,8 +10,18 @@ from assay.protocol.keys import key
 RULE_REPORTS = {"mean": (0, 1), "krum": (2, 3)}
 """(a, b): a rule needs a * f + b updates to bear f Byzantine ones (Krum: Blanchard et al. 2017, n >= 2f + 3)."""
 
-LOSSES = ("cross_entropy", "mse")
-"""Those that have a name."""
+LOSSES: dict[str, tuple[str, ...]] = {
+    "cross_entropy": ("smoothing", "ignore"),
+    "mse": (),
+    "l1": (),
+    "smooth_l1": ("beta",),
+    "huber": ("delta",),
+    "bce_with_logits": (),
+    "kl_div": (),
+    "nll": ("ignore",),
+}
+"""Those that have a name, and the settings that each takes."""
+PROFILES = ("exact15", "exact8", "exact22")
 _CID = r"sha256:[0-9a-f]{64}"
 
 
@@ -55,6 +65,33 @@ class Match:
 
 
 @dataclass(frozen=True)
+class NamedLoss:
+    """A loss by name, with settings. What is left out is as PyTorch has it."""
+
+    name: str = key(keys.choice(*LOSSES), "The loss; its mean over a batch, of kl_div over samples.")
+    smoothing: float | None = key(
+        keys.number(0, 0.999), "Share of a target that cross_entropy spreads evenly over all classes.", None
+    )
+    ignore: int | None = key(
+        keys.integer(-(1 << 31), (1 << 31) - 1),
+        "Targets of this class number are left out by cross_entropy and nll, and when the model is measured.",
+        None,
+    )
+    beta: float | None = key(
+        keys.number(0, 1e9, open_low=True), "Where smooth_l1 turns from a parabola to a line; 1 if left out.", None
+    )
+    delta: float | None = key(
+        keys.number(0, 1e9, open_low=True), "Where huber turns from a parabola to a line; 1 if left out.", None
+    )
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The settings that are given."""
+        names = ("smoothing", "ignore", "beta", "delta")
+        return {name: getattr(self, name) for name in names if getattr(self, name) is not None}
+
+
+@dataclass(frozen=True)
 class Model:
     """What is trained."""
 
@@ -72,14 +109,30 @@ class Model:
         "Initial weights: drawn by integer arithmetic from a seed, as the model has them, or a state.",
         "seed:0",
     )
-    loss: str = key(
-        keys.text(
-            rf"{'|'.join(LOSSES)}|[A-Za-z_][A-Za-z0-9_.]{{0,199}}:[A-Za-z_][A-Za-z0-9_]{{0,99}}",
-            f'{", ".join(map(repr, LOSSES))} or "file:function" of a Python file beside the job file'.replace("'", '"'),
+    loss: str | NamedLoss = key(
+        keys.text_or_table(
+            keys.text(
+                rf"{'|'.join(LOSSES)}|[A-Za-z_][A-Za-z0-9_.]{{0,199}}:[A-Za-z_][A-Za-z0-9_]{{0,99}}",
+                f'{", ".join(map(repr, LOSSES))} or "file:function" of a Python file beside the job file'.replace(
+                    "'", '"'
+                ),
+            ),
+            NamedLoss,
         ),
-        "What training makes small: by name, or a function of (output, y) that gives the mean over a batch.",
+        "What training makes small: by name, with settings, or a function of (output, y) that gives the mean over a"
+        " batch.",
         "cross_entropy",
     )
+
+    @property
+    def loss_name(self) -> str:
+        """The loss's name, or where its function is."""
+        return self.loss if isinstance(self.loss, str) else self.loss.name
+
+    @property
+    def ignored_target(self) -> int | None:
+        """Targets of this class number are left out, beside negative ones, when the model is measured."""
+        return None if isinstance(self.loss, str) else self.loss.ignore
 
 
 @dataclass(frozen=True)
@@ -140,17 +193,35 @@ class Train:
         derived=True,
     )
     batch_size: int = key(keys.integer(1, 65_536), "Samples of a step.", 64)
+    accumulate: int = key(
+        keys.whole_or_none(1, 256),
+        "Equal micro-batches that a step takes its batch in, to save memory; its gradient is their exact mean.",
+        1,
+    )
+    average: float | None = key(
+        keys.number(0, 0.999999, open_low=True),
+        "Share of an exponential moving average of the weights that a step keeps, like 0.999; the average is what is"
+        " measured, predicts and is the model.",
+        None,
+    )
     seed: int = key(
         keys.integer(0, (1 << 63) - 1), "Decides, with a beacon drawn after matching, the order of samples.", 0
     )
-    arithmetic: str = key(
-        keys.choice("exact15", "exact8", "exact22"), "Arithmetic profile: bits of an operand.", "exact15"
+    arithmetic: str | tuple[tuple[str, str], ...] = key(
+        keys.choice_by_place("exact15", *PROFILES),
+        "Arithmetic profile: bits of an operand of an inner product; the same everywhere, or by module path.",
+        "exact15",
     )
     stop: Stop | None = key(
         keys.table(Stop),
         "End with the first round that is good enough; what is not used is refunded.",
         None,
     )
+
+    @property
+    def profile(self) -> str:
+        """The arithmetic profile of whatever no path of `arithmetic` names: the one that stands on chain."""
+        return self.arithmetic if isinstance(self.arithmetic, str) else dict(self.arithmetic)["default"]
 
 
 @dataclass(frozen=True)
@@ -237,6 +308,6 @@ def reference() -> Iterator[tuple[str, str, str, str]]:
     for name, (_, section) in SECTIONS.items():
         for row in keys.describe(section, name):
             yield row
-            nested = {"train.optimizer": Optimizer, "train.stop": Stop}.get(row[0])
+            nested = {"model.loss": NamedLoss, "train.optimizer": Optimizer, "train.stop": Stop}.get(row[0])
             if nested:
                 yield from keys.describe(nested, row[0])

@@ -128,6 +128,13 @@ class Assignment:
         return update_signature_of(self.bundle)
 
     @property
+    def ignored_target(self) -> int | None:
+        """Targets of this class number are left out when a state is measured, as the job file says."""
+        model = self.document.job.get("model", {})
+        loss = model.get("loss")
+        return loss.get("ignore") if isinstance(loss, dict) else None
+
+    @property
     def course(self) -> Course:
         """What makes the batches."""
         x, y = torch.from_numpy(self.train.x), torch.from_numpy(self.train.y)

@@ -46,12 +46,17 @@ def evaluate(compute: Compute, assignment: Assignment, state: State, samples: Sa
     sample on.
     """
     runner = compute.runner(assignment.bundle.evaluate)
+    ignored = assignment.ignored_target
     correct, targets, loss = 0, 0, 0.0
     for x, y in _batches(samples, assignment.batch_size):
         outputs = runner.run([*state, x, y])
         if isinstance(outputs, Fault):
             raise Unsupported(f"the model cannot be evaluated: {outputs.reason} in {outputs.operator}", hint=SCALE)
-        count = len(y) if y.is_floating_point() else int((y >= 0).sum())
+        count = (
+            len(y)
+            if y.is_floating_point()
+            else int(((y >= 0) & (y != (PADDING if ignored is None else ignored))).sum())
+        )
         right, batch_loss = _read(outputs, count)
         correct, targets, loss = correct + right, targets + count, loss + batch_loss
     return Mark(correct, max(targets, 1), loss / max(targets, 1))

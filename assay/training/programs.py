@@ -15,10 +15,11 @@ from assay.exact import kernels
 from assay.exact.values import RANK_LIMIT, TORCH_DTYPES
 from assay.protocol.errors import BadInput, Refused
 from assay.training.checkpoint import PROGRAMS_MAX, require_program
-from assay.work.capture import Capture, Loss
+from assay.work.capture import Capture
 from assay.work.compiled.engine import CompiledRunner
 from assay.work.compiled.toolchain import compiler
 from assay.work.interpret import Runner
+from assay.work.losses import Loss
 from assay.work.lower_norms import DEFAULT_IGNORED
 from assay.work.optimizer import Optimizer
 from assay.work.outer import Outer

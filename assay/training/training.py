@@ -25,10 +25,11 @@ from assay.protocol.plain import write_plain
 from assay.training import checkpoint
 from assay.training.checkpoint import Note
 from assay.training.programs import Programs, admit_tensor
-from assay.work.capture import LOSSES, Loss, check_size
+from assay.work.capture import check_size
 from assay.work.compiled.engine import CompiledRunner
 from assay.work.initial import derive_rules, draw_state
 from assay.work.interpret import Fault, Runner
+from assay.work.losses import Loss, function_of, parse_loss
 from assay.work.optimizer import Optimizer
 from assay.work.state import DTYPE_NAMES, Signature, state_root
 from assay.work.stock import read_optimizer
@@ -57,7 +58,7 @@ class Mark:
 
 def compile(
     model: nn.Module,
-    loss: str | Loss,
+    loss: str | Mapping[str, Any] | Loss,
     optimizer: Optimizer | Mapping[str, Any] | torch.optim.Optimizer,
     *,
     profile: str = "exact15",
@@ -67,7 +68,8 @@ def compile(
 ) -> "Training":
     """A training of a copy of `model`, which itself stays as it is.
 
-    `loss` is `cross_entropy`, `mse`, or a function or module of (output, y) that gives the mean. `optimizer` is SGD,
+    `loss` is one by name (`assay.work.losses`), as a table where it has settings, or a function or module of
+    (output, y) that gives the mean. `optimizer` is SGD,
     Adam, AdamW or Adagrad of `torch.optim`, or a table such as `{"name": "adamw", "lr": 1e-3}`, where `lr` may list one
     rate per step and the last one stays. `init` is `given` (the weights of the model) or `seed:N` (drawn by integers,
     the same everywhere). `seed` is that of dropout. `compiled`: whether steps run as loops in C; by default where there
@@ -228,10 +230,9 @@ def _check_model(model: object) -> None:
 
 
 def _loss_of(loss: object) -> Loss:
-    if isinstance(loss, str):
-        if loss not in LOSSES:
-            raise BadInput(f"unknown loss {loss!r}", hint=f"choose one of {', '.join(LOSSES)} or give a function")
-        return LOSSES[loss]
+    if isinstance(loss, str | Mapping):
+        named = parse_loss(loss)
+        return lambda output, y: function_of(named, y)(output, y)
     if not callable(loss):
         raise BadInput(f"a loss of type {type(loss).__name__}", hint="give a function of (output, y)")
     if isinstance(loss, nn.Module) and any(True for _ in loss.parameters()):

@@ -11,11 +11,15 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum
+from functools import cached_property
+from operator import itemgetter
+from typing import Any
 
 import torch
 from torch import Tensor
+from torch._utils import _flatten_dense_tensors
 
-from assay.exact import index, kernels, quantise, reduce
+from assay.exact import elementwise, index, kernels, quantise, reduce
 from assay.exact.contract import contract_float64
 from assay.exact.primitives import BY_OPCODE, OutsideDomain, Primitive, mask_axes
 from assay.exact.values import EXACT_INTEGER, TORCH_DTYPES, Value
@@ -31,6 +35,41 @@ CALL_WORK, UNTIMED_WORK = 1 << 12, 1 << 20
 """What a call costs beside its elements, and how much is done between two looks at the time: about a millisecond."""
 RESHAPING = frozenset({"reshape", "permute", "expand"})
 """Index maps under which no power of two is padded with zeros or lost."""
+
+
+DIRECT: dict[str, Callable[..., Tensor]] = {
+    "add": torch.add,
+    "sub": torch.sub,
+    "mul": torch.mul,
+    "div": torch.div,
+    "neg": torch.neg,
+    "abs": torch.abs,
+    "sqrt": elementwise.sqrt,
+    "maximum": elementwise.maximum,
+    "minimum": elementwise.minimum,
+    "exp": elementwise.exp,
+    "log": elementwise.log,
+    "tanh": elementwise.tanh,
+    "erf": elementwise.erf,
+    "sin": elementwise.sin,
+    "cos": elementwise.cos,
+    "eq": torch.eq,
+    "ne": torch.ne,
+    "gt": torch.gt,
+    "ge": torch.ge,
+    "lt": torch.lt,
+    "le": torch.le,
+    "and": torch.logical_and,
+    "or": torch.logical_or,
+    "not": torch.logical_not,
+    "where": torch.where,
+    "amax": reduce.amax,
+    "argmax": reduce.argmax,
+}
+"""The table's functions of these primitives, where operands are as declared: called without what the table adds."""
+CHECKED_AT_ONCE, CHECKED_ALONE = 64, 1 << 12
+"""Watched values that are summed together, and the elements from which one is summed by itself: a sum of little costs
+its call."""
 
 
 class Form(Enum):
@@ -66,6 +105,11 @@ class Call:
 
 
 Operation = Callable[..., Tensor]
+Pick = Callable[[list[Any]], Any]
+Row = tuple[Operation, Pick, bool, int, tuple[int, ...], int]
+"""A call, ready to run: its function, what takes its operands from all values (one, or a tuple of several), whether
+they are one, its result's place, what it forgets, and how the result is watched."""
+UNWATCHED, TOGETHER, ALONE = range(3)
 
 
 class Runner:
@@ -164,11 +208,17 @@ class Runner:
         """A faster operation with the same bits and the form of its result, where there is one."""
         name, attributes = primitive.name, node.attributes
         forms = [self.forms[each] for each in node.inputs]
+        if all(form == Form.NATIVE for form in forms):
+            direct = self.plan_direct(primitive, node, value)
+            if direct is not None:
+                return direct, Form.NATIVE
         if name in INDEX_MAPS and forms[0] != Form.NATIVE and len(set(forms)) == 1:
             if forms[0] == Form.POWER and name not in RESHAPING:
                 return None, Form.NATIVE
             if name == "unfold" and value.size >= LONG_UNFOLD:
                 return lambda x: unfold_by_offset(x, attributes), forms[0]
+            if name in RESHAPING:
+                return self.plan_direct(primitive, node, value), forms[0]
             function = primitive.apply
             return lambda *args: function(list(args), attributes, value), forms[0]
         if name == "exponent":
@@ -192,6 +242,17 @@ class Runner:
             return plan_rescale(attributes[0] + len(forms) - 1), Form.NATIVE
         return None, Form.NATIVE
 
+    def plan_direct(self, primitive: Primitive, node: Node, value: Value) -> Operation | None:
+        """The table's own operation on operands as declared, without a call around it, where that is known."""
+        shape, attributes = value.shape, node.attributes
+        if primitive.name == "reshape":
+            return lambda x: x.reshape(shape)
+        if primitive.name == "permute":
+            return lambda x: x.permute(attributes)
+        if primitive.name == "expand":
+            return lambda x: x.expand(shape)
+        return DIRECT.get(primitive.name)
+
     # running
 
     def run(self, inputs: Sequence[Tensor]) -> list[Tensor] | Fault:
@@ -211,26 +272,65 @@ class Runner:
                 fault = self.locate(inputs)
                 if fault is not None:
                     return fault
-            foreign = {tensor.untyped_storage().data_ptr() for tensor in (*inputs, *self.constants.values())}
+            foreign = self.own_memory | {tensor.untyped_storage().data_ptr() for tensor in inputs}
             return [self.finish(held[value], value, foreign) for value in self.program.outputs]
 
-    def run_calls(self, inputs: Sequence[Tensor]) -> tuple[dict[int, Tensor], list[Tensor]]:
-        """All values that live to the end, and one number per watched value that is not finite if the value is not."""
-        held: dict[int, Tensor] = dict(enumerate(inputs))
-        held.update(self.constants)
-        watched = set(self.watched)
+    def run_calls(self, inputs: Sequence[Tensor]) -> tuple[list[Any], list[Tensor]]:
+        """All values that live to the end, and some numbers of which one is not finite if a watched value is not."""
+        held: list[Any] = [*inputs, *self.prepared]
         sums = [inputs[value].sum() for value in self.watched if value < self.count]
+        few: list[Tensor] = []
         bounded = self.bounded()
-        for call in self.calls:
-            if call.timed and bounded:
+        for rows in self.stretches:
+            if bounded:
                 bounded.check()
-            result = call.run(*[held[value] for value in call.inputs])
-            held[call.out] = result
-            if call.out in watched:
-                sums.append(result.sum())
-            for value in call.dead:
-                del held[value]
+            for run, pick, single, out, dead, kind in rows:
+                held[out] = result = run(pick(held)) if single else run(*pick(held))
+                if kind:
+                    if kind == ALONE:
+                        sums.append(result.sum())
+                    else:
+                        few.append(result)
+                        if len(few) == CHECKED_AT_ONCE:
+                            sums.append(sum_together(few))
+                            few = []
+                for value in dead:
+                    held[value] = None
+        if few:
+            sums.append(sum_together(few))
         return held, sums
+
+    @cached_property
+    def prepared(self) -> list[Tensor | None]:
+        """Values of the nodes before a run: constants, or nothing yet."""
+        return [self.constants.get(self.count + place) for place in range(len(self.program.nodes))]
+
+    @cached_property
+    def stretches(self) -> list[list[Row]]:
+        """All calls, ready to run; before each stretch the time is looked at."""
+        watched, held = set(self.watched), [value.size for value in self.program.values]
+        rows: list[list[Row]] = [[]]
+        for call in self.calls:
+            if call.timed:
+                rows.append([])
+            if BY_OPCODE[self.program.nodes[call.out - self.count].opcode].name in INDEX_MAPS:
+                # It may be a view, and whoever keeps it keeps all that it is a view of.
+                held[call.out] = max(held[call.out], *(held[value] for value in call.inputs))
+            alone = ALONE if held[call.out] >= CHECKED_ALONE else TOGETHER
+            kind = alone if call.out in watched else UNWATCHED
+            single = len(call.inputs) == 1
+            rows[-1].append((call.run, itemgetter(*call.inputs), single, call.out, call.dead, kind))
+        return rows
+
+    @cached_property
+    def own_memory(self) -> set[int]:
+        """Where constants lie."""
+        return {tensor.untyped_storage().data_ptr() for tensor in self.constants.values()}
+
+    @cached_property
+    def expected(self) -> list[tuple[torch.dtype, torch.Size]]:
+        """Types of the inputs, as tensors have them."""
+        return [(TORCH_DTYPES[value.dtype], torch.Size(value.shape)) for value in self.program.inputs]
 
     def bounded(self) -> Allowance | None:
         """The allowance, if there is an end to it."""
@@ -251,8 +351,9 @@ class Runner:
         """Inputs have the declared types. Errors: `BadInput`."""
         if len(inputs) != self.count:
             raise BadInput(f"the program takes {self.count} inputs, not {len(inputs)}")
-        for place, (tensor, value) in enumerate(zip(inputs, self.program.inputs, strict=True)):
-            if tensor.dtype != TORCH_DTYPES[value.dtype] or tuple(tensor.shape) != value.shape:
+        for place, (tensor, (dtype, shape)) in enumerate(zip(inputs, self.expected, strict=True)):
+            if tensor.dtype != dtype or tensor.shape != shape:
+                value = self.program.inputs[place]
                 names = self.program.side.input_names
                 name = names[place] if place < len(names) else str(place)
                 expected = f"{value.dtype}{list(value.shape)}"
@@ -295,6 +396,12 @@ class Runner:
         """A fault with the node's source, where it is known."""
         sources = self.program.side.sources
         return Fault(position, operator, sources[position] if position < len(sources) else "", reason)
+
+
+def sum_together(tensors: list[Tensor]) -> Tensor:
+    """The sum of all elements of small float32 tensors."""
+    joined: Tensor = _flatten_dense_tensors(tensors)  # type: ignore[no-untyped-call]
+    return joined.sum()
 
 
 def unfold_by_offset(values: Tensor, attributes: tuple[int, ...]) -> Tensor:

@@ -51,9 +51,9 @@ def convolve(g: Graph, x: int, weight: int, stride: Any, padding: Any, dilation:
     size_n, out_h, out_w = g.shape(patches)[:3]
     w_q, w_e = g.quantise(g.reshape(weight, (size_o, length)), (1,))
     sums = g.contract(g.reshape(patches, (1, size_n * out_h * out_w, length)), g.reshape(w_q, (1, size_o, length)))
-    by_sample = g.reshape(sums, (size_n, out_h * out_w, size_o))
+    by_sample = g.reshape_sums(sums, (size_n, out_h * out_w, size_o))
     scales = (g.reshape(x_e, (size_n, 1, 1)), g.reshape(w_e, (1, 1, size_o)))
-    out = g.permute(g.rescale(by_sample, scales, g.product_shift), (0, 2, 1))
+    out = g.permute(g.rescale_sums(by_sample, scales), (0, 2, 1))
     return g.reshape(out, (size_n, size_o, out_h, out_w))
 
 
@@ -83,7 +83,7 @@ def input_gradient(
     w_q, w_e = g.quantise(g.reshape(turned, (size_c, length)), (1,))
     sums = g.contract(g.reshape(patches, (1, size_n * size_h * size_w, length)), g.reshape(w_q, (1, size_c, length)))
     scales = (g.reshape(grad_e, (size_n, 1, 1)), g.reshape(w_e, (1, 1, size_c)))
-    out = g.rescale(g.reshape(sums, (size_n, size_h * size_w, size_c)), scales, g.product_shift)
+    out = g.rescale_sums(g.reshape_sums(sums, (size_n, size_h * size_w, size_c)), scales)
     return g.reshape(g.permute(out, (0, 2, 1)), shape)
 
 
@@ -100,7 +100,7 @@ def weight_gradient(g: Graph, grad: int, x: int, weight: int, stride: Any, paddi
         raise refuse("a convolution whose windows differ from its output")
     sums = g.contract(grad_q, g.reshape(patches, (1, size_c * kernel_h * kernel_w, length)))
     scales = (g.reshape(grad_e, (size_o, 1, 1)), g.reshape(x_e, (1, size_c, 1)))
-    out = g.rescale(g.reshape(sums, (size_o, size_c, kernel_h * kernel_w)), scales, g.product_shift)
+    out = g.rescale_sums(g.reshape_sums(sums, (size_o, size_c, kernel_h * kernel_w)), scales)
     return g.reshape(out, g.shape(weight))
 
 
@@ -142,13 +142,13 @@ def group_rows(g: Graph, patches: int, groups: int) -> int:
     return g.permute(rows, (1, 0, 2))
 
 
-def from_groups(g: Graph, sums: int, left: int, right: int, shape: tuple[int, ...]) -> int:
+def from_groups(g: Graph, sums: tuple[int, ...], left: int, right: int, shape: tuple[int, ...]) -> int:
     """Sums [groups, N * H * W, O] with exponents [N, groups, 1] and [groups, O, 1] as images of `shape`."""
-    groups, _, size_o = g.shape(sums)
+    groups, _, size_o = g.shape(sums[0])
     size_n, _, size_h, size_w = shape
-    by_sample = g.reshape(sums, (groups, size_n, size_h * size_w, size_o))
+    by_sample = g.reshape_sums(sums, (groups, size_n, size_h * size_w, size_o))
     samples = g.reshape(g.permute(left, (1, 0, 2)), (groups, size_n, 1, 1))
-    out = g.rescale(by_sample, (samples, g.reshape(right, (groups, 1, 1, size_o))), g.product_shift)
+    out = g.rescale_sums(by_sample, (samples, g.reshape(right, (groups, 1, 1, size_o))))
     return g.reshape(g.permute(out, (1, 0, 3, 2)), shape)
 
 
@@ -202,9 +202,9 @@ def group_weight_gradient(
     if g.shape(patches)[4:] != (out_h, out_w):
         raise refuse("a convolution whose windows differ from its output")
     sums = g.contract(grad_q, g.reshape(patches, (groups, part_c * kernel, length)))
-    by_channel = g.reshape(sums, (groups, size_o // groups, part_c, kernel))
+    by_channel = g.reshape_sums(sums, (groups, size_o // groups, part_c, kernel))
     scales = (g.reshape(grad_e, (groups, size_o // groups, 1, 1)), g.reshape(x_e, (groups, 1, part_c, 1)))
-    return g.reshape(g.rescale(by_channel, scales, g.product_shift), g.shape(weight))
+    return g.reshape(g.rescale_sums(by_channel, scales), g.shape(weight))
 
 
 def transposed_shape(

@@ -17,10 +17,13 @@ from assay.protocol.errors import Unsupported
 from assay.work.limits import DEFAULT_LIMITS, Limits
 from assay.work.node import Node
 from assay.work.program import Program, Side
+from assay.work.widths import Widths
 
 MASKED = -(2.0**99)
 """At most this is what a mask of minus infinity left: such constants are 2 * MASKED, so that scores and several masks
 may be added without an overflow."""
+STRETCHES = 256
+"""How many parts of an inner product are added after rounding: as many as one node joins."""
 DTYPE_NAMES = {dtype: name for name, dtype in TORCH_DTYPES.items()}
 
 
@@ -29,6 +32,8 @@ class Graph:
     """A program under construction. A value is an int; `source` is noted with each new node."""
 
     profile: Profile
+    widths: Widths | None = None
+    """Profiles by module, where they differ from `profile`."""
     inputs: list[Value] = field(default_factory=list)
     names: list[str] = field(default_factory=list)
     nodes: list[Node] = field(default_factory=list)
@@ -219,25 +224,51 @@ class Graph:
 
     def quantise(self, value: int, axes: tuple[int, ...]) -> tuple[int, int]:
         """Integers and exponents of an operand under the profile."""
-        exponents = self.exponent(value, axes, self.profile.bits, self.profile.limit)
-        bits = (self.profile.bits,)
+        profile = self.operand_profile
+        exponents = self.exponent(value, axes, profile.bits, profile.limit)
         shape = self.shape(value)
-        return self.put("quantise", (value, exponents), bits, shape=shape, dtype=self.profile.dtype), exponents
+        return self.put("quantise", (value, exponents), (profile.bits,), shape=shape, dtype=profile.dtype), exponents
 
-    def contract(self, left: int, right: int) -> int:
-        """Inner products [B, M, K] x [B, N, K] -> [B, M, N], in parts of the longest admitted reduction."""
+    @property
+    def operand_profile(self) -> Profile:
+        """The profile of operands of what is being lowered."""
+        return self.profile if self.widths is None else self.widths.at(self.source)
+
+    def contract(self, left: int, right: int) -> tuple[int, ...]:
+        """Inner products [B, M, K] x [B, N, K] -> integers [B, M, N], as one value, or as several to be added where
+        their sum may exceed 2^53: each is of as long a stretch of K as stays below."""
         size_b, size_m, length = self.shape(left)
-        if length * self.types[left].bound * self.types[right].bound > EXACT_INTEGER:
-            raise Unsupported(f"an inner product of {length} under {self.profile.name}", hint="use exact15")
         shape = (size_b, size_m, self.shape(right)[1])
-        total = None
-        for start in range(0, length, REDUCTION_LIMIT):
-            size = min(REDUCTION_LIMIT, length - start)
-            parts = (self.cut(left, 2, start, size), self.cut(right, 2, start, size))
-            part = self.put("contract", parts, shape=shape, dtype="I64")
-            total = part if total is None else self.map("integer_add", total, part)
-        assert total is not None
-        return total
+        longest = EXACT_INTEGER // (self.types[left].bound * self.types[right].bound)
+        sums = []
+        for first in range(0, length, longest):
+            total, end = None, min(length, first + longest)
+            for start in range(first, end, REDUCTION_LIMIT):
+                size = min(REDUCTION_LIMIT, end - start)
+                parts = (self.cut(left, 2, start, size), self.cut(right, 2, start, size))
+                part = self.put("contract", parts, shape=shape, dtype="I64")
+                total = part if total is None else self.map("integer_add", total, part)
+            assert total is not None
+            sums.append(total)
+        return tuple(sums)
+
+    def reshape_sums(self, sums: tuple[int, ...], shape: tuple[int, ...]) -> tuple[int, ...]:
+        """What `contract` gave, in another shape."""
+        return tuple(self.reshape(each, shape) for each in sums)
+
+    def rescale_sums(self, sums: tuple[int, ...], exponents: tuple[int, ...]) -> int:
+        """What `contract` gave as float32. Where there are several stretches, each is rounded once and they are added
+        exactly, relative to the largest; that sum is rounded once more. Errors: `Unsupported` for too many."""
+        profile, shape = self.operand_profile, self.shape(sums[0])
+        if len(sums) > STRETCHES:
+            raise Unsupported(
+                f"an inner product of more than {STRETCHES} stretches under {profile.name}", hint="use exact15"
+            )
+        parts = [self.rescale(each, exponents, -2 * (profile.bits - 1)) for each in sums]
+        if len(parts) == 1:
+            return parts[0]
+        wide = self.concat([self.reshape(each, (*shape, 1)) for each in parts], len(shape))
+        return self.sum(wide, (len(shape),))
 
     def rescale(self, sums: int, exponents: tuple[int, ...], shift: int) -> int:
         """Back to float32 with one rounding."""
@@ -307,12 +338,7 @@ class Graph:
         left_q, left_e = self.quantise(left, (2,))
         right_q, right_e = self.quantise(right, (2,))
         columns = self.reshape(right_e, (self.shape(right)[0], 1, self.shape(right)[1]))
-        return self.rescale(self.contract(left_q, right_q), (left_e, columns), self.product_shift)
-
-    @property
-    def product_shift(self) -> int:
-        """The shift of a product of two operands under the profile."""
-        return -2 * (self.profile.bits - 1)
+        return self.rescale_sums(self.contract(left_q, right_q), (left_e, columns))
 
     def finish(self, outputs: list[int], output_names: list[str], limits: Limits = DEFAULT_LIMITS) -> Program:
         """The program without dead nodes."""

@@ -7,6 +7,8 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch._guards import TracingContext, tracing
+from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.func import functionalize
 from torch.fx import GraphModule, Interpreter, Node
 from torch.fx import traceback as fx_traceback
@@ -66,6 +68,13 @@ def without_fused_layers() -> Iterator[None]:
         torch._C._set_mkldnn_enabled(before)
 
 
+@contextmanager
+def one_fake_mode() -> Iterator[None]:
+    """One mode for what a tracer notes of each operator's result; it would make one for each, in milliseconds."""
+    with tracing(TracingContext(FakeTensorMode(allow_fallback_kernels=True))):
+        yield
+
+
 def trace(function: Callable[..., Any], examples: Sequence[Tensor], model: nn.Module) -> GraphModule:
     """The ATen operators of a call, without mutation and dead code. Shapes are those of the examples.
 
@@ -86,7 +95,7 @@ def trace(function: Callable[..., Any], examples: Sequence[Tensor], model: nn.Mo
                     source=mode.latest,
                 ) from error
 
-    with sdpa_kernel(SDPBackend.MATH), without_fused_layers(), fx_traceback.preserve_node_meta():
+    with sdpa_kernel(SDPBackend.MATH), without_fused_layers(), fx_traceback.preserve_node_meta(), one_fake_mode():
         first = make_fx(noted)(*examples)
 
         def replay(*args: Tensor) -> Any:

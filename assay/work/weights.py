@@ -6,15 +6,19 @@ import torch
 from torch import Tensor, nn
 
 from assay.protocol.errors import BadInput
+from assay.work.average import PREFIX as AVERAGE
+from assay.work.average import averaged
 from assay.work.outer import PREFIX as OUTER
 
-NOT_WEIGHTS = ("optimizer.", OUTER)
+NOT_WEIGHTS = ("optimizer.", OUTER, AVERAGE)
 """What a state holds besides the model's own tensors."""
 
 
 def weights_of(rows: Iterable[tuple[str, Tensor]]) -> dict[str, Tensor]:
-    """Of a state's names and tensors the model's own, by the names that the module had for them."""
-    return {name: tensor for name, tensor in rows if not name.startswith(NOT_WEIGHTS)}
+    """Of a state's names and tensors the model's own, by the names that the module had for them; averaged, where the
+    state holds an average."""
+    state = dict(rows)
+    return averaged(state, [name for name in state if not name.startswith(NOT_WEIGHTS)])
 
 
 def fill(module: nn.Module, weights: Mapping[str, Tensor]) -> nn.Module:

@@ -28,15 +28,27 @@ OPTIMIZERS: list[dict[str, Any]] = [{"name": "sgd", "lr": 0.05, "momentum": 0.9}
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS, ids=lambda optimizer: optimizer["name"])
 def test_a_bias_of_one_element_is_trained_checked_and_paid(optimizer: dict[str, Any]) -> None:
+    play(optimizer, "mse")
+
+
+def test_micro_batches_an_average_and_wide_operands_are_trained_checked_and_paid() -> None:
+    huber = {"name": "huber", "delta": 0.5}
+    play(OPTIMIZERS[0], huber, accumulate=2, average=0.9, arithmetic={"default": "exact8", "1": "exact22"})
+
+
+def play(optimizer: dict[str, Any], loss: Any, **more: Any) -> None:
+    """A whole job of a line, with these keys in [train]."""
     torch.set_num_threads(1)
     x = np.random.default_rng(5).random((40, 4), dtype=np.float32)
     samples = Samples(x, np.ascontiguousarray(x.sum(1, keepdims=True)))
-    bundle = capture(nn.Linear(4, 1), "mse", optimizer, torch.zeros(4, 4), torch.zeros(4, 1), init="seed:1")
+    options = {("profile" if key == "arithmetic" else key): value for key, value in more.items()}
+    line = nn.Sequential(nn.Flatten(), nn.Linear(4, 1)) if more else nn.Linear(4, 1)
+    bundle = capture(line, loss, optimizer, torch.zeros(4, 4), torch.zeros(4, 1), init="seed:1", **options)
     job = Job.from_tables(
         {
             "job": {"name": "line", "budget": "100"},
             "match": {"providers": 2, "validators": 3},
-            "model": {"architecture": "torch.nn:Linear", "init": "seed:1", "loss": "mse"},
+            "model": {"architecture": "torch.nn:Linear", "init": "seed:1", "loss": loss},
             "data": {"source": "sklearn:digits"},
             "train": {
                 "optimizer": optimizer,
@@ -45,6 +57,7 @@ def test_a_bias_of_one_element_is_trained_checked_and_paid(optimizer: dict[str, 
                 "segment_steps": 1,
                 "batch_size": 4,
                 "seed": 3,
+                **more,
             },
             "verify": {"samples": 4},
         }

@@ -31,7 +31,7 @@ from assay.protocol.errors import (
     SymbolicLink,
     Unsupported,
 )
-from assay.protocol.sections import SECTIONS
+from assay.protocol.sections import SECTIONS, NamedLoss
 from assay.store.samples import Samples
 from assay.work.stock import read_optimizer
 
@@ -44,7 +44,22 @@ def test_the_same_loss_in_three_forms(loss: object) -> None:
 
 
 @pytest.mark.parametrize(
-    "loss", [nn.CrossEntropyLoss(label_smoothing=0.1), nn.CrossEntropyLoss(weight=torch.ones(2)), nn.L1Loss(), sum, 3]
+    ("loss", "named"),
+    [
+        (nn.L1Loss(), "l1"),
+        (functional.huber_loss, "huber"),
+        (nn.HuberLoss(delta=2.0), NamedLoss("huber", delta=2.0)),
+        (nn.KLDivLoss(reduction="batchmean"), "kl_div"),
+        (nn.CrossEntropyLoss(label_smoothing=0.1, ignore_index=0), NamedLoss("cross_entropy", 0.1, 0)),
+        ({"name": "nll", "ignore": -100}, NamedLoss("nll", ignore=-100)),
+    ],
+)
+def test_losses_with_settings_have_names(loss: object, named: object) -> None:
+    assert read_loss(loss) == (named, None)
+
+
+@pytest.mark.parametrize(
+    "loss", [nn.CrossEntropyLoss(weight=torch.ones(2)), nn.KLDivLoss(reduction="mean"), nn.PoissonNLLLoss(), sum, 3]
 )
 def test_a_loss_that_no_job_file_can_name(loss: object) -> None:
     with pytest.raises(Unsupported) as refusal:

@@ -11,7 +11,7 @@ import pytest
 from assay.protocol.errors import AssayError, BadInput, LimitExceeded, Malformed, Refused
 from assay.protocol.job import Job, choose_segment_steps, reports_needed
 from assay.protocol.order import Order, OrderWindows, Roots, order_of
-from assay.protocol.sections import SECTIONS, reference
+from assay.protocol.sections import SECTIONS, NamedLoss, reference
 
 ROOT = Path(__file__).parents[3]
 
@@ -102,12 +102,38 @@ def test_a_whole_job_is_read() -> None:
     assert job.verify.samples == int(0.13 * 84 / 5)
 
 
-@pytest.mark.parametrize("text", [MINIMAL, WHOLE])
+@pytest.mark.parametrize("text", [MINIMAL, WHOLE], ids=["minimal", "whole"])
 def test_a_document_is_canonical_and_undone(text: str) -> None:
     job = Job.parse(text)
     assert Job.from_document(job.document) == job
     assert job.document_hash == sha256(job.document).digest()
     assert json.dumps(json.loads(job.document), sort_keys=True, separators=(",", ":")).encode() == job.document
+
+
+BROAD = edit(
+    "train",
+    'accumulate = 4\naverage = 0.999\narithmetic = { head = "exact22", "blocks.0" = "exact8" }',
+    edit("model", 'loss = { name = "cross_entropy", smoothing = 0.1, ignore = -100 }'),
+)
+
+
+def test_losses_micro_batches_averages_and_widths_are_read() -> None:
+    job = Job.parse(BROAD)
+    assert (job.train.accumulate, job.train.average, job.train.profile) == (4, 0.999, "exact15")
+    assert job.train.arithmetic == (("blocks.0", "exact8"), ("default", "exact15"), ("head", "exact22"))
+    assert job.model.loss == NamedLoss("cross_entropy", smoothing=0.1, ignore=-100)
+    assert (job.model.loss_name, job.model.ignored_target) == ("cross_entropy", -100)
+    assert Job.from_document(job.document) == job
+
+
+def test_what_says_nothing_new_is_not_in_the_document() -> None:
+    plain = Job.parse(MINIMAL)
+    said = edit("train", 'accumulate = 1\narithmetic = { default = "exact15" }')
+    said = edit("model", 'loss = { name = "cross_entropy" }', said)
+    assert Job.parse(said).document == plain.document
+    tables = json.loads(plain.document)
+    assert (tables["model"]["loss"], tables["train"]["arithmetic"]) == ("cross_entropy", "exact15")
+    assert not {"accumulate", "average"} & set(tables["train"])
 
 
 def test_how_a_file_is_written_does_not_matter_for_its_document() -> None:
@@ -130,6 +156,20 @@ def test_how_a_file_is_written_does_not_matter_for_its_document() -> None:
         ("train", "seed = -1", "train.seed", "a whole number"),
         ("train", "steps = 48\nsegment_steps = 5", "train.segment_steps", "divides 48"),
         ("train", "steps = 4096\nsegment_steps = 2", "train.segment_steps", "at least 4 steps a segment"),
+        ("train", 'arithmetic = { default = "exact8", head = "exact16" }', "train.arithmetic", "exact15"),
+        ("train", 'arithmetic = { "a b" = "exact8" }', "train.arithmetic", "by module path"),
+        ("train", "accumulate = 0", "train.accumulate", "from 1 to 256"),
+        ("train", "accumulate = 5", "train.accumulate", "4 divides 64"),
+        ("train", "average = 0", "train.average", "above 0"),
+        ("train", "average = 1.0", "train.average", "0.999999"),
+        ("model", 'loss = "hinge"', "model.loss", '"cross_entropy"'),
+        ("model", 'loss = { name = "hinge" }', "model.loss.name", '"cross_entropy"'),
+        ("model", 'loss = { name = "mse", ignore = 0 }', "model.loss.ignore", "use cross_entropy or nll"),
+        ("model", 'loss = { name = "huber", beta = 1 }', "model.loss.beta", "use smooth_l1"),
+        ("model", 'loss = { name = "cross_entropy", smoothing = 1 }', "model.loss.smoothing", "0.999"),
+        ("model", 'loss = { name = "cross_entropy", ignore = 0.5 }', "model.loss.ignore", "whole number"),
+        ("model", 'loss = { name = "cross_entropy", smooth = 0.1 }', "model.loss.smooth", '"smoothing"'),
+        ("model", "loss = { smoothing = 0.1 }", "model.loss.name", "one of"),
         ("train", "stop = { metric = 'accuracy' }", "train.stop.at", "a number"),
         ("train", "stop = { metric = 'accurcy', at = 1 }", "train.stop.metric", 'did you mean "accuracy"?'),
         ("train", "stop = 5", "train.stop", ""),
@@ -324,5 +364,5 @@ def test_errors_are_plain_values_too() -> None:
         "message": "train.stepz is not a key of a job",
         "hint": 'did you mean "steps"?',
         "key": "train.stepz",
-        "allowed": "optimizer, rounds, steps, segment_steps, batch_size, seed, arithmetic, stop",
+        "allowed": "optimizer, rounds, steps, segment_steps, batch_size, accumulate, average, seed, arithmetic, stop",
     }

@@ -26,9 +26,19 @@ def flat_cross_entropy(scores: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
     return functional.cross_entropy(scores.reshape(-1, scores.shape[-1]), y.reshape(-1))
 
 
-def job_like(model: nn.Module, loss: Any, x: torch.Tensor, y: torch.Tensor, samples: Samples, metric: str) -> Any:
+def job_like(
+    model: nn.Module,
+    loss: Any,
+    x: torch.Tensor,
+    y: torch.Tensor,
+    samples: Samples,
+    metric: str,
+    ignored: int | None = None,
+) -> Any:
     bundle = capture(model, loss, SGD, x, y, counts=[1], init="given")
-    return SimpleNamespace(bundle=bundle, test=samples, batch_size=len(x), metric=metric), list(bundle.state.values())
+    return SimpleNamespace(bundle=bundle, test=samples, batch_size=len(x), metric=metric, ignored_target=ignored), list(
+        bundle.state.values()
+    )
 
 
 def test_the_loss_of_numbers_is_not_thinned_by_padding() -> None:
@@ -41,6 +51,18 @@ def test_the_loss_of_numbers_is_not_thinned_by_padding() -> None:
     mark = evaluate(COMPUTE, assignment, state, assignment.test)
     assert mark.loss == pytest.approx(4.0)
     assert score(COMPUTE, assignment, state) == -4_000_000
+
+
+def test_what_a_loss_ignores_does_not_count() -> None:
+    model = nn.Embedding(5, 5)
+    with torch.no_grad():
+        model.weight.copy_(8 * torch.eye(5))
+    tokens = np.arange(10, dtype=np.int64) % 5
+    zeros, loss = torch.zeros(4, dtype=torch.int64), {"name": "cross_entropy", "ignore": 3}
+    for targets, counted in ((tokens, 8), (np.where(tokens == 1, -100, tokens), 6)):
+        assignment, state = job_like(model, loss, zeros, zeros, Samples(tokens, targets), "accuracy", 3)
+        mark = evaluate(COMPUTE, assignment, state, assignment.test)
+        assert (mark.correct_count, mark.target_count) == (counted, counted)
 
 
 def test_every_target_of_a_sequence_counts() -> None:
@@ -105,7 +127,9 @@ COUNT, LOSS = torch.tensor(2), torch.tensor(1.0)
 def test_what_no_batch_comes_to_is_no_measure(outputs: tuple[torch.Tensor, ...], metric: str) -> None:
     x, y = np.zeros((4, 3), dtype=np.float32), np.zeros(4, dtype=np.int64)
     bundle = SimpleNamespace(evaluate=None)
-    assignment: Any = SimpleNamespace(bundle=bundle, test=Samples(x, y), batch_size=4, metric=metric)
+    assignment: Any = SimpleNamespace(
+        bundle=bundle, test=Samples(x, y), batch_size=4, metric=metric, ignored_target=None
+    )
     assert score(cast(Any, Says(COUNT, LOSS)), assignment, []) != UNSCORED
     assert score(cast(Any, Says(*outputs)), assignment, []) == UNSCORED
 

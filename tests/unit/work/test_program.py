@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from assay.architectures import mlp
 from assay.exact.primitives import BY_NAME
 from assay.exact.profile import EXACT15
-from assay.exact.values import Value
+from assay.exact.values import TORCH_DTYPES, Value
 from assay.protocol.errors import LimitExceeded, Malformed
 from assay.protocol.merkle import leaf_hash, merkle_proof, merkle_root, roots_hash, verify
 from assay.work.capture import capture
@@ -33,11 +33,7 @@ def small_bundle() -> Bundle:
 
 
 def example_inputs(program: Program) -> list[torch.Tensor]:
-    inputs = []
-    for value in program.inputs:
-        dtype = {"F32": torch.float32, "I64": torch.int64, "BOOL": torch.bool}.get(value.dtype, torch.int16)
-        inputs.append(torch.ones(value.shape, dtype=dtype))
-    return inputs
+    return [torch.ones(value.shape, dtype=TORCH_DTYPES[value.dtype]) for value in program.inputs]
 
 
 def test_bytes_round_trip() -> None:
