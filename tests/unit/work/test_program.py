@@ -271,3 +271,14 @@ def test_outputs_share_no_memory_with_inputs() -> None:
     values.zero_()
     assert same.tolist() == [0.0, 1.0, 2.0, 3.0]
     assert view.tolist() == [[0.0, 1.0], [2.0, 3.0]]
+
+
+@pytest.mark.parametrize("shape", [(0,), (2, 0, 3), (1,) * 7, (-1,)])
+def test_an_empty_value_and_one_of_seven_axes_are_refused(shape: tuple[int, ...]) -> None:
+    """Where a program is made as where it is read: its bytes could not say them."""
+    value = Value("F32", shape)
+    with pytest.raises(Malformed, match=r"input 0.*no shape"):
+        Program(EXACT15, (value,), (), (0,))
+    node = Node(BY_NAME["neg"].opcode, 1, "F32", shape, (0,))
+    with pytest.raises(Malformed, match=r"node 0.*no shape"):
+        Program(EXACT15, (Value("F32", (2,)),), (node,), (1,))
