@@ -142,4 +142,4 @@ def test_an_exponent_is_the_smallest(pattern: int, profile: groups.Profile) -> N
         return
     assert round(size * Fraction(2) ** (bits - 1 - e)) <= limit < round(size * Fraction(2) ** (bits - e))
     assert groups.quantise_one(pattern, e, bits) == round(value_of(pattern) * Fraction(2) ** (bits - 1 - e))
-    assert -149 <= e <= 129
+    assert -148 <= e <= 129
