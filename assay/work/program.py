@@ -66,7 +66,9 @@ class Side:
 def check_shape(value: Value, place: str) -> None:
     """No value is empty or of too many axes: its bytes could not be read again. Errors: `Malformed`."""
     if len(value.shape) > RANK_LIMIT or not all(size > 0 for size in value.shape):
-        raise Malformed(f"{place}: {list(value.shape)} is no shape", hint="leave out what has no elements")
+        raise Malformed(
+            f"{place}: {list(value.shape)} is no shape", hint="a value has at most 6 axes, none of them empty"
+        )
 
 
 @dataclass(frozen=True)

@@ -28,6 +28,7 @@ from tests.reference import programs
 from tests.reference.arrays import Array
 
 NODES = 25
+UNARY = ("neg", "abs", "sqrt", "exp", "log", "tanh", "erf", "sin", "cos")
 FAILS = (Malformed, Unsupported)
 """What a use is refused with that the drawn operands do not fit."""
 
@@ -68,9 +69,10 @@ class Maker:
 
     def elementwise(self) -> None:
         a = self.pick("F32")
-        name = self.draw.choice(["add", "sub", "mul", "div", "maximum", "minimum", "neg", "abs", "tanh", "erf", "sin"])
-        operands = (a,) if name in ("neg", "abs", "tanh", "erf", "sin") else (a, self.partner(a))
-        self.graph.map(name, *operands)
+        name = self.draw.choice(["add", "sub", "mul", "div", "maximum", "minimum", *UNARY])
+        if name in ("sqrt", "log") and self.draw.random() < 0.8:
+            a = self.graph.map("abs", a)
+        self.graph.map(name, *((a,) if name in UNARY else (a, self.partner(a))))
 
     def select(self) -> None:
         a = self.pick("F32", "I64")
@@ -78,6 +80,8 @@ class Maker:
         condition = self.graph.compare(self.draw.choice(["eq", "ne", "gt", "ge", "lt", "le"]), a, b)
         if self.draw.random() < 0.3:
             condition = self.graph.map("not", condition)
+        if self.draw.random() < 0.3:
+            condition = self.graph.map(self.draw.choice(["and", "or"]), condition, self.partner(condition))
         self.graph.map("where", condition, a, b)
 
     def move(self) -> None:
