@@ -25,6 +25,7 @@ EDGES = [
     0, 1, 2, 3, 0x7F_FFFF, 0x80_0000, 0x80_0001, 0xFF_FFFF, 0x100_0000, INFINITE - 1, INFINITE - 2,
     *map(pattern_of, (0.5, 1.0, 1.5, 2.0, 2.5, 3.0, 6.0, 20.0, 40.0, 87.0, 88.72284, 89.0, 90.0, 0.625, 0.70710677)),
     *map(pattern_of, (2.0**-114, 2.0**-126, 2.0**-60, 2.0**60, 2.0**23, 2.0**24, 2.0**126, 1.2676506e30, 16319.5)),
+    *(0x3F35_04F3 + (power << 23) for power in (-126, -20, -3, 1, 2, 9, 100)),
     *map(pattern_of, (0.7853982, 1.5707964, 3.1415927, 0.34657359, 1.0397208, 1e4, 3e5)),
 ]  # fmt: skip
 """Where a definition changes its branch, and the ends of every range; neighbours are drawn with them."""
