@@ -18,16 +18,23 @@ from typing import Any
 import torch
 
 from tests.conformance.exact.small_nets import bundle_of, step_inputs, to_array
-from tests.properties.exact.drawn import EDGES, finite, near_edge, pattern_of
+from tests.properties.exact.drawn import finite, near_edge, pattern_of
 from tests.reference import arrays, groups, nodes, programs
 from tests.reference.arrays import Array, Shape
-from tests.reference.binary32 import SIGN, NotFinite
+from tests.reference.binary32 import INFINITE, SIGN, NotFinite
 
 FOLDER = Path(__file__).parents[3] / "vectors" / "exact"
 FUNCTIONS = {name: (opcode, function) for opcode, (name, function) in nodes.PRIMITIVES.items()}
 UNARY = ("neg", "abs", "sqrt", "exp", "log", "tanh", "erf", "sin", "cos")
 BINARY = ("add", "sub", "mul", "div", "maximum", "minimum")
 COMPARISONS = ("eq", "ne", "gt", "ge", "lt", "le")
+EDGES = (
+    *(0, 1, 0x7F_FFFF, 0x80_0000, 0x100_0000, INFINITE - 1),
+    *map(
+        pattern_of, (0.5, 0.625, 0.70710677, 1.0, 1.5, 2.5, 6.0, 20.0, 87.0, 88.72284, 89.0, 1.5707964, 2.0**-114, 1e30)
+    ),
+)
+"""Where a definition changes its branch, and the ends of the ranges."""
 Case = tuple[list[Array], tuple[int, ...], str, Shape]
 
 

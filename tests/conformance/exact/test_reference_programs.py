@@ -41,7 +41,7 @@ def _every_size_by_int8(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_training_steps(name: str, profile: str) -> None:
     bundle = bundle_of(name, profile)
     state = list(bundle.state.values())
-    for step in range(2):
+    for step in range(2 if profile == "exact15" else 1):
         *state, loss = check(bundle.step, step_inputs(bundle, state, step))
         assert 0 < float(loss) < 10
 

@@ -26,6 +26,10 @@ COMPARISONS = ("eq", "ne", "gt", "ge", "lt", "le")
 WORDS = drawn.integers(-(1 << 63), (1 << 63) - 1)
 BITS = st.integers(0, 1)
 SUM_BITS = st.sampled_from([groups.PROFILES["exact8"], groups.PROFILES["exact15"], groups.PROFILES["exact22"]])
+OTHERS = st.integers(2, 30).flatmap(
+    lambda bits: st.integers(1 << (bits - 2), (1 << (bits - 1)) - 1).map(lambda limit: (bits, limit | 1))
+)
+"""Whatever else a node may ask for."""
 
 
 @dataclass(frozen=True)
@@ -173,15 +177,12 @@ def looked_up(draw: st.DrawFn, name: str) -> Case:
 def grouped(draw: st.DrawFn, name: str) -> Case:
     """Groups of floats under a profile, or of a sum; of one size, so that ties decide the exponent."""
     shape = draw(shapes(draw(st.integers(1, 4))))
-    bits, limit = draw(st.one_of(SUM_BITS, st.sampled_from([1, 2, 33, 65_536]).map(groups.sum_profile)))
+    bits, limit = draw(st.one_of(SUM_BITS, st.sampled_from([1, 2, 33, 65_536]).map(groups.sum_profile), OTHERS))
     mask = draw(st.integers(1, (1 << len(shape)) - 1))
-    alike = st.builds(
-        lambda half, power, offset: drawn.pattern_of((limit + half / 2) * 2.0**power) + offset,
-        st.integers(-1, 1),
-        st.integers(-64, 64),
-        st.integers(-1, 1),
-    )
-    elements = draw(st.sampled_from([FLOATS, ANY, drawn.HALVES, st.one_of(alike, st.just(0))]))
+    scale = 2.0 ** draw(st.integers(-64, 64))
+    near = [drawn.pattern_of((limit + half / 2) * scale) + offset for half in (-1, 0, 1) for offset in (-1, 0, 1)]
+    alike = st.sampled_from([*near, *(each | SIGN for each in near), 0])
+    elements = draw(st.sampled_from([alike, alike, FLOATS, ANY, drawn.HALVES]))
     source = draw(arrays(shape, elements))
     kept = tuple(1 if mask >> axis & 1 else size for axis, size in enumerate(shape))
     if name == "exponent":
