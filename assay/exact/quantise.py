@@ -29,8 +29,7 @@ def carry(bits: int, limit: int) -> int:
 
 def powers(values: Tensor, axes: tuple[int, ...], bits: int, limit: int) -> Tensor:
     """`2^(e-1)` per group over `axes` (kept as size 1), float64. Of a group that is not finite nothing is said."""
-    largest = values.abs().amax(axes, keepdim=True).double()
-    largest.masked_fill_(largest == 0, ZERO_GROUP)
+    largest = torch.threshold_(values.abs().amax(axes, keepdim=True).double(), 0.0, ZERO_GROUP)
     return ((largest.view(torch.int64) + carry(bits, limit)) & FIELD_MASK).view(torch.float64)
 
 
