@@ -15,8 +15,8 @@ from torch import Tensor
 MANTISSA_BITS = 52
 BIAS = 1023
 FIELD_MASK = 0x7FF << MANTISSA_BITS
-TINY = 2.0**-160
-"""Stands for the magnitude of a zero group in `powers`: below every float32, so no other group has it."""
+ZERO_GROUP = 0.5
+"""What a zero group's largest magnitude is taken for: its exponent is 0, whatever integers it is used for."""
 SCALE_LIMIT = 400
 """|c| < 2^63 times 2^-400 rounds to zero in float32, times 2^400 overflows unless c = 0: more changes nothing."""
 
@@ -28,18 +28,14 @@ def carry(bits: int, limit: int) -> int:
 
 
 def powers(values: Tensor, axes: tuple[int, ...], bits: int, limit: int) -> Tensor:
-    """`2^(e-1)` per group over `axes` (kept as size 1), float64; a zero group gives a sentinel below 2^-160.
-
-    A group with a NaN or an infinity gives infinity.
-    """
-    largest = values.abs().amax(axes, keepdim=True).double().clamp_min_(TINY)
+    """`2^(e-1)` per group over `axes` (kept as size 1), float64. Of a group that is not finite nothing is said."""
+    largest = torch.threshold_(values.abs().amax(axes, keepdim=True).double(), 0.0, ZERO_GROUP)
     return ((largest.view(torch.int64) + carry(bits, limit)) & FIELD_MASK).view(torch.float64)
 
 
 def powers_to_exponents(scales: Tensor) -> Tensor:
     """Exponents (int16) of what `powers` returned."""
-    exponents = (scales.view(torch.int64) >> MANTISSA_BITS) - (BIAS - 1)
-    return torch.where(scales < 2.0**-155, 0, exponents).to(torch.int16)
+    return ((scales.view(torch.int64) >> MANTISSA_BITS) - (BIAS - 1)).to(torch.int16)
 
 
 def exponent(values: Tensor, axes: tuple[int, ...], bits: int, limit: int) -> Tensor:

@@ -12,7 +12,7 @@ from assay.exact.primitives import BY_NAME
 from assay.exact.profile import Profile
 from assay.exact.reduce import sum_bits, sum_limit
 from assay.exact.rules import Call, broadcast
-from assay.exact.values import EXACT_INTEGER, REDUCTION_LIMIT, TORCH_DTYPES, Value
+from assay.exact.values import EXACT_INTEGER, RANK_LIMIT, REDUCTION_LIMIT, TORCH_DTYPES, Value
 from assay.protocol.errors import Unsupported
 from assay.work.limits import DEFAULT_LIMITS, Limits
 from assay.work.node import Node
@@ -52,6 +52,7 @@ class Graph:
     def add_input(self, name: str, dtype: str, shape: tuple[int, ...]) -> int:
         """A program input; all inputs come before the first node."""
         assert not self.nodes, "inputs come first"
+        check_rank(shape)
         value = Value(dtype, shape)
         self.inputs.append(value)
         self.names.append(name)
@@ -77,6 +78,7 @@ class Graph:
         payload: bytes = b"",
     ) -> int:
         """A node of this type, or the equal one that is there already."""
+        check_rank(shape)
         primitive = BY_NAME[name]
         node = Node(primitive.opcode, primitive.version, dtype, shape, inputs, attributes, payload)
         if node in self.seen:
@@ -360,6 +362,12 @@ class Graph:
         side = Side(tuple(self.names), tuple(output_names), tuple(sources))
         results = tuple(places[value] for value in outputs)
         return Program(self.profile, tuple(self.inputs), tuple(kept), results, side, limits)
+
+
+def check_rank(shape: tuple[int, ...]) -> None:
+    """Errors: `Unsupported` for more axes than a node can say."""
+    if len(shape) > RANK_LIMIT:
+        raise Unsupported(f"a tensor of {len(shape)} axes", hint=f"at most {RANK_LIMIT}: reshape it")
 
 
 def type_of(tensor: torch.Tensor) -> tuple[str, tuple[int, ...]]:

@@ -20,7 +20,7 @@ from torch import Tensor
 from assay.exact.primitives import BY_NAME, BY_OPCODE
 from assay.exact.profile import PROFILES, Profile
 from assay.exact.rules import Call
-from assay.exact.values import Value
+from assay.exact.values import RANK_LIMIT, Value
 from assay.protocol.errors import BadInput, Malformed
 from assay.protocol.merkle import DTYPE_CODES, leaf_hash, merkle_root, roots_hash
 from assay.protocol.plain import read_plain
@@ -63,6 +63,14 @@ class Side:
         return cls(*rows)
 
 
+def check_shape(value: Value, place: str) -> None:
+    """No value is empty or of too many axes: its bytes could not be read again. Errors: `Malformed`."""
+    if len(value.shape) > RANK_LIMIT or not all(size > 0 for size in value.shape):
+        raise Malformed(
+            f"{place}: {list(value.shape)} is no shape", hint="a value has at most 6 axes, none of them empty"
+        )
+
+
 @dataclass(frozen=True)
 class Program:
     """Nodes over typed inputs. Construction checks every rule; errors: `Malformed`, `LimitExceeded`."""
@@ -85,7 +93,8 @@ class Program:
     def values(self) -> tuple[Value, ...]:
         """Types of all values: inputs, then nodes."""
         known = list(self.inputs)
-        for value in known:
+        for place, value in enumerate(known):
+            check_shape(value, f"input {place}")
             admit("largest value", value.size, self.limits.value_elements)
         for position, node in enumerate(self.nodes):
             primitive = BY_OPCODE.get(node.opcode)
@@ -94,6 +103,7 @@ class Program:
             if any(value >= len(known) for value in node.inputs):
                 raise Malformed(f"node {position}: an input is not an earlier value")
             declared = Value(node.dtype, node.shape)
+            check_shape(declared, f"node {position}")
             admit("largest value", declared.size, self.limits.value_elements)
             admit("largest constant", len(node.payload), self.limits.constant_bytes)
             check_payload(node, node.opcode == CONSTANT)

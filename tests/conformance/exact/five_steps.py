@@ -1,18 +1,30 @@
-"""Run five steps of shipped programs on drawn inputs and print their state hashes: a process of its own."""
+"""Five steps of shipped programs on drawn inputs, and the hashes of their states: a process of its own.
+
+    python tests/conformance/exact/five_steps.py float64,int8 1,2 digits-mlp gpt-tiny     paths, threads, programs
+    python tests/conformance/exact/five_steps.py --record                                 vectors/exact/steps.json
+
+It prints per thread count the hashes by path, and those of the same training by native PyTorch.
+"""
 
 import json
 import sys
 from hashlib import sha256
+from pathlib import Path
+from typing import Any
 
 import torch
+import torch.nn.functional as functional
 
-from assay.architectures import load_shipped
+from assay.architectures import SHIPPED, load_shipped
 from assay.exact import kernels
 from assay.exact.random import random_words
 from assay.work.interpret import Fault, Runner
 from assay.work.program import Bundle
 
 STEPS = 5
+NAMES = ("digits-mlp", "digits-mlp-adamw", "digits-cnn", "digits-cnn-adamw", "gpt-tiny")
+GOLDEN = Path(__file__).parents[3] / "vectors" / "exact" / "steps.json"
+OPTIMIZERS = {"sgd": torch.optim.SGD, "adamw": torch.optim.AdamW}
 
 
 def drawn_batch(bundle: Bundle, step: int) -> list[torch.Tensor]:
@@ -27,7 +39,7 @@ def drawn_batch(bundle: Bundle, step: int) -> list[torch.Tensor]:
 
 
 def state_hash(name: str, path: str) -> str:
-    """Hash of all state tensors and losses after the steps."""
+    """Hash of the losses and of all state tensors after the steps."""
     bundle = load_shipped(name)
     runner = Runner(bundle.step, path)
     state = list(bundle.state.values())
@@ -42,15 +54,60 @@ def state_hash(name: str, path: str) -> str:
     return digest.hexdigest()
 
 
-def main(path: str, threads: str, names: list[str]) -> None:
-    """Print hashes, or that the path is wrong here. The int8 path takes every product it may."""
-    torch.set_num_threads(int(threads))
+def native_hash(name: str) -> str:
+    """The same of native PyTorch from the same weights: the control."""
+    bundle, shipped = load_shipped(name), SHIPPED[name]
+    model = shipped.architecture(**shipped.options)
+    model.load_state_dict({key: bundle.state[key] for key in model.state_dict()})
+    options: dict[str, Any] = {key: value for key, value in shipped.optimizer.items() if key != "name"}
+    optimizer = OPTIMIZERS[shipped.optimizer["name"]](model.parameters(), **options)
+    digest = sha256()
+    for step in range(STEPS):
+        x, y = drawn_batch(bundle, step)
+        loss = functional.cross_entropy(model(x), y)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        digest.update(loss.detach().numpy().tobytes())
+    for tensor in model.state_dict().values():
+        digest.update(tensor.numpy().tobytes())
+    return digest.hexdigest()
+
+
+def report(paths: list[str], threads: list[int], names: list[str]) -> dict[str, Any]:
+    """Hashes, with None for a path that is wrong here. The int8 path takes every product it may."""
     kernels.INT8_WORK = kernels.INT8_SIDE = 2
-    report = {"agrees": kernels.agrees(path), "capability": torch.backends.cpu.get_cpu_capability()}
-    if report["agrees"]:
-        report["hashes"] = {name: state_hash(name, path) for name in names}
-    sys.stdout.write(json.dumps(report) + "\n")
+    runs = {}
+    for count in threads:
+        torch.set_num_threads(count)
+        kernels.agrees.cache_clear()
+        exact = {
+            path: {name: state_hash(name, path) for name in names} if kernels.agrees(path) else None for path in paths
+        }
+        runs[str(count)] = {"exact": exact, "native": {name: native_hash(name) for name in names}}
+    return {"capability": torch.backends.cpu.get_cpu_capability(), "threads": runs}
+
+
+def golden() -> dict[str, dict[str, str]]:
+    """Roots of all shipped programs, and the hashes after the steps by the integer reference path."""
+    rows = {}
+    for name in SHIPPED:
+        bundle = load_shipped(name)
+        rows[name] = {"bundle_root": bundle.root.hex(), "step_root": bundle.step.root.hex()}
+        if name in NAMES:
+            rows[name]["after_5_steps"] = state_hash(name, "int64")
+    return rows
+
+
+def main(arguments: list[str]) -> None:
+    """Record the golden hashes, or print a report."""
+    if arguments == ["--record"]:
+        GOLDEN.write_text(json.dumps(golden(), indent=1) + "\n", encoding="utf-8")
+        return
+    paths, threads, *names = arguments
+    result = report(paths.split(","), [int(count) for count in threads.split(",")], names)
+    sys.stdout.write(json.dumps(result) + "\n")
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], sys.argv[2], sys.argv[3:])
+    main(sys.argv[1:])

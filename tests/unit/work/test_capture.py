@@ -251,3 +251,23 @@ def test_one_tensor_as_input_and_target_makes_two_inputs():
     outputs = Runner(bundle.evaluate).run([*bundle.state.values(), torch.zeros(4, 3), torch.zeros(4, 3)])
     other = Runner(bundle.evaluate).run([*bundle.state.values(), torch.zeros(4, 3), torch.ones(4, 3)])
     assert not torch.equal(outputs[1], other[1])
+
+
+class ManyAxes(nn.Module):
+    """A tensor of seven axes on the way."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.head = nn.Linear(4, 2)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        wide = x.reshape(2, 1, 1, 1, 1, 2, 2)
+        return self.head((wide * 2.0).reshape(2, 4))
+
+
+def test_more_than_six_axes_are_refused_with_their_line() -> None:
+    y = torch.zeros(2, dtype=torch.int64)
+    with pytest.raises(Unsupported, match=r"a tensor of 7 axes at ManyAxes: test_capture:\d+"):
+        capture(ManyAxes(), "cross_entropy", {"name": "sgd", "lr": 0.1}, torch.zeros(2, 4), y, counts=[1])
+    with pytest.raises(Unsupported, match="a tensor of 7 axes"):
+        capture(nn.Flatten(), "mse", {"name": "sgd", "lr": 0.1}, torch.zeros((1,) * 7), torch.zeros(1, 1), counts=[1])

@@ -267,3 +267,28 @@ def test_outputs_share_no_memory_with_inputs() -> None:
     values.zero_()
     assert same.tolist() == [0.0, 1.0, 2.0, 3.0]
     assert view.tolist() == [[0.0, 1.0], [2.0, 3.0]]
+
+
+@pytest.mark.parametrize("shape", [(0,), (2, 0, 3), (1,) * 7, (-1,)])
+def test_an_empty_value_and_one_of_seven_axes_are_refused(shape: tuple[int, ...]) -> None:
+    """Where a program is made as where it is read: its bytes could not say them."""
+    value = Value("F32", shape)
+    with pytest.raises(Malformed, match=r"input 0.*no shape"):
+        Program(EXACT15, (value,), (), (0,))
+    node = Node(BY_NAME["neg"].opcode, 1, "F32", shape, (0,))
+    with pytest.raises(Malformed, match=r"node 0.*no shape"):
+        Program(EXACT15, (Value("F32", (2,)),), (node,), (1,))
+
+
+@pytest.mark.parametrize("path", ["float64", "int64"])
+def test_the_exponent_of_a_zero_group_is_zero_for_other_integers_too(path: str) -> None:
+    """A program may rescale integers by the exponents of another value, whose groups may be zero."""
+    graph = Graph(EXACT15)
+    x, zero = graph.add_input("x", "F32", (2,)), graph.add_input("zero", "F32", (2,))
+    integers, _ = graph.quantise(x, (0,))
+    _, exponents = graph.quantise(zero, (0,))
+    program = graph.finish([graph.rescale(integers, (exponents,), 0), exponents], ["out", "exponents"])
+    result = Runner(program, path).run([torch.tensor([0.5, -0.25]), torch.zeros(2)])
+    assert isinstance(result, list)
+    assert result[0].tolist() == [8192.0, -4096.0]
+    assert result[1].tolist() == [0]
