@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[2]
     [
         ("scale --small", {"providers", "validators", "segments", "jobs", "played"}),
         ("chain --count 20", {"revm", "interpreter"}),
-        ("exact --repeats 1", {"products", "programs"}),
+        ("exact --repeats 1 --only cnn --threads 1", {"ratios", "peak_memory_ratio"}),
     ],
 )
 def test_bench_runs(words: str, keys: set[str]) -> None:
