@@ -191,6 +191,7 @@ def test_the_distribution_has_the_same_files_and_ranges(wheel: Path) -> None:
         said = archive.read(metadata).decode()
         assert any(name.endswith("licenses/LICENSE") for name in archive.namelist())
     sources = [*(ROOT / "assay").glob("*.py"), ROOT / "assay/py.typed", ROOT / "assay/exact/answers.json"]
+    sources.append(ROOT / "assay/work/compiled/prelude.c")
     sources += [path for room in ROOMS for path in (ROOT / "assay" / room).rglob("*.py")]
     assert packed == {path.relative_to(ROOT).as_posix(): path.read_bytes() for path in sources}
     whole = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]

@@ -161,7 +161,8 @@ class CompiledRunner:
             self.layout = Layout(program, self.path, frozenset(self.plan.unseen))
             self.plan = Plan(self.layout, watched)
             assert not self.plan.unseen, "a watched value is not looked at"
-        self._memory = self._allot()
+        with torch.inference_mode(False):
+            self._memory = self._allot()
         self._pointers = (ctypes.c_void_p * self.plan.next)()
         for value, tensor in self._memory.items():
             self._pointers[value] = tensor.data_ptr()
