@@ -241,7 +241,7 @@ class Graph:
         their sum may exceed 2^53: each is of as long a stretch of K as stays below."""
         size_b, size_m, length = self.shape(left)
         shape = (size_b, size_m, self.shape(right)[1])
-        longest = EXACT_INTEGER // (self.types[left].bound * self.types[right].bound)
+        longest = max(1, EXACT_INTEGER // (self.types[left].bound * self.types[right].bound))
         sums = []
         for first in range(0, length, longest):
             total, end = None, min(length, first + longest)

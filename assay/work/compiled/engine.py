@@ -51,7 +51,8 @@ class Plan:
     buffers: dict[int, tuple[str, tuple[int, ...]]] = field(default_factory=dict)
     checked: set[int] = field(default_factory=set)
     packed: dict[tuple[int, bool], tuple[int, bool]] = field(default_factory=dict)
-    products: list[tuple[int, int, int]] = field(default_factory=list)
+    products: dict[int, tuple[int, int, int]] = field(default_factory=dict)
+    """By step, the contraction and where its operands are packed."""
     unseen: set[int] = field(default_factory=set)
     """Watched values of which no loop looks at every element: they want memory of their own."""
     count: int = 0
@@ -122,12 +123,16 @@ class Plan:
             # The vendors' products read one operand along its length faster, and write along the other.
             layout.turned.add(value)
             operands, rows, columns = operands[::-1], columns, rows
+        pointer, self.next = self.next, self.next + 1
+        layout.products[value] = pointer
         if sliced:
-            self.buffers[value] = ("int32_t", (2 * rows, 2 * columns))
+            self.buffers[pointer] = ("int32_t", (2 * rows, 2 * columns))
         else:
-            self.buffers[value] = ("double", (batches, rows, columns))
-        self.products.append((len(self.steps), operands[0][0], operands[1][0]))
-        self.steps.append(Step((value,), frozenset(pointer for pointer, _ in operands)))
+            self.buffers[pointer] = ("double", (batches, rows, columns))
+        self.products[len(self.steps)] = (value, operands[0][0], operands[1][0])
+        self.steps.append(Step((pointer,), frozenset(each for each, _ in operands)))
+        if value in layout.held:
+            self._store(value)
 
     def _pack(self, value: int, sliced: bool) -> tuple[int, bool]:
         key = (value, sliced)
@@ -229,14 +234,13 @@ class CompiledRunner:
                 texts.append(f"int run{number}(void *const *p) {{ int bad = 0;\n{body}\nreturn bad; }}")
         library = build(prelude + "\n\n" + "\n\n".join(texts), torch.get_num_threads())
         calls: list[Callable[[dict[int, Tensor]], int]] = []
-        products = {at: (left, right) for at, left, right in self.plan.products}
         for number, run in enumerate(runs):
             if isinstance(run, list):
                 function = library[f"run{number}"]
                 function.restype, function.argtypes = ctypes.c_int, [ctypes.c_void_p]
                 calls.append(self._loops(function))
-            elif run in products:
-                calls.append(self._product(self.plan.steps[run].writes[0], *products[run]))
+            elif run in self.plan.products:
+                calls.append(self._product(*self.plan.products[run]))
             else:
                 calls.append(self._outside(self.plan.steps[run].writes[0]))
         return calls
@@ -248,7 +252,7 @@ class CompiledRunner:
     def _product(self, value: int, left: int, right: int) -> Callable[[dict[int, Tensor]], int]:
         """The integer product of two packed operands."""
         flipped = dict(self.plan.packed.values())
-        a, b, out = self._memory[left], self._memory[right], self._memory[value]
+        a, b, out = (self._memory[each] for each in (left, right, self.layout.products[value]))
         a = a.transpose(1, 2) if flipped[left] else a
         b = b if flipped[right] else b.transpose(1, 2)
         if self.layout.is_int8(value):

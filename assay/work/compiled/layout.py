@@ -48,19 +48,25 @@ class Layout:
     """Exact integers that travel as binary64."""
     turned: set[int] = field(default_factory=set)
     """Contractions whose result lies column by column."""
+    products: dict[int, int] = field(default_factory=dict)
+    """Where the products of a contraction are, by its value."""
+    _plain: set[int] = field(default_factory=set)
+    """Values that others than loops read: in their declared types."""
 
     def __post_init__(self) -> None:
         program = self.program
         self.names = ["input"] * len(program.inputs) + [BY_OPCODE[node.opcode].name for node in program.nodes]
         uses = self._uses()
         for value, name in enumerate(self.names):
+            if name not in ("input", "constant") and self._is_outside(value):
+                self.outside.add(value)
+                self.held.update((value, *self.inputs_of(value)))
+                self._plain.update(self.inputs_of(value))
+        self._plain.update(program.outputs)
+        for value, name in enumerate(self.names):
             if name in ("input", "constant"):
                 continue
-            if self._is_outside(value):
-                self.outside.add(value)
-                self.held.add(value)
-                self.held.update(each for each in self.inputs_of(value))
-            elif name in REDUCTIONS or value in program.outputs or not uses[value] or value in self.wanted:
+            if name in REDUCTIONS or value in program.outputs or not uses[value] or value in self.wanted:
                 self.held.add(value)
             if self._is_counted(value):
                 self.counted.add(value)
@@ -71,7 +77,7 @@ class Layout:
         for value in range(len(self.names) - 1, -1, -1):
             if self.names[value] in ELEMENTWISE and self.names[value] not in CHEAP and self._reads(value, uses) > 1:
                 self.held.add(value)
-        self.held = {value for value in self.held if self.names[value] not in ("input", "constant", "contract")}
+        self.held = {value for value in self.held if self.names[value] not in ("input", "constant")}
 
     def type_of(self, value: int) -> Value:
         """A value's declared type."""
@@ -118,7 +124,7 @@ class Layout:
         name = self.names[value]
         if self.type_of(value).dtype != "I64" or self.type_of(value).bound > EXACT_INTEGER or value in self.outside:
             return False
-        if value in self.program.outputs:
+        if value in self._plain:
             return False
         if name in ("contract", "integer_sum"):
             return True

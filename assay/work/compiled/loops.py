@@ -144,10 +144,12 @@ def assembled(name: str, writer: Writer, targets: dict[int, str], body: list[str
     """A C function over the table of pointers."""
     layout = writer.layout
     lines = [f"static int {name}(void *const *p) {{", "int bad = 0;"]
+    products = {pointer: value for value, pointer in layout.products.items()}
     for value in sorted(writer.pointers - set(targets)):
-        kind = layout.c_type(value)
-        if layout.names[value] == "contract":
-            kind = "int32_t" if layout.is_int8(value) else "double"
+        if value in products:
+            kind = "int32_t" if layout.is_int8(products[value]) else "double"
+        else:
+            kind = layout.c_type(value)
         lines.append(f"const {kind} *restrict p{value} = p[{value}];")
     lines += [f"{kind} *restrict p{value} = p[{value}];" for value, kind in targets.items()]
     return "\n".join([*lines, *body, "return bad;", "}"])
@@ -174,8 +176,7 @@ def store(layout: Layout, watched: frozenset[int], name: str, values: Sequence[i
         body = spread(ordered, writer.lines, [index for index, _ in writer.reads])
         targets = {value: layout.c_type(value) for value in values}
         made = assembled(name, writer, targets, body)
-        read = frozenset(writer.pointers - set(values))
-        return Kernel(made, tuple(values), read, frozenset(writer.checked), stores=True)
+        return Kernel(made, tuple(values), frozenset(writer.pointers), frozenset(writer.checked), stores=True)
 
     return attempt(Axes(layout.type_of(values[0]).shape), write)
 

@@ -23,11 +23,12 @@ static inline int16_t exponent_of(uint32_t largest, int64_t carry) {
     return double_of(scale) < 0x1p-155 ? 0 : (int16_t)((int64_t)(scale >> 52) - 1022);
 }
 
-/* Quantised by a power of two: in binary32 in two exact steps where the result is below 2^23, else in binary64. */
+/* Quantised by a power of two: in binary32 in two exact steps where the result is below 2^23, else in binary64. Never a
+   negative zero: a compiler may take an integer made of it, and made a float again, for the same. */
 static inline float scale_low(int32_t n) { return float_of((uint32_t)((n > 127 ? 127 : n < -126 ? -126 : n) + 127) << 23); }
 static inline float scale_high(int32_t n) { return float_of((uint32_t)((n > 127 ? n - 127 : 0) + 127) << 23); }
-static inline float quantised(float x, int32_t n) { return rintf(x * scale_low(n) * scale_high(n)); }
-static inline double quantised_wide(float x, int64_t n) { return rint((double)x * power(n)); }
+static inline float quantised(float x, int32_t n) { return rintf(x * scale_low(n) * scale_high(n)) + 0.0f; }
+static inline double quantised_wide(float x, int64_t n) { return rint((double)x * power(n)) + 0.0; }
 
 static inline float exp_(float x) {
     float a = x < 89.0f ? x : 89.0f;

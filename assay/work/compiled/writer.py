@@ -70,7 +70,7 @@ class Writer:
 
     def _is_held(self, value: int) -> bool:
         name = self.layout.names[value]
-        return value in self.layout.held or name in ("input", "contract") or self._is_table(value)
+        return value in self.layout.held or name == "input" or self._is_table(value)
 
     def _is_table(self, value: int) -> bool:
         return self.layout.names[value] == "constant" and self.layout.type_of(value).size > LITERAL_ELEMENTS
@@ -80,8 +80,6 @@ class Writer:
     def _read(self, value: int, place: Place) -> Text:
         layout, shape = self.layout, self.layout.type_of(value).shape
         self.pointers.add(value)
-        if layout.names[value] == "contract":
-            return self._read_product(value, place)
         offset = linear(place, shape)
         self.reads.append((offset, layout.type_of(value).size_bytes))
         kind = layout.c_type(value)
@@ -91,6 +89,8 @@ class Writer:
         return Text(f"p{value}[{offset.text}]" if widened == kind else f"({widened})p{value}[{offset.text}]", widened)
 
     def _read_product(self, value: int, place: Place) -> Text:
+        at = self.layout.products[value]
+        self.pointers.add(at)
         batches, rows, columns = self.layout.type_of(value).shape
         b, m, n = place
         if value in self.layout.turned:
@@ -98,12 +98,12 @@ class Writer:
         if not self.layout.is_int8(value):
             offset = linear((b, m, n), (batches, rows, columns))
             self.reads.append((offset, 8 * batches * rows * columns))
-            return Text(f"(p{value}[{offset.text}] + 0.0)", "double")
+            return Text(f"(p{at}[{offset.text}] + 0.0)", "double")
         corner = linear((m, n), (2 * rows, 2 * columns))
         self.reads.append((corner, 16 * rows * columns))
-        at, below = f"{corner.text}", 2 * columns * rows
-        high, low = f"p{value}[{at}]", f"p{value}[{at} + {below + columns}L]"
-        cross = f"(double)(p{value}[{at} + {columns}L] + p{value}[{at} + {below}L])"
+        spot, below = corner.text, 2 * columns * rows
+        high, low = f"p{at}[{spot}]", f"p{at}[{spot} + {below + columns}L]"
+        cross = f"(double)(p{at}[{spot} + {columns}L] + p{at}[{spot} + {below}L])"
         return Text(f"((double){high} * 16384.0 + {cross} * 128.0 + (double){low})", "double")
 
     # what is computed where it is read
@@ -114,6 +114,8 @@ class Writer:
         name, inputs, kind = layout.names[value], layout.inputs_of(value), layout.type_of(value)
         if name == "constant":
             return self._literal(value)
+        if name == "contract":
+            return self._read_product(value, place)
         if name == "iota":
             (axis,) = layout.attributes_of(value)
             return Text(f"(int64_t)({place[axis].text})", "int64_t")
