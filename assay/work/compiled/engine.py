@@ -50,7 +50,7 @@ class Plan:
     steps: list[Step] = field(default_factory=list)
     buffers: dict[int, tuple[str, tuple[int, ...]]] = field(default_factory=dict)
     checked: set[int] = field(default_factory=set)
-    packed: dict[tuple[int, bool], tuple[int, bool]] = field(default_factory=dict)
+    packed: dict[tuple[int, int], tuple[int, bool]] = field(default_factory=dict)
     products: dict[int, tuple[int, int, int]] = field(default_factory=dict)
     """By step, the contraction and where its operands are packed."""
     unseen: set[int] = field(default_factory=set)
@@ -117,16 +117,16 @@ class Plan:
         layout = self.layout
         left, right = layout.inputs_of(value)
         batches, rows, columns = layout.type_of(value).shape
-        sliced = layout.is_int8(value)
-        operands = [self._pack(each, sliced) for each in (left, right)]
+        slices = layout.slices(value)
+        operands = [self._pack(each, slices) for each in (left, right)]
         if operands[0][1] and not operands[1][1]:
             # The vendors' products read one operand along its length faster, and write along the other.
             layout.turned.add(value)
             operands, rows, columns = operands[::-1], columns, rows
         pointer, self.next = self.next, self.next + 1
         layout.products[value] = pointer
-        if sliced:
-            self.buffers[pointer] = ("int32_t", (2 * rows, 2 * columns))
+        if slices:
+            self.buffers[pointer] = ("int32_t", (slices * rows, slices * columns))
         else:
             self.buffers[pointer] = ("double", (batches, rows, columns))
         self.products[len(self.steps)] = (value, operands[0][0], operands[1][0])
@@ -134,17 +134,15 @@ class Plan:
         if value in layout.held:
             self._store(value)
 
-    def _pack(self, value: int, sliced: bool) -> tuple[int, bool]:
-        key = (value, sliced)
+    def _pack(self, value: int, slices: int) -> tuple[int, bool]:
+        key = (value, slices)
         if key not in self.packed:
             pointer, self.next = self.next, self.next + 1
-            kernel = self._kernel(
-                lambda name: loops.pack(self.layout, self._todo(), name, value, pointer, sliced=sliced)
-            )
+            kernel = self._kernel(lambda name: loops.pack(self.layout, self._todo(), name, value, pointer, slices))
             batches, rows, length = self.layout.type_of(value).shape
-            wide = 2 * rows if sliced else rows
+            wide = max(slices, 1) * rows
             shape = (batches, length, wide) if kernel.columns_first else (batches, wide, length)
-            self.buffers[pointer] = ("int8_t" if sliced else "double", shape)
+            self.buffers[pointer] = ("int8_t" if slices else "double", shape)
             self.packed[key] = (pointer, kernel.columns_first)
         return self.packed[key]
 
@@ -255,7 +253,7 @@ class CompiledRunner:
         a, b, out = (self._memory[each] for each in (left, right, self.layout.products[value]))
         a = a.transpose(1, 2) if flipped[left] else a
         b = b if flipped[right] else b.transpose(1, 2)
-        if self.layout.is_int8(value):
+        if self.layout.slices(value):
             a, b = a[0], b[0]
 
             def run(_: dict[int, Tensor]) -> int:

@@ -27,6 +27,7 @@ PARTIAL = frozenset({"slice", "unfold", "pick", "gather"})
 CHEAP = frozenset({"eq", "ne", "gt", "ge", "lt", "le", "and", "or", "not", "neg", "abs", "to_integer", "iota"})
 INT8_LENGTH_MIN, INT8_WORK = 8, 1 << 15
 """What is packed by loops of our own pays off far below what `kernels.contraction` asks for."""
+SLICE_LIMIT = 127
 C_TYPES = {"F32": "float", "I16": "int16_t", "I32": "int32_t", "I64": "int64_t", "BOOL": "uint8_t"}
 """What a value of an element type is held as."""
 
@@ -96,8 +97,13 @@ class Layout:
         """What a value is held as in memory."""
         return "double" if value in self.counted else C_TYPES[self.type_of(value).dtype]
 
-    def is_int8(self, value: int) -> bool:
-        """Whether a contraction goes through int8 slices."""
+    def slices(self, value: int) -> int:
+        """How many int8 slices the operands of a contraction are cut into; 0 where they go as binary64."""
+        if not self._is_int8(value):
+            return 0
+        return 1 if max(self.type_of(each).bound for each in self.inputs_of(value)) <= SLICE_LIMIT else 2
+
+    def _is_int8(self, value: int) -> bool:
         left, right = (self.type_of(each) for each in self.inputs_of(value))
         batches, rows, length = left.shape
         if self.path != "int8" or batches != 1 or max(left.bound, right.bound) > kernels.INT8_LIMIT:

@@ -147,7 +147,7 @@ def assembled(name: str, writer: Writer, targets: dict[int, str], body: list[str
     products = {pointer: value for value, pointer in layout.products.items()}
     for value in sorted(writer.pointers - set(targets)):
         if value in products:
-            kind = "int32_t" if layout.is_int8(products[value]) else "double"
+            kind = "int32_t" if layout.slices(products[value]) else "double"
         else:
             kind = layout.c_type(value)
         lines.append(f"const {kind} *restrict p{value} = p[{value}];")
@@ -181,7 +181,7 @@ def store(layout: Layout, watched: frozenset[int], name: str, values: Sequence[i
     return attempt(Axes(layout.type_of(values[0]).shape), write)
 
 
-def pack(layout: Layout, watched: frozenset[int], name: str, value: int, pointer: int, *, sliced: bool) -> Kernel:
+def pack(layout: Layout, watched: frozenset[int], name: str, value: int, pointer: int, slices: int) -> Kernel:
     """An operand [B, R, K] of a contraction: int8 slices, high ones before low ones, or binary64; along whichever of
     rows and length the memory of what is read goes. `pointer` is where it is put."""
     batches, rows, length = layout.type_of(value).shape
@@ -193,20 +193,22 @@ def pack(layout: Layout, watched: frozenset[int], name: str, value: int, pointer
         inner = innermost(loops["r"][-1:] + loops["k"][-1:], writer, None)
         flipped = bool(loops["r"]) and inner == loops["r"][-1][0] and inner not in [name for name, _ in loops["k"]]
         b, r, k = place
-        wide = 2 if sliced else 1
+        wide = max(slices, 1)
         if flipped:
             at, other = linear((b, k, r), (batches, length, wide * rows)), rows
         else:
             at, other = linear((b, r, k), (batches, wide * rows, length)), rows * length
         # Batches are packed one after another.
-        if sliced:
+        if slices == 1:
+            writer.lines.append(f"p{pointer}[{at.text}] = (int8_t)(int32_t)({text.c});")
+        elif slices:
             writer.lines.append(f"int32_t q = (int32_t)({text.c}), h = (q + 64) >> 7;")
             writer.lines.append(f"p{pointer}[{at.text}] = (int8_t)h;")
             writer.lines.append(f"p{pointer}[{at.text} + {other}L] = (int8_t)(q - h * 128);")
         else:
             writer.lines.append(f"p{pointer}[{at.text}] = (double)({text.c});")
         ordered = loops["b"] + (loops["k"] + loops["r"] if flipped else loops["r"] + loops["k"])
-        kind = "int8_t" if sliced else "double"
+        kind = "int8_t" if slices else "double"
         body = spread(ordered, writer.lines, [at, *(index for index, _ in writer.reads)])
         made = assembled(name, writer, {pointer: kind}, body)
         return Kernel(made, (pointer,), frozenset(writer.pointers), frozenset(writer.checked), columns_first=flipped)

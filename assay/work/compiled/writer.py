@@ -95,7 +95,12 @@ class Writer:
         b, m, n = place
         if value in self.layout.turned:
             rows, columns, m, n = columns, rows, n, m
-        if not self.layout.is_int8(value):
+        slices = self.layout.slices(value)
+        if slices == 1:
+            offset = linear((m, n), (rows, columns))
+            self.reads.append((offset, 4 * rows * columns))
+            return Text(f"(double)p{at}[{offset.text}]", "double")
+        if not slices:
             offset = linear((b, m, n), (batches, rows, columns))
             self.reads.append((offset, 8 * batches * rows * columns))
             return Text(f"(p{at}[{offset.text}] + 0.0)", "double")

@@ -107,6 +107,14 @@ def test_steps_one_after_another(name: str, path: str) -> None:
         state = expected[: len(state)]
 
 
+@pytest.mark.parametrize("path", PATHS)
+@pytest.mark.parametrize("profile", ["exact8", "exact22"])
+def test_other_profiles(profile: str, path: str) -> None:
+    model, x, y, rule = CASES["wide"]
+    bundle = capture(model, "cross_entropy", rule, x, y, profile, counts=(1,))
+    assert same(bundle.step, [*bundle.state.values(), x, y], path)
+
+
 def test_inputs_that_lie_otherwise_in_memory() -> None:
     model, x, y, rule = CASES["wide"]
     bundle = capture(model, "cross_entropy", rule, x, y, counts=(1,))
