@@ -64,7 +64,7 @@ def read_text(path: Path) -> str:
     """A small text file. Errors: `BadInput`."""
     try:
         if path.exists() and not path.is_file():
-            raise BadInput(f"{path} is no file", hint="name a job file", file=str(path))
+            raise BadInput(f"{path} is no job file", hint="name a file, not a folder", file=str(path))
         if not path.is_file():
             raise BadInput(f"there is no job file {path}", hint="write one with: assay init", file=str(path))
         with path.open("rb") as file:

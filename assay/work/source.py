@@ -20,6 +20,9 @@ OWN = ("__main__", "assay_own")
 SKIPPED = ("torch", "assay.work.source", "assay.work.trace", "contextlib")
 """Modules whose frames say nothing about a model."""
 
+LOSS = ("assay.work.capture", "assay.work.losses")
+"""Modules of ours in which an operator is the loss."""
+
 
 class SourceMode(TorchDispatchMode):
     """Notes each operator's place in the metadata that the tracer copies to its nodes."""
@@ -35,7 +38,7 @@ class SourceMode(TorchDispatchMode):
         frame = sys._getframe(2)
         while frame.f_back is not None:
             name = str(frame.f_globals.get("__name__", ""))
-            if name == "assay.work.capture":
+            if name in LOSS:
                 return "loss"
             if not any(name == skipped or name.startswith(f"{skipped}.") for skipped in SKIPPED):
                 break

@@ -463,6 +463,8 @@ ELSEWHERE: dict[str, str] = {
     "assay.api.draft:read_samples": "arrays of the user's own program",
     "assay.api.job:Job.load": "reads the file that `job-file` decodes",
     "assay.api.job:Job.parse": "calls the decoder of `job-file`",
+    "assay.work.losses:parse_loss": "takes what the decoder of `job-file` has read, or a caller's own table",
+    "assay.work.widths:Widths.parse": "takes what the decoder of `job-file` has read, or a caller's own table",
     "assay.api.job:read_text": "reads the file that `job-file` decodes",
     "assay.api.own_model:read_loss": "objects of the user's own program",
     "assay.api.status:read_status": "asks, and decodes nothing",
