@@ -58,7 +58,7 @@ def prospects(
     """Every job that takes bids now, measured here. A job that does not check out says why; `token` is the one in which
     the price is meant."""
     clerk, found = Clerk(world), []
-    for job in clerk.jobs():
+    for job in clerk.numbers():
         view = clerk.view(job)
         if view.phase != JobPhase.BIDDING:
             continue

@@ -216,7 +216,7 @@ def work(
 def waits(world: World, role: str) -> str:
     """What a party without a part in any job waits for."""
     clerk, now_s = make_clerk(world), world.clock()
-    for job in reversed(clerk.jobs()[-KEPT_JOBS:]):
+    for job in reversed(clerk.numbers()[-KEPT_JOBS:]):
         view = clerk.view(job)
         if view.phase == JobPhase.BIDDING:
             closes_s = view.posted_at + clerk.order(job).windows.bid

@@ -74,7 +74,8 @@ class Bidding:
             return wake_at(closes_s)
         opened = self._clerk.attempt(jobs.reveal_bid(job, bid.price, bid.salt))
         # This clock may be ahead of the chain's: then it was too early.
-        return opened if opened.acted or now_s >= closes_s + order.windows.reveal else wake_at(now_s + 1)
+        is_early = self._clerk.refused("OutsideWindow") and now_s < closes_s + order.windows.reveal
+        return wake_at(now_s + 1) if not opened.acted and is_early else opened
 
     def _name(self, job: int) -> tuple[object, ...]:
         """What a bid is for: where the chain is rewritten, a job's number may go to another order."""

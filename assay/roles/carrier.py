@@ -40,11 +40,13 @@ def carry_fault(party: Party, name: RoundName) -> Wake:
 
 
 def carry_late(party: Party, name: RoundName, view: RoundView) -> Wake:
-    """Both, in the last quarter of a phase."""
+    """Both, in the last quarter of a phase, one validator after another."""
     if view.phase not in (RoundPhase.SAMPLING, RoundPhase.OPENING, RoundPhase.AGGREGATING):
         return IDLE
     began_s = phase_began_s(view, party.clerk.order(name[0]).windows)
-    late_s = view.deadline - (view.deadline - began_s) // 4
+    validators, left_s = party.validators(name[0]), (view.deadline - began_s) // 4
+    rank = validators.index(party.world.address) if party.world.address in validators else len(validators)
+    late_s = view.deadline - left_s + rank * left_s // (2 * max(len(validators), 1))
     if party.world.clock() < late_s:
         return wake_at(late_s)
     wake = carry_fault(party, name)

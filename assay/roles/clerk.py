@@ -27,16 +27,27 @@ class Clerk(Register):
         super().__init__(world)
         self.refusals: deque[Reverted] = deque(maxlen=REFUSALS_KEPT)
         self._closed: dict[int, int] = {}
+        self._counted, self._listed = (0, -1), 0
+        """Jobs that there were, and the newest block that was read then; jobs that there were in an earlier one."""
 
     # files
 
-    def jobs(self) -> list[int]:
-        """Jobs that this party has not put away. Errors: `Malformed` where the node says that there are countless."""
+    def numbers(self) -> range:
+        """Numbers of all jobs. Errors: `Malformed` where the node says that there are countless."""
         count = self.job_count()
         if count > JOBS_MAX:
             raise Malformed(f"the node says that there are {count} jobs", hint="use another node")
-        # Of a job that was not read of, it would not be told that it is taken back.
-        return [job for job in range(1, min(count, self.notices.posted) + 1) if not self.put_away(job)]
+        return range(1, count + 1)
+
+    def jobs(self) -> list[int]:
+        """Jobs that this party has not put away. Errors: as of `numbers`."""
+        count = len(self.numbers())
+        # Of a job that was not read of, it would not be told that it is taken back. One whose news the node never sent
+        # is there all the same once everything is read that is as new.
+        if self.head > self._counted[1]:
+            self._counted, self._listed = (count, self.head), self._counted[0]
+        until = min(count, max(self.notices.posted, self._listed))
+        return [job for job in range(1, until + 1) if not self.put_away(job)]
 
     def close(self, job: int, *, unseen: bool = False) -> Wake:
         """Nothing more to do in this job, unless the chain is rewritten; `unseen`: whatever becomes of it."""

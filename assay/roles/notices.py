@@ -3,7 +3,8 @@
 Read by a cursor that takes back what a reorganisation has taken back, so nothing is known here that is not so.
 """
 
-from collections.abc import Iterable, Iterator
+from collections import deque
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeGuard, TypeVar
 
@@ -83,34 +84,40 @@ class Notices:
         self.head = 0
         """Number of the newest block that was read."""
         self.posted = 0
-        """How many jobs were posted, as far as was read."""
+        """The latest job of which was read that it was posted."""
+        self._unread: deque[LogEntry] = deque()
         self._rewritten: set[int] = set()
         """Jobs of which something was taken back, and nobody has been told so yet."""
 
     def read(self) -> set[int]:
         """Reads on; the jobs of which something was taken back."""
         while True:
-            page = self._cursor.poll()  # entered at once: should the next one fail, nothing of this one is lost
+            page = self._cursor.poll()
             self._rewritten |= self._take_back(page.removed)
-            self._enter(page.added)
+            # Kept until they are entered: should one fail, or the next page, no other is lost.
+            self._unread.extend(page.added)
+            self._enter()
             self.head = page.head
             if page.is_caught_up:
                 rewritten, self._rewritten = self._rewritten, set()
                 return rewritten
 
-    def _enter(self, logs: Iterable[LogEntry]) -> None:
-        for log in logs:
+    def _enter(self) -> None:
+        while self._unread:
+            log = self._unread.popleft()
             emitted = self._ledger.decode(log) if log.topics[:1] and log.topics[0] in TOPICS else None
             if emitted is not None and isinstance(emitted.event, Posted):
-                self.posted += 1
+                self.posted = max(self.posted, emitted.event.job)
             elif emitted is not None and self._matters(emitted.event):
                 self._said.setdefault(self._place(emitted.event), []).append(emitted)
 
-    def _take_back(self, logs: Iterable[LogEntry]) -> set[int]:
-        jobs = set()
+    def _take_back(self, logs: Sequence[LogEntry]) -> set[int]:
+        jobs, gone = set(), set(logs)
+        self._unread = deque(log for log in self._unread if log not in gone)
         for emitted in filter(None, map(self._ledger.decode, logs)):
             jobs.add(self._place(emitted.event)[0])
-            self.posted -= isinstance(emitted.event, Posted)
+            if isinstance(emitted.event, Posted):
+                self.posted = min(self.posted, emitted.event.job - 1)
             said = self._said.get(self._place(emitted.event), [])
             said[:] = [each for each in said if each.log != emitted.log]
         return jobs

@@ -5,8 +5,9 @@ from typing import Any
 import pytest
 
 from assay.api.money import Till
-from assay.chain.contracts.jobs import BidCommitted
+from assay.chain.contracts.jobs import BidCommitted, Posted
 from assay.chain.contracts.rounds import SecretDemanded
+from assay.protocol.errors import Malformed
 from assay.protocol.phase import Outcome, RoundPhase
 from assay.roles.aggregator import Aggregator
 from assay.roles.consumer import Consumer
@@ -153,6 +154,34 @@ def test_a_job_that_was_seen_before_it_was_read_of_is_not_closed(
         second.tick()
         network.ground.pass_block()
     assert 1 in second.clerk.jobs()
+
+
+def test_news_of_a_job_that_the_node_never_sent_hides_it_for_a_block_only(
+    tiny_stage: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One log does not decode, so what it said is lost; what came with it is not."""
+    stage = tiny_stage()
+    network, provider = stage.network, stage.network.parties["provider-1"]
+    provider.tick()
+    decode = provider.clerk.ledger.decode
+
+    def garbled(log: Any) -> Any:
+        emitted = decode(log)
+        if emitted is not None and isinstance(emitted.event, Posted):
+            monkeypatch.undo()
+            raise Malformed("the node sent a log that does not decode")
+        return emitted
+
+    monkeypatch.setattr(provider.clerk.ledger, "decode", garbled)
+    job = stage.post()
+    with pytest.raises(Malformed):
+        provider.tick()
+    provider.tick()
+    network.ground.pass_block()
+    provider.tick()
+    assert provider.clerk.jobs() == [job]
+    provider.tick()
+    assert provider.clerk.notices.bid_sealed(job)
 
 
 def test_what_was_shown_to_whom_outlives_the_process(tiny_stage: Any) -> None:
