@@ -123,9 +123,10 @@ class State(Money):
         return self.rounds[name]
 
     def challengeable(self, name: Name) -> Round:
-        """What nobody can commit to any more, until it is final; what is void too: who lied in it did."""
+        """What nobody can commit to any more, until it is final; what is void too, until what takes its place is."""
         r = self.rounds[name]
         must(not self.ended and r.phase != Phase.FINAL and 0 < r.beacon_block < self.block)
+        must(r.phase != Phase.VOID or name[1] >= self.first)
         must(r.phase != Phase.CHALLENGING or self.now_s < r.deadline_s)
         return r
 
