@@ -11,10 +11,11 @@ from assay.chain.contracts.containers import Lineage
 from assay.chain.contracts.models import Models
 from assay.protocol.errors import BadInput, Malformed, Unavailable, Unsupported
 from assay.roles.assignment import Assignment, State
-from assay.roles.exam import Mark, evaluate
+from assay.roles.exam import evaluate
 from assay.roles.world import Compute
 from assay.store.samples import Samples
 from assay.work.interpret import Fault, Runner
+from assay.work.mark import Mark
 from assay.work.program import Program
 from assay.work.state import Signature, state_root
 from assay.work.weights import fill, weights_of

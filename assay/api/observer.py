@@ -30,12 +30,13 @@ from assay.protocol.commitment import bitmap_slots
 from assay.protocol.errors import Malformed, Refused, Unsupported
 from assay.protocol.phase import Outcome, Target
 from assay.protocol.units import format_amount
-from assay.roles.exam import Mark, evaluate
+from assay.roles.exam import evaluate
 from assay.roles.openings import Opened, Openings
 from assay.roles.party import Party
 from assay.roles.round import RoundName
 from assay.roles.wake import IDLE, Wake
 from assay.roles.world import World
+from assay.work.mark import Mark
 
 Note = Callable[[dict[str, Any]], None]
 REASONS = {

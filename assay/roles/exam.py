@@ -1,41 +1,23 @@
 """Measuring a model: the job's own `evaluate` and `predict` programs over held-out samples."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from math import isfinite
 
 import torch
 from torch import Tensor
 
 from assay.protocol.errors import Unsupported
-from assay.protocol.score import UNSCORED, score_of
+from assay.protocol.score import UNSCORED
 from assay.roles.assignment import Assignment, State
 from assay.roles.world import Compute
 from assay.store.samples import Samples
 from assay.work.interpret import Fault
+from assay.work.mark import Mark
 
 PADDING = -1
 """The class number that `evaluate` does not count."""
 SCALE = "scale inputs to about -1 to 1, or lower the learning rate"
 """What helps where numbers grow without end."""
-
-
-@dataclass(frozen=True)
-class Mark:
-    """What a state is worth on a set of samples: right answers among the targets, and the mean loss of one."""
-
-    correct_count: int
-    target_count: int
-    loss: float
-
-    @property
-    def accuracy(self) -> float:
-        """Share of right answers."""
-        return self.correct_count / self.target_count
-
-    def score(self, metric: str) -> int:
-        """As contracts compare it."""
-        return score_of(metric, self.correct_count, self.target_count, self.loss)
 
 
 def evaluate(compute: Compute, assignment: Assignment, state: State, samples: Samples) -> Mark:

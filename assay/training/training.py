@@ -11,7 +11,7 @@ Batches, their order and everything else are the caller's; a `Training` holds th
 
 import copy
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -30,6 +30,7 @@ from assay.work.compiled.engine import CompiledRunner
 from assay.work.initial import derive_rules, draw_state
 from assay.work.interpret import Fault, Runner
 from assay.work.losses import Loss, function_of, parse_loss
+from assay.work.mark import Mark as Mark
 from assay.work.optimizer import Optimizer
 from assay.work.state import DTYPE_NAMES, Signature, state_root
 from assay.work.stock import read_optimizer
@@ -39,21 +40,6 @@ PART = 256
 """Samples that are evaluated or predicted at once. A constant, since the sum of losses is rounded once per part."""
 SEEDS = 1 << 64
 SCALE = "lower the learning rate, or scale the inputs to about -1 to 1"
-
-
-@dataclass(frozen=True)
-class Mark:
-    """What a model is worth on some samples: right answers among the targets (0 where targets are no classes), and the
-    mean loss of one."""
-
-    correct_count: int
-    target_count: int
-    loss: float
-
-    @property
-    def accuracy(self) -> float:
-        """Share of right answers."""
-        return self.correct_count / self.target_count
 
 
 def compile(
