@@ -11,6 +11,8 @@ class Wake:
     at_s: int | None = None
 
     def __or__(self, other: "Wake") -> "Wake":
+        if other == IDLE:
+            return self
         times = [at_s for at_s in (self.at_s, other.at_s) if at_s is not None]
         return Wake(self.acted or other.acted, min(times, default=None))
 

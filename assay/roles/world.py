@@ -14,7 +14,7 @@ from assay.store.port import Blobs
 from assay.work.interpret import Runner
 from assay.work.limits import Allowance, Space
 from assay.work.program import Program
-from assay.work.rates import HashRates, Rates, measure_hashing, measure_rates
+from assay.work.rates import measure_hashing, measure_rates
 
 
 class Journal(Protocol):
@@ -85,8 +85,6 @@ class Compute:
         self.timer = timer
         self.space = space or Space()
         self.allowance = Allowance(timer)
-        self._rates: Rates | None = None
-        self._hash_rates: HashRates | None = None
         self.meter = Meter()
         self._runners: dict[bytes, Runner] = {}
 
@@ -113,13 +111,11 @@ class Compute:
 
     def least_s(self, program: Program) -> float:
         """Seconds that a program takes here at the least, without running it."""
-        self._rates = self._rates or measure_rates(self.timer)
-        return self._rates.least_s(program)
+        return measure_rates(self.timer).least_s(program)
 
     def foresee_hashing(self, leaves: int, size_bytes: int) -> None:
         """Whether there is the time to hash so many leaves, without hashing them. Errors: `Overload`."""
-        self._hash_rates = self._hash_rates or measure_hashing(self.timer)
-        self.allowance.foresee(self._hash_rates.least_s(leaves, size_bytes), "hashing the job's data")
+        self.allowance.foresee(measure_hashing(self.timer).least_s(leaves, size_bytes), "hashing the job's data")
 
     @contextmanager
     def metered(self, kind: str) -> Iterator[None]:

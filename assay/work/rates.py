@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 
 import torch
 
@@ -12,6 +13,8 @@ from assay.work.program import Program
 SIDE = 256
 ELEMENTS = 1 << 18
 REPEATS = 5
+TIMERS_KEPT = 8
+"""Timers of which the rates are kept: a process measures its machine once, however many parties it holds."""
 ADD_ELEMENTS = 3
 """Of an addition: two operands and a result, as `Program.elements` counts."""
 
@@ -28,6 +31,7 @@ class Rates:
         return program.products * self.product_s + program.elements * self.element_s
 
 
+@lru_cache(maxsize=TIMERS_KEPT)
 def measure_rates(timer: Callable[[], float]) -> Rates:
     """The rates of this machine: the best of a few small products and additions, in some milliseconds."""
     left = torch.full((1, SIDE, SIDE), 12345.0, dtype=torch.float64)
@@ -54,6 +58,7 @@ class HashRates:
         return leaves * self.leaf_s + size_bytes * self.byte_s
 
 
+@lru_cache(maxsize=TIMERS_KEPT)
 def measure_hashing(timer: Callable[[], float]) -> HashRates:
     """The rates of this machine, in some milliseconds: the best of a few trees of small leaves, and of large ones."""
     small, large = bytes(LEAVES * SMALL_BYTES), bytes(LEAVES * LARGE_BYTES)
