@@ -71,8 +71,10 @@ class Watched:
 class Lap:
     """One round, timed."""
 
-    first_s: list[float]
+    beside_s: list[float]
     """Steps that begin a segment, beside which the state before them is hashed."""
+    apart_s: list[float]
+    """The last step of each segment, when the hash is done."""
     gaps_s: list[float]
     """Before each of them."""
     tail_s: float
@@ -97,8 +99,9 @@ class Stage:
             watched, self.emit, self.state, self.feed, plan, time.perf_counter, start_root=bytes(32), stride=self.steps
         )
         ended_s = time.perf_counter()
-        first_s, gaps_s = watched.steps_s()[length::length], watched.gaps_s()[length - 1 :: length]
-        return Lap(first_s, gaps_s, ended_s - watched.spans[-1][1], work.hash_s), work
+        steps_s, gaps_s = watched.steps_s(), watched.gaps_s()[length - 1 :: length]
+        tail_s = ended_s - watched.spans[-1][1]
+        return Lap(steps_s[length::length], steps_s[2 * length - 1 :: length], gaps_s, tail_s, work.hash_s), work
 
     def bare(self) -> tuple[list[float], list[float]]:
         """Seconds of the steps, and of the gaps between them, of a round without commitments."""
@@ -138,10 +141,13 @@ def transcript_s(work: SlotWork) -> float:
 
 
 def critical(laps: list[Lap], bare_steps_s: list[float], bare_gaps_s: list[float], length: int) -> dict[str, float]:
-    """What a step takes longer, as fractions of one without commitments: by gaps, and by slower steps."""
+    """What a step takes longer, as fractions of one without commitments: by gaps, and by slower steps. Those are held
+    against the last step of the same segment, since the machine's speed drifts; where that is the same step, against
+    the rounds without commitments."""
     step_s = statistics.median(bare_steps_s)
     gap_s = statistics.median([gap for lap in laps for gap in lap.gaps_s]) - statistics.median(bare_gaps_s)
-    beside_s = statistics.median([each for lap in laps for each in lap.first_s]) - step_s
+    pairs = [pair for lap in laps for pair in zip(lap.beside_s, lap.apart_s, strict=True)]
+    beside_s = statistics.median([beside - (apart if length > 1 else step_s) for beside, apart in pairs])
     gaps, slower = gap_s / length / step_s, beside_s / length / step_s
     return {"gaps": gaps, "slower": slower, "critical": max(gaps, 0.0) + max(slower, 0.0)}
 
