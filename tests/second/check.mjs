@@ -1,15 +1,17 @@
-// Section 13 of docs/reference/exact-arithmetic.md: whether this implementation agrees with the recorded vectors.
+// Section 13 of docs/reference/exact-arithmetic.md: whether this implementation agrees.
 //
 //     node tests/second/check.mjs [--json]          how many cases of vectors/exact agree; ends with 1 if any does not
-//     node tests/second/check.mjs --run < jobs      a list of { program, inputs } in hex; without inputs only the root
+//     node tests/second/check.mjs --jobs < jobs     answers to a list of jobs in JSON, bytes in hex
 //
-// A job's answer is { refused }, or { root }, with inputs also { outputs } in hex, their { commitments }, or { fault }.
+// A job { program } is answered by its { root }, or { refused }; { program, inputs } also by { outputs, commitments }
+// or { fault }; { program, state }, a training program and where it starts, by the { hash } after five steps.
 
 import { readFileSync } from "node:fs";
 
 import { ofBits } from "./binary32.mjs";
 import { compute } from "./primitives.mjs";
 import { commitment, readProgram, rootOf, run } from "./programs.mjs";
+import { hashOfSteps } from "./steps.mjs";
 import { readElements, Refused, TYPES } from "./values.mjs";
 
 const vectors = (name) => JSON.parse(readFileSync(new URL(`../../vectors/exact/${name}.json`, import.meta.url)));
@@ -23,22 +25,30 @@ function listed({ type, shape, items }) {
   return { type, shape, data: TYPES[type].list.from(items, one) };
 }
 
-const agreesOnPrimitive = ({ opcode, attributes, inputs, result }) => {
-  const data = compute({ opcode, attributes, type: result.type, shape: result.shape }, inputs.map(listed));
-  return hex(bytesOf(data)) === hex(bytesOf(listed(result).data));
-};
+function agreesOnPrimitive({ opcode, attributes, inputs, result: { type, shape, items } }) {
+  const { data: wanted } = listed({ type, shape, items });
+  const data = compute({ opcode, attributes, type, shape }, inputs.map(listed));
+  return data.length === wanted.length && data.every((each, at) => Object.is(each, wanted[at]));
+}
 
-function answer({ program: text, inputs }) {
+/** The elements of a program's first inputs. */
+const read = (program, texts) =>
+  texts.map((text, at) => readElements(program.inputs[at].type, program.inputs[at].shape, unhex(text)));
+
+function ran(program, inputs) {
+  const { fault, outputs } = run(program, read(program, inputs));
+  if (fault !== undefined) return { fault };
+  const bytes = outputs.map((value) => bytesOf(value.data));
+  const commitments = outputs.map(({ type, shape }, at) => hex(commitment(type, shape, bytes[at])));
+  return { outputs: bytes.map(hex), commitments };
+}
+
+function answer({ program: text, inputs, state }) {
   try {
     const program = readProgram(unhex(text));
     const root = hex(rootOf(program));
-    if (inputs === undefined) return { root };
-    const given = program.inputs.map(({ type, shape }, at) => readElements(type, shape, unhex(inputs[at])));
-    const { fault, outputs } = run(program, given);
-    if (fault !== undefined) return { root, fault };
-    const bytes = outputs.map((value) => bytesOf(value.data));
-    const commitments = outputs.map(({ type, shape }, at) => hex(commitment(type, shape, bytes[at])));
-    return { root, outputs: bytes.map(hex), commitments };
+    if (inputs !== undefined) return { root, ...ran(program, inputs) };
+    return state === undefined ? { root } : { root, hash: hashOfSteps(program, read(program, state)) };
   } catch (error) {
     if (!(error instanceof Refused)) throw error;
     return { refused: error.message };
@@ -59,15 +69,13 @@ function check() {
   });
 }
 
-if (process.argv.includes("--run")) {
+if (process.argv.includes("--jobs")) {
   console.log(JSON.stringify(JSON.parse(readFileSync(0)).map(answer)));
 } else {
   const report = check();
   if (process.argv.includes("--json")) console.log(JSON.stringify(report));
-  else {
-    for (const { file, cases, differing } of report) {
-      console.log(`${file}: ${cases - differing.length} of ${cases} agree`, ...differing);
-    }
+  for (const { file, cases, differing } of process.argv.includes("--json") ? [] : report) {
+    console.log(`${file}: ${cases - differing.length} of ${cases} agree`, ...differing);
   }
   process.exitCode = report.some(({ differing }) => differing.length > 0) ? 1 : 0;
 }

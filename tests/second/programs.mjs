@@ -51,10 +51,7 @@ class Reader {
   shape(rank) {
     const sizes = this.many(MOST_SIZES, this.u32);
     need(rank <= MOST_SIZES, "a rank of at most 6");
-    need(
-      sizes.every((size, axis) => (axis < rank ? size > 0 : size === 0)),
-      "sizes above zero, unused ones zero",
-    );
+    need(sizes.every((size, axis) => (axis < rank ? size > 0 : size === 0)), "sizes above zero, unused ones zero");
     return sizes.slice(0, rank);
   }
 }
@@ -83,10 +80,7 @@ function readNode(reader) {
 /** The value of a node, which the rule of its primitive admits. */
 function admitted(node, values) {
   const inputs = node.inputs.map((number) => values[number]);
-  need(
-    inputs.every((value) => value !== undefined),
-    "earlier values",
-  );
+  need(inputs.every((value) => value !== undefined), "earlier values");
   const { type, shape, bound } = PRIMITIVES.get(node.opcode).rule(node, inputs);
   need(type === node.type && sameShape(shape, node.shape), "the result as declared");
   return { type, shape, bound, node, inputs };
@@ -97,10 +91,7 @@ export function readProgram(bytes) {
   const reader = new Reader(bytes);
   need(Buffer.from(reader.chunk(8)).toString("latin1") === "ASSAYPRG" && reader.u16() === 1, "format 1");
   const profile = [reader.u16(), reader.u32()];
-  need(
-    PROFILES.some((each) => sameShape(each, profile)),
-    "a profile",
-  );
+  need(PROFILES.some((each) => sameShape(each, profile)), "a profile");
   const [inputCount, nodeCount, outputCount] = reader.many(3, reader.u32);
   const inputs = reader.many(inputCount, () => {
     const [type, rank] = [reader.type(), reader.u8()];
@@ -116,10 +107,7 @@ export function readProgram(bytes) {
     return node;
   });
   need(reader.at === bytes.length, "nothing behind the nodes");
-  need(
-    outputs.every((number) => number < values.length),
-    "outputs that are values",
-  );
+  need(outputs.every((number) => number < values.length), "outputs that are values");
   return { header, inputs, nodes, outputs };
 }
 

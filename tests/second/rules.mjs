@@ -16,10 +16,7 @@ const within = (number, least, most) => number >= least && number <= most;
 
 function takes(node, inputs, signatures, attributes = 0) {
   const types = inputs.map((value) => value.type);
-  need(
-    signatures.some((each) => sameShape(each, types)),
-    "inputs of these types",
-  );
+  need(signatures.some((each) => sameShape(each, types)), "inputs of these types");
   need(node.attributes.length === attributes, "as many attributes");
   return types;
 }
@@ -108,10 +105,7 @@ export const slice = map(
 export const pad = map(
   (rank) => 2 * rank,
   ({ attributes }, shape) => {
-    need(
-      attributes.every((amount) => within(amount, 0, 2 ** 24 - 1)),
-      "amounts in range",
-    );
+    need(attributes.every((amount) => within(amount, 0, 2 ** 24 - 1)), "amounts in range");
     return shape.map((size, axis) => attributes[axis] + size + attributes[shape.length + axis]);
   },
 );

@@ -36,10 +36,7 @@ export function broadcast(shapes) {
   const full = shapes.map((shape) => [...Array(rank - shape.length).fill(1), ...shape]);
   return Array.from({ length: rank }, (_, axis) => {
     const sizes = full.map((shape) => shape[axis]).filter((size) => size !== 1);
-    need(
-      sizes.every((size) => size === sizes[0]),
-      "sizes that broadcast",
-    );
+    need(sizes.every((size) => size === sizes[0]), "sizes that broadcast");
     return sizes[0] ?? 1;
   });
 }
