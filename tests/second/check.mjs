@@ -69,13 +69,19 @@ function check() {
   });
 }
 
-if (process.argv.includes("--jobs")) {
+const inWords = (report) =>
+  report.map(({ file, cases, differing }) =>
+    [`${file}: ${cases - differing.length} of ${cases} agree`, ...differing].join(" "),
+  );
+
+const asked = process.argv.slice(2).join(" ");
+if (asked === "--jobs") {
   console.log(JSON.stringify(JSON.parse(readFileSync(0)).map(answer)));
-} else {
+} else if (asked === "" || asked === "--json") {
   const report = check();
-  if (process.argv.includes("--json")) console.log(JSON.stringify(report));
-  for (const { file, cases, differing } of process.argv.includes("--json") ? [] : report) {
-    console.log(`${file}: ${cases - differing.length} of ${cases} agree`, ...differing);
-  }
+  console.log(asked === "" ? inWords(report).join("\n") : JSON.stringify(report));
   process.exitCode = report.some(({ differing }) => differing.length > 0) ? 1 : 0;
+} else {
+  console.error("usage: node tests/second/check.mjs [--json | --jobs]");
+  process.exitCode = 2;
 }
