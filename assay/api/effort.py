@@ -12,6 +12,7 @@ import torch
 from assay.exact.values import TORCH_DTYPES
 from assay.roles.network import Network
 from assay.roles.world import Compute, World
+from assay.work.compiled.warm import Warmth
 from assay.work.limits import Allowance
 from assay.work.program import Bundle
 
@@ -22,8 +23,8 @@ effort_s = time.thread_time
 class Effort(Compute):
     """Where one thread runs programs, metered by its processor time."""
 
-    def __init__(self) -> None:
-        super().__init__(effort_s)
+    def __init__(self, warmth: Warmth) -> None:
+        super().__init__(effort_s, warmth=warmth)
         self.allowance = Allowance(time.perf_counter)
 
 
@@ -33,7 +34,7 @@ class MeasuredNetwork(Network):
     def world(self, name: str, wealth: int) -> World:
         """A new party's world."""
         made = super().world(name, wealth)
-        made.compute = Effort()
+        made.compute = Effort(self.warmth)
         return made
 
 

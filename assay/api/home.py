@@ -42,6 +42,7 @@ from assay.store.journal import FileJournal
 
 if TYPE_CHECKING:
     from assay.roles.world import World
+    from assay.work.compiled.warm import Warmth
 
 FORMAT = "assay-network-1"
 RECORD_LIMIT_BYTES, RECORD_DEPTH_MAX = 1 << 20, 4
@@ -308,6 +309,13 @@ class Home:
         """What keeps a key from playing one role in two processes, which would look like keeping two books."""
         return Hold(self.path / "journal" / f"{address}.{role}.lock")
 
+    @cached_property
+    def warmth(self) -> "Warmth":
+        """What the parties of this process know of programs that they run."""
+        from assay.work.compiled.warm import Warmth
+
+        return Warmth()
+
     def world(
         self, signer: KeySigner, *, web3: Link | None = None, clock: Callable[[], int] | None = None, **parts: Any
     ) -> "World":
@@ -320,7 +328,7 @@ class Home:
         given: dict[str, Any] = {
             "journal": None,
             "entropy": OsEntropy(),
-            "compute": Compute(time.perf_counter, parts.pop("space", None) or measure_space()),
+            "compute": Compute(time.perf_counter, parts.pop("space", None) or measure_space(), self.warmth),
             "message_count": self.board.count_of(signer.address),
             **parts,
         }

@@ -19,7 +19,7 @@ from hashlib import sha256
 
 from assay.protocol.errors import Malformed
 from assay.protocol.merkle import leaf_hash, merkle_proof, merkle_root
-from assay.protocol.words import words, words_hash
+from assay.protocol.words import word, words, words_hash
 
 ZERO = bytes(32)
 SEGMENTS_MAX = 1_024
@@ -72,20 +72,13 @@ def shown_leaf(
     name: SlotName, index: int, leaf_salt: bytes, state_root: bytes, loss_seal: bytes, update_root: bytes
 ) -> bytes:
     """Hash of one leaf, from what may be shown of it alone."""
-    content = words(
-        "assay.segment.2",
-        name.job,
-        name.generation,
-        name.round,
-        name.slot,
-        name.provider,
-        index,
-        leaf_salt,
-        state_root,
-        loss_seal,
-        update_root,
-    )
-    return leaf_hash(content)
+    fields = (word(leaf_salt), word(state_root), word(loss_seal), word(update_root))
+    return leaf_hash(_head(name) + word(index) + b"".join(fields))
+
+
+def _head(name: SlotName) -> bytes:
+    """What all leaves of a transcript begin with."""
+    return words("assay.segment.2", name.job, name.generation, name.round, name.slot, name.provider)
 
 
 @dataclass(frozen=True)
@@ -97,8 +90,16 @@ class Transcript:
     leaves: tuple[Leaf, ...]
 
     def hashes(self) -> list[bytes]:
-        """The salted leaves."""
-        return [segment_leaf(self.name, leaf, self.secret) for leaf in self.leaves]
+        """The salted leaves: `segment_leaf` of each, what they have in common written once."""
+        head = _head(self.name)
+        salts, seals = words("assay.salt.1", self.secret), words("assay.loss.1", self.secret)
+        hashes = []
+        for leaf in self.leaves:
+            index = word(leaf.index)
+            leaf_salt = sha256(salts + index).digest()
+            sealed = sha256(seals + index + word(leaf.loss_bits)).digest()
+            hashes.append(leaf_hash(head + index + leaf_salt + word(leaf.state_root) + sealed + word(leaf.update_root)))
+        return hashes
 
     @property
     def root(self) -> bytes:

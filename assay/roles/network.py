@@ -25,6 +25,7 @@ from assay.roles.clerk import Clerk
 from assay.roles.wake import IDLE, Wake
 from assay.roles.world import Compute, MemoryJournal, Meter, SeededEntropy, World
 from assay.store.memory import MemoryBlobs
+from assay.work.compiled.warm import Warmth
 
 PATIENT_BLOCKS = 4
 """Idle blocks before time jumps to the next deadline: more than the beacon's delay."""
@@ -57,6 +58,7 @@ class Network:
     def __post_init__(self) -> None:
         self.chain = self.ground.chain
         self.meter = Meter()
+        self.warmth = Warmth()
         self.web3 = self.ground.connect(self.timer, lambda spent_s: self.meter.add("chain", spent_s))
         operator = self.signer("operator", DEPLOY_GAS)
         self.sender = Sender(self.web3, operator)
@@ -93,7 +95,7 @@ class Network:
             signer=signer,
             journal=MemoryJournal(),
             entropy=SeededEntropy(words_hash("assay.network.entropy", self.seed, sha256(name.encode()).digest())),
-            compute=Compute(self.timer),
+            compute=Compute(self.timer, warmth=self.warmth),
             domain=self.domain,
             depth_blocks=self.ground.depth_blocks,
         )

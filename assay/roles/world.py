@@ -1,7 +1,7 @@
 """Everything a role may touch, as one value. Time, chance and the world are arguments."""
 
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Protocol
@@ -11,7 +11,7 @@ from assay.net.port import Peers
 from assay.protocol.message import EVERYONE, MESSAGE_LIFE_S, Message, sign
 from assay.protocol.typed import Domain, Signer
 from assay.store.port import Blobs
-from assay.work.interpret import Runner
+from assay.work.compiled.warm import WarmRunner, Warmth
 from assay.work.limits import Allowance, Space
 from assay.work.program import Program
 from assay.work.rates import measure_hashing, measure_rates
@@ -79,19 +79,25 @@ class Meter:
 
 class Compute:
     """Where programs run: plans each program once, meters, and stops what takes too long; `space` is what jobs may take
-    of the memory."""
+    of the memory, `warmth` what parties of one process share."""
 
-    def __init__(self, timer: Callable[[], float], space: Space | None = None) -> None:
+    def __init__(
+        self,
+        timer: Callable[[], float],
+        space: Space | None = None,
+        warmth: Warmth | None = None,
+    ) -> None:
         self.timer = timer
+        self._warmth = warmth or Warmth()
         self.space = space or Space()
         self.allowance = Allowance(timer)
         self.meter = Meter()
-        self._runners: dict[bytes, Runner] = {}
+        self._runners: dict[bytes, WarmRunner] = {}
 
-    def runner(self, program: Program) -> Runner:
+    def runner(self, program: Program) -> WarmRunner:
         """The planned form of a program."""
         if program.root not in self._runners:
-            self._runners[program.root] = Runner(program, allowance=self.allowance)
+            self._runners[program.root] = WarmRunner(program, self.allowance, self.timer, self._warmth)
         return self._runners[program.root]
 
     def retain(self, programs: Iterable[Program]) -> None:
@@ -105,9 +111,15 @@ class Compute:
         """What is kept of constants for the programs that are planned."""
         return sum(tensor.nbytes for runner in self._runners.values() for tensor in runner.constants.values())
 
-    def within(self, limit_s: float) -> AbstractContextManager[None]:
-        """Programs that run inside end in so many seconds. Errors: `LimitExceeded` inside."""
-        return self.allowance.within(limit_s)
+    @contextmanager
+    def within(self, limit_s: float) -> Iterator[None]:
+        """Programs that run inside end in so many seconds, and keep no memory afterwards. Errors: `Overload` inside."""
+        try:
+            with self.allowance.within(limit_s):
+                yield
+        finally:
+            for runner in self._runners.values():
+                runner.release()
 
     def least_s(self, program: Program) -> float:
         """Seconds that a program takes here at the least, without running it."""

@@ -1,7 +1,7 @@
 """Batches: which samples a step of a slot sees, as tensors."""
 
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 import numpy as np
 import torch
@@ -12,6 +12,7 @@ from assay.protocol.schedule import batch_indices, work_key
 
 SHARD_KEPT = 1 << 16
 """Shards up to here are dealt once and kept; dealing a whole one costs about as much as one batch."""
+SHARDS_KEPT = 16
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,15 @@ class Feed:
     def shard(self) -> NDArray[np.int64] | None:
         """The slot's samples in the order in which it walks through them; None where they are many."""
         size = len(self.x) // self.slot_count
-        return batch_indices(self.key, len(self.x), self.slot, self.slot_count, 0, size) if size <= SHARD_KEPT else None
+        return _deal(self.key, len(self.x), self.slot, self.slot_count) if size <= SHARD_KEPT else None
+
+
+@lru_cache(maxsize=SHARDS_KEPT)
+def _deal(key: bytes, sample_count: int, slot: int, slot_count: int) -> NDArray[np.int64]:
+    """A slot's whole shard, which whoever checks several segments of a round asks for as often."""
+    shard = batch_indices(key, sample_count, slot, slot_count, 0, sample_count // slot_count)
+    shard.flags.writeable = False
+    return shard
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,10 @@ by node and says what the fault is.
 
 import ctypes
 from collections.abc import Callable, Sequence
+from copy import copy
 from dataclasses import dataclass, field
 from importlib import resources
+from math import prod
 
 import torch
 from torch import Tensor
@@ -18,7 +20,7 @@ from assay.protocol.errors import Unsupported
 from assay.work.compiled import loops
 from assay.work.compiled.layout import Layout
 from assay.work.compiled.loops import Kernel
-from assay.work.compiled.toolchain import build
+from assay.work.compiled.toolchain import COMPILE_S, build
 from assay.work.interpret import Fault, Runner
 from assay.work.limits import Allowance
 from assay.work.program import Program
@@ -27,6 +29,8 @@ C_DTYPES = {
     "float": torch.float32, "double": torch.float64, "int64_t": torch.int64, "int32_t": torch.int32,
     "int16_t": torch.int16, "uint8_t": torch.bool, "int8_t": torch.int8,
 }  # fmt: skip
+Call = Callable[[dict[int, Tensor]], int]
+"""Takes the tensors that the run holds; not zero where a value is not finite."""
 STORED_AT_ONCE = 8
 """Values of one shape that one loop stores, at most."""
 
@@ -154,8 +158,16 @@ class CompiledRunner:
     Errors: `Unsupported` where this machine has no C compiler, or one that gives other bits.
     """
 
-    def __init__(self, program: Program, path: str | None = None, allowance: Allowance | None = None) -> None:
-        self.reference = Runner(program, path, allowance)
+    def __init__(
+        self,
+        program: Program,
+        path: str | None = None,
+        allowance: Allowance | None = None,
+        *,
+        reference: Runner | None = None,
+        compile_s: float = COMPILE_S,
+    ) -> None:
+        self.reference = reference or Runner(program, path, allowance)
         self.program, self.path = program, self.reference.path
         watched = frozenset(self.reference.watched)
         self.layout = Layout(program, self.path)
@@ -164,11 +176,8 @@ class CompiledRunner:
             self.layout = Layout(program, self.path, frozenset(self.plan.unseen))
             self.plan = Plan(self.layout, watched)
             assert not self.plan.unseen, "a watched value is not looked at"
-        with torch.inference_mode(False):
-            self._memory = self._allot()
+        self._pieces, self._places = self._allot()
         self._pointers = (ctypes.c_void_p * self.plan.next)()
-        for value, tensor in self._memory.items():
-            self._pointers[value] = tensor.data_ptr()
         self._constants = {
             value: tensor.contiguous()
             for value, tensor in self.reference.constants.items()
@@ -176,78 +185,106 @@ class CompiledRunner:
         }
         for value, tensor in self._constants.items():
             self._pointers[value] = tensor.data_ptr()
-        self._calls = self._assemble()
+        self._own_memory = {tensor.untyped_storage().data_ptr() for tensor in self._constants.values()}
+        self._runs: list[list[str] | int] = []
+        self._library = self._compile(compile_s)
+        self._memory: dict[int, Tensor] = {}
+        self._calls: list[Call] = []
         self._is_proven = False
+
+    @property
+    def memory_bytes(self) -> int:
+        """What a run takes for values between inputs and outputs."""
+        return sum(self._pieces)
+
+    def twin(self, reference: Runner) -> "CompiledRunner":
+        """The same loops for another who has a runner of this program, in memory of its own."""
+        other = copy(self)
+        other.reference = reference
+        other._pointers = type(self._pointers).from_buffer_copy(self._pointers)
+        other.release()
+        return other
+
+    def release(self) -> None:
+        """Gives that memory back until the next run."""
+        self._memory, self._calls = {}, []
 
     # planning
 
-    def _allot(self) -> dict[int, Tensor]:
-        """Memory of every buffer but the outputs, used again once nobody reads what is in it."""
+    def _allot(self) -> tuple[list[int], dict[int, int]]:
+        """Bytes of pieces of memory, and the piece of every buffer but the outputs: one is used again once nobody reads
+        what is in it."""
         plan, outputs = self.plan, set(self.program.outputs)
         last: dict[int, int] = {}
         for at, step in enumerate(plan.steps):
             for value in (*step.reads, *step.writes):
                 last[value] = at
-        free: list[Tensor] = []
-        memory: dict[int, Tensor] = {}
-        storage: dict[int, Tensor] = {}
+        pieces: list[int] = []
+        places: dict[int, int] = {}
+        free: set[int] = set()
         for at, step in enumerate(plan.steps):
             for value in step.writes:
                 if value in outputs or value not in plan.buffers:
                     continue
-                kind, shape = plan.buffers[value]
-                dtype = C_DTYPES[kind]
-                count = 1
-                for size in shape:
-                    count *= size
-                needed = max(count * dtype.itemsize, 64)
-                fits = [each for each in free if needed <= each.numel() <= 2 * needed]
-                raw = min(fits, key=Tensor.numel) if fits else torch.empty(needed, dtype=torch.uint8)
-                free = [each for each in free if each is not raw]
-                storage[value] = raw
-                memory[value] = raw[: count * dtype.itemsize].view(dtype).reshape(shape)
+                needed = max(self._bytes_of(value), 64)
+                fits = [each for each in free if needed <= pieces[each] <= 2 * needed]
+                if not fits:
+                    pieces.append(needed)
+                places[value] = min(fits, key=lambda each: (pieces[each], each)) if fits else len(pieces) - 1
+                free.discard(places[value])
             for value in {*step.reads, *step.writes}:
-                if last[value] == at and value in storage:
-                    free.append(storage.pop(value))
-        return memory
+                if last[value] == at and value in places:
+                    free.add(places[value])
+        return pieces, places
 
-    def _assemble(self) -> list[Callable[[dict[int, Tensor]], int]]:
+    def _bytes_of(self, value: int) -> int:
+        kind, shape = self.plan.buffers[value]
+        return prod(shape) * C_DTYPES[kind].itemsize
+
+    def _compile(self, compile_s: float) -> ctypes.CDLL:
         """Runs of C functions as one function each, between tensor operations."""
-        runs: list[list[str] | int] = []
         texts = []
         for at, step in enumerate(self.plan.steps):
             if step.kernel is None:
-                runs.append(at)
+                self._runs.append(at)
                 continue
             texts.append(step.kernel.text)
-            if not runs or isinstance(runs[-1], int):
-                runs.append([])
-            last = runs[-1]
+            if not self._runs or isinstance(self._runs[-1], int):
+                self._runs.append([])
+            last = self._runs[-1]
             assert isinstance(last, list)
             last.append(step.kernel.text.split("(", 1)[0].split()[-1])
         prelude = resources.files("assay.work.compiled").joinpath("prelude.c").read_text()
-        for number, run in enumerate(runs):
+        for number, run in enumerate(self._runs):
             if isinstance(run, list):
                 body = "\n".join(f"bad |= {name}(p);" for name in run)
                 texts.append(f"int run{number}(void *const *p) {{ int bad = 0;\n{body}\nreturn bad; }}")
-        library = build(prelude + "\n\n" + "\n\n".join(texts), torch.get_num_threads())
-        calls: list[Callable[[dict[int, Tensor]], int]] = []
-        for number, run in enumerate(runs):
-            if isinstance(run, list):
-                function = library[f"run{number}"]
-                function.restype, function.argtypes = ctypes.c_int, [ctypes.c_void_p]
-                calls.append(self._loops(function))
-            elif run in self.plan.products:
-                calls.append(self._product(*self.plan.products[run]))
-            else:
-                calls.append(self._outside(self.plan.steps[run].writes[0]))
-        return calls
+        return build(prelude + "\n\n" + "\n\n".join(texts), torch.get_num_threads(), compile_s)
 
-    def _loops(self, function: Callable[[object], int]) -> Callable[[dict[int, Tensor]], int]:
+    def _bind(self) -> None:
+        """Takes memory, and makes the calls that work on it."""
+        with torch.inference_mode(False):
+            pieces = [torch.empty(size, dtype=torch.uint8) for size in self._pieces]
+        for value, place in self._places.items():
+            kind, shape = self.plan.buffers[value]
+            part = pieces[place][: self._bytes_of(value)]
+            self._memory[value] = part.view(C_DTYPES[kind]).reshape(shape)
+            self._pointers[value] = part.data_ptr()
+        for number, run in enumerate(self._runs):
+            if isinstance(run, list):
+                function = self._library[f"run{number}"]
+                function.restype, function.argtypes = ctypes.c_int, [ctypes.c_void_p]
+                self._calls.append(self._loops(function))
+            elif run in self.plan.products:
+                self._calls.append(self._product(*self.plan.products[run]))
+            else:
+                self._calls.append(self._outside(self.plan.steps[run].writes[0]))
+
+    def _loops(self, function: Callable[[object], int]) -> Call:
         """A run of C functions."""
         return lambda _: function(self._pointers)
 
-    def _product(self, value: int, left: int, right: int) -> Callable[[dict[int, Tensor]], int]:
+    def _product(self, value: int, left: int, right: int) -> Call:
         """The integer product of two packed operands."""
         flipped = dict(self.plan.packed.values())
         a, b, out = (self._memory[each] for each in (left, right, self.layout.products[value]))
@@ -276,7 +313,7 @@ class CompiledRunner:
 
         return run_all
 
-    def _outside(self, value: int) -> Callable[[dict[int, Tensor]], int]:
+    def _outside(self, value: int) -> Call:
         """What the reference does with tensors."""
         node = self.program.nodes[value - len(self.program.inputs)]
         primitive, kind = BY_OPCODE[node.opcode], self.program.values[value]
@@ -303,6 +340,8 @@ class CompiledRunner:
 
     def _run(self, inputs: Sequence[Tensor]) -> list[Tensor] | Fault:
         with torch.no_grad():
+            if not self._calls:
+                self._bind()
             held = dict(self._memory)
             held.update(self._constants)
             for value, tensor in enumerate(inputs):
@@ -323,7 +362,7 @@ class CompiledRunner:
                 bad = 1
             if bad:
                 return self.reference.run(inputs)
-            foreign = {tensor.untyped_storage().data_ptr() for tensor in (*inputs, *self._constants.values())}
+            foreign = self._own_memory | {tensor.untyped_storage().data_ptr() for tensor in inputs}
             return [self._own(held[value], foreign) for value in self.program.outputs]
 
     def _own(self, tensor: Tensor, foreign: set[int]) -> Tensor:

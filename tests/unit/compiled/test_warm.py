@@ -1,0 +1,145 @@
+"""When a program is compiled behind a party's back, and that nobody can tell."""
+
+import pytest
+import torch
+
+from assay.architectures import load_shipped
+from assay.protocol.errors import Unsupported
+from assay.roles.world import Compute
+from assay.work.compiled import warm
+from assay.work.compiled.engine import CompiledRunner
+from assay.work.compiled.toolchain import compiler
+from assay.work.compiled.warm import COMPILE_S, WARM_S, Warmth
+from assay.work.limits import Space
+from assay.work.program import Program
+from tests.unit.compiled.test_compiled_bits import bits, inputs_of
+
+needs_compiler = pytest.mark.skipif(compiler() is None, reason="no C compiler here")
+
+
+class Ticks:
+    """A timer by which everything that is timed takes as long as is said."""
+
+    def __init__(self, each_s: float) -> None:
+        self.now_s, self.each_s = 0.0, each_s
+
+    def __call__(self) -> float:
+        self.now_s += self.each_s
+        return self.now_s
+
+
+@pytest.fixture
+def program() -> Program:
+    return load_shipped("digits-mlp").step
+
+
+@pytest.fixture
+def inputs(program: Program) -> list[torch.Tensor]:
+    return inputs_of(program, list(load_shipped("digits-mlp").state.values()), 1)
+
+
+def compiles(monkeypatch: pytest.MonkeyPatch) -> list[Program]:
+    """The programs that are compiled from here on."""
+    seen: list[Program] = []
+    init = CompiledRunner.__init__
+
+    def noted(self: CompiledRunner, program: Program, *args: object, **more: object) -> None:
+        seen.append(program)
+        init(self, program, *args, **more)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(CompiledRunner, "__init__", noted)
+    return seen
+
+
+def run(compute: Compute, program: Program, inputs: list[torch.Tensor], times: int = 1) -> list[tuple[object, ...]]:
+    found = []
+    for _ in range(times):
+        outputs = compute.runner(program).run(inputs)
+        assert isinstance(outputs, list)
+        found.append(bits(outputs))
+    assert all(each == found[0] for each in found)
+    return found[0]
+
+
+@needs_compiler
+def test_it_is_compiled_once_it_has_taken_long(
+    program: Program, inputs: list[torch.Tensor], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = compiles(monkeypatch)
+    compute = Compute(Ticks(WARM_S / 2))
+    assert run(compute, program, inputs, 2)
+    assert not seen
+    assert run(compute, program, inputs, 3) == run(Compute(lambda: 0.0), program, inputs)
+    assert seen == [program]
+
+
+@needs_compiler
+def test_parties_of_one_process_compile_once_and_share_no_memory(
+    program: Program, inputs: list[torch.Tensor], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen, warmth = compiles(monkeypatch), Warmth()
+    one, other = Compute(Ticks(WARM_S), warmth=warmth), Compute(lambda: 0.0, Space(), warmth)
+    wanted = run(one, program, inputs, 2)
+    assert run(other, program, inputs, 2) == wanted
+    assert seen == [program]
+    parts = [compute.runner(program)._compiled for compute in (one, other)]
+    assert parts[0]
+    assert parts[1]
+    places = [{tensor.data_ptr() for tensor in part._memory.values()} for part in parts if part]
+    assert places[0]
+    assert places[1]
+    assert not places[0] & places[1]
+    with other.within(1.0):
+        assert run(other, program, inputs) == wanted
+    assert not parts[1]._memory, "what a run keeps for the next one is kept beyond its piece of work"
+    assert run(one, program, inputs) == wanted
+
+
+@needs_compiler
+def test_nothing_is_compiled_where_little_time_is_left(
+    program: Program, inputs: list[torch.Tensor], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen, timer = compiles(monkeypatch), Ticks(0.0)
+    compute = Compute(timer)
+    timer.each_s = WARM_S
+    run(compute, program, inputs)
+    timer.each_s = 0.0
+    with compute.within(COMPILE_S / 2):
+        run(compute, program, inputs)
+    assert not seen
+    with compute.within(COMPILE_S):
+        run(compute, program, inputs)
+    assert seen == [program]
+
+
+@pytest.mark.parametrize("trouble", ["none", "slow", "other bits", "large"])
+def test_what_keeps_a_program_from_being_compiled_keeps_nobody_from_its_result(
+    trouble: str, program: Program, inputs: list[torch.Tensor], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wanted = run(Compute(lambda: 0.0), program, inputs)
+    if trouble == "none":
+        monkeypatch.setattr(warm, "compiler", lambda: None)
+    elif trouble == "slow":
+        monkeypatch.setattr(warm, "COMPILE_S", 0.001)
+    elif trouble == "large":
+        monkeypatch.setattr(CompiledRunner, "memory_bytes", property(lambda _: 1 << 40))
+    else:
+        monkeypatch.setattr("assay.work.compiled.engine._is_same", lambda *_: False)
+    seen = compiles(monkeypatch)
+    compute = Compute(Ticks(WARM_S))
+    assert run(compute, program, inputs, 4) == wanted
+    assert len(seen) <= 1, "it is tried again and again"
+    assert compute.runner(program)._compiled is None
+
+
+def test_strangers_programs_are_remembered_in_bounds() -> None:
+    warmth = Warmth()
+    for number in range(warm.SPENT_KEPT + 10):
+        warmth.spend(number.to_bytes(32, "big"), 1.0)
+    assert len(warmth.spent_s) == warm.SPENT_KEPT
+
+
+def test_the_reference_says_why_there_is_no_compiler(monkeypatch: pytest.MonkeyPatch, program: Program) -> None:
+    monkeypatch.setattr("assay.work.compiled.toolchain.compiler", lambda: None)
+    with pytest.raises(Unsupported, match="no C compiler"):
+        CompiledRunner(program)
