@@ -1,6 +1,6 @@
 """Does a model learn as well by exact arithmetic as by native float32? Held-out loss after the same training.
 
-    python -m bench.quality [--model cnn|gpt] [--seeds 3] [--steps N] [--json] [--write]
+    python -m bench.quality [--model cnn|gpt] [--seeds 3] [--steps N] [--jobs N] [--json] [--write]
 
 For each seed the same first weights, batches, order and settings, trained four ways: by PyTorch's own float32, by the
 same from weights that are one unit in the last place off (the control: how far apart two native trainings end), by
@@ -18,10 +18,12 @@ import statistics
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from hashlib import sha256
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -86,14 +88,14 @@ def images() -> Task:
     return Task(
         title="MNIST-5000, a CNN",
         about=f"{len(x_left):,} images to learn from and {int(held.sum()):,} held out; two convolutions of 8 and 16"
-        " channels with pools, one linear layer (9,098 parameters)",
+        " channels with pools, one linear layer",
         model=partial(cnn, size=28, widths=(8, 16)),
         count=len(x_left),
         take=lambda places: (x_left[places], y_left[places]),
         held=(x[held], y[held]),
         batch=50,
         steps=800,
-        rate=2e-3,
+        rate=5e-3,
     )
 
 
@@ -121,14 +123,14 @@ def characters() -> Task:
         about=f"the Python language's reference, as `pydoc_data` of Python {sys.version.split()[0]} has it, each"
         f" paragraph once: {len(text):,} characters, {len(letters)} different ones, the last tenth held out (another"
         f" Python brings another text; SHA-256 of this one {sha256(text.encode()).hexdigest()[:16]}); two layers of"
-        f" width 64, context {CONTEXT} (117,376 parameters)",
+        f" width 64, context {CONTEXT}",
         model=partial(gpt, len(letters), CONTEXT, 64, 2, 4),
         count=until - CONTEXT,
         take=partial(windows, codes[:until]),
         held=windows(rest, torch.arange(0, len(rest) - CONTEXT, CONTEXT)),
         batch=8,
         steps=1000,
-        rate=3e-3,
+        rate=5e-3,
     )
 
 
@@ -258,16 +260,31 @@ def summary(rows: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def measure(name: str, seeds: int, steps: int | None) -> dict[str, Any]:
-    """All figures of a model."""
+def row(name: str, seed: int, steps: int | None) -> dict[str, Any]:
+    """The figures of a model and a seed, each way."""
+    torch.set_num_threads(1)
     task = TASKS[name]()
-    count = steps or task.steps
-    rows = {str(seed): {case: train(name, task, case, seed, count) for case in CASES} for seed in range(1, seeds + 1)}
-    how = (
-        f"{count:,} steps of {task.batch} samples by AdamW, decay 0.01, the rate up to {task.rate:g} in the first"
-        f" {WARM_SHARE:.0%} of the steps and from there to zero"
-    )
-    return {"title": task.title, "about": f"{task.about}. {how}.", "seeds": rows, **summary(rows)}
+    with fastest_products():
+        return {case: train(name, task, case, seed, steps or task.steps) for case in CASES}
+
+
+def measure(names: list[str], seeds: int, steps: int | None, jobs: int) -> dict[str, Any]:
+    """All figures, by model; so many seeds at once, each in a process of its own."""
+    pairs = [(name, seed) for name in names for seed in range(1, seeds + 1)]
+    with ProcessPoolExecutor(jobs, get_context("spawn")) as pool:
+        rows = list(pool.map(row, *zip(*pairs, strict=True), [steps] * len(pairs)))
+    found = {}
+    for name in names:
+        task = TASKS[name]()
+        size = sum(each.numel() for each in task.model().parameters())
+        how = (
+            f"{steps or task.steps:,} steps of {task.batch} samples by AdamW, decay 0.01, the rate up to {task.rate:g}"
+            f" in the first {WARM_SHARE:.0%} of the steps and from there to zero"
+        )
+        mine = {str(seed): each for (owner, seed), each in zip(pairs, rows, strict=True) if owner == name}
+        about = f"{task.about} ({size:,} parameters). {how}."
+        found[name] = {"title": task.title, "about": about, "seeds": mine, **summary(mine)}
+    return found
 
 
 def percent(share: float) -> str:
@@ -339,6 +356,7 @@ def main() -> None:
     parser.add_argument("--model", choices=list(TASKS), help="only this one")
     parser.add_argument("--seeds", type=int, default=3, help="how many trainings of each kind")
     parser.add_argument("--steps", type=int, help="of a training, in place of each model's own number")
+    parser.add_argument("--jobs", type=int, default=1, help="seeds at once")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.add_argument(
         "--write", action="store_true", help="keep figures in bench/results/quality.md, draw them for docs"
@@ -347,10 +365,15 @@ def main() -> None:
     load = _record.load_average()
     torch.set_num_threads(1)
     with fastest_products() as path:
-        names = [options.model] if options.model else list(TASKS)
-        models = {name: measure(name, options.seeds, options.steps) for name in names}
-    report = {"torch": torch.__version__, "products": path, "compiler": compiler() is not None, "load_average": load,
-              "models": models}  # fmt: skip
+        products = path
+    models = measure([options.model] if options.model else list(TASKS), options.seeds, options.steps, options.jobs)
+    report = {
+        "torch": torch.__version__,
+        "products": products,
+        "compiler": compiler() is not None,
+        "load_average": load,
+        "models": models,
+    }
     if options.write:
         write(report)
     print(json.dumps(report) if options.json else "\n\n".join(parts(models)))
