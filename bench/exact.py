@@ -90,7 +90,7 @@ def exact_step(example: Example, case: str, captured: Bundle | None = None) -> C
     model, x, y, rule = example
     profile, _, how = case.partition("-")
     bundle = captured or capture(model, "cross_entropy", rule, x, y, profile, counts=(1,))
-    path = "float64" if how == "f64" or not kernels.agrees("int8") else "int8"
+    path = "float64" if how == "f64" else kernels.best_path()
     runner = Runner(bundle.step, path) if how == "torch" or not compiler() else CompiledRunner(bundle.step, path)
     held = {"state": list(bundle.state.values())}
 
@@ -183,7 +183,7 @@ def main() -> None:
         "machine": platform.machine(),
         "cpu_capability": torch.backends.cpu.get_cpu_capability(),
         "compiler": compiler() is not None,
-        "int8": kernels.agrees("int8"),
+        "path": kernels.best_path(),
         "load_average": load,
         "ratios": {key: round(row["ratio"], 3) for key, row in rows.items()},
         "peak_memory_ratio": peaks,

@@ -1,9 +1,8 @@
-"""Which paths compute inner products rightly here: by known answers first, by speed second, never by bits.
+"""Which paths compute inner products rightly here, by known answers, and which of those is fast.
 
 `float64` is right everywhere. `int8` is several times faster on large products where the processor has VNNI and wrong
 where it has not, because oneDNN's product saturates there: it is admitted only if extreme operands give the known
-integers. For K = 1 `torch._int_mm` reads the wrong elements, so small products never take it. The clock that compares
-them is an argument.
+integers. For K = 1 `torch._int_mm` reads the wrong elements, so small products never take it.
 """
 
 from collections.abc import Callable
@@ -15,13 +14,13 @@ from torch import Tensor
 from assay.exact.contract import INT8_LENGTH, contract_float64, contract_int8, contract_int64
 from assay.protocol.errors import Unsupported
 
-Timer = Callable[[], float]
 PATHS = ("float64", "int8", "int64")
 INT8_WORK = 1 << 22
 """Multiplications below which splitting into slices costs more than it saves."""
 INT8_SIDE = 32
 """Rows, columns and length below which it does too."""
 INT8_LIMIT = 127 * 128 + 63
+VNNI = ("avx512_vnni", "avx_vnni")
 
 
 def known_answers() -> list[tuple[Tensor, Tensor]]:
@@ -68,36 +67,17 @@ def require_subnormals() -> None:
         raise Unsupported("this process flushes subnormal floats", hint="call torch.set_flush_denormal(False)")
 
 
-def time_path(path: str, timer: Timer) -> float:
-    """The best of three products of a middling size, in the timer's unit."""
-    left = torch.full((1, 256, 512), 12345.0, dtype=torch.float64)
-    right = torch.full((1, 256, 512), -9876.0, dtype=torch.float64)
-    best = float("inf")
-    for _ in range(3):
-        start = timer()
-        PATH_FUNCTIONS[path](left, right)
-        best = min(best, timer() - start)
-    return best
-
-
 def sure_path() -> str:
     """The path that needs no comparison of speeds: `float64`, or the reference should this machine get that wrong."""
     return "float64" if agrees("float64") else "int64"
 
 
-def best_path(timer: Timer, forced: str | None = None) -> str:
-    """The fastest path that gives the known answers, by `timer`; or `forced`.
-
-    Errors: `Unsupported` where a forced path is none, or is not right here.
-    """
-    if forced is not None:
-        if forced not in PATHS or not agrees(forced):
-            raise Unsupported(f"path {forced!r} is not right on this machine", hint=f"force none, or try {PATHS}")
-        return forced
+def best_path() -> str:
+    """The fastest path that gives the known answers here. Without VNNI int8 may be right and take a hundred times as
+    long as binary64."""
+    has_vnni = any(torch.cpu.get_capabilities().get(name) for name in VNNI)
     sure = sure_path()
-    if sure == "float64" and agrees("int8") and time_path("int8", timer) < time_path("float64", timer):
-        return "int8"
-    return sure
+    return "int8" if sure == "float64" and has_vnni and agrees("int8") else sure
 
 
 def contraction(path: str, left: tuple[int, ...], columns: int, bound: int) -> Callable[[Tensor, Tensor], Tensor]:

@@ -76,8 +76,8 @@ class Programs:
         if (loss.dtype, loss.shape) != ("F32", ()):
             raise BadInput(f"the loss gives {loss.dtype}{list(loss.shape)}", hint="return the mean over the batch")
         require_program(form, self._expected.get(form, program.root.hex()), program.root.hex())
-        path = "int8" if kernels.agrees("int8") else None
-        self._steps[form] = CompiledRunner(program, path) if self._compiled else Runner(program)
+        path = kernels.best_path()
+        self._steps[form] = CompiledRunner(program, path) if self._compiled else Runner(program, path)
         return self._steps[form]
 
     def evaluate(self, x: Tensor, y: Tensor) -> Runner:
