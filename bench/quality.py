@@ -19,14 +19,12 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from hashlib import sha256
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
-from unittest.mock import patch
 
 import torch
 import torch.nn.functional as functional
@@ -204,15 +202,6 @@ def shifted(module: nn.Module, seed: int) -> nn.Module:
     return module
 
 
-@contextmanager
-def fastest_products() -> Iterator[str]:
-    """How products are taken, with which `compile` is told not to take int8 ones where they are right but slow: on a
-    processor without VNNI steps took up to 19 times longer so. The bits are the same."""
-    path, right = kernels.best_path(time.process_time), kernels.agrees
-    with patch.object(kernels, "agrees", lambda name: right(name) and (name != "int8" or path == "int8")):
-        yield path
-
-
 def train(name: str, task: Task, case: str, seed: int, steps: int) -> dict[str, Any]:
     """One training's figures; the loss on held-out samples after some of its steps, in float32 on its weights."""
     torch.manual_seed(seed)
@@ -264,8 +253,7 @@ def row(name: str, seed: int, steps: int | None) -> dict[str, Any]:
     """The figures of a model and a seed, each way."""
     torch.set_num_threads(1)
     task = TASKS[name]()
-    with fastest_products():
-        return {case: train(name, task, case, seed, steps or task.steps) for case in CASES}
+    return {case: train(name, task, case, seed, steps or task.steps) for case in CASES}
 
 
 def measure(names: list[str], seeds: int, steps: int | None, jobs: int) -> dict[str, Any]:
@@ -363,13 +351,10 @@ def main() -> None:
     )
     options = parser.parse_args()
     load = _record.load_average()
-    torch.set_num_threads(1)
-    with fastest_products() as path:
-        products = path
     models = measure([options.model] if options.model else list(TASKS), options.seeds, options.steps, options.jobs)
     report = {
         "torch": torch.__version__,
-        "products": products,
+        "products": kernels.best_path(),
         "compiler": compiler() is not None,
         "load_average": load,
         "models": models,
