@@ -22,6 +22,7 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from hashlib import sha256
+from io import BytesIO
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -310,6 +311,7 @@ def draw(found: Mapping[str, Any], path: Path) -> None:
     import matplotlib
     from matplotlib.figure import Figure
     from matplotlib.ticker import PercentFormatter
+    from PIL import Image
 
     matplotlib.rcParams.update({"font.size": 10, "axes.spines.top": False, "axes.spines.right": False})
     figure = Figure(figsize=(9, 3.6), dpi=110, layout="constrained")
@@ -328,14 +330,15 @@ def draw(found: Mapping[str, Any], path: Path) -> None:
     right.axhspan(-ASKED, ASKED, color="#009E73", alpha=0.15, label=f"within {ASKED:.0%}", linewidth=0)
     right.axhline(0, color=COLOURS["native"], linewidth=0.8)
     right.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=None))
-    left.set(title=found["title"], xlabel="step", ylabel="held-out loss (cross-entropy, nats)", yscale="log")
-    left.yaxis.set_major_formatter("{x:g}")
-    left.yaxis.set_minor_formatter("{x:g}")
+    left.set(title=found["title"], xlabel="step", ylabel="held-out loss (cross-entropy, nats)")
     right.set(title="Against native of the same seed", xlabel="step", ylabel="held-out loss over native's, less one")
-    left.legend(frameon=False)
-    right.legend(frameon=False, fontsize=8)
+    first, *_ = left.get_lines()
+    handles, _ = right.get_legend_handles_labels()
+    figure.legend(handles=[first, *handles], loc="outside lower center", ncols=5, frameon=False)
     path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path)
+    drawn = BytesIO()
+    figure.savefig(drawn, format="png")
+    Image.open(drawn).convert("RGB").quantize(48, dither=Image.Dither.NONE).save(path, optimize=True)
 
 
 def main() -> None:
