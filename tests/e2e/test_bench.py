@@ -16,6 +16,7 @@ ROOT = Path(__file__).parents[2]
     [
         ("scale --small", {"providers", "validators", "segments", "jobs", "played"}),
         ("chain --count 20", {"revm", "interpreter"}),
+        ("quality --seeds 1 --steps 3", {"models", "products"}),
         ("exact --repeats 1 --only cnn --threads 1", {"ratios", "peak_memory_ratio"}),
         ("commit --steps 16 --repeats 1 --width 64", {"critical_k8", "critical_k1"}),
     ],
