@@ -5,6 +5,7 @@ from assay.cli.place import (
     DEFAULT_TOKEN,
     AccountOption,
     HomeOption,
+    InterpretOption,
     JsonOption,
     MemoryOption,
     PasswordOption,
@@ -15,6 +16,7 @@ from assay.cli.place import (
 
 def run(
     memory_mb: MemoryOption = 0,
+    interpret: InterpretOption = False,
     token: TokenOption = DEFAULT_TOKEN,
     yes: YesOption = False,
     home: HomeOption = None,
@@ -39,6 +41,7 @@ def run(
     with open_home(home) as place:
         signer = unlock(place, account, password_file)
         use_one_thread()
+        place.warmth.compiles = not interpret
         till = open_till(place, signer, token)
         check_ready(till, "aggregator", account)
         held = till.look()

@@ -40,6 +40,10 @@ MemoryOption = Annotated[
         min=0, max=2**31, help="Memory that jobs may take, in MiB; 0: half of what is available at the start."
     ),
 ]
+InterpretOption = Annotated[
+    bool,
+    typer.Option("--interpret", help="Never compile a job's programs with this machine's C compiler; slower."),
+]
 YesOption = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
 
 

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from assay.cli.place import HomeOption, JsonOption, MemoryOption, home_path
+from assay.cli.place import HomeOption, InterpretOption, JsonOption, MemoryOption, home_path
 
 
 def run(
@@ -25,6 +25,7 @@ def run(
         typer.Option(metavar="PATH", help="With --rpc: a private key in hex, readable by you only, that pays for gas."),
     ] = None,
     memory_mb: MemoryOption = 0,
+    interpret: InterpretOption = False,
     home: HomeOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -70,6 +71,7 @@ def run(
         "--memory-mb": memory_mb,
     }
     arguments = [f"{name}={value}" for name, value in given.items() if value] + ["--bare"] * bare
+    arguments += ["--interpret"] * interpret
     try:
         if fresh:
             start(place, arguments, say)

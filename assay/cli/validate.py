@@ -9,6 +9,7 @@ from assay.cli.place import (
     DEFAULT_TOKEN,
     AccountOption,
     HomeOption,
+    InterpretOption,
     JsonOption,
     MemoryOption,
     PasswordOption,
@@ -22,6 +23,7 @@ def run(
         bool, typer.Option("--watch", help="Re-execute whole rounds too, of every job, and challenge what is false.")
     ] = False,
     memory_mb: MemoryOption = 0,
+    interpret: InterpretOption = False,
     token: TokenOption = DEFAULT_TOKEN,
     yes: YesOption = False,
     home: HomeOption = None,
@@ -47,6 +49,7 @@ def run(
     with open_home(home) as place:
         signer = unlock(place, account, password_file)
         use_one_thread()
+        place.warmth.compiles = not interpret
         till = open_till(place, signer, token)
         check_ready(till, "validator", account)
         held = till.look()

@@ -29,8 +29,9 @@ SPENT_KEPT, BUILT_KEPT = 4_096, 16
 @dataclass
 class Warmth:
     """What parties of one process share, by a program's root: seconds spent on interpreting it, and what was compiled
-    last, of which each runs a twin."""
+    last, of which each runs a twin. Nothing is compiled where `compiles` says no."""
 
+    compiles: bool = True
     spent_s: dict[bytes, float] = field(default_factory=dict)
     built: dict[bytes, CompiledRunner] = field(default_factory=dict)
 
@@ -86,6 +87,8 @@ class WarmRunner:
             self._warmth.spend(self.program.root, self._timer() - began_s)
 
     def _is_due(self) -> bool:
+        if not self._warmth.compiles:
+            return False
         root, left_s = self.program.root, self._allowance.until_s - self._allowance.timer()
         return root in self._warmth.built or (self._warmth.spent_s.get(root, 0.0) >= WARM_S and left_s >= COMPILE_S)
 

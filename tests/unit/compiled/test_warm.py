@@ -112,6 +112,14 @@ def test_nothing_is_compiled_where_little_time_is_left(
     assert seen == [program]
 
 
+def test_whoever_wants_nothing_compiled_is_heard(
+    program: Program, inputs: list[torch.Tensor], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = compiles(monkeypatch)
+    run(Compute(Ticks(WARM_S), warmth=Warmth(compiles=False)), program, inputs, 3)
+    assert not seen
+
+
 @pytest.mark.parametrize("trouble", ["none", "slow", "other bits", "large"])
 def test_what_keeps_a_program_from_being_compiled_keeps_nobody_from_its_result(
     trouble: str, program: Program, inputs: list[torch.Tensor], monkeypatch: pytest.MonkeyPatch
