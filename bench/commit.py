@@ -26,6 +26,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from assay.exact import kernels
 from assay.protocol.transcript import SlotName
 from assay.work.batch import Feed
 from assay.work.capture import capture
@@ -119,9 +120,10 @@ def stage(width: int, batch: int, steps: int) -> Stage:
     x, y = torch.rand(SAMPLES, PIXELS), torch.arange(SAMPLES) % CLASSES
     model = nn.Sequential(*layers, nn.Linear(width, CLASSES))
     bundle = capture(model, "cross_entropy", ADAM, x[:batch], y[:batch], counts=(1,))
-    make = CompiledRunner if compiler() else Runner
+    path = kernels.best_path()
+    step = CompiledRunner(bundle.step, path) if compiler() else Runner(bundle.step, path)
     feed = Feed(x, y, bytes(32), 0, 1, batch)
-    return Stage(make(bundle.step), Runner(bundle.emit), list(bundle.state.values()), feed, steps)
+    return Stage(step, Runner(bundle.emit), list(bundle.state.values()), feed, steps)
 
 
 def beside_another(made: Stage) -> list[float]:
@@ -221,6 +223,8 @@ def main() -> None:
     parser.add_argument("--width", type=int, default=2048, help="of the hidden layers")
     parser.add_argument("--batch", type=int, default=128, help="samples of a step")
     options = parser.parse_args()
+    if options.steps < 16 or options.steps % 8 or options.repeats < 1 or options.width < 1 or options.batch < 1:
+        parser.error("--steps is a multiple of 8 from 16 on, the others are 1 at least")
     load = _record.load_average()
     found = measure(options.width, options.batch, options.steps, options.repeats)
     if options.write:

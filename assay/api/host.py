@@ -49,7 +49,7 @@ class HostOptions:
     rpc: str = ""
     key_file: str = ""
     memory_mb: int = 0
-    interpret: bool = False
+    compiled: bool = False
 
 
 def note(event: str, **fields: object) -> None:
@@ -207,7 +207,7 @@ class Host:
         from assay.api.turns import Turns
 
         takers = sum(role != KEEPER for _, role in members())
-        self.home.warmth.compiles = not self.options.interpret
+        self.home.warmth.compiles = self.options.compiled
         space = measure_space(self.options.memory_mb * MEBIBYTE, takers)
         # Tensors this small are slower on two threads than on one; the bits are the same.
         torch.set_num_threads(1)
@@ -285,7 +285,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--rpc", default="")
     parser.add_argument("--key-file", default="")
     parser.add_argument("--memory-mb", type=int, default=0)
-    parser.add_argument("--interpret", action="store_true")
+    parser.add_argument("--compile", dest="compiled", action="store_true")
     given = vars(parser.parse_args(arguments))
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -4,8 +4,8 @@ from assay.cli.place import (
     DEFAULT_ACCOUNT,
     DEFAULT_TOKEN,
     AccountOption,
+    CompileOption,
     HomeOption,
-    InterpretOption,
     JsonOption,
     MemoryOption,
     PasswordOption,
@@ -16,7 +16,7 @@ from assay.cli.place import (
 
 def run(
     memory_mb: MemoryOption = 0,
-    interpret: InterpretOption = False,
+    compiled: CompileOption = False,
     token: TokenOption = DEFAULT_TOKEN,
     yes: YesOption = False,
     home: HomeOption = None,
@@ -41,7 +41,7 @@ def run(
     with open_home(home) as place:
         signer = unlock(place, account, password_file)
         use_one_thread()
-        place.warmth.compiles = not interpret
+        place.warmth.compiles = compiled
         till = open_till(place, signer, token)
         check_ready(till, "aggregator", account)
         held = till.look()

@@ -40,9 +40,11 @@ MemoryOption = Annotated[
         min=0, max=2**31, help="Memory that jobs may take, in MiB; 0: half of what is available at the start."
     ),
 ]
-InterpretOption = Annotated[
+CompileOption = Annotated[
     bool,
-    typer.Option("--interpret", help="Never compile a job's programs with this machine's C compiler; slower."),
+    typer.Option(
+        "--compile", help="Compile programs that run for long with this machine's C compiler: faster, less safe."
+    ),
 ]
 YesOption = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
 

@@ -8,8 +8,8 @@ from assay.cli.place import (
     DEFAULT_ACCOUNT,
     DEFAULT_TOKEN,
     AccountOption,
+    CompileOption,
     HomeOption,
-    InterpretOption,
     JsonOption,
     MemoryOption,
     PasswordOption,
@@ -30,7 +30,7 @@ def run(
         int, typer.Option(min=1, max=2**31, help="Shortest window, in seconds, in which you promise to act.")
     ] = 30,
     memory_mb: MemoryOption = 0,
-    interpret: InterpretOption = False,
+    compiled: CompileOption = False,
     token: TokenOption = DEFAULT_TOKEN,
     yes: YesOption = False,
     home: HomeOption = None,
@@ -62,7 +62,7 @@ def run(
         from assay.cli.terminal import out, plain
 
         use_one_thread()
-        place.warmth.compiles = not interpret
+        place.warmth.compiles = compiled
         world = place.world(signer, space=measure_space(memory_mb * MEBIBYTE))
         till = open_till(place, signer, token)
         units = parse_amount(price, till.decimals)

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from assay.cli.place import HomeOption, InterpretOption, JsonOption, MemoryOption, home_path
+from assay.cli.place import CompileOption, HomeOption, JsonOption, MemoryOption, home_path
 
 
 def run(
@@ -25,7 +25,7 @@ def run(
         typer.Option(metavar="PATH", help="With --rpc: a private key in hex, readable by you only, that pays for gas."),
     ] = None,
     memory_mb: MemoryOption = 0,
-    interpret: InterpretOption = False,
+    compiled: CompileOption = False,
     home: HomeOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -71,7 +71,7 @@ def run(
         "--memory-mb": memory_mb,
     }
     arguments = [f"{name}={value}" for name, value in given.items() if value] + ["--bare"] * bare
-    arguments += ["--interpret"] * interpret
+    arguments += ["--compile"] * compiled
     try:
         if fresh:
             start(place, arguments, say)

@@ -8,8 +8,8 @@ from assay.cli.place import (
     DEFAULT_ACCOUNT,
     DEFAULT_TOKEN,
     AccountOption,
+    CompileOption,
     HomeOption,
-    InterpretOption,
     JsonOption,
     MemoryOption,
     PasswordOption,
@@ -23,7 +23,7 @@ def run(
         bool, typer.Option("--watch", help="Re-execute whole rounds too, of every job, and challenge what is false.")
     ] = False,
     memory_mb: MemoryOption = 0,
-    interpret: InterpretOption = False,
+    compiled: CompileOption = False,
     token: TokenOption = DEFAULT_TOKEN,
     yes: YesOption = False,
     home: HomeOption = None,
@@ -49,7 +49,7 @@ def run(
     with open_home(home) as place:
         signer = unlock(place, account, password_file)
         use_one_thread()
-        place.warmth.compiles = not interpret
+        place.warmth.compiles = compiled
         till = open_till(place, signer, token)
         check_ready(till, "validator", account)
         held = till.look()

@@ -6,14 +6,14 @@ have (`assay.work.capture`); a bundle is bound to one form, a training takes a f
 
 import copy
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import torch
 from torch import Tensor, nn
 
 from assay.exact import kernels
 from assay.exact.values import RANK_LIMIT, TORCH_DTYPES
-from assay.protocol.errors import BadInput, Refused
+from assay.protocol.errors import BadInput, Refused, Unsupported
 from assay.training.checkpoint import PROGRAMS_MAX, require_program
 from assay.work.capture import Capture
 from assay.work.compiled.engine import CompiledRunner
@@ -37,7 +37,7 @@ class Programs:
         self, module: nn.Module, loss: Loss, optimizer: Optimizer, profile: str, *, compiled: bool | None = None
     ) -> None:
         self.module = copy.deepcopy(module)
-        self._compiled = compiler() is not None if compiled is None else compiled
+        self._compiled = compiled
         self.loss, self.optimizer, self.profile = loss, optimizer, profile
         self._expected: Mapping[str, str] = {}
         self._steps: dict[str, Runner | CompiledRunner] = {}
@@ -76,9 +76,17 @@ class Programs:
         if (loss.dtype, loss.shape) != ("F32", ()):
             raise BadInput(f"the loss gives {loss.dtype}{list(loss.shape)}", hint="return the mean over the batch")
         require_program(form, self._expected.get(form, program.root.hex()), program.root.hex())
-        path = kernels.best_path()
-        self._steps[form] = CompiledRunner(program, path) if self._compiled else Runner(program, path)
+        self._steps[form] = self._runner(program)
         return self._steps[form]
+
+    def _runner(self, program: Program) -> Runner | CompiledRunner:
+        path = kernels.best_path()
+        if self._compiled:
+            return CompiledRunner(program, path)
+        if self._compiled is None and compiler():
+            with suppress(Unsupported):
+                return CompiledRunner(program, path)
+        return Runner(program, path)
 
     def evaluate(self, x: Tensor, y: Tensor) -> Runner:
         """The program of evaluation: state, x, y to the count of right answers and the sum of losses."""

@@ -58,8 +58,8 @@ def compile(
     (output, y) that gives the mean. `optimizer` is SGD,
     Adam, AdamW or Adagrad of `torch.optim`, or a table such as `{"name": "adamw", "lr": 1e-3}`, where `lr` may list one
     rate per step and the last one stays. `init` is `given` (the weights of the model) or `seed:N` (drawn by integers,
-    the same everywhere). `seed` is that of dropout. `compiled`: whether steps run as loops in C; by default where there
-    is a C compiler. The bits are the same. Errors: `BadInput`, `Unsupported`.
+    the same everywhere). `seed` is that of dropout. `compiled`: whether steps run as loops in C; by default where a C
+    compiler takes them. The bits are the same. Errors: `BadInput`, `Unsupported`.
     """
     _check_model(model)
     if isinstance(optimizer, torch.optim.Optimizer) and optimizer.state:

@@ -155,7 +155,8 @@ class CompiledRunner:
     """A compiled program with the interface and the bits of `Runner`. `path` is for the inner products.
 
     The first run is compared with the reference: a compiler that breaks a rule is found before its results are used.
-    Errors: `Unsupported` where this machine has no C compiler, or one that gives other bits.
+    Errors: `Unsupported` where this machine has no C compiler, or one that gives other bits, and for a program that is
+    too deep or makes too much C.
     """
 
     def __init__(
@@ -169,13 +170,10 @@ class CompiledRunner:
     ) -> None:
         self.reference = reference or Runner(program, path, allowance)
         self.program, self.path = program, self.reference.path
-        watched = frozenset(self.reference.watched)
-        self.layout = Layout(program, self.path)
-        self.plan = Plan(self.layout, watched)
-        if self.plan.unseen:
-            self.layout = Layout(program, self.path, frozenset(self.plan.unseen))
-            self.plan = Plan(self.layout, watched)
-            assert not self.plan.unseen, "a watched value is not looked at"
+        try:
+            self.layout, self.plan = _plan(program, self.path, frozenset(self.reference.watched))
+        except RecursionError:
+            raise Unsupported("the program is too deep to compile", hint="compiled=False") from None
         self._pieces, self._places = self._allot()
         self._pointers = (ctypes.c_void_p * self.plan.next)()
         self._constants = {
@@ -367,6 +365,16 @@ class CompiledRunner:
 
     def _own(self, tensor: Tensor, foreign: set[int]) -> Tensor:
         return tensor.clone() if tensor.untyped_storage().data_ptr() in foreign else tensor
+
+
+def _plan(program: Program, path: str, watched: frozenset[int]) -> tuple[Layout, Plan]:
+    layout = Layout(program, path)
+    plan = Plan(layout, watched)
+    if plan.unseen:
+        layout = Layout(program, path, frozenset(plan.unseen))
+        plan = Plan(layout, watched)
+        assert not plan.unseen, "a watched value is not looked at"
+    return layout, plan
 
 
 def _is_same(one: Tensor, other: Tensor) -> bool:

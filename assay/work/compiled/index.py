@@ -10,6 +10,10 @@ from dataclasses import dataclass
 from math import prod
 
 from assay.exact.index import unfold_size
+from assay.protocol.errors import Unsupported
+
+TEXT_MAX_CHARS = 16_384
+"""Of one expression. A chain of reshapes that divide, or of conditions, can double it at each link."""
 
 
 class Split(Exception):
@@ -112,6 +116,8 @@ def reshaped(place: Place, source: tuple[int, ...]) -> Place:
                 if item.digits:
                     raise Split(item.digits[0][0], needed)
                 symbol = f"({item.text})"
+                if len(symbol) > TEXT_MAX_CHARS:
+                    raise Unsupported("indices that are too long to compile", hint="compiled=False")
                 items.append(Index(item.extent // needed, ((f"({symbol} / {needed}L)", 1),)))
                 item = Index(needed, ((f"({symbol} % {needed}L)", 1),))
             parts.insert(0, item)
@@ -133,6 +139,9 @@ def _joined(parts: list[Index], size: int) -> Index:
 def _divided(place: Place, source: tuple[int, ...]) -> Place:
     """By division, where axes do not divide each other."""
     flat = f"({linear(place, tuple(index.extent for index in place)).text})"
+    # Every axis has it in its text, so that a chain of such reshapes doubles it again and again.
+    if len(flat) > TEXT_MAX_CHARS:
+        raise Unsupported("indices that are too long to compile", hint="compiled=False")
     found, stride = [], prod(source)
     for size in source:
         stride //= max(size, 1)

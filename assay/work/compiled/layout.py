@@ -75,8 +75,10 @@ class Layout:
             if name in PARTIAL or name == "pad":
                 self._hold(self.inputs_of(value)[0])
         # What costs more to compute again than to read; from the end, so that uses through what is inline are known.
+        reads = [0] * len(self.names)
         for value in range(len(self.names) - 1, -1, -1):
-            if self.names[value] in ELEMENTWISE and self.names[value] not in CHEAP and self._reads(value, uses) > 1:
+            reads[value] = self._reads(value, uses, reads)
+            if self.names[value] in ELEMENTWISE and self.names[value] not in CHEAP and reads[value] > 1:
                 self.held.add(value)
         self.held = {value for value in self.held if self.names[value] not in ("input", "constant")}
 
@@ -145,19 +147,18 @@ class Layout:
                 uses[each].append(value)
         return uses
 
-    def _reads(self, value: int, uses: list[list[int]]) -> int:
-        """How often a value's elements are read by loops: through maps and what is computed where it is read."""
+    def _reads(self, value: int, uses: list[list[int]], reads: list[int]) -> int:
+        """How often a value's elements are read by loops, 2 for more: through maps and what is computed where it is
+        read, of which `reads` says it already."""
         count = 0
         for user in uses[value]:
             name = self.names[user]
             if name in REPEATING and self.type_of(user).size > self.type_of(value).size:
                 return 2
-            if name in MAPS and user not in self.held:
-                count += self._reads(user, uses)
-            elif name in INLINE and user not in self.held and name not in CHEAP:
-                count += max(1, self._reads(user, uses))
-            elif name in INLINE and user not in self.held:
-                count += self._reads(user, uses)
-            else:
+            if user in self.held or name not in (*MAPS, *INLINE):
                 count += 1
-        return count
+            elif name in MAPS or name in CHEAP:
+                count += reads[user]
+            else:
+                count += max(1, reads[user])
+        return min(count, 2)

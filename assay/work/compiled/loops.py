@@ -11,6 +11,7 @@ from math import prod
 
 from assay.exact.primitives import mask_axes
 from assay.exact.quantise import carry
+from assay.protocol.errors import Unsupported
 from assay.work.compiled.index import Index, Place, Split, counted, linear
 from assay.work.compiled.layout import Layout
 from assay.work.compiled.writer import Text, Writer
@@ -76,7 +77,7 @@ def attempt(axes: Axes, write: Callable[[Axes], Kernel]) -> Kernel:
             return write(axes)
         except Split as wanted:
             axes.split(wanted.variable, wanted.inner)
-    raise AssertionError("a nest is split without end")
+    raise Unsupported("loops that are split too often to compile", hint="compiled=False")
 
 
 def innermost(loops: Sequence[Loop], writer: Writer, default: str | None) -> str | None:

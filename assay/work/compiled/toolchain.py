@@ -5,12 +5,15 @@ and sums, without reordering of floats, for this very processor, in a folder tha
 """
 
 import ctypes
+import os
 import shutil
+import signal
 import subprocess
 import tempfile
 import weakref
 from _ctypes import dlclose
 from pathlib import Path
+from subprocess import DEVNULL, PIPE
 
 from assay.protocol.errors import Unsupported
 
@@ -20,6 +23,9 @@ FLAGS = (
     "-mprefer-vector-width=512", "-fPIC", "-shared", "-w",
 )  # fmt: skip
 COMPILE_S = 300.0
+SOURCE_MAX_CHARS = 4 << 20
+BOUNDS = 'ulimit -v 4194304 2>/dev/null; exec "$@"'
+"""Of memory, 4 GiB, where the system knows such a bound."""
 
 
 def compiler() -> str | None:
@@ -41,15 +47,37 @@ def build(source: str, threads: int = 1, compile_s: float = COMPILE_S) -> Librar
     path = compiler()
     if path is None:
         raise Unsupported("there is no C compiler here", hint="install gcc or clang, or take the path float64")
+    if len(source) > SOURCE_MAX_CHARS:
+        raise Unsupported(f"the program makes {len(source)} characters of C", hint="take the path float64")
+    try:
+        return _build(path, source, threads, compile_s)
+    except OSError as error:
+        raise Unsupported(f"compiling fails here: {error}", hint="take the path float64") from None
+
+
+def _build(path: str, source: str, threads: int, compile_s: float) -> Library:
     with tempfile.TemporaryDirectory(prefix="assay-compiled-") as folder:
         text, library = Path(folder) / "program.c", Path(folder) / "program.so"
         text.write_text(source)
         several = [f"-DTHREADS={threads}", *(["-fopenmp"] if threads > 1 else [])]
         command = [path, *FLAGS, *several, str(text), "-o", str(library), "-lm"]
-        try:
-            done = subprocess.run(command, capture_output=True, text=True, timeout=compile_s, check=False)
-        except subprocess.TimeoutExpired:
-            raise Unsupported("compiling takes too long", hint="take the path float64") from None
-        if done.returncode:
-            raise Unsupported(f"the C compiler refuses: {done.stderr[:500]}", hint="take the path float64")
+        trouble = _run(command, compile_s)
+        if trouble is not None:
+            raise Unsupported(f"the C compiler refuses: {trouble[:500]}", hint="take the path float64")
         return Library(library)
+
+
+def _run(command: list[str], limit_s: float) -> str | None:
+    """What a command that failed said. It and all that it starts end in so many seconds. Errors: `Unsupported`."""
+    bounded = ["sh", "-c", BOUNDS, "sh", *command]
+    with subprocess.Popen(bounded, stdout=DEVNULL, stderr=PIPE, text=True, start_new_session=True) as process:
+        try:
+            _, said = process.communicate(timeout=limit_s)
+        except subprocess.TimeoutExpired:
+            # The driver's death would leave the compiler itself at work.
+            os.killpg(process.pid, signal.SIGKILL)
+            raise Unsupported("compiling takes too long", hint="take the path float64") from None
+        except BaseException:
+            os.killpg(process.pid, signal.SIGKILL)
+            raise
+    return said if process.returncode else None

@@ -29,11 +29,11 @@ SPENT_KEPT, BUILT_KEPT = 4_096, 16
 @dataclass
 class Warmth:
     """What parties of one process share, by a program's root: seconds spent on interpreting it, and what was compiled
-    last, of which each runs a twin. Nothing is compiled where `compiles` says no."""
+    last, of which each runs a twin; nothing for what could not be. Nothing is compiled where `compiles` says no."""
 
     compiles: bool = True
     spent_s: dict[bytes, float] = field(default_factory=dict)
-    built: dict[bytes, CompiledRunner] = field(default_factory=dict)
+    built: dict[bytes, CompiledRunner | None] = field(default_factory=dict)
 
     def spend(self, root: bytes, elapsed_s: float) -> None:
         """Adds what a run took."""
@@ -41,9 +41,9 @@ class Warmth:
         if len(self.spent_s) > SPENT_KEPT:
             del self.spent_s[next(iter(self.spent_s))]
 
-    def keep(self, made: CompiledRunner) -> None:
-        """What the next one need not compile."""
-        self.built[made.program.root] = made
+    def keep(self, root: bytes, made: CompiledRunner | None) -> None:
+        """What the next one need not compile, or need not try to."""
+        self.built[root] = made
         if len(self.built) > BUILT_KEPT:
             del self.built[next(iter(self.built))]
 
@@ -80,6 +80,7 @@ class WarmRunner:
                 return self._compiled.run(inputs)
             except Unsupported:
                 self._compiled, self._stays = None, True
+                self._warmth.keep(self.program.root, None)
         began_s = self._timer()
         try:
             return self.reference.run(inputs)
@@ -93,19 +94,19 @@ class WarmRunner:
         return root in self._warmth.built or (self._warmth.spent_s.get(root, 0.0) >= WARM_S and left_s >= COMPILE_S)
 
     def _compile(self) -> None:
-        known = self._warmth.built.get(self.program.root)
-        if known is not None:
-            self._compiled = known.twin(self.reference)
-            return
+        root = self.program.root
+        if root not in self._warmth.built:
+            self._warmth.keep(root, self._make())
+        known = self._warmth.built[root]
+        self._stays = known is None
+        self._compiled = known.twin(self.reference) if known else None
+
+    def _make(self) -> CompiledRunner | None:
         try:
             if compiler() is None:
-                raise Unsupported("there is no C compiler here")
+                return None
             made = CompiledRunner(self.program, reference=self.reference, compile_s=COMPILE_S)
         except Unsupported:
-            self._stays = True
-            return
+            return None
         # What a job may take of the memory was reckoned for interpreting it.
-        self._stays = made.memory_bytes > self.program.live_bytes
-        if not self._stays:
-            self._compiled = made
-            self._warmth.keep(made)
+        return made if made.memory_bytes <= self.program.live_bytes else None

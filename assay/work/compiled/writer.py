@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 
 from assay.exact.primitives import mask_axes
 from assay.exact.values import Value
-from assay.work.compiled.index import Index, Place, fitted, linear, reshaped, scaled, unfolded
+from assay.protocol.errors import Unsupported
+from assay.work.compiled.index import TEXT_MAX_CHARS, Index, Place, fitted, linear, reshaped, scaled, unfolded
 from assay.work.compiled.layout import PARTIAL, Layout
 
 BINARY = {"add": "+", "sub": "-", "mul": "*", "div": "/", "integer_add": "+", "integer_sub": "-", "integer_mul": "*"}
@@ -28,6 +29,10 @@ class Text:
         return self.c if self.kind == kind else f"({kind})({self.c})"
 
 
+KNOWN_MAX = 4_096
+"""Elements of one loop. Shifted copies of a mask can be read at twice as many places at each link of a chain."""
+
+
 @dataclass
 class Writer:
     """One loop body. `lines` come first; `pointers` are values read, `reads` where their elements are."""
@@ -48,6 +53,8 @@ class Writer:
         if key in self._known:
             return self._known[key]
         text = self._read(value, place) if self._is_held(value) else self.compute(value, place, whole, inline)
+        if len(text.c) > TEXT_MAX_CHARS or len(self._known) > KNOWN_MAX:
+            raise Unsupported("a loop that is too long to compile", hint="compiled=False")
         if not inline:
             text = self.keep(value, text, whole)
         self._known[key] = text

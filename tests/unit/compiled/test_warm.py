@@ -1,12 +1,18 @@
 """When a program is compiled behind a party's back, and that nobody can tell."""
 
+import sys
+import time
+from pathlib import Path
+
 import pytest
 import torch
+from torch import nn
 
 from assay.architectures import load_shipped
 from assay.protocol.errors import Unsupported
 from assay.roles.world import Compute
-from assay.work.compiled import warm
+from assay.work.capture import capture
+from assay.work.compiled import toolchain, warm
 from assay.work.compiled.engine import CompiledRunner
 from assay.work.compiled.toolchain import compiler
 from assay.work.compiled.warm import COMPILE_S, WARM_S, Warmth
@@ -138,6 +144,82 @@ def test_what_keeps_a_program_from_being_compiled_keeps_nobody_from_its_result(
     assert run(compute, program, inputs, 4) == wanted
     assert len(seen) <= 1, "it is tried again and again"
     assert compute.runner(program)._compiled is None
+
+
+@needs_compiler
+@pytest.mark.parametrize("chain", ["cheap", "shifts", "reshapes", "deep"])
+def test_a_program_that_would_blow_up_is_planned_in_no_time_or_left_alone(chain: str) -> None:
+    started_s, recursion = time.process_time(), sys.getrecursionlimit()
+    x, y = torch.rand(35, 64), torch.rand(35, 1)
+    bundle = capture(Chain(chain), "mse", {"name": "sgd", "lr": 0.1}, x, y, counts=(1,))
+    given = [*bundle.state.values(), x]
+    wanted = run(Compute(lambda: 0.0), bundle.predict, given)
+    sys.setrecursionlimit(1_000)
+    try:
+        assert run(Compute(Ticks(WARM_S)), bundle.predict, given, 3) == wanted
+    finally:
+        sys.setrecursionlimit(recursion)
+    assert time.process_time() - started_s < 30
+
+
+class Chain(nn.Module):
+    """A layer, and a chain in which each link reads the one before it twice."""
+
+    def __init__(self, kind: str) -> None:
+        super().__init__()
+        self.layer, self.kind = nn.Linear(64, 1), kind
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        y: torch.Tensor = self.layer(x)
+        mask = x > 0.5
+        if self.kind == "cheap":
+            for _ in range(60):
+                mask = mask & mask
+        elif self.kind == "shifts":
+            for power in range(5):
+                mask = mask[:, : -(1 << power)] & mask[:, 1 << power :]
+        elif self.kind == "reshapes":
+            for _ in range(40):
+                mask = mask.t().reshape(35, 64)
+        else:
+            for _ in range(900):
+                y = y * 0.999 + 0.001
+        return y + torch.where(mask, 0.5, 0.0)[:, :1]
+
+
+@needs_compiler
+@pytest.mark.parametrize("script", ["exit 0", "echo nothing > $last", "sleep 60 & sleep 60"])
+def test_a_compiler_that_does_what_it_should_not(
+    script: str, tmp_path: Path, program: Program, inputs: list[torch.Tensor], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fake = tmp_path / "cc"
+    fake.write_text(f'#!/bin/sh\nfor last; do case "$last" in *.so) break;; esac; done\n{script}\n')
+    fake.chmod(0o755)
+    monkeypatch.setattr(toolchain, "compiler", lambda: str(fake))
+    monkeypatch.setattr(warm, "COMPILE_S", 1.0)
+    warmth = Warmth()
+    wanted = run(Compute(lambda: 0.0), program, inputs)
+    seen = compiles(monkeypatch)
+    for _ in range(2):
+        assert run(Compute(Ticks(WARM_S), warmth=warmth), program, inputs, 3) == wanted
+    assert len(seen) == 1, "another party tries again"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="asks Linux whether a process lives")
+def test_what_a_slow_compiler_started_ends_with_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    noted = tmp_path / "child"
+    fake = tmp_path / "cc"
+    fake.write_text(f"#!/bin/sh\nsleep 600 &\necho $! > {noted}\nwait\n")
+    fake.chmod(0o755)
+    monkeypatch.setattr(toolchain, "compiler", lambda: str(fake))
+    with pytest.raises(Unsupported, match="too long"):
+        toolchain.build("int f(void) { return 0; }", compile_s=2.0)
+    status = Path(f"/proc/{int(noted.read_text())}/stat")
+    for _ in range(100):
+        if not status.exists() or status.read_text().split()[2] == "Z":
+            return
+        time.sleep(0.05)
+    raise AssertionError("the compiler's child goes on")
 
 
 def test_strangers_programs_are_remembered_in_bounds() -> None:
