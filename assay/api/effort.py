@@ -23,7 +23,7 @@ effort_s = time.thread_time
 class Effort(Compute):
     """Where one thread runs programs, metered by its processor time."""
 
-    def __init__(self, warmth: Warmth) -> None:
+    def __init__(self, warmth: Warmth | None = None) -> None:
         super().__init__(effort_s, warmth=warmth)
         self.allowance = Allowance(time.perf_counter)
 
