@@ -5,9 +5,7 @@ and sums, without reordering of floats, for this very processor, in a folder tha
 """
 
 import ctypes
-import os
 import shutil
-import signal
 import subprocess
 import tempfile
 import weakref
@@ -75,9 +73,15 @@ def _run(command: list[str], limit_s: float) -> str | None:
             _, said = process.communicate(timeout=limit_s)
         except subprocess.TimeoutExpired:
             # The driver's death would leave the compiler itself at work.
-            os.killpg(process.pid, signal.SIGKILL)
+            _end(process)
             raise Unsupported("compiling takes too long", hint="take the path float64") from None
         except BaseException:
-            os.killpg(process.pid, signal.SIGKILL)
+            _end(process)
             raise
     return said if process.returncode else None
+
+
+def _end(process: "subprocess.Popen[str]") -> None:
+    """Ends a session with all that belongs to it."""
+    subprocess.run(["sh", "-c", 'kill -s KILL -- "-$1"', "sh", str(process.pid)], check=False, stderr=DEVNULL)
+    process.kill()
