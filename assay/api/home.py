@@ -311,10 +311,10 @@ class Home:
 
     @cached_property
     def warmth(self) -> "Warmth":
-        """What the parties of this process know of programs that they run; strangers' are not compiled unasked."""
+        """What the parties of this process know of programs that they run."""
         from assay.work.compiled.warm import Warmth
 
-        return Warmth(compiles=False)
+        return Warmth()
 
     def world(
         self, signer: KeySigner, *, web3: Link | None = None, clock: Callable[[], int] | None = None, **parts: Any

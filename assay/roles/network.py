@@ -58,7 +58,7 @@ class Network:
     def __post_init__(self) -> None:
         self.chain = self.ground.chain
         self.meter = Meter()
-        self.warmth = Warmth()
+        self.warmth = Warmth(compiles=True)
         self.web3 = self.ground.connect(self.timer, lambda spent_s: self.meter.add("chain", spent_s))
         operator = self.signer("operator", DEPLOY_GAS)
         self.sender = Sender(self.web3, operator)

@@ -104,7 +104,7 @@ class Compute:
         """Lets go of all programs but these, and of what was prepared for them."""
         roots = {program.root for program in programs}
         for root in self._runners.keys() - roots:
-            del self._runners[root]
+            self._runners.pop(root).release()
 
     @property
     def prepared_bytes(self) -> int:

@@ -4,12 +4,12 @@ Code is generated from a program's numbers alone, never from its text. It is com
 and sums, without reordering of floats, for this very processor, in a folder that is gone afterwards.
 """
 
+import _ctypes
 import ctypes
 import shutil
 import subprocess
 import tempfile
 import weakref
-from _ctypes import dlclose
 from pathlib import Path
 from subprocess import DEVNULL, PIPE
 
@@ -36,7 +36,9 @@ class Library(ctypes.CDLL):
 
     def __init__(self, path: Path) -> None:
         super().__init__(str(path))
-        weakref.finalize(self, dlclose, self._handle)
+        unload = getattr(_ctypes, "dlclose", None)  # there is none on Windows
+        if unload is not None:
+            weakref.finalize(self, unload, self._handle).atexit = False
 
 
 def build(source: str, threads: int = 1, compile_s: float = COMPILE_S) -> Library:

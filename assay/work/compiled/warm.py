@@ -29,9 +29,10 @@ SPENT_KEPT, BUILT_KEPT = 4_096, 16
 @dataclass
 class Warmth:
     """What parties of one process share, by a program's root: seconds spent on interpreting it, and what was compiled
-    last, of which each runs a twin; nothing for what could not be. Nothing is compiled where `compiles` says no."""
+    last, of which the others run a twin, or that it could not be. Nothing is compiled unless `compiles` says so, since
+    most programs are strangers'."""
 
-    compiles: bool = True
+    compiles: bool = False
     spent_s: dict[bytes, float] = field(default_factory=dict)
     built: dict[bytes, CompiledRunner | None] = field(default_factory=dict)
 
@@ -95,11 +96,14 @@ class WarmRunner:
 
     def _compile(self) -> None:
         root = self.program.root
-        if root not in self._warmth.built:
-            self._warmth.keep(root, self._make())
-        known = self._warmth.built[root]
-        self._stays = known is None
-        self._compiled = known.twin(self.reference) if known else None
+        if root in self._warmth.built:
+            known = self._warmth.built[root]
+            # A twin of one whose bits were compared already need not run the reference again.
+            self._compiled = known.twin(self.reference) if known else None
+        else:
+            self._compiled = self._make()
+            self._warmth.keep(root, self._compiled)
+        self._stays = self._compiled is None
 
     def _make(self) -> CompiledRunner | None:
         try:

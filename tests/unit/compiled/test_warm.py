@@ -2,6 +2,7 @@
 
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from assay.work.compiled import toolchain, warm
 from assay.work.compiled.engine import CompiledRunner
 from assay.work.compiled.toolchain import compiler
 from assay.work.compiled.warm import COMPILE_S, WARM_S, Warmth
+from assay.work.interpret import Runner
 from assay.work.limits import Space
 from assay.work.program import Program
 from tests.unit.compiled.test_compiled_bits import bits, inputs_of
@@ -57,6 +59,11 @@ def compiles(monkeypatch: pytest.MonkeyPatch) -> list[Program]:
     return seen
 
 
+def eager(timer: Callable[[], float]) -> Compute:
+    """Compiles what has taken long by this timer."""
+    return Compute(timer, warmth=Warmth(compiles=True))
+
+
 def run(compute: Compute, program: Program, inputs: list[torch.Tensor], times: int = 1) -> list[tuple[object, ...]]:
     found = []
     for _ in range(times):
@@ -72,7 +79,7 @@ def test_it_is_compiled_once_it_has_taken_long(
     program: Program, inputs: list[torch.Tensor], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen = compiles(monkeypatch)
-    compute = Compute(Ticks(WARM_S / 2))
+    compute = eager(Ticks(WARM_S / 2))
     assert run(compute, program, inputs, 2)
     assert not seen
     assert run(compute, program, inputs, 3) == run(Compute(lambda: 0.0), program, inputs)
@@ -83,9 +90,10 @@ def test_it_is_compiled_once_it_has_taken_long(
 def test_parties_of_one_process_compile_once_and_share_no_memory(
     program: Program, inputs: list[torch.Tensor], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    seen, warmth = compiles(monkeypatch), Warmth()
+    seen, warmth = compiles(monkeypatch), Warmth(compiles=True)
     one, other = Compute(Ticks(WARM_S), warmth=warmth), Compute(lambda: 0.0, Space(), warmth)
     wanted = run(one, program, inputs, 2)
+    monkeypatch.setattr(Runner, "run", lambda *_: pytest.fail("bits that were compared already are compared again"))
     assert run(other, program, inputs, 2) == wanted
     assert seen == [program]
     parts = [compute.runner(program)._compiled for compute in (one, other)]
@@ -106,7 +114,7 @@ def test_nothing_is_compiled_where_little_time_is_left(
     program: Program, inputs: list[torch.Tensor], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen, timer = compiles(monkeypatch), Ticks(0.0)
-    compute = Compute(timer)
+    compute = eager(timer)
     timer.each_s = WARM_S
     run(compute, program, inputs)
     timer.each_s = 0.0
@@ -118,11 +126,11 @@ def test_nothing_is_compiled_where_little_time_is_left(
     assert seen == [program]
 
 
-def test_whoever_wants_nothing_compiled_is_heard(
+def test_nothing_is_compiled_unasked(
     program: Program, inputs: list[torch.Tensor], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen = compiles(monkeypatch)
-    run(Compute(Ticks(WARM_S), warmth=Warmth(compiles=False)), program, inputs, 3)
+    run(Compute(Ticks(WARM_S), warmth=Warmth()), program, inputs, 3)
     assert not seen
 
 
@@ -140,7 +148,7 @@ def test_what_keeps_a_program_from_being_compiled_keeps_nobody_from_its_result(
     else:
         monkeypatch.setattr("assay.work.compiled.engine._is_same", lambda *_: False)
     seen = compiles(monkeypatch)
-    compute = Compute(Ticks(WARM_S))
+    compute = eager(Ticks(WARM_S))
     assert run(compute, program, inputs, 4) == wanted
     assert len(seen) <= 1, "it is tried again and again"
     assert compute.runner(program)._compiled is None
@@ -148,18 +156,18 @@ def test_what_keeps_a_program_from_being_compiled_keeps_nobody_from_its_result(
 
 @needs_compiler
 @pytest.mark.parametrize("chain", ["cheap", "shifts", "reshapes", "deep"])
-def test_a_program_that_would_blow_up_is_planned_in_no_time_or_left_alone(chain: str) -> None:
-    started_s, recursion = time.process_time(), sys.getrecursionlimit()
+def test_a_program_that_would_blow_up_is_planned_or_left_alone(chain: str) -> None:
+    """Work that doubled at each link would not end, nor would this."""
+    recursion = sys.getrecursionlimit()
     x, y = torch.rand(35, 64), torch.rand(35, 1)
     bundle = capture(Chain(chain), "mse", {"name": "sgd", "lr": 0.1}, x, y, counts=(1,))
     given = [*bundle.state.values(), x]
     wanted = run(Compute(lambda: 0.0), bundle.predict, given)
     sys.setrecursionlimit(1_000)
     try:
-        assert run(Compute(Ticks(WARM_S)), bundle.predict, given, 3) == wanted
+        assert run(eager(Ticks(WARM_S)), bundle.predict, given, 3) == wanted
     finally:
         sys.setrecursionlimit(recursion)
-    assert time.process_time() - started_s < 30
 
 
 class Chain(nn.Module):
@@ -197,7 +205,7 @@ def test_a_compiler_that_does_what_it_should_not(
     fake.chmod(0o755)
     monkeypatch.setattr(toolchain, "compiler", lambda: str(fake))
     monkeypatch.setattr(warm, "COMPILE_S", 1.0)
-    warmth = Warmth()
+    warmth = Warmth(compiles=True)
     wanted = run(Compute(lambda: 0.0), program, inputs)
     seen = compiles(monkeypatch)
     for _ in range(2):
