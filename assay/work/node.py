@@ -24,7 +24,7 @@ from dataclasses import dataclass
 
 from assay.exact.values import ITEM_BYTES, RANK_LIMIT, TORCH_DTYPES
 from assay.protocol.errors import LimitExceeded, Malformed
-from assay.protocol.merkle import DTYPE_CODES
+from assay.protocol.merkle import DTYPE_CODES, VALUE_LEAF_BYTES, bytes_root
 
 HEAD = struct.Struct(">HBBBBHHHI6I")
 DTYPE_NAMES = {code: name for name, code in DTYPE_CODES.items() if name in TORCH_DTYPES}
@@ -43,6 +43,13 @@ class Node:
     inputs: tuple[int, ...] = ()
     attributes: tuple[int, ...] = ()
     payload: bytes = b""
+
+    @property
+    def leaf(self) -> bytes:
+        """What a program's root binds of it: the bytes, with the tree of a payload in the payload's place."""
+        if not self.payload:
+            return self.to_bytes()
+        return self.to_bytes()[: -len(self.payload)] + bytes_root(self.payload, VALUE_LEAF_BYTES)
 
     def to_bytes(self) -> bytes:
         """The canonical bytes."""

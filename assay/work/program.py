@@ -3,7 +3,9 @@
     header = "ASSAYPRG" | format u16 | profile bits u16 | profile limit u32 | input count u32 | node count u32
              | output count u32 | per input: element type u8, rank u8, zero u16, six sizes u32 | per output: value u32
     bytes  = header | nodes                           (a node's layout: assay.work.node)
-    root   = roots_hash([leaf_hash(header), merkle_root(leaf_hash(node) for each node)])
+    root   = roots_hash([leaf_hash(head), tree of inputs, tree of outputs, tree of nodes])
+                            head: the header without its lists; tree: merkle_root(leaf_hash(item) for each item)
+                            of a constant's node the leaf has the tree of its payload, in leaves of 1 KiB, in its place
 
 Values are numbered by position: inputs first, then nodes, each of which uses earlier values only. Names of inputs and
 outputs and the source line of each node are a side table, outside the hash.
@@ -175,29 +177,35 @@ class Program:
         return operands + sum(value.size for node, value in rows if node.opcode != contract)
 
     @cached_property
-    def header(self) -> bytes:
-        """The header's bytes."""
+    def head(self) -> bytes:
+        """Profile and counts: how the header begins."""
         counts = (len(self.inputs), len(self.nodes), len(self.outputs))
-        rows = [HEADER.pack(MAGIC, FORMAT, self.profile.bits, self.profile.limit, *counts)]
-        for value in self.inputs:
-            sizes = (*value.shape, *(0,) * (6 - len(value.shape)))
-            rows.append(TYPE.pack(DTYPE_CODES[value.dtype], len(value.shape), 0, *sizes))
-        rows.append(struct.pack(f">{len(self.outputs)}I", *self.outputs))
-        return b"".join(rows)
+        return HEADER.pack(MAGIC, FORMAT, self.profile.bits, self.profile.limit, *counts)
 
     @cached_property
-    def node_bytes(self) -> tuple[bytes, ...]:
-        """Each node's bytes."""
-        return tuple(node.to_bytes() for node in self.nodes)
+    def leaves(self) -> tuple[list[bytes], list[bytes], list[bytes]]:
+        """What each leaf binds: of the trees of inputs, of outputs, and of nodes."""
+        types = []
+        for value in self.inputs:
+            sizes = (*value.shape, *(0,) * (RANK_LIMIT - len(value.shape)))
+            types.append(TYPE.pack(DTYPE_CODES[value.dtype], len(value.shape), 0, *sizes))
+        return types, [struct.pack(">I", output) for output in self.outputs], [node.leaf for node in self.nodes]
+
+    @cached_property
+    def trees(self) -> tuple[list[bytes], list[bytes], list[bytes]]:
+        """Hashes of these leaves."""
+        inputs, outputs, nodes = ([leaf_hash(each) for each in leaves] for leaves in self.leaves)
+        return inputs, outputs, nodes
 
     @cached_property
     def root(self) -> bytes:
-        """The root that binds header and every node by position."""
-        return roots_hash([leaf_hash(self.header), merkle_root([leaf_hash(node) for node in self.node_bytes])])
+        """The root that binds every input, output and node by its position, so that a contract can be shown one."""
+        return roots_hash([leaf_hash(self.head), *map(merkle_root, self.trees)])
 
     def to_bytes(self) -> bytes:
         """The canonical bytes, without the side table."""
-        return self.header + b"".join(self.node_bytes)
+        types, outputs, _ = self.leaves
+        return b"".join([self.head, *types, *outputs, *(node.to_bytes() for node in self.nodes)])
 
     @classmethod
     def from_bytes(cls, content: bytes, limits: Limits = DEFAULT_LIMITS, side: Side | None = None) -> "Program":

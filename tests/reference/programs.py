@@ -32,6 +32,14 @@ class Node:
     payload: bytes
     content: bytes
 
+    @property
+    def leaf(self) -> bytes:
+        """What the root binds of it."""
+        if not self.payload:
+            return self.content
+        parts = [self.payload[at : at + 1024] for at in range(0, len(self.payload), 1024)]
+        return self.content[: -len(self.payload)] + tree(parts)
+
 
 @dataclass(frozen=True)
 class Program:
@@ -44,10 +52,13 @@ class Program:
 
     @property
     def root(self) -> bytes:
-        """The root that binds header and every node by position."""
-        leaves = [leaf_hash(node.content) for node in self.nodes]
-        pair = leaf_hash(self.header) + merkle_root(leaves)
-        return sha256(b"\x02" + (2).to_bytes(4, "big") + pair).digest()
+        """The root that binds every input, output and node by position."""
+        head, lists = self.header[:28], self.header[28:]
+        first_output = 28 * len(self.inputs)
+        types = [lists[at : at + 28] for at in range(0, first_output, 28)]
+        outputs = [lists[at : at + 4] for at in range(first_output, len(lists), 4)]
+        trees = [tree(types), tree(outputs), tree([node.leaf for node in self.nodes])]
+        return sha256(b"\x02" + (4).to_bytes(4, "big") + leaf_hash(head) + b"".join(trees)).digest()
 
 
 @dataclass(frozen=True)
@@ -57,6 +68,11 @@ class Fault:
     node_index: int
     operator: str
     reason: str
+
+
+def tree(leaves: list[bytes]) -> bytes:
+    """Root of a tree over leaves."""
+    return merkle_root([leaf_hash(each) for each in leaves])
 
 
 def leaf_hash(content: bytes) -> bytes:

@@ -70,7 +70,9 @@ function readNode(reader) {
   const inputs = reader.many(inputCount, reader.u32);
   const attributes = reader.many(attributeCount, reader.i64);
   const bytes = reader.chunk(size);
-  const node = { opcode, name, type, shape, inputs, attributes, bytes: reader.bytes.subarray(start, reader.at) };
+  const fields = reader.bytes.subarray(start, reader.at - size);
+  const leaf = size ? Buffer.concat([fields, treeOfBytes(bytes, 1024)]) : fields;
+  const node = { opcode, name, type, shape, inputs, attributes, leaf };
   if (name !== "constant") need(size === 0, "a payload of constants only");
   else node.payload = readElements(type, shape, bytes);
   need(type !== "F32" || !node.payload || node.payload.every(Number.isFinite), "finite constants");
@@ -93,13 +95,16 @@ export function readProgram(bytes) {
   const profile = [reader.u16(), reader.u32()];
   need(PROFILES.some((each) => sameShape(each, profile)), "a profile");
   const [inputCount, nodeCount, outputCount] = reader.many(3, reader.u32);
+  const head = bytes.subarray(0, reader.at);
   const inputs = reader.many(inputCount, () => {
     const [type, rank] = [reader.type(), reader.u8()];
     reader.zero(reader.u16());
     return { type, shape: reader.shape(rank), bound: 1n << 63n };
   });
+  const outputsAt = reader.at;
   const outputs = reader.many(outputCount, reader.u32);
-  const header = bytes.subarray(0, reader.at);
+  const types = cut(bytes.subarray(head.length, outputsAt), 28);
+  const places = cut(bytes.subarray(outputsAt, reader.at), 4);
   const values = [...inputs];
   const nodes = reader.many(nodeCount, () => {
     const node = readNode(reader);
@@ -108,7 +113,7 @@ export function readProgram(bytes) {
   });
   need(reader.at === bytes.length, "nothing behind the nodes");
   need(outputs.every((number) => number < values.length), "outputs that are values");
-  return { header, inputs, nodes, outputs };
+  return { head, types, places, inputs, nodes, outputs };
 }
 
 const sha256 = (...parts) => {
@@ -129,16 +134,22 @@ function tree(leaves) {
   return level[0];
 }
 
-export const rootOf = ({ header, nodes }) =>
-  sha256(2, Uint8Array.of(0, 0, 0, 2), leaf(header), tree(nodes.map((node) => leaf(node.bytes))));
+/** Pieces of a size; the last may be short. */
+const cut = (bytes, size) =>
+  Array.from({ length: Math.ceil(bytes.length / size) }, (_, at) => bytes.subarray(size * at, size * (at + 1)));
+const treeOf = (leaves) => tree(leaves.map(leaf));
+const treeOfBytes = (bytes, size) => treeOf(cut(bytes, size));
+
+export const rootOf = ({ head, types, places, nodes }) => {
+  const trees = [types, places, nodes.map((node) => node.leaf)].map(treeOf);
+  return sha256(2, Uint8Array.of(0, 0, 0, 4), leaf(head), ...trees);
+};
 
 /** The commitment of a tensor. */
 export function commitment(type, shape, bytes) {
   const sizes = Buffer.alloc(8 * shape.length);
   shape.forEach((size, axis) => sizes.writeBigUInt64BE(BigInt(size), 8 * axis));
-  const count = Math.ceil(bytes.length / 4096);
-  const leaves = Array.from({ length: count }, (_, at) => leaf(bytes.subarray(4096 * at, 4096 * (at + 1))));
-  return sha256(3, TYPES[type].code, shape.length, sizes, tree(leaves));
+  return sha256(3, TYPES[type].code, shape.length, sizes, treeOfBytes(bytes, 4096));
 }
 
 const isWhole = ({ type, data }) => type !== "F32" || data.every(Number.isFinite);

@@ -14,7 +14,7 @@ from assay.exact.primitives import BY_NAME
 from assay.exact.profile import EXACT15
 from assay.exact.values import TORCH_DTYPES, Value
 from assay.protocol.errors import LimitExceeded, Malformed
-from assay.protocol.merkle import leaf_hash, merkle_proof, merkle_root, roots_hash, verify
+from assay.protocol.merkle import bytes_root, leaf_hash, merkle_proof, merkle_root, roots_hash, verify
 from assay.work.capture import capture
 from assay.work.initial import Rule
 from assay.work.interpret import Fault, Runner
@@ -53,10 +53,18 @@ def test_bytes_round_trip() -> None:
 
 def test_each_node_has_a_proof_under_the_root() -> None:
     program = small_bundle().step
-    leaves = [leaf_hash(node) for node in program.node_bytes]
-    inner = merkle_root(leaves)
-    assert roots_hash([leaf_hash(program.header), inner]) == program.root
-    assert verify(inner, len(leaves), 17, leaves[17], merkle_proof(leaves, 17))
+    trees = [merkle_root(hashes) for hashes in program.trees]
+    assert roots_hash([leaf_hash(program.head), *trees]) == program.root
+    for root, hashes, leaves in zip(trees, program.trees, program.leaves, strict=True):
+        at = min(17, len(hashes) - 1)
+        assert verify(root, len(hashes), at, leaf_hash(leaves[at]), merkle_proof(hashes, at))
+
+
+def test_the_leaf_of_a_constant_has_the_tree_of_its_payload() -> None:
+    nodes = small_bundle().step.nodes
+    constant = next(node for node in nodes if node.payload)
+    assert constant.leaf == constant.to_bytes()[: -len(constant.payload)] + bytes_root(constant.payload, 1024)
+    assert all(node.leaf == node.to_bytes() for node in nodes if not node.payload)
 
 
 def test_a_node_is_laid_out_as_documented() -> None:
