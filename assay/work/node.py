@@ -26,6 +26,8 @@ from assay.exact.values import ITEM_BYTES, RANK_LIMIT, TORCH_DTYPES
 from assay.protocol.errors import LimitExceeded, Malformed
 from assay.protocol.merkle import DTYPE_CODES, VALUE_LEAF_BYTES, bytes_root
 
+OUTPUT_AT = 5
+"""The byte of a leaf that says so; zero in a program's bytes."""
 HEAD = struct.Struct(">HBBBBHHHI6I")
 DTYPE_NAMES = {code: name for name, code in DTYPE_CODES.items() if name in TORCH_DTYPES}
 TYPE = struct.Struct(">BBH6I")
@@ -44,12 +46,14 @@ class Node:
     attributes: tuple[int, ...] = ()
     payload: bytes = b""
 
-    @property
-    def leaf(self) -> bytes:
-        """What a program's root binds of it: the bytes, with the tree of a payload in the payload's place."""
-        if not self.payload:
-            return self.to_bytes()
-        return self.to_bytes()[: -len(self.payload)] + bytes_root(self.payload, VALUE_LEAF_BYTES)
+    def leaf(self, is_output: bool) -> bytes:
+        """What a program's root binds of it: the bytes, with the tree of a payload in the payload's place, and 1 in the
+        spare byte where the program ends in its value."""
+        content = bytearray(self.to_bytes())
+        content[OUTPUT_AT] = is_output
+        if self.payload:
+            content[-len(self.payload) :] = bytes_root(self.payload, VALUE_LEAF_BYTES)
+        return bytes(content)
 
     def to_bytes(self) -> bytes:
         """The canonical bytes."""

@@ -5,7 +5,8 @@
     bytes  = header | nodes                           (a node's layout: assay.work.node)
     root   = roots_hash([leaf_hash(head), tree of inputs, tree of outputs, tree of nodes])
                             head: the header without its lists; tree: merkle_root(leaf_hash(item) for each item)
-                            of a constant's node the leaf has the tree of its payload, in leaves of 1 KiB, in its place
+                            of a constant's node the leaf has the tree of its payload, in leaves of 1 KiB, in its place,
+                            of an output's node a 1 at offset 5, where its bytes have a zero
 
 Values are numbered by position: inputs first, then nodes, each of which uses earlier values only. Names of inputs and
 outputs and the source line of each node are a side table, outside the hash.
@@ -189,7 +190,9 @@ class Program:
         for value in self.inputs:
             sizes = (*value.shape, *(0,) * (RANK_LIMIT - len(value.shape)))
             types.append(TYPE.pack(DTYPE_CODES[value.dtype], len(value.shape), 0, *sizes))
-        return types, [struct.pack(">I", output) for output in self.outputs], [node.leaf for node in self.nodes]
+        outputs = [struct.pack(">I", output) for output in self.outputs]
+        ends, count = set(self.outputs), len(self.inputs)
+        return types, outputs, [node.leaf(count + at in ends) for at, node in enumerate(self.nodes)]
 
     @cached_property
     def trees(self) -> tuple[list[bytes], list[bytes], list[bytes]]:

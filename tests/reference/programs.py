@@ -32,13 +32,13 @@ class Node:
     payload: bytes
     content: bytes
 
-    @property
-    def leaf(self) -> bytes:
+    def leaf(self, is_output: bool) -> bytes:
         """What the root binds of it."""
+        content = self.content[:5] + bytes([is_output]) + self.content[6:]
         if not self.payload:
-            return self.content
+            return content
         parts = [self.payload[at : at + 1024] for at in range(0, len(self.payload), 1024)]
-        return self.content[: -len(self.payload)] + tree(parts)
+        return content[: -len(self.payload)] + tree(parts)
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,8 @@ class Program:
         first_output = 28 * len(self.inputs)
         types = [lists[at : at + 28] for at in range(0, first_output, 28)]
         outputs = [lists[at : at + 4] for at in range(first_output, len(lists), 4)]
-        trees = [tree(types), tree(outputs), tree([node.leaf for node in self.nodes])]
+        leaves = [node.leaf(len(self.inputs) + at in self.outputs) for at, node in enumerate(self.nodes)]
+        trees = [tree(types), tree(outputs), tree(leaves)]
         return sha256(b"\x02" + (4).to_bytes(4, "big") + leaf_hash(head) + b"".join(trees)).digest()
 
 

@@ -140,8 +140,14 @@ const cut = (bytes, size) =>
 const treeOf = (leaves) => tree(leaves.map(leaf));
 const treeOfBytes = (bytes, size) => treeOf(cut(bytes, size));
 
-export const rootOf = ({ head, types, places, nodes }) => {
-  const trees = [types, places, nodes.map((node) => node.leaf)].map(treeOf);
+function nodeLeaf({ leaf }, isOutput) {
+  const bytes = Buffer.from(leaf);
+  bytes[5] = isOutput ? 1 : 0;
+  return bytes;
+}
+
+export const rootOf = ({ head, types, places, inputs, outputs, nodes }) => {
+  const trees = [types, places, nodes.map((node, at) => nodeLeaf(node, outputs.includes(inputs.length + at)))].map(treeOf);
   return sha256(2, Uint8Array.of(0, 0, 0, 4), leaf(head), ...trees);
 };
 

@@ -60,11 +60,16 @@ def test_each_node_has_a_proof_under_the_root() -> None:
         assert verify(root, len(hashes), at, leaf_hash(leaves[at]), merkle_proof(hashes, at))
 
 
-def test_the_leaf_of_a_constant_has_the_tree_of_its_payload() -> None:
-    nodes = small_bundle().step.nodes
-    constant = next(node for node in nodes if node.payload)
-    assert constant.leaf == constant.to_bytes()[: -len(constant.payload)] + bytes_root(constant.payload, 1024)
-    assert all(node.leaf == node.to_bytes() for node in nodes if not node.payload)
+def test_a_leaf_says_what_is_an_output_and_has_the_tree_of_a_payload() -> None:
+    program = small_bundle().step
+    ends = {output - len(program.inputs) for output in program.outputs}
+    for at, (node, leaf) in enumerate(zip(program.nodes, program.leaves[2], strict=True)):
+        content = node.to_bytes()[: len(node.to_bytes()) - len(node.payload)]
+        assert leaf[5] == (at in ends)
+        assert leaf[:5] + leaf[6:] == content[:5] + content[6:] + (
+            bytes_root(node.payload, 1024) if node.payload else b""
+        )
+    assert ends and any(node.payload for node in program.nodes)
 
 
 def test_a_node_is_laid_out_as_documented() -> None:
