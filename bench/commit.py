@@ -32,9 +32,10 @@ from assay.work.batch import Feed
 from assay.work.capture import capture
 from assay.work.compiled.engine import CompiledRunner
 from assay.work.compiled.toolchain import compiler
-from assay.work.interpret import Fault, Runner
+from assay.work.interpret import Runner
 from assay.work.segment import Plan, Runs, SlotWork, run_steps, train_slot
 from assay.work.state import state_root
+from assay.work.walk import Fault
 from bench import _record
 
 ADAM = {"name": "adam", "lr": 1e-3}

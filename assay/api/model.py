@@ -14,10 +14,11 @@ from assay.roles.assignment import Assignment, State
 from assay.roles.exam import evaluate
 from assay.roles.world import Compute
 from assay.store.samples import Samples
-from assay.work.interpret import Fault, Runner
+from assay.work.interpret import Runner
 from assay.work.mark import Mark
 from assay.work.program import Program
 from assay.work.state import Signature, state_root
+from assay.work.walk import Fault
 from assay.work.weights import fill, weights_of
 
 

@@ -16,10 +16,10 @@ from assay.roles.assignment import State, fetch_assignment
 from assay.roles.exam import score
 from assay.roles.world import Compute, World
 from assay.store.port import Blobs, cid_of_hash
-from assay.work.interpret import Fault
 from assay.work.program import Limits
 from assay.work.segment import Plan
 from assay.work.state import state_root
+from assay.work.walk import Fault
 
 
 @dataclass

@@ -13,10 +13,10 @@ from assay.roles.exam import SCALE
 from assay.roles.pace import TRIAL_S
 from assay.roles.world import Compute
 from assay.store.samples import Samples
-from assay.work.interpret import Fault
 from assay.work.losses import OF_CLASSES
 from assay.work.lower_norms import DEFAULT_IGNORED
 from assay.work.program import Bundle
+from assay.work.walk import Fault
 
 LOOK_S = 1.0
 """Of evaluating the initial weights: as many of the samples as are done in that time."""

@@ -17,10 +17,10 @@ from assay.protocol.errors import Malformed
 from assay.protocol.table import Entry, emit_digest, segment_digest
 from assay.protocol.transcript import Transcript, secret_hash
 from assay.work.batch import Feed
-from assay.work.interpret import Fault
 from assay.work.seal import unseal
 from assay.work.segment import Plan, Runs, fault_of, run_segment
 from assay.work.state import Signature, state_root, update_root
+from assay.work.walk import Fault
 
 
 def emit_root(emit: Runs, start: Sequence[Tensor], end: Sequence[Tensor], plan: Plan) -> bytes:

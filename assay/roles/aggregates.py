@@ -12,10 +12,10 @@ from assay.roles.openings import Openings
 from assay.roles.pace import patience_s
 from assay.roles.party import Party
 from assay.roles.round import RoundName, drop
-from assay.work.interpret import Fault
 from assay.work.program import Program
 from assay.work.segment import fault_of
 from assay.work.state import state_root
+from assay.work.walk import Fault
 
 
 @dataclass(frozen=True)

@@ -17,9 +17,9 @@ from assay.roles.patience import Patience
 from assay.roles.replays import Replays
 from assay.roles.round import RoundName, drop
 from assay.roles.truths import UNSERVED
-from assay.work.interpret import Fault
 from assay.work.segment import fault_of
 from assay.work.state import state_root, update_root
+from assay.work.walk import Fault
 
 
 @dataclass(frozen=True)

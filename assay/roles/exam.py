@@ -11,8 +11,8 @@ from assay.protocol.score import UNSCORED
 from assay.roles.assignment import Assignment, State
 from assay.roles.world import Compute
 from assay.store.samples import Samples
-from assay.work.interpret import Fault
 from assay.work.mark import Mark
+from assay.work.walk import Fault
 
 PADDING = -1
 """The class number that `evaluate` does not count."""

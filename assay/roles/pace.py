@@ -12,8 +12,8 @@ from assay.protocol.errors import Refused
 from assay.roles.assignment import Assignment
 from assay.roles.footprint import stride_of
 from assay.roles.world import Compute
-from assay.work.interpret import Fault
 from assay.work.program import Program
+from assay.work.walk import Fault
 
 MARGIN = 3
 """A window must be this many times as long as the work in it: hidden states are replayed, machines are busy."""

@@ -28,12 +28,13 @@ from assay.training.programs import Programs, admit_tensor
 from assay.work.capture import check_size
 from assay.work.compiled.engine import CompiledRunner
 from assay.work.initial import derive_rules, draw_state
-from assay.work.interpret import Fault, Runner
+from assay.work.interpret import Runner
 from assay.work.losses import Loss, function_of, parse_loss
 from assay.work.mark import Mark as Mark
 from assay.work.optimizer import Optimizer
 from assay.work.state import DTYPE_NAMES, Signature, state_root
 from assay.work.stock import read_optimizer
+from assay.work.walk import Fault
 from assay.work.weights import fill, weights_of
 
 PART = 256

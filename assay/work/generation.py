@@ -18,10 +18,11 @@ from torch.func import functional_call
 
 from assay.protocol.errors import BadInput, Unsupported
 from assay.work.average import averaged
-from assay.work.interpret import Fault, Runner
+from assay.work.interpret import Runner
 from assay.work.normal import Graph, type_of
 from assay.work.program import Program
 from assay.work.trace import is_random, lower, trace
+from assay.work.walk import Fault
 from assay.work.widths import Spec, Widths
 
 

@@ -20,13 +20,13 @@ from torch import Tensor
 from torch._utils import _flatten_dense_tensors
 
 from assay.exact import elementwise, index, kernels, quantise, reduce
-from assay.exact.contract import contract_float64
 from assay.exact.primitives import BY_OPCODE, OutsideDomain, Primitive, mask_axes
 from assay.exact.values import EXACT_INTEGER, TORCH_DTYPES, Value
 from assay.protocol.errors import BadInput
 from assay.work.limits import Allowance
 from assay.work.node import Node
 from assay.work.program import Program
+from assay.work.walk import Fault, read_constant, walk
 
 INDEX_MAPS = frozenset({"reshape", "permute", "expand", "slice", "pad", "concat", "unfold", "flip"})
 LONG_UNFOLD = 1 << 14
@@ -81,16 +81,6 @@ class Form(Enum):
     """Integers as float64; a zero may be negative."""
     POWER = "power"
     """Exponents as 2^(e-1) in float64 (`quantise.powers`)."""
-
-
-@dataclass(frozen=True)
-class Fault:
-    """The first node whose result is not finite or whose index leaves its domain; input i counts as node -1 - i."""
-
-    node_index: int
-    operator: str
-    source: str
-    reason: str
 
 
 @dataclass(frozen=True)
@@ -361,41 +351,7 @@ class Runner:
 
     def locate(self, inputs: Sequence[Tensor]) -> Fault | None:
         """The first fault, by running node by node on declared types; None when there is none."""
-        held: dict[int, Tensor] = dict(enumerate(inputs))
-        values = self.program.values
-        for place, tensor in enumerate(inputs):
-            if values[place].dtype == "F32" and not bool(torch.isfinite(tensor).all()):
-                names = self.program.side.input_names
-                return Fault(-1 - place, "input", names[place] if place < len(names) else "", "not finite")
-        bounded = self.bounded()
-        for position, node in enumerate(self.program.nodes):
-            value = self.count + position
-            primitive = BY_OPCODE[node.opcode]
-            if value in self.constants:
-                held[value] = self.constants[value]
-                continue
-            if bounded:
-                bounded.check()
-            args = [held[each] for each in node.inputs]
-            try:
-                if primitive.name == "contract":
-                    result = contract_float64(args[0].double(), args[1].double()).long()
-                else:
-                    result = primitive.apply(args, node.attributes, values[value])
-            except OutsideDomain as error:
-                return self.fault(position, primitive.name, str(error))
-            if values[value].dtype == "F32" and not bool(torch.isfinite(result).all()):
-                return self.fault(position, primitive.name, "not finite")
-            held[value] = result
-            for each in {value, *node.inputs}:
-                if self.program.last_uses[each] == position:
-                    held.pop(each, None)
-        return None
-
-    def fault(self, position: int, operator: str, reason: str) -> Fault:
-        """A fault with the node's source, where it is known."""
-        sources = self.program.side.sources
-        return Fault(position, operator, sources[position] if position < len(sources) else "", reason)
+        return walk(self.program, inputs, lambda *_: None, constants=self.constants, allowance=self.bounded())
 
 
 def sum_together(tensors: list[Tensor]) -> Tensor:
@@ -421,13 +377,6 @@ def plan_rescale(shift: int) -> Operation:
         return result.float()
 
     return run
-
-
-def read_constant(node: Node) -> Tensor:
-    """The tensor of a constant node."""
-    dtype = TORCH_DTYPES[node.dtype]
-    flat = torch.frombuffer(bytearray(node.payload), dtype=dtype) if node.payload else torch.empty(0, dtype=dtype)
-    return flat.reshape(node.shape)
 
 
 def apply(primitive: Primitive, node: Node) -> Tensor:

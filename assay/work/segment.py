@@ -14,9 +14,9 @@ from torch import Tensor
 
 from assay.protocol.transcript import ZERO, Leaf, SlotName, Transcript, fault_digest, leaves_of
 from assay.work.batch import Feed
-from assay.work.interpret import Fault
 from assay.work.shelf import Shelf
 from assay.work.state import content_of, state_root, update_root
+from assay.work.walk import Fault
 
 Timer = Callable[[], float]
 

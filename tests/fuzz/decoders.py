@@ -331,7 +331,7 @@ DECODERS: dict[str, Decoder] = {
             "assay.work.program:Program.from_bytes",
             "assay.work.node:read_node",
             "assay.work.node:read_type",
-            "assay.work.interpret:read_constant",
+            "assay.work.walk:read_constant",
         ),
     ),
     "side": Decoder(

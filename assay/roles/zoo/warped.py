@@ -4,9 +4,9 @@ from assay.roles.assignment import State
 from assay.roles.provider import Provider
 from assay.roles.round import RoundName
 from assay.work.batch import Feed
-from assay.work.interpret import Fault
 from assay.work.segment import SlotWork, Span, run_segment
 from assay.work.state import state_root, update_root
+from assay.work.walk import Fault
 
 
 class Warped(Provider):

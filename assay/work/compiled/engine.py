@@ -21,9 +21,10 @@ from assay.work.compiled import loops
 from assay.work.compiled.layout import Layout
 from assay.work.compiled.loops import Kernel
 from assay.work.compiled.toolchain import COMPILE_S, build
-from assay.work.interpret import Fault, Runner
+from assay.work.interpret import Runner
 from assay.work.limits import Allowance
 from assay.work.program import Program
+from assay.work.walk import Fault
 
 C_DTYPES = {
     "float": torch.float32, "double": torch.float64, "int64_t": torch.int64, "int32_t": torch.int32,

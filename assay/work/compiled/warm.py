@@ -13,9 +13,10 @@ from assay.exact import kernels
 from assay.protocol.errors import Unsupported
 from assay.work.compiled.engine import CompiledRunner
 from assay.work.compiled.toolchain import compiler
-from assay.work.interpret import Fault, Runner
+from assay.work.interpret import Runner
 from assay.work.limits import Allowance
 from assay.work.program import Program
+from assay.work.walk import Fault
 
 WARM_S = 3.0
 """Of interpreting, before a program is compiled. A training step of 300 nodes takes 1 to 5 s to compile."""

@@ -18,8 +18,9 @@ import torch.nn.functional as functional
 from assay.architectures import SHIPPED, load_shipped
 from assay.exact import kernels
 from assay.exact.random import random_words
-from assay.work.interpret import Fault, Runner
+from assay.work.interpret import Runner
 from assay.work.program import Bundle
+from assay.work.walk import Fault
 
 STEPS = 5
 NAMES = ("digits-mlp", "digits-mlp-adamw", "digits-cnn", "digits-cnn-adamw", "gpt-tiny")

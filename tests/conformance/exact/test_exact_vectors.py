@@ -8,8 +8,9 @@ import pytest
 from assay.exact import kernels
 from assay.exact.primitives import BY_NAME, PRIMITIVES
 from assay.exact.values import Value
-from assay.work.interpret import Fault, Runner
+from assay.work.interpret import Runner
 from assay.work.program import Program
+from assay.work.walk import Fault
 from tests.conformance.exact import exact_vectors
 from tests.properties.exact import drawn
 from tests.reference import programs

@@ -6,8 +6,9 @@ from torch import Tensor
 
 from assay.architectures import load_shipped
 from assay.exact import kernels
-from assay.work.interpret import Fault, Runner
+from assay.work.interpret import Runner
 from assay.work.program import Program
+from assay.work.walk import Fault
 from tests.conformance.exact.five_steps import drawn_batch
 from tests.conformance.exact.small_nets import bundle_of, step_inputs, to_array
 from tests.reference import programs

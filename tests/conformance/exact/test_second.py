@@ -18,10 +18,11 @@ from assay.exact.primitives import BY_NAME
 from assay.exact.profile import PROFILES
 from assay.protocol.errors import Malformed
 from assay.protocol.merkle import DTYPE_CODES, tensor_root
-from assay.work.interpret import Fault, Runner
+from assay.work.interpret import Runner
 from assay.work.limits import Limits
 from assay.work.normal import Graph
 from assay.work.program import Program
+from assay.work.walk import Fault
 from tests.conformance.exact.exact_vectors import BINARY, UNARY
 from tests.conformance.exact.five_steps import NAMES
 from tests.properties.exact.drawn import EDGES, finite, near_edge

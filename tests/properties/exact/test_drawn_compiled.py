@@ -8,7 +8,8 @@ from assay.exact import kernels
 from assay.work.compiled import layout
 from assay.work.compiled.engine import CompiledRunner
 from assay.work.compiled.toolchain import compiler
-from assay.work.interpret import Fault, Runner
+from assay.work.interpret import Runner
+from assay.work.walk import Fault
 from tests.properties.exact.test_drawn_programs import Maker, inputs_of
 
 pytestmark = pytest.mark.skipif(compiler() is None, reason="no C compiler here")

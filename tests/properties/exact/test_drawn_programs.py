@@ -20,9 +20,10 @@ from assay.exact.reduce import sum_bits, sum_limit
 from assay.exact.rules import broadcast
 from assay.exact.values import TORCH_DTYPES
 from assay.protocol.errors import Malformed, Unsupported
-from assay.work.interpret import Fault, Runner
+from assay.work.interpret import Runner
 from assay.work.normal import Graph
 from assay.work.program import Program
+from assay.work.walk import Fault
 from tests.properties.exact import drawn
 from tests.reference import programs
 from tests.reference.arrays import Array

@@ -14,8 +14,9 @@ from assay.exact import elementwise, kernels
 from assay.work.capture import capture
 from assay.work.compiled.engine import CompiledRunner
 from assay.work.compiled.toolchain import build, compiler
-from assay.work.interpret import Fault, Runner
+from assay.work.interpret import Runner
 from assay.work.program import Program
+from assay.work.walk import Fault
 
 pytestmark = pytest.mark.skipif(compiler() is None, reason="no C compiler here")
 NAN, INF = float("nan"), float("inf")

@@ -16,8 +16,8 @@ from assay.architectures import load_shipped
 from assay.exact import kernels
 from assay.work.compiled import engine, layout, toolchain
 from assay.work.compiled.engine import CompiledRunner
-from assay.work.interpret import Fault
 from assay.work.program import Program
+from assay.work.walk import Fault
 from tests.properties.exact.test_drawn_programs import Maker, inputs_of
 from tests.unit.compiled.test_compiled_bits import inputs_of as shipped_inputs
 

@@ -14,10 +14,10 @@ from assay.protocol.commitment import Commitment
 from assay.protocol.errors import Malformed
 from assay.protocol.table import Entry, emit_digest, segment_digest
 from assay.protocol.transcript import ZERO, SlotName, Transcript, secret_hash
-from assay.work.interpret import Fault
 from assay.work.seal import seal, sealed_hash
 from assay.work.segment import SlotWork, run_segment, train_slot
 from assay.work.state import state_root
+from assay.work.walk import Fault
 
 SECRET = sha256(b"a provider's secret").digest()
 

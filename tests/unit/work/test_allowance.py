@@ -11,11 +11,12 @@ from assay.architectures import mlp
 from assay.exact.primitives import BY_NAME
 from assay.protocol.errors import LimitExceeded
 from assay.work.capture import capture
-from assay.work.interpret import UNTIMED_WORK, Fault, Runner
+from assay.work.interpret import UNTIMED_WORK, Runner
 from assay.work.limits import Allowance
 from assay.work.node import Node
 from assay.work.program import Program
 from assay.work.rates import Rates, measure_rates
+from assay.work.walk import Fault
 
 LARGE = (1 << 9, 1 << 11)
 

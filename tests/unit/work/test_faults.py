@@ -12,9 +12,10 @@ from assay.exact import kernels
 from assay.exact.profile import EXACT15
 from assay.exact.values import TORCH_DTYPES
 from assay.work.capture import capture
-from assay.work.interpret import Fault, Runner
+from assay.work.interpret import Runner
 from assay.work.normal import Graph
 from assay.work.program import Bundle, Program
+from assay.work.walk import Fault
 from tests.reference import programs
 
 NAMES = {dtype: name for name, dtype in TORCH_DTYPES.items()}

@@ -9,8 +9,9 @@ from assay.architectures.ship import GPT_TINY
 from assay.protocol.errors import BadInput, Unsupported
 from assay.work.capture import capture
 from assay.work.generation import Generation, capture_generation
-from assay.work.interpret import Fault, Runner
+from assay.work.interpret import Runner
 from assay.work.program import Program
+from assay.work.walk import Fault
 
 VOCABULARY, LENGTH = 11, 9
 

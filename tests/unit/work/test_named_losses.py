@@ -10,8 +10,9 @@ from torch import Tensor, nn
 from assay.protocol.errors import BadInput
 from assay.protocol.sections import LOSSES
 from assay.work.capture import capture
-from assay.work.interpret import Fault, Runner
+from assay.work.interpret import Runner
 from assay.work.program import Bundle
+from assay.work.walk import Fault
 
 SGD = {"name": "sgd", "lr": 1.0}
 CLASSES = 4

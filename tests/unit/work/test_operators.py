@@ -10,10 +10,11 @@ from torch import Tensor, nn
 
 from assay.protocol.errors import BadInput, Unsupported
 from assay.work.capture import Capture, capture
-from assay.work.interpret import Fault, Runner
+from assay.work.interpret import Runner
 from assay.work.optimizer import Optimizer
 from assay.work.outer import Outer
 from assay.work.program import Program
+from assay.work.walk import Fault
 
 SGD = {"name": "sgd", "lr": 0.1}
 STEPS = 2

@@ -17,10 +17,11 @@ from assay.protocol.errors import LimitExceeded, Malformed
 from assay.protocol.merkle import bytes_root, leaf_hash, merkle_proof, merkle_root, roots_hash, verify
 from assay.work.capture import capture
 from assay.work.initial import Rule
-from assay.work.interpret import Fault, Runner
+from assay.work.interpret import Runner
 from assay.work.node import HEAD, Node
 from assay.work.normal import Graph
 from assay.work.program import HEADER, Bundle, Limits, Program
+from assay.work.walk import Fault
 
 SMALL = Limits(nodes=500, value_elements=1 << 16, live_bytes=1 << 22, operations=1 << 22)
 
@@ -69,7 +70,8 @@ def test_a_leaf_says_what_is_an_output_and_has_the_tree_of_a_payload() -> None:
         assert leaf[:5] + leaf[6:] == content[:5] + content[6:] + (
             bytes_root(node.payload, 1024) if node.payload else b""
         )
-    assert ends and any(node.payload for node in program.nodes)
+    assert ends
+    assert any(node.payload for node in program.nodes)
 
 
 def test_a_node_is_laid_out_as_documented() -> None:

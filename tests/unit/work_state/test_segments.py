@@ -13,10 +13,10 @@ from assay.protocol.schedule import batch_indices, work_key
 from assay.protocol.transcript import ZERO, fault_digest
 from assay.work import segment
 from assay.work.batch import Feed
-from assay.work.interpret import Fault
 from assay.work.seal import seal, sealed_hash, unseal
 from assay.work.segment import Plan, fault_of, loss_bits_of, run_segment, train_slot
 from assay.work.state import state_root, update_root
+from assay.work.walk import Fault
 
 
 class Breaks:

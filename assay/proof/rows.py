@@ -1,0 +1,81 @@
+"""What each node of one run gave, as the roots that a dispute is narrowed by.
+
+A run begins with the tensors of states and updates that are committed (its *origins*) and may take samples beside them.
+Every value that is no tensor of an origin has a *row*: `value_root`, or `tensor_root` where the program ends in it, so
+that a state's root is made of rows. The rows' tree is what a defender is asked for first in a disputed step. No value is
+kept: whoever needs one takes it by running the step once more (`take`).
+"""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from torch import Tensor
+
+from assay.protocol.merkle import levels, merkle_root, tensor_root, value_root
+from assay.work.limits import Allowance
+from assay.work.program import Program
+from assay.work.state import DTYPE_NAMES, content_of
+from assay.work.walk import Fault, walk
+
+
+@dataclass(frozen=True)
+class Rows:
+    """The rows of a run in order, up to its first fault if there is one. `first` is the number of the first value that
+    has a row."""
+
+    program: Program
+    first: int
+    roots: tuple[bytes, ...]
+    fault: Fault | None = None
+
+    @property
+    def count(self) -> int:
+        """How many rows a run without a fault has."""
+        return len(self.program.values) - self.first
+
+    @cached_property
+    def levels(self) -> list[list[bytes]]:
+        """The rows' tree, rows first."""
+        return levels(self.roots)
+
+    @property
+    def root(self) -> bytes:
+        """What a defender stands for."""
+        return merkle_root(self.roots)
+
+    def root_of(self, value: int) -> bytes:
+        """The row of a value."""
+        return self.roots[value - self.first]
+
+
+def row_root(program: Program, value: int, tensor: Tensor) -> bytes:
+    """The root of a value, by its place in the program."""
+    hashed = tensor_root if value in program.outputs else value_root
+    return hashed(DTYPE_NAMES[tensor.dtype], tuple(tensor.shape), content_of(tensor))
+
+
+def make_rows(program: Program, inputs: Sequence[Tensor], first: int, allowance: Allowance | None = None) -> Rows:
+    """Run a program and hash every value from number `first` on. Errors: `Overload` where the allowance is spent."""
+    roots: list[bytes] = []
+
+    def visit(value: int, tensor: Tensor) -> None:
+        if value >= first:
+            roots.append(row_root(program, value, tensor))
+
+    fault = walk(program, inputs, visit, allowance=allowance)
+    return Rows(program, first, tuple(roots), fault)
+
+
+def take(
+    program: Program, inputs: Sequence[Tensor], wanted: Collection[int], allowance: Allowance | None = None
+) -> dict[int, Tensor]:
+    """Some values of a run, by running it as far as they go; those after a fault are missing."""
+    found: dict[int, Tensor] = {}
+
+    def visit(value: int, tensor: Tensor) -> None:
+        if value in wanted:
+            found[value] = tensor.contiguous()
+
+    walk(program, inputs, visit, allowance=allowance)
+    return found
