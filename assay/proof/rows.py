@@ -1,9 +1,9 @@
 """What each node of one run gave, as the roots that a dispute is narrowed by.
 
-A run begins with the tensors of states and updates that are committed (its *origins*) and may take samples beside them.
-Every value that is no tensor of an origin has a *row*: `value_root`, or `tensor_root` where the program ends in it, so
-that a state's root is made of rows. The rows' tree is what a defender is asked for first in a disputed step. No value is
-kept: whoever needs one takes it by running the step once more (`take`).
+A run begins with the tensors of states and updates that are committed (its *origins*) and may take samples beside
+them. Every value that is no tensor of an origin has a *row*: `value_root`, or `tensor_root` where the program ends in
+it, so that a state's root is made of rows. The rows' tree is what a defender is asked for first in a disputed step. No
+value is kept: whoever needs one takes it by running the step once more (`take`).
 """
 
 from collections.abc import Collection, Sequence

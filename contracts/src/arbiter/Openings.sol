@@ -97,15 +97,15 @@ library Openings {
         n.shape = new uint256[](rank);
         for (uint256 i = 0; i < rank; i++) n.shape[i] = uint32(bytes4(leaf[16 + 4 * i:20 + 4 * i]));
         n.inputs = new uint256[](inputs);
-        uint256 at = HEAD_BYTES;
+        uint256 next = HEAD_BYTES;
         for (uint256 i = 0; i < inputs; i++) {
-            n.inputs[i] = uint32(bytes4(leaf[at:at + 4]));
-            at += 4;
+            n.inputs[i] = uint32(bytes4(leaf[next:next + 4]));
+            next += 4;
         }
         n.attributes = new int256[](attributes);
         for (uint256 i = 0; i < attributes; i++) {
-            n.attributes[i] = int64(uint64(bytes8(leaf[at:at + 8])));
-            at += 8;
+            n.attributes[i] = int64(uint64(bytes8(leaf[next:next + 8])));
+            next += 8;
         }
         if (leaf.length >= end + 32) n.payload = bytes32(leaf[end:end + 32]);
     }
@@ -139,18 +139,18 @@ library Openings {
         revert WrongOpening("origin");
     }
 
-    /// `shown` is the group of up to 64 roots that holds this one, followed by the hashes of all groups where there are several.
-    function _inTuple(bytes32 root, uint256 count, uint256 index, bytes32 member, bytes32[] calldata shown) private pure {
+    /// `roots` is the group of up to 64 roots that holds this one, followed by the hashes of all groups where there are several.
+    function _inTuple(bytes32 root, uint256 count, uint256 index, bytes32 member, bytes32[] calldata roots) private pure {
         uint256 groups = (count + ARITY - 1) / ARITY;
         uint256 group = index / ARITY;
         uint256 size = group + 1 == groups ? count - ARITY * group : ARITY;
-        if (groups > ARITY || shown.length != size + (groups > 1 ? groups : 0) || shown[index % ARITY] != member) {
+        if (groups > ARITY || roots.length != size + (groups > 1 ? groups : 0) || roots[index % ARITY] != member) {
             revert WrongOpening("tuple");
         }
-        bytes32 hash = sha256(abi.encodePacked(bytes1(0x02), uint32(size), shown[:size]));
+        bytes32 hash = sha256(abi.encodePacked(bytes1(0x02), uint32(size), roots[:size]));
         if (groups > 1) {
-            if (shown[size + group] != hash) revert WrongOpening("tuple");
-            hash = sha256(abi.encodePacked(bytes1(0x02), uint32(groups), shown[size:]));
+            if (roots[size + group] != hash) revert WrongOpening("tuple");
+            hash = sha256(abi.encodePacked(bytes1(0x02), uint32(groups), roots[size:]));
         }
         if (hash != root) revert WrongOpening("tuple");
     }

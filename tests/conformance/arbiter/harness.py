@@ -27,7 +27,7 @@ SETTINGS = {
     "optimizer": {"enabled": True, "runs": 200},
     "evmVersion": "cancun",
     "metadata": {"bytecodeHash": "none", "appendCBOR": False},
-    "outputSelection": {"*": {"*": ["abi", "evm.bytecode.object"]}},
+    "outputSelection": {"*": {"*": ["abi", "evm.bytecode.object", "evm.bytecode.linkReferences"]}},
 }
 """Those of `contracts/build.mjs`."""
 IMPORT = re.compile(r'^import [^"]*"([^"]+)";', re.MULTILINE)
@@ -38,11 +38,14 @@ class Halted(Exception):
 
 
 @cache
-def _compile(name: str) -> tuple[list[dict[str, Any]], bytes]:
+def _compile(name: str) -> tuple[dict[str, Any], str]:
+    """All contracts that a harness reaches, by file, and the harness' own file: one beside this file, or a contract of
+    the arbiter's."""
+    at = f"test/{name}.sol" if (HERE / f"{name}.sol").exists() else f"src/arbiter/{name}.sol"
     node = shutil.which("node")
     if node is None or not (CONTRACTS / "node_modules" / "solc").exists():
         pytest.skip("needs Node and `npm ci` in contracts/")
-    request = {"language": "Solidity", "sources": _reached(name), "settings": SETTINGS}
+    request = {"language": "Solidity", "sources": _reached(at), "settings": SETTINGS}
     done = subprocess.run(
         [node, CONTRACTS / "solc", "--standard-json"],
         input=json.dumps(request),
@@ -53,14 +56,13 @@ def _compile(name: str) -> tuple[list[dict[str, Any]], bytes]:
     output = json.loads(done.stdout)
     errors = [each["formattedMessage"] for each in output.get("errors", ()) if each["severity"] == "error"]
     assert not errors, "\n".join(errors)
-    found = output["contracts"][f"test/{name}.sol"][name]
-    return found["abi"], bytes.fromhex(found["evm"]["bytecode"]["object"])
+    return output["contracts"], at
 
 
-def _reached(name: str) -> dict[str, dict[str, str]]:
-    """The harness and all sources that it imports, by the names under which the compiler knows them."""
+def _reached(first: str) -> dict[str, dict[str, str]]:
+    """A source and all that it imports, by the names under which the compiler knows them."""
     reached: dict[str, dict[str, str]] = {}
-    pending = [f"test/{name}.sol"]
+    pending = [first]
     while pending:
         at = pending.pop()
         if at in reached:
@@ -75,13 +77,28 @@ class Harness:
     """A harness contract, deployed. `call("add", a, b)` gives its single result, or a tuple of several."""
 
     def __init__(self, name: str) -> None:
-        abi, bytecode = _compile(name)
-        self.functions = {each["name"]: each for each in abi if each["type"] == "function"}
-        self.size_bytes = len(bytecode)
         self.evm = EVM(gas_limit=GAS, spec_id="Cancun")
         self.evm.set_balance(CALLER, 1 << 100)
-        self.address = self.evm.deploy(CALLER, bytecode, gas=1 << 40)
         self.gas = 0
+        contracts, at = _compile(name)
+        self.functions = {each["name"]: each for each in contracts[at][name]["abi"] if each["type"] == "function"}
+        self.address = self._deploy(contracts, at, name)
+
+    def _deploy(self, contracts: dict[str, Any], at: str, name: str) -> str:
+        """Puts a contract on the EVM, the libraries that it is linked to first."""
+        entry = contracts[at][name]["evm"]["bytecode"]
+        code = entry["object"]
+        for file, libraries in entry["linkReferences"].items():
+            for library, places in libraries.items():
+                address = self._deploy(contracts, file, library)[2:]
+                for place in places:
+                    code = code[: 2 * place["start"]] + address + code[2 * place["start"] + 40 :]
+        return self.evm.deploy(CALLER, bytes.fromhex(code), gas=1 << 40)
+
+    @property
+    def size_bytes(self) -> int:
+        """Of the deployed code."""
+        return len(self.evm.get_code(self.address) or b"")
 
     def call(self, name: str, *arguments: Any) -> Any:
         """Calls a function; `gas` is then what it used, the transaction's own 21,000 and calldata included."""

@@ -1,0 +1,228 @@
+"""Evidence about one element of one node, as the arbiter takes it: what is claimed, and the inputs that it follows from.
+
+The first operand is the claimed value, the others are inputs of the node, each as often as an element of it is needed:
+
+    elementwise, index maps, `concat`, `quantise`, `rescale`, `random`   every input, in order
+    `gather`, `pick`                     the indices, then the table
+    `contract`, `integer_sum`            every input, with a run of up to 256 addends in view
+    `integer_sum_at`                     the indices, then the rows one by one, up to 4
+    `exponent`, `amax`                   the input, at the element that counts
+    `argmax`                             the input at the claimed index, and where it should have been
+    `constant` that the program ends in  the payload
+
+Shown is as much as the ruling needs and no more, in whole leaves.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from assay.exact.primitives import BY_OPCODE
+from assay.exact.values import ITEM_BYTES
+from assay.proof import places
+from assay.protocol.merkle import (
+    ARITY,
+    DTYPE_CODES,
+    LEAF_BYTES,
+    VALUE_LEAF_BYTES,
+    leaf_hashes,
+    levels,
+    merkle_proof,
+    roots_hash,
+)
+from assay.work.node import Node
+from assay.work.program import Program
+from assay.work.state import DTYPE_NAMES, content_of
+from assay.work.walk import read_constant
+
+SUM_LIMIT = 256
+"""Addends that lie side by side and are summed at once; `Arbiter.SUM_LIMIT`."""
+ROWS_LIMIT = 4
+"""Of those that lie in different rows."""
+SUMS = ("contract", "integer_sum", "integer_sum_at")
+
+
+class Kind(IntEnum):
+    """What a piece of evidence shows; `Arbiter.sol:Kind`."""
+
+    ELEMENT = 0
+    PART = 1
+    LARGER = 2
+    ABSENT = 3
+    WITNESS = 4
+
+
+class Ruling(IntEnum):
+    """What the arbiter makes of it; `Arbiter.sol:Ruling`."""
+
+    UPHELD = 0
+    DISMISSED = 1
+    JOB_FAULT = 2
+    PARTS = 3
+    WITNESS = 4
+
+
+@dataclass(frozen=True)
+class Question:
+    """What is to be ruled on: an element of a node, for a sum a part of it, for a largest element the one `at` a place
+    of the input."""
+
+    node: int
+    element: int = 0
+    kind: Kind = Kind.ELEMENT
+    at: int = 0
+    count: int = 0
+    claimed: int = 0
+
+
+@dataclass(frozen=True)
+class Exhibitor:
+    """Makes evidence about a run of `program`. `origins` are the roots of the tensors that it begins with, `rows_root` is
+    the claimed tree's, `prove` gives the siblings of a row in it."""
+
+    program: Program
+    first: int
+    origins: tuple[tuple[bytes, ...], ...]
+    rows_root: bytes
+    prove: Callable[[int], Sequence[bytes]]
+
+    @property
+    def run(self) -> tuple[Any, ...]:
+        """`Run` of the contracts."""
+        origins = [(roots_hash(roots), len(roots)) for roots in self.origins]
+        nodes = levels(self.program.trees[2])[-1][0]
+        return nodes, len(self.program.nodes), len(self.program.inputs), self.first, self.rows_root, origins
+
+    def show(self, question: Question, values: Mapping[int, Tensor], claimed: Tensor) -> tuple[Any, ...]:
+        """`Evidence` of the contracts. `values` are the node's inputs, `claimed` is its claimed value."""
+        node, number = self.program.nodes[question.node], len(self.program.inputs) + question.node
+        element = (
+            [] if BY_OPCODE[node.opcode].name == "constant" and not self._is_output(number) else [(question.element, 1)]
+        )
+        operands = [self.operand(number, claimed, element)]
+        for which, window in self._views(node, question, values, claimed):
+            value = node.inputs[which]
+            operands.append(self.operand(value, values[value], window))
+        if node.payload and self._is_output(number):
+            operands.append(_payload(node, question.element))
+        leaves, hashes = self.program.leaves[2], self.program.trees[2]
+        proof = merkle_proof(hashes, question.node)
+        part = (question.at, question.count, question.claimed)
+        return int(question.kind), question.node, leaves[question.node], proof, question.element, operands, *part
+
+    def operand(self, number: int, tensor: Tensor, view: Sequence[tuple[int, int]]) -> tuple[Any, ...]:
+        """`Operand` of the contracts: a value, and the leaves that hold `view`, [(first element, count)] or nothing."""
+        leaf_bytes = LEAF_BYTES if self._is_output(number) or number < self.first else VALUE_LEAF_BYTES
+        header, window = _open(tensor, leaf_bytes, view)
+        return header, list(self._place(number)), window
+
+    def _is_output(self, number: int) -> bool:
+        return number in self.program.outputs
+
+    def _place(self, number: int) -> Sequence[bytes]:
+        """What shows that a value is the run's."""
+        if number >= self.first:
+            return self.prove(number - self.first)
+        for roots in self.origins:
+            if number < len(roots):
+                return tuple_proof(roots, number)
+            number -= len(roots)
+        raise IndexError(number)
+
+    def _views(
+        self, node: Node, question: Question, values: Mapping[int, Tensor], claimed: Tensor
+    ) -> list[tuple[int, list[tuple[int, int]]]]:
+        """(input, what of it is shown) for each operand beside the claimed value."""
+        name = BY_OPCODE[node.opcode].name
+        shapes = [tuple(self.program.values[each].shape) for each in node.inputs]
+        element = question.element
+        if name in ("constant", "iota"):
+            return []
+        if name in SUMS:
+            return _addends(name, node, shapes, question)
+        if name in ("exponent", "amax"):
+            shows = question.kind != Kind.ABSENT or (name == "exponent" and not int(claimed.reshape(-1)[element]))
+            return [(0, [(question.at, 1)] if shows else [])]
+        if name == "argmax":
+            chosen = int(claimed.reshape(-1)[element])
+            if not 0 <= chosen < shapes[0][-1]:
+                return [(0, [])]
+            return [(0, [(element * shapes[0][-1] + chosen, 1)]), (0, [(question.at, 1)])]
+        if name in ("gather", "pick"):
+            place = places.looked_up(name, shapes[0], element)
+            index = int(values[node.inputs[1]].reshape(-1)[place])
+            inside = 0 <= index < shapes[0][0 if name == "gather" else -1]
+            table = [(places.selected(name, shapes[0], element, index), 1)] if inside else []
+            return [(1, [(place, 1)]), (0, table)]
+        if name == "concat":
+            which, place = places.joined(shapes, node.shape, node.attributes[0], element)
+            return [(each, [(place, 1)] if each == which else []) for each in range(len(shapes))]
+        if name == "random":
+            return [(0, [(0, 2)]), (1, [(0, 1)])]
+        if len(shapes) == 1 and name in places.MAPS:
+            origin = places.moved(name, shapes[0], node.shape, node.attributes, element)
+            return [(0, [] if origin is None else [(origin, 1)])]
+        return [(at, [(places.broadcast(shape, node.shape, element), 1)]) for at, shape in enumerate(shapes)]
+
+
+def _addends(
+    name: str, node: Node, shapes: Sequence[Sequence[int]], question: Question
+) -> list[tuple[int, list[tuple[int, int]]]]:
+    length = shapes[0][0] if name == "integer_sum_at" else shapes[0][-1]
+    start, count = (question.at, question.count) if question.kind == Kind.PART else (0, length)
+    if count > (ROWS_LIMIT if name == "integer_sum_at" else SUM_LIMIT):
+        # Too many to be shown: the ruling will be to ask for parts.
+        return [(1, []), (0, [])] if name == "integer_sum_at" else [(each, []) for each in range(len(shapes))]
+    if name == "contract":
+        left, right, _ = places.contracted(shapes[0], shapes[1], question.element)
+        return [(0, [(left + start, count)]), (1, [(right + start, count)])]
+    if name == "integer_sum":
+        return [(0, [(question.element * length + start, count)])]
+    width = shapes[0][1]
+    column = question.element % width
+    rows = [(0, [((start + each) * width + column, 1)]) for each in range(count)]
+    return [(1, [(start, count)]), *rows]
+
+
+def _open(tensor: Tensor, leaf_bytes: int, view: Sequence[tuple[int, int]]) -> tuple[Any, Any]:
+    """(`Value`, `Window`) of the contracts."""
+    content = content_of(tensor)
+    dtype = DTYPE_NAMES[tensor.dtype]
+    tree = levels(leaf_hashes(content, leaf_bytes))
+    value = (3 if leaf_bytes == LEAF_BYTES else 4, DTYPE_CODES[dtype], list(tensor.shape), tree[-1][0])
+    if not view:
+        return value, (0, b"", [])
+    ((first, count),) = view
+    item = ITEM_BYTES[dtype]
+    begin, end = item * first // leaf_bytes, -(-item * (first + count) // leaf_bytes)
+    proof = [sibling for leaf in range(begin, end) for sibling in merkle_proof(tree[0], leaf)]
+    return value, (begin, bytes(content[leaf_bytes * begin : leaf_bytes * end]), proof)
+
+
+def _payload(node: Node, element: int) -> tuple[Any, ...]:
+    header, window = _open(read_constant(node), VALUE_LEAF_BYTES, [(element, 1)])
+    return header, [], window
+
+
+def tuple_proof(roots: Sequence[bytes], index: int) -> list[bytes]:
+    """What shows one of the roots under `roots_hash`: its group of up to 64, then the hashes of all groups if there are
+    several."""
+    groups = [roots[at : at + ARITY] for at in range(0, len(roots), ARITY)]
+    above = [roots_hash(group) for group in groups] if len(groups) > 1 else []
+    return [*groups[index // ARITY], *above]
+
+
+def as_tensor(tensor: Tensor, element: int, value: int | float | bool) -> Tensor:
+    """A copy with one element changed; of an F32 `value` is the pattern."""
+    changed = tensor.contiguous().clone()
+    flat = changed.reshape(-1)
+    if changed.dtype == torch.float32:
+        pattern = int(value) - (1 << 32 if int(value) >= 1 << 31 else 0)
+        flat.view(torch.int32)[element] = pattern
+    else:
+        flat[element] = value
+    return changed
