@@ -1,4 +1,4 @@
-"""Evidence about one element of one node, as the arbiter takes it: what is claimed, and the inputs that it follows from.
+"""Evidence about one element of one node, as the arbiter takes it: what is claimed, and what it follows from.
 
 The first operand is the claimed value, the others are inputs of the node, each as often as an element of it is needed:
 
@@ -41,6 +41,10 @@ from assay.work.walk import read_constant
 
 SUM_LIMIT = 256
 """Addends that lie side by side and are summed at once; `Arbiter.SUM_LIMIT`."""
+PART_BYTES = 9
+"""Of a part's sum as it is opened: 256 numbers of 64 bits fit."""
+PARTS_LIMIT = 256
+"""Parts of a sum that are opened at once."""
 ROWS_LIMIT = 4
 """Of those that lie in different rows."""
 SUMS = ("contract", "integer_sum", "integer_sum_at")
@@ -54,6 +58,7 @@ class Kind(IntEnum):
     LARGER = 2
     ABSENT = 3
     WITNESS = 4
+    FAULT = 5
 
 
 class Ruling(IntEnum):
@@ -81,8 +86,8 @@ class Question:
 
 @dataclass(frozen=True)
 class Exhibitor:
-    """Makes evidence about a run of `program`. `origins` are the roots of the tensors that it begins with, `rows_root` is
-    the claimed tree's, `prove` gives the siblings of a row in it."""
+    """Makes evidence about a run of `program`. `origins` are the roots of the tensors that it begins with, `rows_root`
+    is the claimed tree's, `prove` gives the siblings of a row in it."""
 
     program: Program
     first: int
@@ -100,11 +105,17 @@ class Exhibitor:
     def show(self, question: Question, values: Mapping[int, Tensor], claimed: Tensor) -> tuple[Any, ...]:
         """`Evidence` of the contracts. `values` are the node's inputs, `claimed` is its claimed value."""
         node, number = self.program.nodes[question.node], len(self.program.inputs) + question.node
-        element = (
-            [] if BY_OPCODE[node.opcode].name == "constant" and not self._is_output(number) else [(question.element, 1)]
-        )
-        operands = [self.operand(number, claimed, element)]
-        for which, window in self._views(node, question, values, claimed):
+        by_tree = BY_OPCODE[node.opcode].name == "constant" and not self._is_output(number)
+        operand = self.operand(number, claimed, [] if by_tree else [(question.element, 1)])
+        return self.put(question, values, operand, number_at(claimed, question.element))
+
+    def put(
+        self, question: Question, values: Mapping[int, Tensor], claimed: tuple[Any, ...], element: int
+    ) -> tuple[Any, ...]:
+        """The same of a claimed value of which only an operand is known, and its element as `number_at` gives it."""
+        node, number = self.program.nodes[question.node], len(self.program.inputs) + question.node
+        operands = [claimed]
+        for which, window in self._views(node, question, values, element):
             value = node.inputs[which]
             operands.append(self.operand(value, values[value], window))
         if node.payload and self._is_output(number):
@@ -117,7 +128,7 @@ class Exhibitor:
     def operand(self, number: int, tensor: Tensor, view: Sequence[tuple[int, int]]) -> tuple[Any, ...]:
         """`Operand` of the contracts: a value, and the leaves that hold `view`, [(first element, count)] or nothing."""
         leaf_bytes = LEAF_BYTES if self._is_output(number) or number < self.first else VALUE_LEAF_BYTES
-        header, window = _open(tensor, leaf_bytes, view)
+        header, window = show_value(tensor, leaf_bytes, view)
         return header, list(self._place(number)), window
 
     def _is_output(self, number: int) -> bool:
@@ -134,7 +145,7 @@ class Exhibitor:
         raise IndexError(number)
 
     def _views(
-        self, node: Node, question: Question, values: Mapping[int, Tensor], claimed: Tensor
+        self, node: Node, question: Question, values: Mapping[int, Tensor], claimed: int
     ) -> list[tuple[int, list[tuple[int, int]]]]:
         """(input, what of it is shown) for each operand beside the claimed value."""
         name = BY_OPCODE[node.opcode].name
@@ -143,15 +154,14 @@ class Exhibitor:
         if name in ("constant", "iota"):
             return []
         if name in SUMS:
-            return _addends(name, node, shapes, question)
+            return _addends(name, shapes, question)
         if name in ("exponent", "amax"):
-            shows = question.kind != Kind.ABSENT or (name == "exponent" and not int(claimed.reshape(-1)[element]))
+            shows = question.kind != Kind.ABSENT or (name == "exponent" and not claimed)
             return [(0, [(question.at, 1)] if shows else [])]
         if name == "argmax":
-            chosen = int(claimed.reshape(-1)[element])
-            if not 0 <= chosen < shapes[0][-1]:
+            if not 0 <= claimed < shapes[0][-1]:
                 return [(0, [])]
-            return [(0, [(element * shapes[0][-1] + chosen, 1)]), (0, [(question.at, 1)])]
+            return [(0, [(element * shapes[0][-1] + claimed, 1)]), (0, [(question.at, 1)])]
         if name in ("gather", "pick"):
             place = places.looked_up(name, shapes[0], element)
             index = int(values[node.inputs[1]].reshape(-1)[place])
@@ -169,9 +179,7 @@ class Exhibitor:
         return [(at, [(places.broadcast(shape, node.shape, element), 1)]) for at, shape in enumerate(shapes)]
 
 
-def _addends(
-    name: str, node: Node, shapes: Sequence[Sequence[int]], question: Question
-) -> list[tuple[int, list[tuple[int, int]]]]:
+def _addends(name: str, shapes: Sequence[Sequence[int]], question: Question) -> list[tuple[int, list[tuple[int, int]]]]:
     length = shapes[0][0] if name == "integer_sum_at" else shapes[0][-1]
     start, count = (question.at, question.count) if question.kind == Kind.PART else (0, length)
     if count > (ROWS_LIMIT if name == "integer_sum_at" else SUM_LIMIT):
@@ -188,7 +196,7 @@ def _addends(
     return [(1, [(start, count)]), *rows]
 
 
-def _open(tensor: Tensor, leaf_bytes: int, view: Sequence[tuple[int, int]]) -> tuple[Any, Any]:
+def show_value(tensor: Tensor, leaf_bytes: int, view: Sequence[tuple[int, int]]) -> tuple[Any, Any]:
     """(`Value`, `Window`) of the contracts."""
     content = content_of(tensor)
     dtype = DTYPE_NAMES[tensor.dtype]
@@ -204,8 +212,16 @@ def _open(tensor: Tensor, leaf_bytes: int, view: Sequence[tuple[int, int]]) -> t
 
 
 def _payload(node: Node, element: int) -> tuple[Any, ...]:
-    header, window = _open(read_constant(node), VALUE_LEAF_BYTES, [(element, 1)])
+    header, window = show_value(read_constant(node), VALUE_LEAF_BYTES, [(element, 1)])
     return header, [], window
+
+
+def number_at(tensor: Tensor, element: int) -> int:
+    """An element as contracts read it: of an F32 the pattern, else the integer."""
+    one = tensor.reshape(-1)[element : element + 1]
+    if tensor.dtype == torch.float32:
+        return int(one.clone().view(torch.int32)) & 0xFFFFFFFF
+    return int(one)
 
 
 def tuple_proof(roots: Sequence[bytes], index: int) -> list[bytes]:

@@ -17,7 +17,8 @@ from assay.work.limits import Allowance
 from assay.work.node import Node
 from assay.work.program import Program
 
-Visit = Callable[[int, Tensor], None]
+Visit = Callable[[int, Tensor], Tensor | None]
+"""Sees a value by its number; what it gives takes the value's place, for whoever asks what would follow."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,7 @@ def walk(
         if values[place].dtype == "F32" and not bool(torch.isfinite(tensor).all()):
             names = program.side.input_names
             return Fault(-1 - place, "input", names[place] if place < len(names) else "", "not finite")
-        visit(place, tensor)
+        held[place] = _or(visit(place, tensor), tensor)
     for position, node in enumerate(program.nodes):
         value = count + position
         primitive = BY_OPCODE[node.opcode]
@@ -68,12 +69,15 @@ def walk(
             return fault_at(program, position, primitive.name, str(error))
         if values[value].dtype == "F32" and not bool(torch.isfinite(result).all()):
             return fault_at(program, position, primitive.name, "not finite")
-        visit(value, result)
-        held[value] = result
+        held[value] = _or(visit(value, result), result)
         for each in {value, *node.inputs}:
             if program.last_uses[each] == position:
                 held.pop(each, None)
     return None
+
+
+def _or(replaced: Tensor | None, value: Tensor) -> Tensor:
+    return value if replaced is None else replaced
 
 
 def fault_at(program: Program, position: int, operator: str, reason: str) -> Fault:

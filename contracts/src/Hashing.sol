@@ -132,6 +132,11 @@ library Hashing {
         return sha256(abi.encode(TABLE, count, merkleRoot));
     }
 
+    /// What a leaf has in place of a state's root where a step cannot be run because the job itself is at fault.
+    function faultDigest(uint256 step, uint256 node, bytes32 operator) internal pure returns (bytes32) {
+        return sha256(abi.encode(bytes32("assay.fault.1"), step, node, operator));
+    }
+
     function structHash(Commitment calldata c) internal pure returns (bytes32) {
         return keccak256(bytes.concat(COMMITMENT_TYPE, abi.encode(c)));
     }

@@ -5,6 +5,7 @@ import {Float} from "./Float.sol";
 import {Functions} from "./Functions.sol";
 import {Integers} from "./Integers.sol";
 import {Maps} from "./Maps.sol";
+import {Moves} from "./Moves.sol";
 import {Node, Openings, Operand, Run} from "./Openings.sol";
 import {Random} from "./Random.sol";
 
@@ -14,7 +15,8 @@ enum Kind {
     Part, // a part of the sum that an element is, as it was claimed
     Larger, // an element of the input that the claimed maximum or exponent is too small for
     Absent, // nothing: that no element of the input is as large as was claimed
-    Witness // an element of the input that is: the defender's answer
+    Witness, // an element of the input that is: the defender's answer
+    Fault // that there is no value: an element which the node cannot give
 }
 
 enum Ruling {
@@ -39,15 +41,30 @@ struct Evidence {
     int256 claimed;
 }
 
+/// What the arbiter found: of a sum that is too long, which one, and how many addends a part may have.
+struct Finding {
+    Ruling ruling;
+    int256 claimed;
+    uint256 from;
+    uint256 count;
+    uint256 size;
+}
+
 /// @title Arbiter: who is right about one element of one node. Every node before it is agreed. Whatever the program, its inputs
 ///        and the claim are, there is a ruling; only evidence that does not show what it should is sent back.
 contract Arbiter {
     uint256 private constant SUM_LIMIT = 256; // addends that lie side by side
+    uint256 private constant PARTS_LIMIT = 256;
     uint256 private constant ROWS_LIMIT = 4; // of those that lie in different rows, each in a leaf of its own
 
-    function judge(Run calldata run, Evidence calldata e) external pure returns (Ruling) {
-        Node memory n = Openings.node(run, e.node, e.leaf, e.proof);
+    function judge(Run memory run, Evidence calldata e) external pure returns (Finding memory f) {
+        f.ruling = _ruling(run, e, f);
+    }
+
+    function _ruling(Run memory run, Evidence calldata e, Finding memory f) private pure returns (Ruling) {
+        Node memory n = Openings.nodeOf(run.nodes, run.nodeCount, e.node, e.leaf, e.proof);
         Operand calldata out = _operand(e, 0);
+        if (e.kind == Kind.Fault) return _fault(run, n, e);
         Openings.agreed(run, run.inputCount + e.node, out);
         if (out.value.tag != (n.isOutput ? 3 : 4) || out.value.dtype != n.dtype || !_same(out.value.shape, n.shape)) return Ruling.Upheld;
         if (n.opcode == 0x01 && out.value.tag == 4) return out.value.tree == n.payload ? Ruling.Dismissed : Ruling.Upheld;
@@ -57,9 +74,9 @@ contract Arbiter {
         if (n.opcode == 0x70) return _exponent(run, n, e, claimed);
         if (n.opcode == 0x78) return _largest(run, n, e, uint256(claimed));
         if (e.kind != Kind.Element && e.kind != Kind.Part) revert Openings.WrongOpening("kind");
-        if (n.opcode == 0x72) return _contract(run, n, e, claimed);
-        if (n.opcode == 0x73) return _sum(run, n, e, claimed);
-        if (n.opcode == 0x75) return _sumAt(run, n, e, claimed);
+        if (n.opcode == 0x72) return _contract(run, n, e, claimed, f);
+        if (n.opcode == 0x73) return _sum(run, n, e, claimed, f);
+        if (n.opcode == 0x75) return _sumAt(run, n, e, claimed, f);
         if (e.kind != Kind.Element) revert Openings.WrongOpening("kind");
         if (n.opcode == 0x79) return _argmax(run, n, e, claimed);
         (bool ok, int256 found) = _value(run, n, e);
@@ -67,10 +84,21 @@ contract Arbiter {
         return found == claimed ? Ruling.Dismissed : Ruling.Upheld;
     }
 
+    /// Sums and largest elements have a value whatever they are of.
+    function _fault(Run memory run, Node memory n, Evidence calldata e) private pure returns (Ruling) {
+        if (e.element >= Openings.sizeOf(n.shape)) revert Openings.WrongOpening("element");
+        uint256 opcode = n.opcode;
+        if (opcode == 0x01 || opcode == 0x70 || opcode == 0x72 || opcode == 0x73 || opcode == 0x75 || opcode == 0x78 || opcode == 0x79) {
+            return Ruling.Upheld;
+        }
+        (bool ok,) = _value(run, n, e);
+        return ok ? Ruling.Upheld : Ruling.JobFault;
+    }
+
     // ---------------------------------------------------------------- one element
 
     /// The element that a node gives; not ok where there is none.
-    function _value(Run calldata run, Node memory n, Evidence calldata e) private pure returns (bool, int256) {
+    function _value(Run memory run, Node memory n, Evidence calldata e) private pure returns (bool, int256) {
         uint256 opcode = n.opcode;
         if (opcode == 0x01) return _constant(n, e);
         if (opcode == 0x02) {
@@ -94,7 +122,7 @@ contract Arbiter {
         return _load(payload, e.element);
     }
 
-    function _elementwise(Run calldata run, Node memory n, Evidence calldata e) private pure returns (bool, int256) {
+    function _elementwise(Run memory run, Node memory n, Evidence calldata e) private pure returns (bool, int256) {
         uint256 count = n.inputs.length;
         if (count == 0 || count > 3 || n.attributes.length != 0) return (false, 0);
         uint256[][] memory shapes = new uint256[][](count);
@@ -157,30 +185,16 @@ contract Arbiter {
         return holds ? int256(1) : int256(0);
     }
 
-    function _moved(Run calldata run, Node memory n, Evidence calldata e) private pure returns (bool, int256) {
+    function _moved(Run memory run, Node memory n, Evidence calldata e) private pure returns (bool, int256) {
         if (n.opcode == 0x55) return _joined(run, n, e);
         Operand calldata from = _input(run, n, e, 0, 1);
-        (bool ok, uint256 place) = _origin(n, from.value.shape, e.element);
+        (bool ok, uint256 place) = Moves.origin(n.opcode, from.value.shape, n.shape, n.attributes, e.element);
         if (!ok || n.inputs.length != 1 || from.value.dtype != n.dtype) return (false, 0);
         return place == Maps.ZERO ? (true, int256(0)) : _load(from, place);
     }
 
-    /// Where an element of an index map comes from.
-    function _origin(Node memory n, uint256[] memory source, uint256 element) private pure returns (bool, uint256) {
-        if (n.opcode == 0x50 || n.opcode == 0x52) {
-            if (n.attributes.length != 0) return (false, 0);
-            return n.opcode == 0x50 ? Maps.reshape(source, n.shape, element) : Maps.expand(source, n.shape, element);
-        }
-        if (n.opcode == 0x51) return Maps.permute(source, n.shape, n.attributes, element);
-        if (n.opcode == 0x53) return Maps.slice(source, n.shape, n.attributes, element);
-        if (n.opcode == 0x54) return Maps.pad(source, n.shape, n.attributes, element);
-        if (n.opcode == 0x56) return Maps.unfold(source, n.shape, n.attributes, element);
-        if (n.opcode == 0x57) return Maps.flip(source, n.shape, n.attributes, element);
-        return (false, 0);
-    }
-
     /// Of `concat` the shapes of all inputs count: each is shown, and of the one that the element is of its bytes too.
-    function _joined(Run calldata run, Node memory n, Evidence calldata e) private pure returns (bool, int256) {
+    function _joined(Run memory run, Node memory n, Evidence calldata e) private pure returns (bool, int256) {
         uint256 count = n.inputs.length;
         uint256[][] memory shapes = new uint256[][](count);
         for (uint256 i = 0; i < count; i++) {
@@ -192,7 +206,7 @@ contract Arbiter {
         return ok ? _load(e.operands[which + 1], place) : (false, int256(0));
     }
 
-    function _lookedUp(Run calldata run, Node memory n, Evidence calldata e) private pure returns (bool, int256) {
+    function _lookedUp(Run memory run, Node memory n, Evidence calldata e) private pure returns (bool, int256) {
         if (n.inputs.length != 2 || n.attributes.length != 0) return (false, 0);
         Operand calldata places = _input(run, n, e, 1, 1);
         Operand calldata table = _input(run, n, e, 0, 2);
@@ -209,7 +223,7 @@ contract Arbiter {
         return ok && place != Maps.OUTSIDE ? _load(table, place) : (false, int256(0));
     }
 
-    function _quantise(Run calldata run, Node memory n, Evidence calldata e) private pure returns (bool, int256) {
+    function _quantise(Run memory run, Node memory n, Evidence calldata e) private pure returns (bool, int256) {
         if (n.inputs.length != 2 || n.attributes.length != 1) return (false, 0);
         Operand calldata values = _input(run, n, e, 0, 1);
         Operand calldata exponents = _input(run, n, e, 1, 2);
@@ -223,7 +237,7 @@ contract Arbiter {
         return (true, Integers.quantise(uint256(pattern), n.attributes[0], exponent));
     }
 
-    function _rescale(Run calldata run, Node memory n, Evidence calldata e) private pure returns (bool, int256) {
+    function _rescale(Run memory run, Node memory n, Evidence calldata e) private pure returns (bool, int256) {
         uint256 count = n.inputs.length;
         if (count < 2 || count > 3 || n.attributes.length != 1 || n.dtype != Openings.F32) return (false, 0);
         Operand calldata sums = _input(run, n, e, 0, 1);
@@ -241,7 +255,7 @@ contract Arbiter {
         return (Float.isFinite(result), int256(result));
     }
 
-    function _random(Run calldata run, Node memory n, Evidence calldata e) private pure returns (bool, int256) {
+    function _random(Run memory run, Node memory n, Evidence calldata e) private pure returns (bool, int256) {
         if (n.inputs.length != 2 || n.attributes.length != 1 || n.shape.length != 1 || n.dtype != Openings.I64) return (false, 0);
         Operand calldata key = _input(run, n, e, 0, 1);
         Operand calldata step = _input(run, n, e, 1, 2);
@@ -255,7 +269,11 @@ contract Arbiter {
 
     // ---------------------------------------------------------------- sums
 
-    function _contract(Run calldata run, Node memory n, Evidence calldata e, int256 claimed) private pure returns (Ruling) {
+    function _contract(Run memory run, Node memory n, Evidence calldata e, int256 claimed, Finding memory f)
+        private
+        pure
+        returns (Ruling)
+    {
         if (n.inputs.length != 2 || n.attributes.length != 0 || n.dtype != Openings.I64) return Ruling.JobFault;
         Operand calldata left = _input(run, n, e, 0, 1);
         Operand calldata right = _input(run, n, e, 1, 2);
@@ -264,7 +282,7 @@ contract Arbiter {
         (bool ok, uint256 a, uint256 b, uint256 length) = Maps.contractRows(left.value.shape, right.value.shape, n.shape, e.element);
         if (!ok) return Ruling.JobFault;
         (uint256 from, uint256 count, int256 wanted, bool whole) = _part(e, length, claimed);
-        if (count > SUM_LIMIT) return Ruling.Parts;
+        if (count > SUM_LIMIT) return _tooLong(f, from, count, wanted, SUM_LIMIT);
         (, int256 found) = Integers.dot(
             left.window.content,
             _place(left, a + from, count),
@@ -276,14 +294,18 @@ contract Arbiter {
         return (whole ? Integers.wrap(found) : found) == wanted ? Ruling.Dismissed : Ruling.Upheld;
     }
 
-    function _sum(Run calldata run, Node memory n, Evidence calldata e, int256 claimed) private pure returns (Ruling) {
+    function _sum(Run memory run, Node memory n, Evidence calldata e, int256 claimed, Finding memory f)
+        private
+        pure
+        returns (Ruling)
+    {
         if (n.inputs.length != 1 || n.attributes.length != 0 || n.dtype != Openings.I64) return Ruling.JobFault;
         Operand calldata addends = _input(run, n, e, 0, 1);
         if (addends.value.dtype == Openings.F32) return Ruling.JobFault;
         (bool ok, uint256 start, uint256 length) = Maps.rowStart(addends.value.shape, n.shape, e.element);
         if (!ok || length > Maps.REDUCTION_LIMIT) return Ruling.JobFault;
         (uint256 from, uint256 count, int256 wanted, bool whole) = _part(e, length, claimed);
-        if (count > SUM_LIMIT) return Ruling.Parts;
+        if (count > SUM_LIMIT) return _tooLong(f, from, count, wanted, SUM_LIMIT);
         int256 found;
         (ok, found) = Integers.sum(addends.window.content, _place(addends, start + from, count), count, addends.value.dtype);
         if (!ok) return Ruling.JobFault;
@@ -291,7 +313,11 @@ contract Arbiter {
     }
 
     /// Operands: the claimed value, the indices, then each row on its own.
-    function _sumAt(Run calldata run, Node memory n, Evidence calldata e, int256 claimed) private pure returns (Ruling) {
+    function _sumAt(Run memory run, Node memory n, Evidence calldata e, int256 claimed, Finding memory f)
+        private
+        pure
+        returns (Ruling)
+    {
         if (n.inputs.length != 2 || n.attributes.length != 0 || n.dtype != Openings.I64) return Ruling.JobFault;
         Operand calldata places = _input(run, n, e, 1, 1);
         Operand calldata rows = _input(run, n, e, 0, 2);
@@ -300,7 +326,7 @@ contract Arbiter {
         (bool ok, uint256 target, uint256 column) = Maps.sumAtColumn(rows.value.shape, places.value.shape, n.shape, e.element);
         if (!ok) return Ruling.JobFault;
         (uint256 from, uint256 count, int256 wanted,) = _part(e, rows.value.shape[0], claimed);
-        if (count > ROWS_LIMIT) return Ruling.Parts;
+        if (count > ROWS_LIMIT) return _tooLong(f, from, count, wanted, ROWS_LIMIT);
         int256 found;
         for (uint256 i = 0; i < count; i++) {
             (, int256 index) = _load(places, from + i);
@@ -318,9 +344,16 @@ contract Arbiter {
         return (e.from, e.count, e.claimed, false);
     }
 
+    /// Up to 256 parts: each as long as can be looked at, or longer where they would be more.
+    function _tooLong(Finding memory f, uint256 from, uint256 count, int256 wanted, uint256 limit) private pure returns (Ruling) {
+        uint256 size = (count + PARTS_LIMIT - 1) / PARTS_LIMIT;
+        (f.claimed, f.from, f.count, f.size) = (wanted, from, count, size > limit ? size : limit);
+        return Ruling.Parts;
+    }
+
     // ---------------------------------------------------------------- largest elements
 
-    function _exponent(Run calldata run, Node memory n, Evidence calldata e, int256 claimed) private pure returns (Ruling) {
+    function _exponent(Run memory run, Node memory n, Evidence calldata e, int256 claimed) private pure returns (Ruling) {
         if (n.inputs.length != 1 || n.attributes.length != 3 || n.dtype != Openings.I16) return Ruling.JobFault;
         (int256 mask, int256 bits, int256 limit) = (n.attributes[0], n.attributes[1], n.attributes[2]);
         Operand calldata values = _input(run, n, e, 0, 1);
@@ -341,7 +374,7 @@ contract Arbiter {
         return Integers.needs(uint256(pattern), bits, limit, claimed - 1) ? Ruling.Dismissed : Ruling.Upheld;
     }
 
-    function _largest(Run calldata run, Node memory n, Evidence calldata e, uint256 claimed) private pure returns (Ruling) {
+    function _largest(Run memory run, Node memory n, Evidence calldata e, uint256 claimed) private pure returns (Ruling) {
         if (n.inputs.length != 1 || n.attributes.length != 0 || n.dtype != Openings.F32) return Ruling.JobFault;
         Operand calldata values = _input(run, n, e, 0, 1);
         (bool ok, uint256 start, uint256 length) = Maps.rowStart(values.value.shape, n.shape, e.element);
@@ -357,7 +390,7 @@ contract Arbiter {
     }
 
     /// Operands: the claimed index, the element there, and the one at `from`, which should have been named instead.
-    function _argmax(Run calldata run, Node memory n, Evidence calldata e, int256 claimed) private pure returns (Ruling) {
+    function _argmax(Run memory run, Node memory n, Evidence calldata e, int256 claimed) private pure returns (Ruling) {
         if (n.inputs.length != 1 || n.attributes.length != 0 || n.dtype != Openings.I64) return Ruling.JobFault;
         Operand calldata there = _input(run, n, e, 0, 1);
         (bool ok, uint256 start, uint256 length) = Maps.rowStart(there.value.shape, n.shape, e.element);
@@ -379,7 +412,7 @@ contract Arbiter {
     }
 
     /// An operand that has to be an input of the node.
-    function _input(Run calldata run, Node memory n, Evidence calldata e, uint256 input, uint256 place)
+    function _input(Run memory run, Node memory n, Evidence calldata e, uint256 input, uint256 place)
         private
         pure
         returns (Operand calldata operand)

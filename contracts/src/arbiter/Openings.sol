@@ -83,9 +83,13 @@ library Openings {
 
     // ---------------------------------------------------------------- nodes
 
-    /// The node at a place of the run's program. The fields of a leaf in the program's root are as whoever made it wrote them.
-    function node(Run calldata run, uint256 index, bytes calldata leaf, bytes32[] calldata proof) internal pure returns (Node memory n) {
-        if (!Hashing.verify(run.nodes, run.nodeCount, index, Hashing.leafHash(leaf), proof)) revert WrongOpening("node");
+    /// The node at a place of a program. The fields of a leaf in the program's root are as whoever made it wrote them.
+    function nodeOf(bytes32 nodes, uint256 count, uint256 index, bytes calldata leaf, bytes32[] calldata proof)
+        internal
+        pure
+        returns (Node memory n)
+    {
+        if (!Hashing.verify(nodes, count, index, Hashing.leafHash(leaf), proof)) revert WrongOpening("node");
         if (leaf.length < HEAD_BYTES) revert WrongOpening("node");
         n.opcode = uint16(bytes2(leaf[0:2]));
         n.dtype = uint8(leaf[3]);
@@ -123,7 +127,7 @@ library Openings {
     }
 
     /// Whether a value is the run's of this number: a tensor of its origins, or a row.
-    function agreed(Run calldata run, uint256 number, Operand calldata operand) internal pure {
+    function agreed(Run memory run, uint256 number, Operand calldata operand) internal pure {
         bytes32 root = rootOf(operand.value);
         if (number >= run.rowsFrom) {
             uint256 rows = run.inputCount - run.rowsFrom + run.nodeCount;
@@ -132,7 +136,7 @@ library Openings {
         }
         for (uint256 i = 0; i < run.origins.length; i++) {
             if (number < run.origins[i].count) {
-                return _inTuple(run.origins[i].root, run.origins[i].count, number, root, operand.proof);
+                return inTuple(run.origins[i].root, run.origins[i].count, number, root, operand.proof);
             }
             number -= run.origins[i].count;
         }
@@ -140,7 +144,7 @@ library Openings {
     }
 
     /// `roots` is the group of up to 64 roots that holds this one, followed by the hashes of all groups where there are several.
-    function _inTuple(bytes32 root, uint256 count, uint256 index, bytes32 member, bytes32[] calldata roots) private pure {
+    function inTuple(bytes32 root, uint256 count, uint256 index, bytes32 member, bytes32[] calldata roots) internal pure {
         uint256 groups = (count + ARITY - 1) / ARITY;
         uint256 group = index / ARITY;
         uint256 size = group + 1 == groups ? count - ARITY * group : ARITY;
@@ -153,6 +157,12 @@ library Openings {
             hash = sha256(abi.encodePacked(bytes1(0x02), uint32(groups), roots[size:]));
         }
         if (hash != root) revert WrongOpening("tuple");
+    }
+
+    /// Leaves of a value's tree.
+    function leafCount(Value calldata value) internal pure returns (uint256) {
+        uint256 leafBytes = value.tag == 3 ? 4096 : 1024;
+        return (sizeOf(value.shape) * itemBytes(value.dtype) + leafBytes - 1) / leafBytes;
     }
 
     /// Whether the bytes shown are the value's.

@@ -9,6 +9,7 @@ import os
 import re
 import shutil
 import subprocess
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from typing import Any
 import pytest
 from eth_abi.abi import decode, encode
 from eth_hash.auto import keccak
-from pyrevm import EVM
+from pyrevm import EVM, BlockEnv
 
 CONTRACTS = Path(__file__).parents[3] / "contracts"
 HERE = Path(__file__).parent
@@ -39,9 +40,12 @@ class Halted(Exception):
 
 @cache
 def _compile(name: str) -> tuple[dict[str, Any], str]:
-    """All contracts that a harness reaches, by file, and the harness' own file: one beside this file, or a contract of
-    the arbiter's."""
-    at = f"test/{name}.sol" if (HERE / f"{name}.sol").exists() else f"src/arbiter/{name}.sol"
+    """All contracts that a harness reaches, by file, and the harness' own file: one beside this file, or a contract
+    that ships."""
+    if (HERE / f"{name}.sol").exists():
+        at = f"test/{name}.sol"
+    else:
+        at = next(CONTRACTS.glob(f"src/**/{name}.sol")).relative_to(CONTRACTS).as_posix()
     node = shutil.which("node")
     if node is None or not (CONTRACTS / "node_modules" / "solc").exists():
         pytest.skip("needs Node and `npm ci` in contracts/")
@@ -74,17 +78,24 @@ def _reached(first: str) -> dict[str, dict[str, str]]:
 
 
 class Harness:
-    """A harness contract, deployed. `call("add", a, b)` gives its single result, or a tuple of several."""
+    """A harness contract, deployed. `call("add", a, b)` gives its single result, or a tuple of several. `given` are its
+    constructor's arguments with their types; one that names a contract is that contract, deployed before."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, given: Sequence[tuple[str, Any]] = ()) -> None:
         self.evm = EVM(gas_limit=GAS, spec_id="Cancun")
         self.evm.set_balance(CALLER, 1 << 100)
         self.gas = 0
         contracts, at = _compile(name)
         self.functions = {each["name"]: each for each in contracts[at][name]["abi"] if each["type"] == "function"}
-        self.address = self._deploy(contracts, at, name)
+        arguments = [each if str(each).startswith("0x") else self._deploy_other(str(each)) for _, each in given]
+        tail = encode([each for each, _ in given], arguments)
+        self.address = self._deploy(contracts, at, name, tail)
 
-    def _deploy(self, contracts: dict[str, Any], at: str, name: str) -> str:
+    def _deploy_other(self, name: str) -> str:
+        contracts, at = _compile(name)
+        return self._deploy(contracts, at, name)
+
+    def _deploy(self, contracts: dict[str, Any], at: str, name: str, tail: bytes = b"") -> str:
         """Puts a contract on the EVM, the libraries that it is linked to first."""
         entry = contracts[at][name]["evm"]["bytecode"]
         code = entry["object"]
@@ -93,7 +104,7 @@ class Harness:
                 address = self._deploy(contracts, file, library)[2:]
                 for place in places:
                     code = code[: 2 * place["start"]] + address + code[2 * place["start"] + 40 :]
-        return self.evm.deploy(CALLER, bytes.fromhex(code), gas=1 << 40)
+        return self.evm.deploy(CALLER, bytes.fromhex(code) + tail, gas=1 << 40)
 
     @property
     def size_bytes(self) -> int:
@@ -102,16 +113,34 @@ class Harness:
 
     def call(self, name: str, *arguments: Any) -> Any:
         """Calls a function; `gas` is then what it used, the transaction's own 21,000 and calldata included."""
+        return self._run(name, arguments, is_static=True)
+
+    def send(self, name: str, *arguments: Any, now_s: int) -> tuple[Any, int]:
+        """A transaction at a time: (result, gas)."""
+        self.evm.set_block_env(BlockEnv(timestamp=now_s, gas_limit=GAS))
+        return self._run(name, arguments, is_static=False), self.gas
+
+    def event(self, signature: str, types: list[str]) -> tuple[Any, ...]:
+        """The data of the last transaction's event of this signature."""
+        topic = keccak(signature.encode())
+        result = self.evm.result
+        assert result is not None
+        found = [log for log in result.logs if bytes.fromhex(log.topics[0].removeprefix("0x")) == topic]
+        return tuple(decode(types, bytes(found[-1].data[1])))
+
+    def _run(self, name: str, arguments: Sequence[Any], *, is_static: bool) -> Any:
         entry = self.functions[name]
         types = [_type(each) for each in entry["inputs"]]
         selector = keccak(f"{name}({','.join(types)})".encode())[:4]
         try:
             answer = self.evm.message_call(
-                CALLER, self.address, calldata=selector + encode(types, arguments), gas=GAS, is_static=True
+                CALLER, self.address, calldata=selector + encode(types, arguments), gas=GAS, is_static=is_static
             )
         except RuntimeError as error:
             raise Halted(f"{name}: {error}") from error
-        self.gas = self.evm.result.gas_used
+        result = self.evm.result
+        assert result is not None
+        self.gas = result.gas_used
         results = decode([_type(each) for each in entry["outputs"]], bytes(answer))
         return results[0] if len(results) == 1 else results
 

@@ -1,0 +1,130 @@
+"""The defender's side of a game: what it has committed is opened as it is asked for."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Any
+
+from torch import Tensor
+
+from assay.exact.primitives import BY_OPCODE
+from assay.exact.values import ITEM_BYTES
+from assay.proof.claim import Claim, Replay
+from assay.proof.elements import addends_of, faulty_element, largest, sums_of
+from assay.proof.evidence import PART_BYTES, Exhibitor, Kind, Question, show_value, tuple_proof
+from assay.proof.opened import ZERO, Key, Move, opening
+from assay.protocol.merkle import ARITY, LEAF_BYTES, VALUE_LEAF_BYTES, leaf_hashes, levels, merkle_proof
+from assay.work.state import DTYPE_NAMES, content_of
+
+NOTHING: tuple[Any, ...] = ((4, 1, [], ZERO), [], (0, b"", []))
+"""In place of a claimed value where there is none."""
+
+
+@dataclass(frozen=True)
+class Defender:
+    """Who stands for a claim, and opens what is asked for of the work that it has committed."""
+
+    claim: Claim
+    work: Replay
+
+    def move(self, demand: Key, sum_: tuple[Any, ...] | None = None) -> Move | None:
+        """The answer; nothing where there is none, as for a witness that does not exist. `sum_` is the sum whose parts
+        are asked for."""
+        kind, *where = demand
+        if kind == "steps":
+            return Move("answerSteps", (self.work.ends[:-1],))
+        if kind == "rows":
+            return self._rows(*where)
+        if kind == "leaves":
+            return self._leaves(*where)
+        if kind == "content":
+            return self._content(*where)
+        if kind == "state":
+            step, group = where
+            return Move("answerState", (step, group, tuple_proof(self.work.end_roots(step), ARITY * group)))
+        if kind == "parts":
+            assert sum_ is not None
+            return self._parts(sum_)
+        if kind == "witness":
+            return self._witness(*where)
+        return self._fault(*where)
+
+    def _tree(self, step: int) -> list[list[bytes]]:
+        roots = [*self.work.rows(step).roots]
+        return levels(roots + [ZERO] * (self.claim.row_count - len(roots)))
+
+    def _rows(self, step: int, height: int, index: int) -> Move:
+        rows = self._tree(step)
+        return Move("answerRows", (step, height, index, *opening(rows, height, index)))
+
+    def _shown(self, step: int, row: int) -> tuple[tuple[Any, ...], Tensor, int]:
+        """The row with its node, its value, and how long its leaves are."""
+        number = self.claim.first + row
+        position = number - len(self.claim.program.inputs)
+        leaf, proof = b"", []
+        if position >= 0:
+            leaf = self.claim.program.leaves[2][position]
+            proof = merkle_proof(self.claim.program.trees[2], position)
+        leaf_bytes = LEAF_BYTES if number in self.claim.program.outputs else VALUE_LEAF_BYTES
+        return (step, row, leaf, proof), self.work.values(step, [number])[number], leaf_bytes
+
+    def _operand(self, step: int, row: int, tensor: Tensor, view: Sequence[tuple[int, int]]) -> tuple[Any, ...]:
+        number = self.claim.first + row
+        leaf_bytes = LEAF_BYTES if number in self.claim.program.outputs else VALUE_LEAF_BYTES
+        header, window = show_value(tensor, leaf_bytes, view)
+        return header, merkle_proof(self._tree(step)[0], row), window
+
+    def _leaves(self, step: int, row: int, height: int, index: int) -> Move:
+        shown, tensor, leaf_bytes = self._shown(step, row)
+        tree = levels(leaf_hashes(content_of(tensor), leaf_bytes))
+        operand = self._operand(step, row, tensor, [])
+        return Move("answerLeaves", (shown, height, index, operand, *opening(tree, height, index)))
+
+    def _content(self, step: int, row: int, leaf: int) -> Move:
+        shown, tensor, leaf_bytes = self._shown(step, row)
+        item = ITEM_BYTES[DTYPE_NAMES[tensor.dtype]]
+        return Move("answerContent", (shown, leaf, self._operand(step, row, tensor, [(leaf * leaf_bytes // item, 1)])))
+
+    def _exhibit(self, step: int, position: int, question: Question) -> tuple[Any, ...]:
+        rows = self._tree(step)
+        number = len(self.claim.program.inputs) + position
+        node = self.claim.program.nodes[position]
+        values = self.work.values(step, {number, *node.inputs})
+        return self._exhibitor(step, rows).show(question, values, values[number])
+
+    def _exhibitor(self, step: int, rows: list[list[bytes]]) -> Exhibitor:
+        origins = self.work.origins(step)
+        return Exhibitor(
+            self.claim.program, self.claim.first, origins, rows[-1][0], lambda row: merkle_proof(rows[0], row)
+        )
+
+    def _parts(self, sum_: tuple[Any, ...]) -> Move:
+        step, position, element, first, count, *_ = sum_
+        node = self.claim.program.nodes[position]
+        number = len(self.claim.program.inputs) + position
+        values = self.work.values(step, {number, *node.inputs})
+        addends = addends_of(BY_OPCODE[node.opcode].name, node, values, element)[first : first + count]
+        parts = sums_of(addends, sum_[5])
+        # Whoever has claimed another total has to put the difference somewhere.
+        missing = sum_[6] - sum(parts)
+        if sum_[7]:
+            missing = (missing + (1 << 63)) % (1 << 64) - (1 << 63)
+        parts[0] += missing
+        return Move("answerParts", (sum_, b"".join(part.to_bytes(PART_BYTES, "big", signed=True) for part in parts)))
+
+    def _witness(self, step: int, position: int, element: int) -> Move:
+        node = self.claim.program.nodes[position]
+        source = self.work.values(step, [node.inputs[0]])[node.inputs[0]]
+        at = largest(BY_OPCODE[node.opcode].name, node, source, element)
+        question = Question(position, element, Kind.WITNESS, at)
+        return Move("answerWitness", (step, self._exhibit(step, position, question)))
+
+    def _fault(self, step: int) -> Move | None:
+        fault = self.work.rows(step).fault
+        if fault is None or fault.node_index < 0:
+            return None
+        rows, node = self._tree(step), self.claim.program.nodes[fault.node_index]
+        values = self.work.values(step, node.inputs)
+        question = Question(fault.node_index, faulty_element(node, values), Kind.FAULT)
+        evidence = self._exhibitor(step, rows).put(question, values, NOTHING, 0)
+        return Move("answerFault", (step, sha256(fault.operator.encode()).digest(), evidence))

@@ -1,0 +1,96 @@
+"""What is opened of committed trees in a game, and how: parts of six levels, named by height and index.
+
+The same as `contracts/src/disputes/Trees.sol`.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from assay.protocol.merkle import EMPTY, depth, node_hash
+
+LEVELS = 6
+ZERO = bytes(32)
+Key = tuple[Any, ...]
+"""What was demanded: ("steps",), ("rows", run, height, index), ("leaves", run, row, height, index), ("content", run,
+row, leaf), ("state", run, group), ("parts", run, node, element, from, count), ("witness", run, node, element) or
+("fault", run)."""
+
+
+@dataclass(frozen=True)
+class Move:
+    """A call of `Games`."""
+
+    name: str
+    arguments: tuple[Any, ...] = ()
+
+
+def below(height: int) -> int:
+    """Height of the nodes that open a part of a tree; `Trees.below`."""
+    return 0 if height == 0 else (height - 1) // LEVELS * LEVELS
+
+
+def hashes_in(content: bytes) -> list[bytes]:
+    """What was opened, hash by hash."""
+    return [content[at : at + 32] for at in range(0, len(content), 32)]
+
+
+@dataclass
+class Tree:
+    """A claimed Merkle tree over `count` leaves, as far as it was opened; `own` is the other side's, which stands in
+    where nothing was."""
+
+    count: int
+    own: Sequence[Sequence[bytes]]
+    nodes: dict[tuple[int, int], bytes] = field(default_factory=dict)
+
+    def enter(self, height: int, index: int, opened: Sequence[bytes]) -> None:
+        """A part that was opened."""
+        level, row = below(height), list(opened)
+        first = index << (height - level)
+        while True:
+            self.nodes.update({(level, first + at): each for at, each in enumerate(row)})
+            if level == height:
+                return
+            row = [node_hash(row[at], row[at + 1] if at + 1 < len(row) else EMPTY) for at in range(0, len(row), 2)]
+            level, first = level + 1, first >> 1
+
+    def node(self, height: int, index: int) -> bytes:
+        """A node, opened or the own one."""
+        found = self.nodes.get((height, index))
+        if found is not None:
+            return found
+        row = self.own[height]
+        return row[index] if index < len(row) else EMPTY
+
+    def proof(self, index: int) -> list[bytes]:
+        """Siblings of a leaf, lowest first."""
+        return [self.node(height, index >> height ^ 1) for height in range(depth(self.count))]
+
+    @property
+    def root(self) -> bytes:
+        """The claimed root."""
+        return self.node(depth(self.count), 0)
+
+    def first_difference(self, height: int, index: int) -> int | None:
+        """Of an opened part the first node that is not the own one."""
+        level = below(height)
+        first = index << (height - level)
+        for at in range(first, first + (1 << (height - level))):
+            if (level, at) in self.nodes and (
+                at >= len(self.own[level]) or self.nodes[level, at] != self.own[level][at]
+            ):
+                return at
+        return None
+
+
+def opening(tree: Sequence[Sequence[bytes]], height: int, index: int) -> tuple[list[bytes], list[bytes]]:
+    """(nodes that open a part, siblings of the part)."""
+    level = below(height)
+    first = index << (height - level)
+    nodes = list(tree[level][first : first + (1 << (height - level))])
+    proof = []
+    for at in range(height, len(tree) - 1):
+        sibling = index >> (at - height) ^ 1
+        proof.append(tree[at][sibling] if sibling < len(tree[at]) else EMPTY)
+    return nodes, proof

@@ -1,0 +1,408 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity ^0.8.28;
+
+import {Hashing} from "../Hashing.sol";
+import {Arbiter, Evidence, Finding, Kind, Ruling} from "../arbiter/Arbiter.sol";
+import {Node, Openings, Operand, Origin, Run} from "../arbiter/Openings.sol";
+import {Claim, Demand, IGames, Outcome, Row, Sample, Sum} from "../interfaces/IGames.sol";
+import {Samples} from "./Samples.sol";
+import {Trees} from "./Trees.sol";
+
+contract Games is IGames {
+    struct Game {
+        bytes32 claim;
+        bytes32 demanded;
+        address challenger;
+        uint32 clock;
+        uint32 defenderLeft;
+        uint32 challengerLeft;
+        address defender;
+        uint48 since; // when the one who is to move began to think
+        uint16 demands;
+        Demand demand;
+        Outcome outcome;
+    }
+
+    struct Span {
+        bytes32 before;
+        bytes32 end;
+        bytes32 rows;
+    }
+
+    uint256 private constant DEMANDS_LIMIT = 24; // of a game; sixteen reach the last leaf of the largest run
+    uint256 private constant PARTS_LIMIT = 256;
+    uint256 private constant PART_BYTES = 9;
+    uint256 private constant ARITY = 64;
+    bytes32 private constant OPENED = bytes32(uint256(1));
+
+    Arbiter private immutable ARBITER;
+    address private immutable OWNER;
+
+    uint256 public gameCount;
+    mapping(uint256 game => Game) private _games;
+    mapping(bytes32 claim => mapping(uint32 step => Span)) private _spans;
+    mapping(bytes32 claim => mapping(bytes32 demanded => bytes32)) public known;
+
+    constructor(Arbiter arbiter, address owner) {
+        ARBITER = arbiter;
+        OWNER = owner;
+    }
+
+    function open(Claim calldata claim, address challenger, uint32 clock) external returns (uint256 game) {
+        if (msg.sender != OWNER) revert NotYourTurn(msg.sender);
+        if (claim.steps == 0 || claim.origins.length == 0) revert WrongClaim();
+        bytes32 id = keccak256(abi.encode(claim));
+        game = ++gameCount;
+        Game storage g = _games[game];
+        (g.claim, g.challenger, g.defender) = (id, challenger, claim.defender);
+        (g.clock, g.defenderLeft, g.challengerLeft, g.since) = (clock, clock, clock, uint48(block.timestamp));
+        if (claim.steps == 1) {
+            Span storage span = _spans[id][0];
+            (span.before, span.end) = (claim.origins[0].root, claim.end);
+        } else {
+            bytes32 demanded = keccak256(abi.encode(Demand.Steps));
+            if (known[id][demanded] == 0) _demand(game, g, Demand.Steps, demanded);
+        }
+    }
+
+    // ---------------------------------------------------------------- what the challenger asks for
+
+    function demandRows(uint256 game, Claim calldata claim, uint32 step, uint32 height, uint32 index, bytes32[] calldata steps) external {
+        Game storage g = _challengers(game, claim);
+        if (step >= claim.steps) revert NotKnown("step");
+        Span storage span = _spans[g.claim][step];
+        if (span.before == 0) {
+            if (known[g.claim][keccak256(abi.encode(Demand.Steps))] != keccak256(abi.encodePacked(steps))) revert NotKnown("steps");
+            span.before = step == 0 ? claim.origins[0].root : steps[step - 1];
+            span.end = step + 1 == claim.steps ? claim.end : steps[step];
+        }
+        if (Trees.width(_rowCount(claim), height, index) == 0 || height > Hashing.depth(_rowCount(claim))) revert NotKnown("part");
+        _ask(game, g, Demand.Rows, keccak256(abi.encode(Demand.Rows, step, height, index)));
+        emit Demanded(game, g.claim, Demand.Rows, step, 0, height, index);
+    }
+
+    function demandLeaves(uint256 game, Claim calldata claim, uint32 step, uint32 row, uint32 height, uint32 index) external {
+        Game storage g = _challengers(game, claim);
+        if (_spans[g.claim][step].rows == 0 || row >= _rowCount(claim)) revert NotKnown("row");
+        _ask(game, g, Demand.Leaves, keccak256(abi.encode(Demand.Leaves, step, row, height, index)));
+        emit Demanded(game, g.claim, Demand.Leaves, step, row, height, index);
+    }
+
+    function demandContent(uint256 game, Claim calldata claim, uint32 step, uint32 row, uint32 index) external {
+        Game storage g = _challengers(game, claim);
+        if (_spans[g.claim][step].rows == 0 || row >= _rowCount(claim)) revert NotKnown("row");
+        _ask(game, g, Demand.Content, keccak256(abi.encode(Demand.Content, step, row, index)));
+        emit Demanded(game, g.claim, Demand.Content, step, row, 0, index);
+    }
+
+    function demandState(uint256 game, Claim calldata claim, uint32 step, uint32 index) external {
+        Game storage g = _challengers(game, claim);
+        if (_spans[g.claim][step].end == 0 || index * ARITY >= claim.endCount) revert NotKnown("state");
+        _ask(game, g, Demand.State, keccak256(abi.encode(Demand.State, step, index)));
+        emit Demanded(game, g.claim, Demand.State, step, 0, 0, index);
+    }
+
+    function demandFault(uint256 game, Claim calldata claim, uint32 step) external {
+        Game storage g = _challengers(game, claim);
+        if (_spans[g.claim][step].rows == 0) revert NotKnown("rows");
+        _ask(game, g, Demand.Fault, keccak256(abi.encode(Demand.Fault, step)));
+        emit Demanded(game, g.claim, Demand.Fault, step, 0, 0, 0);
+    }
+
+    // ---------------------------------------------------------------- what the defender opens
+
+    function answerSteps(uint256 game, Claim calldata claim, bytes32[] calldata roots) external {
+        Game storage g = _defenders(game, claim, keccak256(abi.encode(Demand.Steps)));
+        if (roots.length + 1 != claim.steps) revert WrongAnswer("count");
+        // A state that is none would stand for a run that nobody can ask about.
+        for (uint256 i = 0; i < roots.length; i++) if (roots[i] == 0) revert WrongAnswer("root");
+        bytes memory content = abi.encodePacked(roots);
+        _answer(game, g, keccak256(content), content);
+    }
+
+    function answerRows(
+        uint256 game, Claim calldata claim, uint32 step, uint32 height, uint32 index, bytes32[] calldata nodes, bytes32[] calldata proof
+    ) external {
+        Game storage g = _defenders(game, claim, keccak256(abi.encode(Demand.Rows, step, height, index)));
+        Span storage span = _spans[g.claim][step];
+        uint256 count = _rowCount(claim);
+        // INVARIANT: a run has one tree of rows, fixed by its first opening, which is of the whole.
+        if (span.rows == 0) {
+            if (height != Hashing.depth(count) || nodes.length != Trees.width(count, height, 0)) revert WrongAnswer("rows");
+            span.rows = Trees.rootOf(nodes, height - Trees.below(height));
+        } else if (!Trees.opens(span.rows, count, height, index, nodes, proof)) {
+            revert WrongAnswer("rows");
+        }
+        _answer(game, g, OPENED, abi.encodePacked(nodes));
+    }
+
+    function answerLeaves(
+        uint256 game, Claim calldata claim, Row calldata row, uint32 height, uint32 index, Operand calldata value,
+        bytes32[] calldata nodes, bytes32[] calldata proof
+    ) external {
+        Game storage g = _defenders(game, claim, keccak256(abi.encode(Demand.Leaves, row.step, row.row, height, index)));
+        _shape(g, claim, row, value);
+        if (!Trees.opens(value.value.tree, Openings.leafCount(value.value), height, index, nodes, proof)) revert WrongAnswer("leaves");
+        _answer(game, g, OPENED, abi.encodePacked(nodes));
+    }
+
+    function answerContent(uint256 game, Claim calldata claim, Row calldata row, uint32 index, Operand calldata value) external {
+        Game storage g = _defenders(game, claim, keccak256(abi.encode(Demand.Content, row.step, row.row, index)));
+        _shape(g, claim, row, value);
+        Openings.shown(value);
+        if (value.window.first != index) revert WrongAnswer("leaf");
+        _answer(game, g, OPENED, value.window.content);
+    }
+
+    function answerState(uint256 game, Claim calldata claim, uint32 step, uint32 index, bytes32[] calldata roots) external {
+        Game storage g = _defenders(game, claim, keccak256(abi.encode(Demand.State, step, index)));
+        if (roots.length == 0) revert WrongAnswer("state");
+        Openings.inTuple(_spans[g.claim][step].end, claim.endCount, index * ARITY, roots[0], roots);
+        _answer(game, g, OPENED, abi.encodePacked(roots));
+    }
+
+    function answerParts(uint256 game, Claim calldata claim, Sum calldata sum, bytes calldata parts) external {
+        Game storage g = _defenders(game, claim, keccak256(abi.encode(Demand.Parts, sum)));
+        uint256 count = (sum.count + sum.size - 1) / sum.size;
+        if (parts.length != count * PART_BYTES) revert WrongAnswer("count");
+        int256 total;
+        for (uint256 i = 0; i < count; i++) total += _part(parts, i);
+        if (sum.wraps) total = int64(total);
+        // INVARIANT: parts that do not add up to the element answer nothing.
+        if (total != sum.total) revert WrongAnswer("total");
+        _answer(game, g, keccak256(parts), parts);
+    }
+
+    function answerWitness(uint256 game, Claim calldata claim, uint32 step, Evidence calldata evidence) external {
+        Game storage g = _defenders(game, claim, keccak256(abi.encode(Demand.Witness, step, evidence.node, evidence.element)));
+        if (evidence.kind != Kind.Witness || _judge(g, claim, step, evidence).ruling != Ruling.Dismissed) revert WrongAnswer("witness");
+        emit Answered(game, g.claim, Demand.Witness, g.demanded, "");
+        _end(game, g, Outcome.Dismissed);
+    }
+
+    function answerFault(uint256 game, Claim calldata claim, uint32 step, bytes32 operator, Evidence calldata evidence) external {
+        Game storage g = _defenders(game, claim, keccak256(abi.encode(Demand.Fault, step)));
+        bytes32 digest = Hashing.faultDigest(uint256(claim.feed.firstStep) + step, evidence.node, operator);
+        if (digest != _spans[g.claim][step].end || evidence.kind != Kind.Fault) revert WrongAnswer("digest");
+        if (_judge(g, claim, step, evidence).ruling != Ruling.JobFault) revert WrongAnswer("fault");
+        emit Answered(game, g.claim, Demand.Fault, g.demanded, "");
+        _end(game, g, Outcome.JobFault);
+    }
+
+    function recall(uint256 game, Claim calldata claim) external {
+        Game storage g = _game(game, claim);
+        if (g.demand == Demand.None || known[g.claim][g.demanded] == 0) revert NotKnown("answer");
+        _passToChallenger(g);
+    }
+
+    // ---------------------------------------------------------------- what the challenger shows
+
+    function prove(uint256 game, Claim calldata claim, uint32 step, Evidence calldata evidence) external {
+        Game storage g = _challengers(game, claim);
+        if (evidence.kind == Kind.Part || evidence.kind == Kind.Witness) revert NotKnown("kind");
+        _ruled(game, g, step, evidence, _judge(g, claim, step, evidence), true);
+    }
+
+    function provePart(
+        uint256 game, Claim calldata claim, Sum calldata sum, bytes calldata parts, uint32 part, Evidence calldata evidence
+    ) external {
+        Game storage g = _challengers(game, claim);
+        // INVARIANT: what a part comes to is what the defender has said that it does.
+        if (known[g.claim][keccak256(abi.encode(Demand.Parts, sum))] != keccak256(parts)) revert NotKnown("parts");
+        uint256 offset = uint256(part) * sum.size;
+        if (offset >= sum.count || evidence.kind != Kind.Part) revert NotKnown("part");
+        uint256 count = sum.count - offset < sum.size ? sum.count - offset : sum.size;
+        if (evidence.node != sum.node || evidence.element != sum.element || evidence.from != sum.from + offset) revert NotKnown("part");
+        if (evidence.count != count || evidence.claimed != _part(parts, part)) revert NotKnown("part");
+        _ruled(game, g, sum.step, evidence, _judge(g, claim, sum.step, evidence), false);
+    }
+
+    function proveOutput(
+        uint256 game, Claim calldata claim, uint32 step, uint32 output, uint32 number, bytes32[] calldata outputProof,
+        Operand calldata value, bytes32[] calldata roots
+    ) external {
+        Game storage g = _challengers(game, claim);
+        _output(g, claim, step, output, number, outputProof, value);
+        if (output >= claim.endCount || roots.length <= output % ARITY) revert NotKnown("output");
+        Openings.inTuple(_spans[g.claim][step].end, claim.endCount, output, roots[output % ARITY], roots);
+        bool same = roots[output % ARITY] == Openings.rootOf(value.value);
+        emit Ruled(game, step, number, output, uint8(same ? Ruling.Dismissed : Ruling.Upheld));
+        _end(game, g, same ? Outcome.Dismissed : Outcome.Upheld);
+    }
+
+    function proveLoss(uint256 game, Claim calldata claim, uint32 number, bytes32[] calldata outputProof, Operand calldata value) external {
+        Game storage g = _challengers(game, claim);
+        if (!claim.hasLoss) revert NotKnown("loss");
+        uint32 step = claim.steps - 1;
+        _output(g, claim, step, claim.endCount, number, outputProof, value);
+        Openings.shown(value);
+        // Whatever its shape: the program says that it is one float.
+        bytes calldata content = value.window.content;
+        bool same = content.length == 4 && _reversed(uint32(bytes4(content))) == claim.lossBits;
+        emit Ruled(game, step, number, 0, uint8(same ? Ruling.Dismissed : Ruling.Upheld));
+        _end(game, g, same ? Outcome.Dismissed : Outcome.Upheld);
+    }
+
+    function proveSample(uint256 game, Claim calldata claim, uint32 step, Sample calldata sample) external {
+        Game storage g = _challengers(game, claim);
+        Run memory run = _run(g, claim, step);
+        if (claim.rowsFrom + 2 != claim.program.inputCount || sample.input > 1) revert NotKnown("sample");
+        uint256 number = uint256(claim.rowsFrom) + sample.input;
+        Openings.agreed(run, number, sample.value);
+        Ruling ruling = Samples.rule(claim.program, claim.feed, claim.rowsFrom, step, sample);
+        emit Ruled(game, step, number, sample.element, uint8(ruling));
+        _end(game, g, ruling == Ruling.Upheld ? Outcome.Upheld : ruling == Ruling.JobFault ? Outcome.JobFault : Outcome.Dismissed);
+    }
+
+    // ---------------------------------------------------------------- the end
+
+    function resign(uint256 game) external {
+        Game storage g = _games[game];
+        if (msg.sender != g.challenger) revert NotYourTurn(msg.sender);
+        if (g.outcome != Outcome.Open) revert Over(g.outcome);
+        _end(game, g, Outcome.Dismissed);
+    }
+
+    function timeout(uint256 game) external {
+        Game storage g = _games[game];
+        if (g.claim == 0 || g.outcome != Outcome.Open) revert Over(g.outcome);
+        if (block.timestamp <= _deadline(g)) revert ClockRuns(_deadline(g));
+        // INVARIANT: who opened what is owed in another game does not lose this one by the clock.
+        bool answered = g.demand != Demand.None && known[g.claim][g.demanded] != 0;
+        _end(game, g, g.demand == Demand.None || answered ? Outcome.Dismissed : Outcome.Upheld);
+    }
+
+    function viewOf(uint256 game) external view returns (GameView memory v) {
+        Game storage g = _games[game];
+        v = GameView(
+            g.claim, g.challenger, g.demand, g.demanded, g.outcome, g.defenderLeft, g.challengerLeft, uint64(_deadline(g)), g.demands
+        );
+    }
+
+    function rowsOf(bytes32 claim, uint32 step) external view returns (bytes32) {
+        return _spans[claim][step].rows;
+    }
+
+    // ---------------------------------------------------------------- within
+
+    function _game(uint256 game, Claim calldata claim) private view returns (Game storage g) {
+        g = _games[game];
+        if (g.claim == 0 || g.claim != keccak256(abi.encode(claim))) revert WrongClaim();
+        if (g.outcome != Outcome.Open) revert Over(g.outcome);
+        if (block.timestamp > _deadline(g)) revert ClockRuns(_deadline(g));
+    }
+
+    function _challengers(uint256 game, Claim calldata claim) private view returns (Game storage g) {
+        g = _game(game, claim);
+        if (msg.sender != g.challenger || g.demand != Demand.None) revert NotYourTurn(msg.sender);
+    }
+
+    /// Anybody may answer for a defender: what is opened is shown to be its own.
+    function _defenders(uint256 game, Claim calldata claim, bytes32 demanded) private view returns (Game storage g) {
+        g = _game(game, claim);
+        if (g.demand == Demand.None || g.demanded != demanded) revert NotKnown("demand");
+    }
+
+    function _ask(uint256 game, Game storage g, Demand demand, bytes32 demanded) private {
+        if (known[g.claim][demanded] != 0) revert Known(demanded);
+        _demand(game, g, demand, demanded);
+    }
+
+    function _demand(uint256 game, Game storage g, Demand demand, bytes32 demanded) private {
+        // INVARIANT: no challenger can have a defender open things for ever.
+        if (++g.demands > DEMANDS_LIMIT) revert TooMany(DEMANDS_LIMIT);
+        uint32 used = uint32(block.timestamp - g.since);
+        g.challengerLeft = _after(g.challengerLeft, used, g.clock);
+        (g.demand, g.demanded, g.since) = (demand, demanded, uint48(block.timestamp));
+        if (demand == Demand.Steps) emit Demanded(game, g.claim, demand, 0, 0, 0, 0);
+    }
+
+    function _answer(uint256 game, Game storage g, bytes32 answer, bytes memory content) private {
+        known[g.claim][g.demanded] = answer;
+        emit Answered(game, g.claim, g.demand, g.demanded, content);
+        _passToChallenger(g);
+    }
+
+    function _passToChallenger(Game storage g) private {
+        uint32 used = uint32(block.timestamp - g.since);
+        g.defenderLeft = _after(g.defenderLeft, used, g.clock);
+        (g.demand, g.since) = (Demand.None, uint48(block.timestamp));
+    }
+
+    /// Of what is left an eighth of the whole at least: a late move is not followed by one that nobody could make.
+    function _after(uint32 left, uint32 used, uint32 clock) private pure returns (uint32) {
+        uint32 rest = left > used ? left - used : 0;
+        return rest > clock / 8 ? rest : clock / 8;
+    }
+
+    function _deadline(Game storage g) private view returns (uint256) {
+        return uint256(g.since) + (g.demand == Demand.None ? g.challengerLeft : g.defenderLeft);
+    }
+
+    function _ruled(uint256 game, Game storage g, uint32 step, Evidence calldata evidence, Finding memory f, bool whole) private {
+        emit Ruled(game, step, evidence.node, evidence.element, uint8(f.ruling));
+        if (f.ruling == Ruling.Upheld) return _end(game, g, Outcome.Upheld);
+        if (f.ruling == Ruling.Dismissed) return _end(game, g, Outcome.Dismissed);
+        if (f.ruling == Ruling.JobFault) return _end(game, g, Outcome.JobFault);
+        if (f.ruling == Ruling.Witness) {
+            bytes32 element = keccak256(abi.encode(Demand.Witness, step, evidence.node, evidence.element));
+            return _ask(game, g, Demand.Witness, element);
+        }
+        Sum memory sum = Sum(step, uint32(evidence.node), evidence.element, f.from, f.count, f.size, f.claimed, whole);
+        bytes32 demanded = keccak256(abi.encode(Demand.Parts, sum));
+        emit Summed(game, g.claim, sum);
+        // The parts of this very sum may have been opened to somebody else.
+        if (known[g.claim][demanded] == 0) _demand(game, g, Demand.Parts, demanded);
+    }
+
+    function _end(uint256 game, Game storage g, Outcome outcome) private {
+        g.outcome = outcome;
+        emit Ended(game, g.claim, outcome);
+    }
+
+    function _judge(Game storage g, Claim calldata claim, uint32 step, Evidence calldata evidence) private view returns (Finding memory) {
+        return ARBITER.judge(_run(g, claim, step), evidence);
+    }
+
+    function _run(Game storage g, Claim calldata claim, uint32 step) private view returns (Run memory run) {
+        Span storage span = _spans[g.claim][step];
+        if (span.rows == 0) revert NotKnown("rows");
+        run = Run(
+            claim.program.nodes, claim.program.nodeCount, claim.program.inputCount, claim.rowsFrom, span.rows, new Origin[](claim.origins.length)
+        );
+        for (uint256 i = 0; i < claim.origins.length; i++) run.origins[i] = claim.origins[i];
+        run.origins[0].root = span.before;
+    }
+
+    function _rowCount(Claim calldata claim) private pure returns (uint256) {
+        return uint256(claim.program.inputCount) - claim.rowsFrom + claim.program.nodeCount;
+    }
+
+    /// Whether `value` is the run's in this row, and as its node says that it has to be: nothing else is an opening of it.
+    function _shape(Game storage g, Claim calldata claim, Row calldata row, Operand calldata value) private view {
+        Run memory run = _run(g, claim, row.step);
+        uint256 inputs = uint256(claim.program.inputCount) - claim.rowsFrom;
+        if (!Hashing.verify(run.rows, _rowCount(claim), row.row, Openings.rootOf(value.value), value.proof)) revert WrongAnswer("row");
+        if (row.row < inputs) return;
+        Node memory n = Openings.nodeOf(run.nodes, run.nodeCount, row.row - inputs, row.leaf, row.proof);
+        if (value.value.tag != (n.isOutput ? 3 : 4) || value.value.dtype != n.dtype) revert WrongAnswer("type");
+        if (keccak256(abi.encodePacked(value.value.shape)) != keccak256(abi.encodePacked(n.shape))) revert WrongAnswer("shape");
+    }
+
+    /// That the program's output is the value with this number, and `value` that one of the run.
+    function _output(
+        Game storage g, Claim calldata claim, uint32 step, uint32 output, uint32 number, bytes32[] calldata proof, Operand calldata value
+    ) private view {
+        bytes32 leaf = Hashing.leafHash(abi.encodePacked(number));
+        if (!Hashing.verify(claim.program.outputs, claim.program.outputCount, output, leaf, proof)) revert NotKnown("output");
+        Openings.agreed(_run(g, claim, step), number, value);
+    }
+
+    function _part(bytes calldata parts, uint256 index) private pure returns (int256) {
+        return int72(uint72(bytes9(parts[PART_BYTES * index:PART_BYTES * (index + 1)])));
+    }
+
+    function _reversed(uint32 word) private pure returns (uint32) {
+        return (word >> 24) | ((word >> 8) & 0xFF00) | ((word << 8) & 0xFF0000) | (word << 24);
+    }
+}

@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity ^0.8.28;
+
+import {Hashing} from "../Hashing.sol";
+import {Ruling} from "../arbiter/Arbiter.sol";
+import {Openings} from "../arbiter/Openings.sol";
+import {Random} from "../arbiter/Random.sol";
+import {Feed, Program, Sample} from "../interfaces/IGames.sol";
+
+/// @title Samples: whether an element of a run's samples is the one that the order's data and the schedule say.
+library Samples {
+    uint256 private constant TYPE_BYTES = 28;
+
+    function rule(Program calldata program, Feed calldata feed, uint256 rowsFrom, uint256 step, Sample calldata sample)
+        external
+        pure
+        returns (Ruling)
+    {
+        uint256[2] memory sizes; // bytes of x and of y in a record
+        for (uint256 i = 0; i < 2; i++) {
+            bytes32 leaf = Hashing.leafHash(sample.types[i]);
+            if (!Hashing.verify(program.inputs, program.inputCount, rowsFrom + i, leaf, sample.typeProofs[i])) {
+                revert Openings.WrongOpening("type");
+            }
+            sizes[i] = _sampleBytes(sample.types[i]);
+        }
+        bytes calldata declared = sample.types[sample.input];
+        if (!_isOf(sample, declared)) return Ruling.Upheld;
+        // A program whose batches are not of this size, or no batches, is at fault.
+        uint256 item = Openings.itemBytes(sample.value.value.dtype);
+        if (item == 0 || sample.value.value.shape.length == 0 || sample.value.value.shape[0] != feed.batchSize) return Ruling.JobFault;
+        if (sample.element >= Openings.sizeOf(sample.value.value.shape)) revert Openings.WrongOpening("element");
+        uint256 size = sizes[sample.input];
+        if (size == 0) return Ruling.JobFault;
+        uint256 inBatch = (sample.element * item) / size;
+        (bool ok, uint256 index) = feed.key == 0
+            ? (true, uint256(step) * feed.batchSize + inBatch + uint256(feed.firstStep) * feed.batchSize)
+            : Random.sampleOf(feed.key, feed.sampleCount, feed.slot, feed.slotCount, uint256(feed.firstStep) + step, feed.batchSize, inBatch);
+        if (!ok || index >= feed.sampleCount) return Ruling.JobFault;
+        bytes32 record = Hashing.leafHash(sample.record);
+        if (!Hashing.verify(feed.samplesRoot, feed.sampleCount, index, record, sample.recordProof)) revert Openings.WrongOpening("record");
+        if (sample.record.length != sizes[0] + sizes[1]) return Ruling.JobFault;
+        uint256 from = (sample.input == 0 ? 0 : sizes[0]) + ((sample.element * item) % size);
+        Openings.shown(sample.value);
+        uint256 offset = Openings.offset(sample.value, sample.element, 1);
+        bytes calldata truth = sample.record[from:from + item];
+        if (keccak256(truth) != keccak256(sample.value.window.content[offset:offset + item])) return Ruling.Upheld;
+        // What is not finite is the fault of the data.
+        bool finite = sample.value.value.dtype != Openings.F32 || uint8(truth[3]) & 0x7F != 0x7F || uint8(truth[2]) & 0x80 == 0;
+        return finite ? Ruling.Dismissed : Ruling.JobFault;
+    }
+
+    /// Whether the claimed value is of the program's type.
+    function _isOf(Sample calldata sample, bytes calldata declared) private pure returns (bool) {
+        uint256 rank = sample.value.value.shape.length;
+        if (sample.value.value.tag != 4 || uint8(declared[0]) != sample.value.value.dtype || uint8(declared[1]) != rank) return false;
+        for (uint256 i = 0; i < rank; i++) if (_size(declared, i) != sample.value.value.shape[i]) return false;
+        return true;
+    }
+
+    /// Bytes of one sample of a batch of this type; none for a type without a batch.
+    function _sampleBytes(bytes calldata declared) private pure returns (uint256 count) {
+        if (declared.length != TYPE_BYTES) revert Openings.WrongOpening("type");
+        count = Openings.itemBytes(uint8(declared[0]));
+        for (uint256 i = 1; i < uint8(declared[1]); i++) count *= _size(declared, i);
+    }
+
+    function _size(bytes calldata declared, uint256 axis) private pure returns (uint256) {
+        return axis < 6 ? uint32(bytes4(declared[4 + 4 * axis:8 + 4 * axis])) : 0;
+    }
+}
