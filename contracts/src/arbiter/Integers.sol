@@ -145,7 +145,7 @@ library Integers {
         return limit & 1 == 1 && uint256(limit) >= most >> 2 && uint256(limit) < most >> 1;
     }
 
-    /// RNE(a * 2^(bits - 1 - e)) of a finite a. What would exceed 2^223 may be any number beyond 2^200 of its sign.
+    /// RNE(a * 2^(bits - 1 - e)) of a finite a. From a size of 2^200 on, any number of that size and sign may stand for it.
     function quantise(uint256 pattern, int256 bits, int256 e) internal pure returns (int256) {
         int256 magnitude = int256(_rounded(pattern, bits, e));
         unchecked {
