@@ -26,6 +26,7 @@ ROWS = 0x73
 GATHER_AT, PICK_AT, IN_GROUP = 0x160, 0x161, 0x170
 ZERO = (1 << 256) - 1
 OUTSIDE = ZERO - 1
+WORD = (1 << 32) - 1
 GAS = {ADD: 28_000, CONCAT: 270_000, UNFOLD: 13_000}
 GAS_OF_OTHERS = 10_000
 """At most, the harness's own dispatch included."""
@@ -355,16 +356,33 @@ def test_unfold_is_refused_at_its_bounds() -> None:
         Node(UNFOLD, ((1, 1, size, 1),), (1, 1, 1, 1, 1, 1), (1, 1, 65_535, 1, 0, 0, 0, 0, 1, 1, wide, 1))
         for size, wide in ((2, 65_534), (2, 65_535), (3, 32_768), (3, 32_769))
     ]
-    # Exactly at and one above 4 * elements + 65,536.
+    # A padded image of 65,544 elements and of 65,545; with one each in input and result, 65,544 are admitted.
     nodes += [
-        Node(UNFOLD, ((1, 1, 2, 1),), (1, 1, out, 1, 1, 1), (1, 1, 65_535, stride, 0, 0, left, right, 1, 1, wide, 1))
-        for out, stride, left, right, wide in (
-            (1, 65_535, 16_386, 0, 3), (1, 65_535, 16_387, 0, 3), (1, 65_535, 16_388, 0, 3), (1, 65_535, 32_773, 0, 1),
-        )
-    ]  # fmt: skip
+        Node(UNFOLD, ((1, 1, 1, 1),), (1,) * 6, (1, 1, 65_535, 65_535, top, 0, left, 0, 1, 1, 1, 1))
+        for top, left in ((32_771, 1), (13_108, 4))
+    ]
     verdicts = [answers(node, [0, 1, 2])[0] for node in nodes]
     assert verdicts == [accepted(node) for node in nodes]
-    assert {True, False} == set(verdicts)
+    assert verdicts[-2:] == [True, False]
+
+
+def test_limits_are_exact() -> None:
+    wide, length = 1 << 24, 1 << 16
+    for most, beyond in (
+        (Node(PAD, ((1,),), (wide,), (wide - 1, 0)), Node(PAD, ((1,),), (wide + 1,), (wide, 0))),
+        (Node(PAD, ((1,),), (wide,), (0, wide - 1)), Node(PAD, ((1,),), (wide + 1,), (0, wide))),
+        (
+            Node(CONTRACT, ((1, 1, length), (1, 2, length)), (1, 1, 2)),
+            Node(CONTRACT, ((1, 1, length + 1), (1, 2, length + 1)), (1, 1, 2)),
+        ),
+        (Node(SUM_AT, ((length, 2), (length,)), (3, 2)), Node(SUM_AT, ((length + 1, 2), (length + 1,)), (3, 2))),
+        (Node(CONCAT, ((2,), (1,)), (3,), (0,)), Node(CONCAT, ((2,), (0,), (1,)), (3,), (0,))),
+        (Node(CONCAT, ((3,),), (3,), (0,)), Node(CONCAT, ((ZERO,), (4,)), (3,), (0,))),
+        (Node(RESHAPE, ((WORD, 1),), (WORD,)), Node(RESHAPE, ((WORD + 1, 1),), (1, WORD + 1))),
+        (Node(RESHAPE, ((1,) * 6,), ()), Node(RESHAPE, ((1,) * 7,), ())),
+    ):
+        assert [accepted(most), accepted(beyond)] == [True, False]
+        assert [answers(most, [0, 1])[0], answers(beyond, [0, 1])[0]] == [True, False], (most, beyond)
 
 
 def test_up_to_256_inputs_are_joined() -> None:
