@@ -332,6 +332,9 @@ def test_bytes_that_are_missing_are_told() -> None:
         assert not call("dot", bytes(64), 0, bytes(64), 0, 1, size)[0]
     for stride, ok in ((2, True), (0, True), (12, True), (13, False), (1 << 255, False), ((1 << 256) - 2, False)):
         assert call("sumAt", bytes(38), 0, stride, CODES["I16"], bytes(32), 0, 4, 0)[0] == ok, stride
+    # Steps that lead around the word, back to the first element.
+    for stride, count in ((1 << 255, 3), (1 << 254, 5), (1 << 248, 256)):
+        assert not call("sumAt", bytes(38), 0, stride, CODES["I16"], bytes(2_048), 0, count, 0)[0], stride
     for place, ok in ((0, True), (1, False), *((each, False) for each in HUGE)):
         assert call("sumAt", bytes(8), 0, 2, CODES["I16"], bytes(32), place, 4, 0)[0] == ok, place
         assert call("sumAt", bytes(8), place, 2, CODES["I16"], bytes(32), 0, 4, 0)[0] == ok, place
