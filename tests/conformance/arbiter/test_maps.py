@@ -188,9 +188,9 @@ def drawn(draw: random.Random, opcode: int) -> Node:
     if opcode == ROWS:
         return Node(opcode, (source,), source[:-1])
     assert opcode == ADD
-    parts = [tuple(draw.choice((1, size)) for size in source[draw.choice((0, 0, rank)) :]) for _ in range(2)]
-    sizes = [[1] * (rank - len(part)) + list(part) for part in parts]
-    return Node(opcode, tuple(parts), draw.choice((source, tuple(map(max, *sizes)))))
+    operands = [tuple(draw.choice((1, size)) for size in source[draw.choice((0, 0, rank)) :]) for _ in range(2)]
+    aligned = [[1] * (rank - len(each)) + list(each) for each in operands]
+    return Node(opcode, tuple(operands), draw.choice((source, tuple(map(max, *aligned)))))
 
 
 def changed(draw: random.Random, node: Node) -> Node:
@@ -299,7 +299,7 @@ def test_large_shapes_keep_to_the_definition() -> None:
     """Places up to 2^192, by the formulas of the page on coordinates."""
     draw = random.Random(5)
     most = (1 << 32) - 1
-    source = (most, 3, most - 1, most, most, most - 7)
+    source: Shape = (most, 3, most - 1, most, most, most - 7)
     steps = arrays.strides(source)
 
     def check(node: Node, to: Callable[[list[int]], Sequence[int] | None]) -> None:
