@@ -41,6 +41,7 @@ library Integers {
     ///
     /// A product of two words with a few elements in each, those of the second in reverse, has in its top lane the sum of the
     /// products of pairs. Lanes are signed: a lower one borrows from the one above, which rounding at the end puts right.
+    /// Masks are added to `none`, a zero of which the optimizer knows nothing: it would compute literals at every use.
     function dot(bytes calldata a, uint256 offsetA, bytes calldata b, uint256 offsetB, uint256 count, uint256 size)
         internal
         pure
@@ -75,7 +76,7 @@ library Integers {
                 signs := 0
                 above := 0xfefefefefefefefefefefefefefefefefefefefefefefefefefefefefefefefe
             }
-            let mask := add(0x00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff, shr(16, count))
+            let mask := add(0x00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff, shr(16, count)) // as in `dot`
             let at := add(content.offset, offset)
             let end := add(at, mul(count, size))
             for {} lt(at, end) { at := add(at, 32) } {
@@ -140,11 +141,11 @@ library Integers {
     /// Whether `exponent` may have these bits and this limit.
     function isProfile(int256 bits, int256 limit) internal pure returns (bool) {
         if (bits < 2 || bits > 30) return false;
-        uint256 half = 1 << uint256(bits - 2);
-        return limit & 1 == 1 && uint256(limit) >= half && uint256(limit) < 2 * half;
+        uint256 most = 1 << uint256(bits);
+        return limit & 1 == 1 && uint256(limit) >= most >> 2 && uint256(limit) < most >> 1;
     }
 
-    /// RNE(a * 2^(bits - 1 - e)) of a finite a. What would exceed 2^223 may be any number beyond 2^200 of its sign.
+    /// RNE(a * 2^(bits - 1 - e)) of a finite a. From a size of 2^200 on, any number of that size and sign may stand for it.
     function quantise(uint256 pattern, int256 bits, int256 e) internal pure returns (int256) {
         int256 magnitude = int256(_rounded(pattern, bits, e));
         unchecked {
@@ -261,8 +262,8 @@ library Integers {
             let none := shr(16, count)
             let odd := add(0x00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff, none)
             let lane := add(0x000000000000ffff000000000000ffff000000000000ffff000000000000ffff, none)
-            let half := add(0x0000000000008000000000000000800000000000000080000000000000008000, none)
             let signs := add(0x8000800080008000800080008000800080008000800080008000800080008000, none)
+            let half := and(signs, lane)
             let pairs := add(0x0000000000000000ffffffffffffffff0000000000000000ffffffffffffffff, none)
             let at := add(a.offset, offsetA)
             let end := add(at, mul(count, 2))
@@ -299,8 +300,8 @@ library Integers {
             let odd := add(0x00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff, none)
             let pairs := add(0x0000ffff0000ffff0000ffff0000ffff0000ffff0000ffff0000ffff0000ffff, none)
             let lane := add(0x000000000000000000000000ffffffff000000000000000000000000ffffffff, none)
-            let half := add(0x0000000000000000000000008000000000000000000000000000000080000000, none)
             let signs := add(0x8000000080000000800000008000000080000000800000008000000080000000, none)
+            let half := and(signs, lane)
             let at := add(a.offset, offsetA)
             let end := add(at, mul(count, 4))
             let apart := sub(add(b.offset, offsetB), at)

@@ -419,10 +419,17 @@ library Maps {
     }
 
     /// Whether `count` sizes are the same; whoever calls has compared lengths.
-    function _match(uint256[] memory a, uint256 atA, uint256[] memory b, uint256 atB, uint256 count) private pure returns (bool) {
-        unchecked {
-            for (uint256 i = 0; i < count; i++) if (a[atA + i] != b[atB + i]) return false;
+    function _match(uint256[] memory a, uint256 atA, uint256[] memory b, uint256 atB, uint256 count) private pure returns (bool same) {
+        assembly ("memory-safe") {
+            same := 1
+            let at := add(a, shl(5, add(atA, 1)))
+            let apart := sub(add(b, shl(5, add(atB, 1))), at)
+            for { let end := add(at, shl(5, count)) } lt(at, end) { at := add(at, 32) } {
+                if sub(mload(at), mload(add(at, apart))) {
+                    same := 0
+                    break
+                }
+            }
         }
-        return true;
     }
 }
