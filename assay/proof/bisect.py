@@ -8,13 +8,14 @@ and the claim among their arguments.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import prod
 from typing import Any
 
 from torch import Tensor
 
 from assay.exact.primitives import BY_OPCODE
 from assay.exact.values import ITEM_BYTES
-from assay.proof.claim import Claim, Replay
+from assay.proof.claim import Claim, Records, Replay
 from assay.proof.elements import addends_of, faulty_element, largest, sums_of
 from assay.proof.evidence import (
     PART_BYTES,
@@ -47,6 +48,8 @@ class Challenger:
 
     claim: Claim
     work: Replay
+    records: Records | None = None
+    """The samples, where the runs take any."""
 
     def move(self, known: Mapping[Key, bytes]) -> Move:
         """The next move; `resign` where nothing is wrong."""
@@ -198,7 +201,14 @@ class Challenger:
         return element, int.from_bytes(raw, "little", signed=dtype not in ("F32", "BOOL"))
 
     def _sample(self, step: int, row: int, element: int, operand: tuple[Any, ...]) -> tuple[Any, ...]:
-        raise NotImplementedError
+        assert self.records is not None, "runs that take samples have some"
+        program, first = self.claim.program, self.claim.first
+        place = element // prod(program.values[first + row].shape[1:])
+        index = self.claim.feed.sample_of(step, place)
+        types = [program.leaves[0][each] for each in (first, first + 1)]
+        proofs = [merkle_proof(program.trees[0], each) for each in (first, first + 1)]
+        record = self.records.at(index), merkle_proof(self.records.leaves, index)
+        return row, element, operand, types, proofs, *record
 
     def _prove(
         self,

@@ -14,7 +14,8 @@ import torch
 from torch import Tensor
 
 from assay.proof.rows import Rows, row_root
-from assay.protocol.merkle import merkle_root, roots_hash
+from assay.protocol.merkle import leaf_hashes, merkle_root, roots_hash
+from assay.protocol.schedule import batch_indices
 from assay.work.limits import Allowance
 from assay.work.program import Program
 from assay.work.segment import fault_of
@@ -37,10 +38,45 @@ class Feed:
     batch_size: int = 0
     key: bytes = bytes(32)
 
+    def sample_of(self, run: int, place: int) -> int:
+        """Which sample is at a place of a run's batch."""
+        step = self.first_step + run
+        if self.key == bytes(32):
+            return step * self.batch_size + place
+        batch = batch_indices(self.key, self.sample_count, self.slot, self.slot_count, step, self.batch_size)
+        return int(batch[place])
+
     def to_abi(self) -> tuple[Any, ...]:
         """As the contracts take it."""
         counts = (self.sample_count, self.slot, self.slot_count, self.first_step, self.batch_size)
         return self.samples_root, *counts, self.key
+
+
+@dataclass(frozen=True)
+class Records:
+    """A data set as its manifest commits to it: `content` is one record after another, x || y, `record_bytes` each."""
+
+    content: bytes | memoryview
+    record_bytes: int
+
+    @property
+    def count(self) -> int:
+        """Samples."""
+        return len(self.content) // self.record_bytes
+
+    @cached_property
+    def leaves(self) -> list[bytes]:
+        """Hashes of the records."""
+        return leaf_hashes(self.content, self.record_bytes)
+
+    @cached_property
+    def root(self) -> bytes:
+        """`samples_root` of the manifest."""
+        return merkle_root(self.leaves)
+
+    def at(self, index: int) -> bytes:
+        """One record."""
+        return bytes(self.content[index * self.record_bytes : (index + 1) * self.record_bytes])
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from assay.exact.primitives import BY_OPCODE, mask_axes
+from assay.exact.values import Value
 from assay.proof.places import flat, spread
 from assay.work.node import Node
 
