@@ -140,6 +140,7 @@ class Replay:
         self._start = list(start)
         self._at: tuple[int, list[Tensor]] = (0, self._start)
         self._rows: tuple[int, Rows] | None = None
+        self._values: tuple[int, set[int], dict[int, Tensor]] = (-1, set(), {})
 
     @property
     def first(self) -> int:
@@ -213,17 +214,19 @@ class Replay:
         return self._rows[1]
 
     def values(self, step: int, wanted: Collection[int]) -> dict[int, Tensor]:
-        """Some values of a run; those after a fault are missing."""
-        found: dict[int, Tensor] = {}
+        """Some values of a run; those after a fault are missing. What was asked for last is kept."""
+        if self._values[0] != step or not set(wanted) <= self._values[1]:
+            found: dict[int, Tensor] = {}
 
-        def visit(value: int, tensor: Tensor) -> Tensor | None:
-            replaced = self.alter(step, value, tensor) if self.alter else None
-            if value in wanted:
-                found[value] = (tensor if replaced is None else replaced).contiguous()
-            return replaced
+            def visit(value: int, tensor: Tensor) -> Tensor | None:
+                replaced = self.alter(step, value, tensor) if self.alter else None
+                if value in wanted:
+                    found[value] = (tensor if replaced is None else replaced).contiguous()
+                return replaced
 
-        walk(self.program, self._inputs(step), visit, allowance=self.allowance)
-        return found
+            walk(self.program, self._inputs(step), visit, allowance=self.allowance)
+            self._values = (step, set(wanted), found)
+        return self._values[2]
 
     def _inputs(self, step: int) -> list[Tensor]:
         return [*self.state(step), *(tensor for tensors in self.others for tensor in tensors), *self.batch(step)]

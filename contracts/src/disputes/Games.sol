@@ -150,7 +150,10 @@ contract Games is IGames {
         Game storage g = _defenders(game, claim, keccak256(abi.encode(Demand.Content, row.step, row.row, index)));
         _shape(g, claim, row, value);
         Openings.shown(value);
-        if (value.window.first != index) revert WrongAnswer("leaf");
+        // One leaf and no more, or what was opened could not be shown again as it stands.
+        if (value.window.first != index || value.window.proof.length != Hashing.depth(Openings.leafCount(value.value))) {
+            revert WrongAnswer("leaf");
+        }
         _answer(game, g, OPENED, value.window.content);
     }
 
@@ -189,8 +192,9 @@ contract Games is IGames {
         _end(game, g, Outcome.JobFault);
     }
 
-    function recall(uint256 game, Claim calldata claim) external {
-        Game storage g = _game(game, claim);
+    function recall(uint256 game) external {
+        Game storage g = _games[game];
+        if (g.outcome != Outcome.Open || g.claim == 0) revert Over(g.outcome);
         if (g.demand == Demand.None || known[g.claim][g.demanded] == 0) revert NotKnown("answer");
         _passToChallenger(g);
     }
@@ -223,6 +227,8 @@ contract Games is IGames {
     ) external {
         Game storage g = _challengers(game, claim);
         _output(g, claim, step, output, number, outputProof, value);
+        // A sample that the program ends in has leaves of another size than a state's tensor: no end is right.
+        if (number >= claim.rowsFrom && number < claim.program.inputCount) return _end(game, g, Outcome.JobFault);
         if (output >= claim.endCount || roots.length <= output % ARITY) revert NotKnown("output");
         Openings.inTuple(_spans[g.claim][step].end, claim.endCount, output, roots[output % ARITY], roots);
         bool same = roots[output % ARITY] == Openings.rootOf(value.value);
@@ -267,9 +273,9 @@ contract Games is IGames {
         Game storage g = _games[game];
         if (g.claim == 0 || g.outcome != Outcome.Open) revert Over(g.outcome);
         if (block.timestamp <= _deadline(g)) revert ClockRuns(_deadline(g));
-        // INVARIANT: who opened what is owed in another game does not lose this one by the clock.
-        bool answered = g.demand != Demand.None && known[g.claim][g.demanded] != 0;
-        _end(game, g, g.demand == Demand.None || answered ? Outcome.Dismissed : Outcome.Upheld);
+        // INVARIANT: who has opened what is owed in another game does not lose this one by the clock: it is recalled first.
+        if (g.demand != Demand.None && known[g.claim][g.demanded] != 0) revert Known(g.demanded);
+        _end(game, g, g.demand == Demand.None ? Outcome.Dismissed : Outcome.Upheld);
     }
 
     function viewOf(uint256 game) external view returns (GameView memory v) {
@@ -297,9 +303,10 @@ contract Games is IGames {
         if (msg.sender != g.challenger || g.demand != Demand.None) revert NotYourTurn(msg.sender);
     }
 
-    /// Anybody may answer for a defender: what is opened is shown to be its own.
+    /// INVARIANT: only a defender says what it stands for: the first opening of a tree, and the parts of a sum, bind it.
     function _defenders(uint256 game, Claim calldata claim, bytes32 demanded) private view returns (Game storage g) {
         g = _game(game, claim);
+        if (msg.sender != g.defender) revert NotYourTurn(msg.sender);
         if (g.demand == Demand.None || g.demanded != demanded) revert NotKnown("demand");
     }
 

@@ -163,7 +163,7 @@ interface IGames {
     /// @notice `operator` is the hash of its name, as it is in the digest that the run is said to end in. The job is at fault then.
     function answerFault(uint256 game, Claim calldata claim, uint32 step, bytes32 operator, Evidence calldata evidence) external;
     /// @notice What is owed was opened in another game. Anybody.
-    function recall(uint256 game, Claim calldata claim) external;
+    function recall(uint256 game) external;
 
     /// @notice The challenger shows that a node's value does not follow from its inputs.
     function prove(uint256 game, Claim calldata claim, uint32 step, Evidence calldata evidence) external;
