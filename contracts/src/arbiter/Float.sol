@@ -10,6 +10,8 @@ library Float {
     uint256 internal constant SIGN = 0x80000000;
     uint256 internal constant SIZE = 0x7FFFFFFF;
     uint256 internal constant MASK = 0xFFFFFFFF;
+    uint256 private constant FRACTION = 0x7FFFFF;
+    uint256 private constant LEADING = 0x800000;
     uint256 internal constant HALF = 0x3F000000;
     uint256 internal constant ONE = 0x3F800000;
 
@@ -27,20 +29,37 @@ library Float {
 
     function add(uint256 a, uint256 b) internal pure returns (uint256) {
         unchecked {
-            uint256 x = a & SIZE;
-            uint256 y = b & SIZE;
-            if (x < y) (a, b, x, y) = (b, a, y, x);
-            if (x >= INFINITE) return FAULT;
-            uint256 f = _field(x);
-            uint256 apart = f - _field(y);
-            if (apart > 38) return a & MASK; // b is less than a quarter of a's last bit
-            // A field of 0 counts as 1 and has no leading bit, which is what subtracting `field - 1` leaves.
-            uint256 left = (x - ((f - 1) << 23)) << 38;
-            uint256 right = (y - ((f - apart - 1) << 23)) << (38 - apart);
-            uint256 m = (a ^ b) & SIGN == 0 ? left + right : left - right;
-            if (m == 0) return a & b & SIGN;
-            uint256 up = m >> 61 == 0 ? 62 - topBit(m) : 1 - (m >> 62);
-            return _round(a & SIGN, m << up, f + 1 - up);
+            assembly ("memory-safe") {
+                // a is the larger in size from here on.
+                let change := mul(xor(a, b), lt(and(a, SIZE), and(b, SIZE)))
+                a := xor(a, change)
+                b := xor(b, change)
+            }
+            uint256 f = (a >> 23) & 0xFF;
+            uint256 apart = f - ((b >> 23) & 0xFF);
+            uint256 m = (a & FRACTION) | LEADING;
+            uint256 n = (b & FRACTION) | LEADING;
+            if (apart == f) {
+                // b's field is 0: it counts as 1, without a leading bit; perhaps that of a too.
+                n ^= LEADING;
+                if (f == 0) {
+                    m ^= LEADING;
+                    f = 1;
+                } else {
+                    apart -= 1;
+                }
+            }
+            if (apart > 38) return f == 255 ? FAULT : a & MASK; // b is less than a quarter of a's last bit
+            if ((a ^ b) & SIGN != 0) n = 0 - n;
+            m = (m << 38) + (n << (38 - apart));
+            if (m < 1 << 61) {
+                if (f == 255) return FAULT;
+                if (m == 0) return a & b & SIGN;
+                uint256 up = 62 - topBit(m);
+                return _round(a & SIGN, m << up, f + 1 - up);
+            }
+            uint256 carry = m >> 62;
+            return _round(a & SIGN, m << (1 - carry), f + carry);
         }
     }
 
@@ -50,28 +69,35 @@ library Float {
 
     function mul(uint256 a, uint256 b) internal pure returns (uint256) {
         unchecked {
-            (uint256 x, uint256 f) = parts(a);
-            (uint256 y, uint256 g) = parts(b);
-            uint256 m = x * y;
+            uint256 f = (a >> 23) & 0xFF;
+            uint256 g = (b >> 23) & 0xFF;
+            uint256 m = (a & FRACTION) | LEADING;
+            uint256 n = (b & FRACTION) | LEADING;
+            if (((f + 1) & 0xFE) * ((g + 1) & 0xFE) == 0) (m, f, n, g) = _rare(a, b);
+            m *= n;
             uint256 carry = m >> 47;
             return _round((a ^ b) & SIGN, m << (16 - carry), f + g + carry - 127);
         }
     }
 
-    function div(uint256 a, uint256 b) internal pure returns (uint256 r) {
+    function div(uint256 a, uint256 b) internal pure returns (uint256) {
         unchecked {
             if ((b & SIZE) - 1 >= INFINITE - 1) return FAULT; // zero, by wrapping around, or not finite
-            (uint256 x, uint256 f) = parts(a);
-            (uint256 y, uint256 g) = parts(b);
-            x <<= 62;
+            uint256 f = (a >> 23) & 0xFF;
+            uint256 g = (b >> 23) & 0xFF;
+            uint256 m = (a & FRACTION) | LEADING;
+            uint256 n = (b & FRACTION) | LEADING;
+            if (((f + 1) & 0xFE) * ((g + 1) & 0xFE) == 0) (m, f, n, g) = _rare(a, b);
+            m <<= 62;
+            uint256 q;
+            uint256 carry;
             assembly ("memory-safe") {
-                r := div(x, y)
-                let carry := shr(62, r)
+                q := div(m, n)
+                carry := shr(62, q)
                 // A rest counts as one more bit at the end: what is rounded away keeps its side of a half.
-                r := or(shl(sub(1, carry), r), iszero(iszero(mod(x, y))))
-                f := add(f, carry)
+                q := or(shl(sub(1, carry), q), gt(mod(m, n), 0))
             }
-            return _round((a ^ b) & SIGN, r, f - g + 126);
+            return _round((a ^ b) & SIGN, q, f - g + carry + 126);
         }
     }
 
@@ -170,11 +196,11 @@ library Float {
     function parts(uint256 a) internal pure returns (uint256 m, uint256 f) {
         unchecked {
             f = (a >> 23) & 0xFF;
-            m = (a & 0x7FFFFF) | 0x800000;
+            m = (a & FRACTION) | LEADING;
             if (f - 1 > 253) {
                 if (f == 255) return (m, 1 << 20);
-                m ^= 0x800000;
-                if (m == 0) return (0x800000, uint256(int256(-1000)));
+                m ^= LEADING;
+                if (m == 0) return (LEADING, uint256(int256(-1000)));
                 uint256 up = 23 - topBit(m);
                 return (m << up, 1 - up);
             }
@@ -195,43 +221,44 @@ library Float {
         }
     }
 
+    /// Both as `parts`: where a field is 0 or 255.
+    function _rare(uint256 a, uint256 b) private pure returns (uint256 m, uint256 f, uint256 n, uint256 g) {
+        (m, f) = parts(a);
+        (n, g) = parts(b);
+    }
+
     /// The nearest float to m * 2^(f - 189) with 2^62 <= m < 2^63; f is signed, and is the result's field where that is normal.
     function _round(uint256 sign, uint256 m, uint256 f) private pure returns (uint256 r) {
         unchecked {
-            uint256 places = 39;
-            if (int256(f) < 1) {
-                places = 40 - f;
-                if (places > 64) return sign;
-                f = 1;
-            }
-            // A leading bit that is there, or comes by a carry, adds 1 to the field.
-            r = ((f - 1) << 23) + ((m + ((m >> places) & 1) + (1 << (places - 1)) - 1) >> places);
-            return r < INFINITE ? sign | r : FAULT;
+            if (int256(f) < 1) return sign | _subnormal(m, 40 - f);
+            // The leading bit, and a carry that rounding brings, add to the field.
+            r = ((f - 1) << 23) + ((m + ((m >> 39) & 1) + 0x3FFFFFFFFF) >> 39);
+            if (r >= INFINITE) return FAULT;
+            r |= sign;
         }
     }
 
-    /// The exponent's field of a pattern without sign, 1 for subnormals.
-    function _field(uint256 x) private pure returns (uint256 f) {
-        assembly ("memory-safe") {
-            f := shr(23, x)
-            f := or(f, iszero(f))
+    function _subnormal(uint256 m, uint256 places) private pure returns (uint256) {
+        unchecked {
+            return places > 64 ? 0 : (m + ((m >> places) & 1) + (1 << (places - 1)) - 1) >> places;
         }
     }
 
     /// Whether a < b, a = b or a > b is among the wanted relations: their bits are 1, 2 and 4.
     function _compare(uint256 a, uint256 b, uint256 wanted) private pure returns (uint256 r) {
         if (!isFinite(a) || !isFinite(b)) return FAULT;
-        uint256 x = _order(a);
-        uint256 y = _order(b);
+        int256 x = _order(a);
+        int256 y = _order(b);
         assembly ("memory-safe") {
-            r := and(shr(sub(add(1, gt(x, y)), lt(x, y)), wanted), 1)
+            r := and(shr(sub(add(1, sgt(x, y)), slt(x, y)), wanted), 1)
         }
     }
 
-    /// Compares as the value does; both zeros are `SIGN`.
-    function _order(uint256 a) private pure returns (uint256) {
-        unchecked {
-            return a & SIGN == 0 ? SIGN + (a & SIZE) : SIGN - (a & SIZE);
+    /// Compares as the value does; both zeros are 0.
+    function _order(uint256 a) private pure returns (int256 r) {
+        assembly ("memory-safe") {
+            let negative := sar(31, signextend(3, a)) // all ones, or 0
+            r := sub(xor(and(a, SIZE), negative), negative)
         }
     }
 }
