@@ -10,6 +10,8 @@ library Float {
     uint256 internal constant SIGN = 0x80000000;
     uint256 internal constant SIZE = 0x7FFFFFFF;
     uint256 internal constant MASK = 0xFFFFFFFF;
+    uint256 private constant LARGEST = 0x7F7FFFFF;
+    uint256 private constant BIAS = (1 << 62) - (1 << 38) + 1; // a leading bit, less what rounds bit 39 up from more than half
     uint256 private constant FRACTION = 0x7FFFFF;
     uint256 private constant LEADING = 0x800000;
     uint256 internal constant HALF = 0x3F000000;
@@ -58,8 +60,12 @@ library Float {
                 uint256 up = 62 - topBit(m);
                 return _round(a & SIGN, m << up, f + 1 - up);
             }
+            // As in `_round`, which is not called for the sake of gas: f is above 0.
             uint256 carry = m >> 62;
-            return _round(a & SIGN, m << (1 - carry), f + carry);
+            m <<= 1 - carry;
+            m = ((f + carry) << 23) + ((m + ((m >> 39) & 1) - BIAS) >> 39);
+            if (m > LARGEST) return FAULT;
+            return (a & SIGN) | m;
         }
     }
 
@@ -108,13 +114,17 @@ library Float {
             if (a >= INFINITE) return FAULT;
             (uint256 x, uint256 f) = parts(a);
             x <<= 26 - (f & 1); // from 2^48 to 2^50, at an even exponent
-            // The chord between both ends is within 7 %, and each of Newton's steps squares that: the third is at most 1 too large.
+            // The chord between both ends is within 6 %, and each of Newton's steps squares that: after three it is right or 1 too large.
             uint256 r = (x / 3 >> 24) + 11184810;
-            r = (r + x / r) >> 1;
-            r = (r + x / r) >> 1;
-            r = (r + x / r) >> 1;
-            if (r * r > x) r -= 1;
-            return _round(0, (r << 38) | (r * r == x ? 0 : 1), (f + 127) >> 1);
+            assembly ("memory-safe") {
+                r := shr(1, add(r, div(x, r)))
+                r := shr(1, add(r, div(x, r)))
+                r := shr(1, add(r, div(x, r)))
+                r := sub(r, gt(mul(r, r), x))
+                // A rest counts as in `div`.
+                r := or(shl(38, r), lt(mul(r, r), x))
+            }
+            return _round(0, r, (f + 127) >> 1);
         }
     }
 
@@ -210,8 +220,10 @@ library Float {
     /// The place of the leading bit of m; 0 for 0.
     function topBit(uint256 m) internal pure returns (uint256 top) {
         assembly ("memory-safe") {
-            top := shl(7, lt(0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF, m))
-            top := or(top, shl(6, lt(0xFFFFFFFFFFFFFFFF, shr(top, m))))
+            if shr(64, m) {
+                top := shl(7, gt(shr(128, m), 0))
+                top := or(top, shl(6, gt(shr(64, shr(top, m)), 0)))
+            }
             top := or(top, shl(5, lt(0xFFFFFFFF, shr(top, m))))
             top := or(top, shl(4, lt(0xFFFF, shr(top, m))))
             top := or(top, shl(3, lt(0xFF, shr(top, m))))
@@ -231,9 +243,8 @@ library Float {
     function _round(uint256 sign, uint256 m, uint256 f) private pure returns (uint256 r) {
         unchecked {
             if (int256(f) < 1) return sign | _subnormal(m, 40 - f);
-            // The leading bit, and a carry that rounding brings, add to the field.
-            r = ((f - 1) << 23) + ((m + ((m >> 39) & 1) + 0x3FFFFFFFFF) >> 39);
-            if (r >= INFINITE) return FAULT;
+            r = (f << 23) + ((m + ((m >> 39) & 1) - BIAS) >> 39); // a carry that rounding brings adds to the field
+            if (r > LARGEST) return FAULT;
             r |= sign;
         }
     }

@@ -67,8 +67,7 @@ def _reached(name: str) -> dict[str, dict[str, str]]:
             continue
         content = (HERE / Path(at).name if at.startswith("test/") else CONTRACTS / at).read_text()
         reached[at] = {"content": content}
-        for target in IMPORT.findall(content):
-            pending.append(os.path.normpath(Path(at).parent / target))
+        pending += [os.path.normpath(Path(at).parent / target) for target in IMPORT.findall(content)]
     return reached
 
 
