@@ -94,16 +94,12 @@ library Float {
             uint256 m = (a & FRACTION) | LEADING;
             uint256 n = (b & FRACTION) | LEADING;
             if (((f + 1) & 0xFE) * ((g + 1) & 0xFE) == 0) (m, f, n, g) = _rare(a, b);
-            m <<= 62;
-            uint256 q;
-            uint256 carry;
+            // The rest may go: a tie would be c * 2^38, and m / n is one or away from all by a multiple of 2^38 / n, which is above 2^14.
             assembly ("memory-safe") {
-                q := div(m, n)
-                carry := shr(62, q)
-                // A rest counts as one more bit at the end: what is rounded away keeps its side of a half.
-                q := or(shl(sub(1, carry), q), gt(mod(m, n), 0))
+                m := div(shl(62, m), n)
             }
-            return _round((a ^ b) & SIGN, q, f - g + carry + 126);
+            uint256 carry = m >> 62;
+            return _round((a ^ b) & SIGN, m << (1 - carry), f - g + carry + 126);
         }
     }
 
@@ -121,7 +117,7 @@ library Float {
                 r := shr(1, add(r, div(x, r)))
                 r := shr(1, add(r, div(x, r)))
                 r := sub(r, gt(mul(r, r), x))
-                // A rest counts as in `div`.
+                // A rest counts as one more bit at the end: what is rounded away keeps its side of a half.
                 r := or(shl(38, r), lt(mul(r, r), x))
             }
             return _round(0, r, (f + 127) >> 1);

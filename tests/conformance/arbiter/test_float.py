@@ -24,7 +24,7 @@ FAULT = 0x7FC0_0000
 CHUNK = 20_000
 GAS = {
     "isFinite": (85, 95), "neg": (115, 115), "abs": (110, 110), "add": (445, 850), "sub": (450, 850),
-    "mul": (365, 1_150), "div": (435, 1_250), "sqrt": (530, 850), "maximum": (335, 345), "minimum": (335, 345),
+    "mul": (365, 1_150), "div": (410, 1_200), "sqrt": (530, 850), "maximum": (335, 345), "minimum": (335, 345),
     "eq": (270, 270), "ne": (270, 270), "gt": (270, 270), "ge": (270, 270), "lt": (270, 270), "le": (270, 270),
     "whole": (225, 300), "integer": (225, 550), "scale": (555, 700), "exp": (9_000, 16_000), "log": (12_250, 16_000),
     "tanh": (8_750, 14_000), "erf": (11_400, 20_000), "sin": (7_100, 13_000), "cos": (7_500, 13_000),
@@ -39,7 +39,7 @@ SIZES = (
 )  # fmt: skip
 EDGES = np.array([sign | size for size in SIZES for sign in (0, SIGN)], np.uint32)
 THRESHOLDS = (
-    0x42AE_0000, 0x42B2_0000, 0x42B1_7218, 0x42B4_0000, 0x3F35_04F3, 0x3EB5_04F3, 0x3F20_0000, 0x41A0_0000,
+    0x42AE_0000, 0x42B2_0000, 0x42B1_7218, 0x42B4_0000, 0x3F35_04F3, 0x3FB5_04F3, 0x3F20_0000, 0x41A0_0000,
     0x3F80_0000, 0x40C0_0000, 0x3F49_0FDB, 0x3FC9_0FDB, 0x4049_0FDB, 0x4096_CBE4, 0x40C9_0FDB,
 )  # fmt: skip
 """Where functions take another branch, and multiples of a quarter of pi."""
@@ -285,7 +285,7 @@ def drawn_scales(rng: np.random.Generator, count: int) -> list[tuple[int, int]]:
         wide, low, step, spot, tie = (int(each) for each in rng.integers(0, 1 << 30, 5))
         c = int.from_bytes(rng.bytes(25)) >> wide % 200 | 1
         if tie % 2:
-            c = ((c & 0xFF_FFFF) << 1 | 1) << low % 170
+            c = ((c >> 1 & 0xFF_FFFF) << 1 | 1) << low % 170
             c = max(c + step % 3 - 1, 1)
         top = (spot % 400 - 200, spot % 30 - 152, spot % 4 + 125, c.bit_length())[tie % 4]
         cases.append((c if tie >> 2 & 1 else -c, top - c.bit_length()))
