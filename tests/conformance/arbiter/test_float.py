@@ -108,7 +108,8 @@ def strict(patterns: Patterns, *operands: Patterns) -> Patterns:
 
 
 def finite(patterns: Patterns) -> NDArray[np.bool_]:
-    return patterns & INFINITE != INFINITE
+    answer: NDArray[np.bool_] = patterns & INFINITE != INFINITE
+    return answer
 
 
 def real(patterns: Patterns) -> NDArray[np.float32]:
@@ -244,8 +245,8 @@ def test_one_operand(floats: Harness) -> None:
     small = rng.uniform(-300, 300, 2_000).astype(np.float32)
     halves = (rng.integers(-(1 << 23), 1 << 23, 2_000) / 2).astype(np.float32)
     a = np.concatenate([EDGES, singles(rng, CHUNK), small.view(np.uint32), halves.view(np.uint32)])
-    same("neg", given(floats, "neg", rng, a), strict(a ^ SIGN, a), a)
-    same("abs", given(floats, "abs", rng, a), strict(a & SIZE, a), a)
+    same("neg", given(floats, "neg", rng, a), strict(a ^ np.uint32(SIGN), a), a)
+    same("abs", given(floats, "abs", rng, a), strict(a & np.uint32(SIZE), a), a)
     same("isFinite", given(floats, "isFinite", rng, a), finite(a).astype(np.uint32), a)
     with np.errstate(all="ignore"):
         whole = faults(np.rint(real(a)), a)
