@@ -10,6 +10,8 @@ library Float {
     uint256 internal constant SIGN = 0x80000000;
     uint256 internal constant SIZE = 0x7FFFFFFF;
     uint256 internal constant MASK = 0xFFFFFFFF;
+    uint256 private constant LARGEST = 0x7F7FFFFF;
+    uint256 private constant BIAS = (1 << 62) - (1 << 38) + 1; // a leading bit, less what rounds bit 39 up from more than half
     uint256 private constant FRACTION = 0x7FFFFF;
     uint256 private constant LEADING = 0x800000;
     uint256 internal constant HALF = 0x3F000000;
@@ -58,8 +60,12 @@ library Float {
                 uint256 up = 62 - topBit(m);
                 return _round(a & SIGN, m << up, f + 1 - up);
             }
+            // As in `_round`, which is not called for the sake of gas: f is above 0.
             uint256 carry = m >> 62;
-            return _pack(a & SIGN, m << (1 - carry), f + carry);
+            m <<= 1 - carry;
+            m = ((f + carry) << 23) + ((m + ((m >> 39) & 1) - BIAS) >> 39);
+            if (m > LARGEST) return FAULT;
+            return (a & SIGN) | m;
         }
     }
 
@@ -69,7 +75,11 @@ library Float {
 
     function mul(uint256 a, uint256 b) internal pure returns (uint256) {
         unchecked {
-            (uint256 m, uint256 f, uint256 n, uint256 g) = _both(a, b);
+            uint256 f = (a >> 23) & 0xFF;
+            uint256 g = (b >> 23) & 0xFF;
+            uint256 m = (a & FRACTION) | LEADING;
+            uint256 n = (b & FRACTION) | LEADING;
+            if (((f + 1) & 0xFE) * ((g + 1) & 0xFE) == 0) (m, f, n, g) = _rare(a, b);
             m *= n;
             uint256 carry = m >> 47;
             return _round((a ^ b) & SIGN, m << (16 - carry), f + g + carry - 127);
@@ -79,17 +89,17 @@ library Float {
     function div(uint256 a, uint256 b) internal pure returns (uint256) {
         unchecked {
             if ((b & SIZE) - 1 >= INFINITE - 1) return FAULT; // zero, by wrapping around, or not finite
-            (uint256 m, uint256 f, uint256 n, uint256 g) = _both(a, b);
-            m <<= 62;
-            uint256 q;
-            uint256 carry;
+            uint256 f = (a >> 23) & 0xFF;
+            uint256 g = (b >> 23) & 0xFF;
+            uint256 m = (a & FRACTION) | LEADING;
+            uint256 n = (b & FRACTION) | LEADING;
+            if (((f + 1) & 0xFE) * ((g + 1) & 0xFE) == 0) (m, f, n, g) = _rare(a, b);
+            // The rest may go: a tie would be c * 2^38, and m / n is one or away from all by a multiple of 2^38 / n, which is above 2^14.
             assembly ("memory-safe") {
-                q := div(m, n)
-                carry := shr(62, q)
-                // A rest counts as one more bit at the end: what is rounded away keeps its side of a half.
-                q := or(shl(sub(1, carry), q), gt(mod(m, n), 0))
+                m := div(shl(62, m), n)
             }
-            return _round((a ^ b) & SIGN, q, f - g + carry + 126);
+            uint256 carry = m >> 62;
+            return _round((a ^ b) & SIGN, m << (1 - carry), f - g + carry + 126);
         }
     }
 
@@ -100,13 +110,17 @@ library Float {
             if (a >= INFINITE) return FAULT;
             (uint256 x, uint256 f) = parts(a);
             x <<= 26 - (f & 1); // from 2^48 to 2^50, at an even exponent
-            // The chord between both ends is within 7 %, and each of Newton's steps squares that: the third is at most 1 too large.
+            // The chord between both ends is within 6 %, and each of Newton's steps squares that: after three it is right or 1 too large.
             uint256 r = (x / 3 >> 24) + 11184810;
-            r = (r + x / r) >> 1;
-            r = (r + x / r) >> 1;
-            r = (r + x / r) >> 1;
-            if (r * r > x) r -= 1;
-            return _pack(0, (r << 38) | (r * r == x ? 0 : 1), (f + 127) >> 1);
+            assembly ("memory-safe") {
+                r := shr(1, add(r, div(x, r)))
+                r := shr(1, add(r, div(x, r)))
+                r := shr(1, add(r, div(x, r)))
+                r := sub(r, gt(mul(r, r), x))
+                // A rest counts as one more bit at the end: what is rounded away keeps its side of a half.
+                r := or(shl(38, r), lt(mul(r, r), x))
+            }
+            return _round(0, r, (f + 127) >> 1);
         }
     }
 
@@ -202,8 +216,10 @@ library Float {
     /// The place of the leading bit of m; 0 for 0.
     function topBit(uint256 m) internal pure returns (uint256 top) {
         assembly ("memory-safe") {
-            top := shl(7, lt(0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF, m))
-            top := or(top, shl(6, lt(0xFFFFFFFFFFFFFFFF, shr(top, m))))
+            if shr(64, m) {
+                top := shl(7, gt(shr(128, m), 0))
+                top := or(top, shl(6, gt(shr(64, shr(top, m)), 0)))
+            }
             top := or(top, shl(5, lt(0xFFFFFFFF, shr(top, m))))
             top := or(top, shl(4, lt(0xFFFF, shr(top, m))))
             top := or(top, shl(3, lt(0xFF, shr(top, m))))
@@ -213,41 +229,25 @@ library Float {
         }
     }
 
-    /// `parts` of both, in little gas where both are normal.
-    function _both(uint256 a, uint256 b) private pure returns (uint256 m, uint256 f, uint256 n, uint256 g) {
-        unchecked {
-            f = (a >> 23) & 0xFF;
-            g = (b >> 23) & 0xFF;
-            m = (a & FRACTION) | LEADING;
-            n = (b & FRACTION) | LEADING;
-            bool rare;
-            assembly ("memory-safe") {
-                rare := or(gt(sub(f, 1), 253), gt(sub(g, 1), 253))
-            }
-            if (rare) {
-                (m, f) = parts(a);
-                (n, g) = parts(b);
-            }
-        }
+    /// Both as `parts`: where a field is 0 or 255.
+    function _rare(uint256 a, uint256 b) private pure returns (uint256 m, uint256 f, uint256 n, uint256 g) {
+        (m, f) = parts(a);
+        (n, g) = parts(b);
     }
 
     /// The nearest float to m * 2^(f - 189) with 2^62 <= m < 2^63; f is signed, and is the result's field where that is normal.
-    function _round(uint256 sign, uint256 m, uint256 f) private pure returns (uint256) {
+    function _round(uint256 sign, uint256 m, uint256 f) private pure returns (uint256 r) {
         unchecked {
-            if (int256(f) > 0) return _pack(sign, m, f);
-            uint256 places = 40 - f;
-            if (places > 64) return sign;
-            return sign | ((m + ((m >> places) & 1) + (1 << (places - 1)) - 1) >> places);
+            if (int256(f) < 1) return sign | _subnormal(m, 40 - f);
+            r = (f << 23) + ((m + ((m >> 39) & 1) - BIAS) >> 39); // a carry that rounding brings adds to the field
+            if (r > LARGEST) return FAULT;
+            r |= sign;
         }
     }
 
-    /// `_round` for f > 0.
-    function _pack(uint256 sign, uint256 m, uint256 f) private pure returns (uint256 r) {
+    function _subnormal(uint256 m, uint256 places) private pure returns (uint256) {
         unchecked {
-            // The leading bit, and a carry that rounding brings, add to the field.
-            r = ((f - 1) << 23) + ((m + ((m >> 39) & 1) + 0x3FFFFFFFFF) >> 39);
-            if (r >= INFINITE) return FAULT;
-            r |= sign;
+            return places > 64 ? 0 : (m + ((m >> places) & 1) + (1 << (places - 1)) - 1) >> places;
         }
     }
 
