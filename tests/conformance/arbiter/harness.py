@@ -115,10 +115,10 @@ class Harness:
         """Calls a function; `gas` is then what it used, the transaction's own 21,000 and calldata included."""
         return self._run(name, arguments, is_static=True)
 
-    def send(self, name: str, *arguments: Any, now_s: int) -> tuple[Any, int]:
+    def send(self, name: str, *arguments: Any, now_s: int, caller: str = CALLER) -> tuple[Any, int]:
         """A transaction at a time: (result, gas)."""
         self.evm.set_block_env(BlockEnv(timestamp=now_s, gas_limit=GAS))
-        return self._run(name, arguments, is_static=False), self.gas
+        return self._run(name, arguments, is_static=False, caller=caller), self.gas
 
     def event(self, signature: str, types: list[str]) -> tuple[Any, ...]:
         """The data of the last transaction's event of this signature."""
@@ -128,13 +128,13 @@ class Harness:
         found = [log for log in result.logs if bytes.fromhex(log.topics[0].removeprefix("0x")) == topic]
         return tuple(decode(types, bytes(found[-1].data[1])))
 
-    def _run(self, name: str, arguments: Sequence[Any], *, is_static: bool) -> Any:
+    def _run(self, name: str, arguments: Sequence[Any], *, is_static: bool, caller: str = CALLER) -> Any:
         entry = self.functions[name]
         types = [_type(each) for each in entry["inputs"]]
         selector = keccak(f"{name}({','.join(types)})".encode())[:4]
         try:
             answer = self.evm.message_call(
-                CALLER, self.address, calldata=selector + encode(types, arguments), gas=GAS, is_static=is_static
+                caller, self.address, calldata=selector + encode(types, arguments), gas=GAS, is_static=is_static
             )
         except RuntimeError as error:
             raise Halted(f"{name}: {error}") from error

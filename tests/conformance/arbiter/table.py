@@ -10,6 +10,7 @@ from assay.proof.opened import Key, Move
 from tests.conformance.arbiter.harness import CALLER, Halted, Harness
 
 CLOCK_S = 3_600
+CHALLENGER, DEFENDER, STRANGER = ("0x" + each * 20 for each in ("c1", "d1", "e1"))
 OUTCOMES = ("open", "upheld", "dismissed", "fault")
 MOVES_MAX = 64
 SUM = "(uint32,uint32,uint256,uint256,uint256,uint256,int256,bool)"
@@ -19,18 +20,23 @@ KINDS = ("", "steps", "rows", "leaves", "content", "state", "parts", "witness", 
 
 @dataclass
 class Table:
-    """The arbiter and the games, deployed. Whoever calls is both sides and the owner."""
+    """The arbiter and the games, deployed; `CALLER` owns them."""
 
     harness: Harness = field(default_factory=lambda: Harness("Games", [("address", "Arbiter"), ("address", CALLER)]))
     now_s: int = 1_000
 
-    def send(self, name: str, *arguments: Any) -> tuple[Any, int]:
+    def send(self, name: str, *arguments: Any, caller: str = CALLER) -> tuple[Any, int]:
         """A transaction: (result, its gas). Errors: `Halted`."""
-        return self.harness.send(name, *arguments, now_s=self.now_s)
+        return self.harness.send(name, *arguments, now_s=self.now_s, caller=caller)
+
+    def move(self, game: int, claim: Claim, move: Move, caller: str) -> int:
+        """Makes a move: its gas."""
+        arguments = (game,) if move.name in ("resign", "recall") else (game, claim.to_abi(), *move.arguments)
+        return self.send(move.name, *arguments, caller=caller)[1]
 
     def open(self, claim: Claim) -> int:
         """Begins a game."""
-        return int(self.send("open", claim.to_abi(), CALLER, CLOCK_S)[0])
+        return int(self.send("open", claim.to_abi(), CHALLENGER, CLOCK_S)[0])
 
     def view(self, game: int) -> tuple[Any, ...]:
         """`GameView`."""
@@ -51,33 +57,25 @@ class Played:
 
 
 def play(
-    table: Table, claim: Claim, challenger: Challenger, defender: Defender, known: dict[Key, bytes] | None = None
+    table: Table,
+    claim: Claim,
+    challenger: Challenger,
+    defender: Defender,
+    known: dict[Key, bytes] | None = None,
+    game: int | None = None,
 ) -> Played:
-    """Plays a game to its end. A side that has no move lets its clock run out."""
+    """Plays a game to its end. A side that has no move, or none that counts, lets its clock run out."""
     known = {} if known is None else known
-    game = table.open(claim)
+    game = table.open(claim) if game is None else game
     moves: list[tuple[str, int]] = []
-    demand: Key | None = ("steps",) if claim.steps > 1 and ("steps",) not in known else None
-    sum_: tuple[Any, ...] | None = None
+    demand, sum_ = _owed(table, game, Move("open"))
     for _ in range(MOVES_MAX):
         if demand is None:
             move = challenger.move(known)
-            demand, sum_ = _make(table, game, claim, move, moves)
+            moves.append((move.name, table.move(game, claim, move, CHALLENGER)))
+            demand, sum_ = _owed(table, game, move)
         else:
-            answer = defender.move(demand, sum_)
-            if answer is None:
-                table.now_s += 2 * CLOCK_S
-                _, gas = table.send("timeout", game)
-                moves.append(("timeout", gas))
-            else:
-                try:
-                    _make(table, game, claim, answer, moves)
-                except Halted:
-                    table.now_s += 2 * CLOCK_S
-                    _, gas = table.send("timeout", game)
-                    moves.append(("timeout", gas))
-                else:
-                    known[demand] = opened(answer)
+            moves.append(_answer(table, game, claim, defender.move(demand, sum_), demand, known))
             demand = None
         outcome = OUTCOMES[table.view(game)[4]]
         if outcome != "open":
@@ -85,25 +83,32 @@ def play(
     raise AssertionError(f"no end: {moves}")
 
 
-def _make(
-    table: Table, game: int, claim: Claim, move: Move, moves: list[tuple[str, int]]
-) -> tuple[Key | None, tuple[Any, ...] | None]:
-    """Makes a move; what is owed then."""
-    arguments = (game,) if move.name == "resign" else (game, claim.to_abi(), *move.arguments)
-    _, gas = table.send(move.name, *arguments)
-    moves.append((move.name, gas))
-    if not move.name.startswith(("demand", "prove")):
-        return None, None
-    kind = KINDS[table.view(game)[2]]
-    if not kind:
-        return None, None
-    rest = move.arguments
+def _answer(
+    table: Table, game: int, claim: Claim, answer: Move | None, demand: Key, known: dict[Key, bytes]
+) -> tuple[str, int]:
+    if answer is not None:
+        try:
+            gas = table.move(game, claim, answer, DEFENDER)
+        except Halted:
+            pass
+        else:
+            known[demand] = opened(answer)
+            return answer.name, gas
+    table.now_s += 2 * CLOCK_S
+    return "timeout", table.send("timeout", game)[1]
+
+
+def _owed(table: Table, game: int, move: Move) -> tuple[Key | None, tuple[Any, ...] | None]:
+    """What the defender owes after a move."""
+    kind, rest = KINDS[table.view(game)[2]], move.arguments
     if kind == "parts":
-        sum_ = table.harness.event(SUMMED, [SUM])[0]
+        (sum_,) = table.harness.event(SUMMED, [SUM])
         return ("parts", *sum_[:5]), sum_
     if kind == "witness":
         return ("witness", rest[0], rest[1][1], rest[1][4]), None
-    return (kind, *(rest[:3] if kind == "rows" else rest)), None
+    if kind == "steps":
+        return ("steps",), None
+    return ((kind, *(rest[:3] if kind == "rows" else rest)) if kind else None), None
 
 
 def opened(move: Move) -> bytes:
