@@ -2,6 +2,7 @@
 
     network.json        where the chain is served, its contracts, the token
     chain.bin           the embedded chain
+    chain.bin.end       how much of it is known to be on disk
     keys/NAME.json      encrypted keys
     blobs/              bytes by their hash
     board.sqlite        what parties said to each other

@@ -355,6 +355,14 @@ class TestDamage:
         with pytest.raises(Truncated, match=r"chain\.bin ends at block 0, without the contract Rounds") as refusal:
             start(home, ["--bare"], lambda _: None)
         assert "network.json from one copy" in refusal.value.hint
+        chain = EmbeddedChain(31_337, path=tmp_path / "chain.bin")
+        chain.mine()
+        chain.close()
+        whole = (tmp_path / "chain.bin").read_bytes()
+        (tmp_path / "chain.bin").write_bytes(b"".join(whole.splitlines(keepends=True)[:-1]))
+        with pytest.raises(Truncated, match=r"chain\.bin has lost its end") as refusal:
+            start(home, ["--bare"], lambda _: None)
+        assert "chain.bin.end" in refusal.value.hint
         (tmp_path / "chain.bin").write_bytes(b"no chain\n")
         with pytest.raises(Malformed, match=rf"{tmp_path}.*chain\.bin is corrupt") as refusal:
             start(home, ["--bare"], lambda _: None)
