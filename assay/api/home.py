@@ -160,7 +160,7 @@ class Home:
     def record(self) -> Record | None:
         """What `network.json` says now; nothing where there is none. Errors: `Malformed`, `BadInput`."""
         path = self.path / "network.json"
-        if not path.is_file():
+        if not os.path.lexists(path):
             return None
         try:
             return Record.from_bytes(read_private(path, RECORD_LIMIT_BYTES, "network file"))

@@ -184,14 +184,27 @@ class Host:
 
     def _crew_seed(self) -> KeySigner:
         """The key that all of the crew's follow from. Its password lies beside it: it guards test money."""
-        path = self.home.path / "crew.password"
+        path, keystore = self.home.path / "crew.password", self.home.keys / f"{CREW}.json"
+        record = self.home.record
+        settled = bool(record and record.deployment)
+        missing = [each for each in (path, keystore) if not each.exists()]
+        if settled and missing:
+            # Others' keys follow from it, and what they have at stake.
+            hint = "restore it from a copy, or begin anew with another --home"
+            raise BadInput(f"{missing[0]} is gone, and with it the crew's keys", hint=hint)
         if not path.exists():
-            (self.home.keys / f"{CREW}.json").unlink(missing_ok=True)  # half made when a first start was killed
+            keystore.unlink(missing_ok=True)  # half made when a first start was killed
             write_private(path, secrets.token_urlsafe(24).encode() + b"\n")
         password = read_password(path)
         if not self.home.has_account(CREW):
             return create_keystore(self.home.keys, CREW, password)
-        return open_keystore(self.home.keys, CREW, password)
+        try:
+            return open_keystore(self.home.keys, CREW, password)
+        except BadInput as error:
+            if keystore.is_file() and "password" in error.message:
+                error.message = f"{path} does not open {keystore}"
+                error.hint = "restore both from one copy, or begin anew with another --home"
+            raise
 
     # the crew
 

@@ -17,7 +17,7 @@ from typing import Any, BinaryIO
 
 from assay.chain.mark import Mark
 from assay.chain.records import BlockRecord, ChangeRecord, Record, decode_record, encode_record
-from assay.protocol.errors import AssayError, LimitExceeded, Malformed, Truncated, WrongChain
+from assay.protocol.errors import AssayError, BadInput, LimitExceeded, Malformed, Truncated, WrongChain
 from assay.protocol.plain import read_plain
 
 FORMAT = "assay-chain-1"
@@ -74,24 +74,31 @@ class Journal:
     """An append-only file. Opening reads and checks it into `records`.
 
     Errors: `Malformed` for a file that is damaged or none of ours, `Truncated` for one that has lost its end,
-    `LimitExceeded` for one that is too large; none of them is changed.
+    `LimitExceeded` for one that is too large, `BadInput` for one that cannot be opened; none of them is changed.
     """
 
     def __init__(self, path: Path, chain_id: int, timer: Callable[[], float] = time.monotonic) -> None:
         self._path, self._chain_id, self._timer = path, chain_id, timer
         self._digest, self._mark = b"", Mark(path)
         self.records: list[Record] = []
-        path.parent.mkdir(parents=True, exist_ok=True)
-        if path.exists() and path.stat().st_size > FILE_LIMIT_BYTES:
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.open("r+b" if path.exists() else "ab").close()
+        except OSError as error:
+            raise BadInput(
+                f"cannot open the chain's file {path}: {error.strerror}",
+                hint="make it a file that you may read and write, or name another --home",
+            ) from None
+        if path.stat().st_size > FILE_LIMIT_BYTES:
             raise LimitExceeded(
                 "the chain's file is too large",
                 hint="start a new one",
                 limit=FILE_LIMIT_BYTES,
                 actual=path.stat().st_size,
             )
-        valid_bytes = self._read() if path.exists() else 0
+        valid_bytes = self._read()
         self._check_end(valid_bytes)
-        self._file: BinaryIO = path.open("r+b" if path.exists() else "w+b")
+        self._file: BinaryIO = path.open("r+b")
         self._file.truncate(valid_bytes)
         self._file.seek(valid_bytes)
         if valid_bytes == 0:
