@@ -65,6 +65,7 @@ class Host:
     def __init__(self, home: Home, options: HostOptions, stop: threading.Event) -> None:
         self.home, self.options, self.stop = home, options, stop
         self._closers: list[Callable[[], None]] = []
+        self._resume: Callable[[], None] = lambda: None
 
     def run(self) -> int:
         """Until stopped; the exit code."""
@@ -107,7 +108,9 @@ class Host:
         note("Entered", step=f"the chain's engine: {find_engine(chain.engine.name).words}")
         os.chmod(path, 0o600)
         if known:
-            clock.resume(chain.head.header.timestamp)
+            # Nobody can act while the crew takes its seats, so nobody misses a deadline then.
+            clock.hold(chain.head.header.timestamp)
+            self._resume = clock.resume
         self._closers.append(chain.close)
         if record and record.deployment:
             check_contracts(chain, record.deployment, path)
@@ -210,6 +213,7 @@ class Host:
 
     def _work(self, web3: Link, fund: "Fund", seed: KeySigner) -> None:
         if self.options.bare:
+            self._resume()
             note("Ready")
             self.stop.wait()
             return
@@ -252,6 +256,7 @@ class Host:
             return head.get_head(), board.last
 
         turns = Turns(makers, pulse, clock, self.stop, note=self._trouble, crashed=self._crash, poll_s=GLANCE_S)
+        self._resume()
         note("Ready")
         turns.run()
 
