@@ -7,7 +7,7 @@ from eth_utils.address import is_checksum_address
 
 from assay.api.bundle import Evidence
 from assay.api.export import of_job
-from assay.api.verify import Finding
+from assay.api.finding import Finding
 from assay.chain.connect import connect, disconnect
 from assay.chain.cursor import Cursor
 from assay.chain.deploy import Deployment

@@ -11,9 +11,10 @@ from typing import Any
 from assay.api.home import Home, Record
 from assay.api.money import POOLS, Till
 from assay.chain.equipment import find_curve, find_engine
+from assay.chain.keystore import broken_keystores
 from assay.chain.rpc import Rpc
 from assay.protocol.errors import AssayError, Malformed
-from assay.store.database import Database
+from assay.store.database import LOST_HINT, Database
 from assay.store.port import cid_of
 
 SPACE_MIN_BYTES = 1 << 30
@@ -58,6 +59,7 @@ class Doctor:
                 yield Check("network", "fail", f"there is no network in {self.home.path}", "start one: assay up")
                 return
             yield from self._guard("messages", self._messages)
+            yield from self._guard("journals", self._journals)
             chain = list(self._guard("chain", lambda: self._chain(record)))
             yield from chain
             if any(check.state == "fail" for check in chain):
@@ -129,14 +131,9 @@ class Doctor:
                 yield Check(name, "ok", found.words)
 
     def _keys(self) -> Iterator[Check]:
-        files = sorted(self.home.keys.glob("*.json")) if self.home.keys.is_dir() else []
-        accounts = self.home.accounts()
-        broken = [file.stem for file in files if file.stem not in accounts and file.stem != "crew"]
-        for name in broken:
-            try:
-                self.home.address_of(name)
-            except AssayError as error:
-                yield Check("keys", "fail", error.message, error.hint)
+        accounts, broken = self.home.accounts(), list(broken_keystores(self.home.keys))
+        for error in broken:
+            yield Check("keys", "fail", error.message, error.hint)
         if accounts:
             yield Check("keys", "ok", ", ".join(f"{name} {address}" for name, address in accounts.items()))
         elif not broken:
@@ -146,16 +143,23 @@ class Doctor:
         path = self.home.path / "board.sqlite"
         if not path.exists():
             return
-        database = Database(path, "SELECT 1")
         try:
-            found = database.execute("PRAGMA quick_check")[0][0]
-        finally:
-            database.close()
-        if found != "ok":
-            raise Malformed(
-                "board.sqlite is damaged", hint="assay down, remove it, assay up: messages of open rounds go"
-            )
+            check_database(path)
+        except Malformed as error:
+            error.hint = f"assay down, move {path} and what is named like it away, assay up: messages of open rounds go"
+            raise
         yield Check("messages", "ok", f"{path.stat().st_size / 2**20:.1f} MiB of what parties said")
+
+    def _journals(self) -> Iterator[Check]:
+        paths, broken = sorted((self.home.path / "journal").glob("*.sqlite")), 0
+        for path in paths:
+            try:
+                check_database(path)
+            except AssayError as error:
+                broken += 1
+                yield Check("journals", "fail", error.message, f"{error.hint}: what it held back is nowhere else")
+        if paths and not broken:
+            yield Check("journals", "ok", f"{len(paths)} parties' journals are whole")
 
     def _chain(self, record: Record) -> Iterator[Check]:
         rpc = Rpc(self.home.web3)
@@ -200,6 +204,16 @@ class Doctor:
                 yield Check("stake", "ok", words)
             else:
                 yield Check("stake", "note", f"{name} has nothing at stake", "to provide: assay stake AMOUNT")
+
+
+def check_database(path: Path) -> None:
+    """Whether a database is whole. Errors: as for `Database`."""
+    database = Database(path, "SELECT 1")
+    try:
+        if database.execute("PRAGMA quick_check")[0][0] != "ok":
+            raise Malformed(f"{path} is damaged", hint=LOST_HINT)
+    finally:
+        database.close()
 
 
 def report(checks: list[Check]) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
     network.json        where the chain is served, its contracts, the token
     chain.bin           the embedded chain
+    chain.bin.end       how much of it is known to be on disk
     keys/NAME.json      encrypted keys
     blobs/              bytes by their hash
     board.sqlite        what parties said to each other
@@ -159,7 +160,7 @@ class Home:
     def record(self) -> Record | None:
         """What `network.json` says now; nothing where there is none. Errors: `Malformed`, `BadInput`."""
         path = self.path / "network.json"
-        if not path.is_file():
+        if not os.path.lexists(path):
             return None
         try:
             return Record.from_bytes(read_private(path, RECORD_LIMIT_BYTES, "network file"))

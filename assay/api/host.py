@@ -65,6 +65,7 @@ class Host:
     def __init__(self, home: Home, options: HostOptions, stop: threading.Event) -> None:
         self.home, self.options, self.stop = home, options, stop
         self._closers: list[Callable[[], None]] = []
+        self._resume: Callable[[], None] = lambda: None
 
     def run(self) -> int:
         """Until stopped; the exit code."""
@@ -107,7 +108,9 @@ class Host:
         note("Entered", step=f"the chain's engine: {find_engine(chain.engine.name).words}")
         os.chmod(path, 0o600)
         if known:
-            clock.resume(chain.head.header.timestamp)
+            # Nobody can act while the crew takes its seats, so nobody misses a deadline then.
+            clock.hold(chain.head.header.timestamp)
+            self._resume = clock.resume
         self._closers.append(chain.close)
         if record and record.deployment:
             check_contracts(chain, record.deployment, path)
@@ -184,19 +187,33 @@ class Host:
 
     def _crew_seed(self) -> KeySigner:
         """The key that all of the crew's follow from. Its password lies beside it: it guards test money."""
-        path = self.home.path / "crew.password"
+        path, keystore = self.home.path / "crew.password", self.home.keys / f"{CREW}.json"
+        record = self.home.record
+        settled = bool(record and record.deployment)
+        missing = [each for each in (path, keystore) if not each.exists()]
+        if settled and missing:
+            # Others' keys follow from it, and what they have at stake.
+            hint = "restore it from a copy, or begin anew with another --home"
+            raise BadInput(f"{missing[0]} is gone, and with it the crew's keys", hint=hint)
         if not path.exists():
-            (self.home.keys / f"{CREW}.json").unlink(missing_ok=True)  # half made when a first start was killed
+            keystore.unlink(missing_ok=True)  # half made when a first start was killed
             write_private(path, secrets.token_urlsafe(24).encode() + b"\n")
         password = read_password(path)
         if not self.home.has_account(CREW):
             return create_keystore(self.home.keys, CREW, password)
-        return open_keystore(self.home.keys, CREW, password)
+        try:
+            return open_keystore(self.home.keys, CREW, password)
+        except BadInput as error:
+            if keystore.is_file() and "password" in error.message:
+                error.message = f"{path} does not open {keystore}"
+                error.hint = "restore both from one copy, or begin anew with another --home"
+            raise
 
     # the crew
 
     def _work(self, web3: Link, fund: "Fund", seed: KeySigner) -> None:
         if self.options.bare:
+            self._resume()
             note("Ready")
             self.stop.wait()
             return
@@ -239,6 +256,7 @@ class Host:
             return head.get_head(), board.last
 
         turns = Turns(makers, pulse, clock, self.stop, note=self._trouble, crashed=self._crash, poll_s=GLANCE_S)
+        self._resume()
         note("Ready")
         turns.run()
 

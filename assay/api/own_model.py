@@ -23,7 +23,7 @@ from assay.protocol.sections import NamedLoss, Optimizer
 from assay.store.samples import Samples
 from assay.work.capture import capture as capture_programs
 from assay.work.capture import check_size
-from assay.work.losses import Loss, function_of, parse_loss
+from assay.work.losses import OF_CLASSES, Loss, function_of, parse_loss
 from assay.work.lower_norms import DEFAULT_IGNORED
 from assay.work.program import Bundle
 from assay.work.stock import read_optimizer
@@ -105,7 +105,10 @@ class OwnModel:
         try:
             # Once as it is: what its own code raises is the user's, what capturing raises beyond refusals is a bug.
             output = answer(self.module, x)
-            check_loss(loss if callable(loss) else function_of(parse_loss(loss), y), output, y)
+            function = loss if callable(loss) else function_of(parse_loss(loss), y)
+            if not callable(loss) and parse_loss(loss).name not in OF_CLASSES:
+                self._check_shape(job, output, y)
+            check_loss(function, output, y)
         except AssayError as error:
             raise of_the_job(job, error) from error
         except THEIRS as error:
@@ -130,6 +133,18 @@ class OwnModel:
             raise of_the_job(job, error) from error
         except (RuntimeError, TypeError, ValueError, IndexError) as error:
             raise self._does_not_take(job, batch, error) from error
+
+    def _check_shape(self, job: Job, output: object, y: Tensor) -> None:
+        """That each number has its target: PyTorch would stretch one over the others. Errors: `BadKey`."""
+        if isinstance(output, Tensor) and output.shape != y.shape:
+            given, wanted, loss = list(output.shape), list(y.shape), job.model.loss_name
+            raise wrong(
+                "model.architecture",
+                job.model.architecture,
+                f"the model gives {given} for a batch, and y is {wanted}: {loss} compares number by number",
+                "give the output the targets' shape, with reshape or squeeze",
+                f"a model that gives {wanted}, as y has",
+            )
 
     def _does_not_take(self, job: Job, batch: str, error: BaseException) -> BadKey:
         """The refusal of a model that met a batch which it was not written for: their error, with their words."""

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from typing import cast
 
 from assay.api.bundle import BundleBlobs, Evidence
-from assay.api.verify import Finding, Verifier
+from assay.api.finding import Finding
+from assay.api.verify import Verifier
 from assay.chain.contracts.jobs import Drawn
 from assay.chain.contracts.rounds import Aggregated, Finalised, Included
 from assay.proof.recompute import audit_slot, check_update, summary

@@ -6,6 +6,7 @@ from assay.api.home import Home, local_time
 from assay.api.money import Till
 from assay.api.operator import crew_of, read_log
 from assay.api.token import describe_token, show_token
+from assay.chain.keystore import broken_keystores
 from assay.chain.location import show_url
 from assay.chain.rpc import Rpc
 from assay.protocol.phase import JobPhase
@@ -46,9 +47,10 @@ def read_status(home: Home) -> dict[str, Any]:
 
 
 def troubles(home: Home) -> list[str]:
-    """What the background process was troubled by since it started, the newest last."""
+    """What the background process was troubled by since it started, the newest last, and keys that cannot be read."""
     said = [line for line in read_log(home) if line.get("event") in ("Troubled", "Crashed", "Failed")]
-    return [f"{line.get('who', 'network')}: {line.get('message') or line.get('kind')}" for line in said[-5:]]
+    told = [f"{line.get('who', 'network')}: {line.get('message') or line.get('kind')}" for line in said[-5:]]
+    return told + [f"keys: {error}" for error in broken_keystores(home.keys)]
 
 
 def _jobs(home: Home, now_s: int) -> list[dict[str, Any]]:

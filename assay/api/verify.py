@@ -5,14 +5,15 @@ confirm (`assay.api.anchors`). Re-execution is `assay.api.reexecute`.
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import product
-from typing import Any, TypeVar
+from typing import Any
 
 from assay.api.account import Kind
 from assay.api.bundle import BundleBlobs, Evidence, RoundEvidence, RoundName
-from assay.chain.contracts.jobs import AggregatorReplaced, Drawn, Ended, Matched, Posted, ValidatorReplaced
+from assay.api.finding import Finding
+from assay.api.ordered import Ordered
+from assay.chain.contracts.jobs import AggregatorReplaced, Drawn, Ended, Matched, ValidatorReplaced
 from assay.chain.contracts.models import Minted
 from assay.chain.contracts.rounds import (
     Aggregated,
@@ -28,89 +29,27 @@ from assay.chain.contracts.rounds import (
     Voided,
 )
 from assay.chain.contracts.vault import Moved
-from assay.chain.events import Event
 from assay.protocol.commitment import bitmap_slots, commitment_root
 from assay.protocol.errors import AssayError, Malformed
-from assay.protocol.job import Job
-from assay.protocol.merkle import roots_hash, tensor_root
-from assay.protocol.order import stop_score
-from assay.protocol.plain import read_plain
 from assay.protocol.table import Entry, segment_digest, table_root
 from assay.protocol.transcript import ZERO, SlotName, Transcript, secret_hash
 from assay.protocol.typed import Domain, bitmap_hash, recover, typed_digest
-from assay.protocol.words import domain
-from assay.store.manifest import MANIFEST_MAX_BYTES, SIZE_MAX_BYTES, Manifest
-from assay.store.port import cid_of_hash
 
-DOCUMENT_MAX_BYTES = 1 << 20
-HEADER_MAX_BYTES, HEADER_DEPTH_MAX = 16 << 20, 4
-SHOWN_MAX = 5
 CHOICES_MAX = 8
 """Slots that were entered by their providers whose place in the root is searched for; each doubles the search."""
-E = TypeVar("E", bound=Event)
 
 
-NEEDED = ("order", "commitments", "openings", "quorums")
-"""Checks in which nothing may be missing."""
-
-
-@dataclass
-class Finding:
-    """What one check found: how many things held, which did not, which could not be looked at."""
-
-    name: str
-    held: int = 0
-    wrong: list[str] = field(default_factory=list)
-    missing: list[str] = field(default_factory=list)
-
-    def check(self, holds: bool, words: str) -> None:
-        """Counts one thing."""
-        if holds:
-            self.held += 1
-        else:
-            self.wrong.append(words)
-
-    @property
-    def holds(self) -> bool:
-        """Whether nothing is wrong, and nothing that has to be there is missing."""
-        return not self.wrong and not (self.missing and self.name in NEEDED)
-
-    @property
-    def words(self) -> str:
-        """One line."""
-        parts = [f"{self.held} held"]
-        if self.wrong:
-            parts.append(f"{len(self.wrong)} WRONG: " + "; ".join(self.wrong[:SHOWN_MAX]))
-        if self.missing:
-            parts.append(f"{len(self.missing)} not in the bundle: " + "; ".join(self.missing[:SHOWN_MAX]))
-        return ", ".join(parts)
-
-    def to_json(self) -> dict[str, Any]:
-        """As plain values."""
-        return {"check": self.name, "held": self.held, "wrong": self.wrong, "missing": self.missing}
-
-
-class Verifier:
+class Verifier(Ordered):
     """The checks of one bundle."""
 
     def __init__(self, evidence: Evidence, blobs: BundleBlobs) -> None:
-        self.evidence, self.blobs = evidence, blobs
-        self.events = [event for _, event in evidence.events()]
+        super().__init__(evidence, blobs)
         self.domain = Domain(evidence.chain_id, self._address("Rounds"))
 
     def _address(self, name: str) -> str:
         if name not in self.evidence.contracts:
             raise Malformed(f"the bundle does not say where {name} is")
         return self.evidence.contracts[name]
-
-    def said(self, kind: type[E]) -> list[E]:
-        """The job's events of one kind, in order."""
-        found = [event for event in self.events if isinstance(event, kind)]
-        return [event for event in found if getattr(event, "job", self.evidence.job) == self.evidence.job]
-
-    def by_round(self, kind: type[E]) -> dict[RoundName, E]:
-        """The same by round; the last where there are several."""
-        return {(event.generation, event.round): event for event in self.said(kind)}  # type: ignore[attr-defined]
 
     def run(self) -> Iterator[Finding]:
         """All checks, in order."""
@@ -131,55 +70,6 @@ class Verifier:
             except AssayError as error:
                 finding.wrong.append(error.message)
             yield finding
-
-    # what was ordered
-
-    @cached_property
-    def document(self) -> dict[str, Any] | None:
-        """The job's document; nothing where it is not in the bundle."""
-        cid = cid_of_hash(self.evidence.order.document)
-        if not self.blobs.has(cid):
-            return None
-        document = read_plain(self.blobs.get(cid, DOCUMENT_MAX_BYTES), DOCUMENT_MAX_BYTES)
-        if not isinstance(document, dict) or not isinstance(document.get("job"), dict):
-            raise Malformed("the job's document holds no job")
-        return document
-
-    def check_order(self, finding: Finding) -> None:
-        """The order's document is the posted one, and says what the order says."""
-        posted, order = self.said(Posted), self.evidence.order
-        finding.check(len(posted) == 1, "there is not one posting")
-        for each in posted:
-            finding.check(each.document == order.document, "the order's document is not the posted one")
-            cost = (order.rounds + order.redo_rounds) * self._round_cost(order.price_ceiling) + order.fault_deposit
-            finding.check(each.deposited == cost, "the deposit is not what the order costs")
-        if self.document is None:
-            finding.missing.append("the job's document")
-            return
-        try:
-            job = Job.from_tables(self.document["job"])
-        except (AssayError, KeyError) as error:
-            finding.wrong.append(f"the document holds no job: {error}")
-            return
-        pairs = {
-            "rounds": (job.train.rounds, order.rounds),
-            "steps": (job.train.steps, order.steps_per_round),
-            "segment_steps": (job.train.segment_steps, order.steps_per_segment),
-            "providers": (job.match.providers, order.providers),
-            "validators": (job.match.validators, order.validators),
-            "quorum": (job.verify.quorum[0], order.quorum),
-            "samples": (job.verify.samples, order.samples_per_validator),
-            "seed": (job.seed, order.seed),
-            "stop": (stop_score(job), order.stop_score),
-            "arithmetic": (domain(job.train.profile), order.profile),
-            "reports_min": (job.aggregate.reports_min, order.reports_min),
-        }
-        for name, (said, ordered) in pairs.items():
-            finding.check(said == ordered, f"the document and the order differ in {name}")
-
-    def _round_cost(self, price: int) -> int:
-        order = self.evidence.order
-        return order.providers * price + order.validators * order.validator_fee + order.aggregator_fee
 
     # what was committed and opened
 
@@ -366,6 +256,8 @@ class Verifier:
 
     def check_money(self, finding: Finding) -> None:
         """Escrow and credit of the job are filled and emptied to the last unit, and paid for the work that counted."""
+        matched = [event.price for event in self.said(Matched)] or [0]
+        finding.check(matched == [self.evidence.price], "the price of a slot is not the one that was matched")
         key, balance = self.evidence.job.to_bytes(32, "big"), {Kind.ESCROW: 0, Kind.CREDIT: 0}
         claimed: dict[str, int] = {}
         for move in [event for event in self.events if isinstance(event, Moved)]:
@@ -409,57 +301,8 @@ class Verifier:
             bounded = forfeits and final.credited <= most + order.aggregator_fee
             finding.check(exact or bounded, f"round {_words(name)} credits {final.credited} units and not {most}")
         for void in self.said(Voided):
-            bound = self._round_cost(price)
+            bound = self.round_cost(price)
             finding.check(void.credited <= bound, f"a void round {void.round} credits more than a round costs")
-
-    # the bytes
-
-    def check_blobs(self, finding: Finding) -> None:
-        """Each blob is what its name says; samples and states are those that the order and the chain name."""
-        for cid in self.blobs:
-            try:
-                self.blobs.get(cid, SIZE_MAX_BYTES)
-                finding.held += 1
-            except AssayError as error:
-                finding.wrong.append(error.message)
-        if self.document is None or finding.wrong:
-            return
-        roots = {"train": self.evidence.order.data_root, "test": self.evidence.order.test_root}
-        for name, root in roots.items():
-            cid = str(self.document.get(name))
-            if self.blobs.has(cid):
-                manifest = Manifest.from_bytes(self.blobs.get(cid, MANIFEST_MAX_BYTES))
-                finding.check(manifest.root == root, f"the {name} samples are not the ordered ones")
-                finding.missing += [f"samples {each}" for each in manifest.blobs if not self.blobs.has(each)]
-            else:
-                finding.missing.append(f"the {name} samples")
-        cid = str(self.document.get("state"))
-        if self.blobs.has(cid):
-            root = encoded_state_root(self.blobs.get(cid, SIZE_MAX_BYTES))
-            finding.check(root == self.evidence.order.state_root, "the initial state is not the ordered one")
-        else:
-            finding.missing.append("the initial state")
-
-
-def encoded_state_root(content: bytes) -> bytes:
-    """Hash of an encoded state, without torch. Errors: `Malformed`."""
-    size = int.from_bytes(content[:8], "little")
-    if size > min(len(content) - 8, HEADER_MAX_BYTES):
-        raise Malformed("a state's header is longer than the state")
-    try:
-        entries = read_plain(content[8 : 8 + size], HEADER_MAX_BYTES, HEADER_DEPTH_MAX)
-        body, roots, at = memoryview(content)[8 + size :], [], 0
-        for entry in entries.values():
-            begin, end = entry["data_offsets"]
-            if begin != at or not begin <= end <= len(body):
-                raise ValueError("tensors overlap or leave gaps")
-            roots.append(tensor_root(entry["dtype"], entry["shape"], body[begin:end]))
-            at = end
-    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
-        raise Malformed(f"a state cannot be read: {error!r:.80}") from error
-    if at != len(body):
-        raise Malformed("a state has bytes behind its tensors")
-    return roots_hash(roots)
 
 
 def _entries(rows: list[Any]) -> list[Entry] | None:

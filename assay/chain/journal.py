@@ -1,19 +1,23 @@
 """Persistence of the embedded chain: a write-ahead file of blocks, changes and rewinds, one JSON line each.
 
 Every line carries a digest chained over all lines before it. A torn last line (the process died while writing) is cut
-off; anything else that does not verify is refused, because a chain with a hole in it is worse than none. The digests
-tell damage, not forgery: whoever can write the file can compute them. So what verifies is still read as if a stranger
-had written it.
+off; anything else that does not verify is refused, because a chain with a hole in it is worse than none. So is a file
+that is shorter than it was when it was last brought to disk (`assay.chain.mark`): every line that is left verifies, and
+what parties remember of the lost ones would make liars of them. The digests tell damage, not forgery: whoever can write
+the file can compute them. So what verifies is still read as if a stranger had written it.
 """
 
 import hashlib
 import json
 import os
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from assay.chain.mark import Mark
 from assay.chain.records import BlockRecord, ChangeRecord, Record, decode_record, encode_record
-from assay.protocol.errors import AssayError, LimitExceeded, Malformed, WrongChain
+from assay.protocol.errors import AssayError, BadInput, LimitExceeded, Malformed, Truncated, WrongChain
 from assay.protocol.plain import read_plain
 
 FORMAT = "assay-chain-1"
@@ -22,6 +26,8 @@ LINE_LIMIT_BYTES = 256 << 20
 """Twice what a block of 30 million gas can fill: it fills most with what many small transactions revert with."""
 DEPTH_MAX = 8
 """Brackets within brackets of a line: six in a block with a log."""
+SYNC_S = 5.0
+"""How long what was written may be with the operating system alone, while more is written."""
 
 
 class Sequence:
@@ -67,28 +73,37 @@ class Sequence:
 class Journal:
     """An append-only file. Opening reads and checks it into `records`.
 
-    Errors: `Malformed` for a file that is damaged or none of ours, `LimitExceeded` for one that is too large; neither
-    is changed.
+    Errors: `Malformed` for a file that is damaged or none of ours, `Truncated` for one that has lost its end,
+    `LimitExceeded` for one that is too large, `BadInput` for one that cannot be opened; none of them is changed.
     """
 
-    def __init__(self, path: Path, chain_id: int) -> None:
-        self._path, self._chain_id = path, chain_id
-        self._digest = b""
+    def __init__(self, path: Path, chain_id: int, timer: Callable[[], float] = time.monotonic) -> None:
+        self._path, self._chain_id, self._timer = path, chain_id, timer
+        self._digest, self._mark = b"", Mark(path)
         self.records: list[Record] = []
-        path.parent.mkdir(parents=True, exist_ok=True)
-        if path.exists() and path.stat().st_size > FILE_LIMIT_BYTES:
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.open("r+b" if path.exists() else "ab").close()
+        except OSError as error:
+            raise BadInput(
+                f"cannot open the chain's file {path}: {error.strerror}",
+                hint="make it a file that you may read and write, or name another --home",
+            ) from None
+        if path.stat().st_size > FILE_LIMIT_BYTES:
             raise LimitExceeded(
                 "the chain's file is too large",
                 hint="start a new one",
                 limit=FILE_LIMIT_BYTES,
                 actual=path.stat().st_size,
             )
-        valid_bytes = self._read() if path.exists() else 0
-        self._file: BinaryIO = path.open("r+b" if path.exists() else "w+b")
+        valid_bytes = self._read()
+        self._check_end(valid_bytes)
+        self._file: BinaryIO = path.open("r+b")
         self._file.truncate(valid_bytes)
         self._file.seek(valid_bytes)
         if valid_bytes == 0:
             self._write(self._title)
+        self._sync()
 
     @property
     def _title(self) -> dict[str, Any]:
@@ -145,6 +160,19 @@ class Journal:
         if chain_id != self._chain_id:
             raise Malformed("its chain has no number")
 
+    def _check_end(self, valid_bytes: int) -> None:
+        marked_bytes = self._mark.read()
+        if valid_bytes < marked_bytes:
+            blocks = sum(1 if isinstance(record, BlockRecord) else 0 for record in self.records)
+            raise Truncated(
+                f"the chain's file {self._path} has lost its end: {valid_bytes} of {marked_bytes} bytes are left,"
+                f" with {blocks} blocks mined",
+                hint="restore the whole home from one copy, or begin anew with another --home; or remove"
+                f" {self._mark.path} to go on without the lost blocks, where no job is running",
+                expected=marked_bytes,
+                actual=valid_bytes,
+            )
+
     def _refuse(self, why: str) -> Malformed:
         return Malformed(
             f"the chain's file {self._path} is corrupt: {why}",
@@ -157,6 +185,8 @@ class Journal:
         Raises `LimitExceeded` for a record that could not be read again.
         """
         self._write(encode_record(record))
+        if self._timer() - self._synced_s >= SYNC_S:
+            self._sync()
 
     def _write(self, value: dict[str, Any]) -> None:
         digest, line = _seal(self._digest, _pack(value))
@@ -171,11 +201,17 @@ class Journal:
         self._file.write(line)
         self._file.flush()
 
+    def _sync(self) -> None:
+        """Bring what was written to disk, then say how much that is."""
+        os.fsync(self._file.fileno())
+        self._mark.write(self._file.tell())
+        self._synced_s = self._timer()
+
     def close(self) -> None:
         """Sync and close."""
         if not self._file.closed:
             self._file.flush()
-            os.fsync(self._file.fileno())
+            self._sync()
             self._file.close()
 
 

@@ -7,6 +7,7 @@ import json
 import os
 import re
 import stat
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from eth_account import Account
 from eth_utils.address import to_checksum_address
 
 from assay.chain.signer import KeySigner
-from assay.protocol.errors import BadInput, LimitExceeded, Malformed, Refused
+from assay.protocol.errors import AssayError, BadInput, LimitExceeded, Malformed, Refused
 from assay.protocol.plain import read_plain
 
 NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,31}")
@@ -25,6 +26,7 @@ WORK_MAX = {"n": 1 << 20, "r": 16, "p": 16, "c": 10_000_000, "dklen": 64}
 """Most that a keystore may ask for: scrypt's cost, block size and lanes, PBKDF2's count, bytes of the derived key."""
 MEMORY_MAX_BYTES = 1 << 30
 """Of scrypt: 128 * n * r."""
+RESTORE = "restore it from a copy"
 
 
 def check_name(name: str) -> str:
@@ -84,6 +86,15 @@ def list_keystores(folder: Path) -> dict[str, str]:
     return found
 
 
+def broken_keystores(folder: Path) -> Iterator[AssayError]:
+    """What is wrong with each that is named like a keystore and is none."""
+    for path in sorted(folder.glob("*.json")):
+        try:
+            address_of(folder, path.stem)
+        except AssayError as error:
+            yield error
+
+
 def read_password(path: Path) -> str:
     """The password in a file that nobody else can read: its first line. Errors: `BadInput`."""
     content = read_private(path, PASSWORD_LIMIT_BYTES, "password file")
@@ -128,13 +139,17 @@ def write_private(path: Path, content: bytes) -> None:
 
 
 def _read_keystore(path: Path, name: str) -> dict[str, Any]:
+    if path.exists() and not path.is_file():
+        raise Malformed(f"{path} is no keystore: it is not a file", hint=f"{RESTORE}, after you have moved that away")
     if not path.is_file():
         known = sorted(each.stem for each in path.parent.glob("*.json"))
         hint = f"there are {', '.join(known)}" if known else "make one: `assay faucet` does"
         raise BadInput(f"there is no account {name}", hint=hint)
-    keystore = read_plain(
-        read_private(path, KEYSTORE_LIMIT_BYTES, "keystore"), KEYSTORE_LIMIT_BYTES, KEYSTORE_DEPTH_MAX
-    )
+    content = read_private(path, KEYSTORE_LIMIT_BYTES, "keystore")
+    try:
+        keystore = read_plain(content, KEYSTORE_LIMIT_BYTES, KEYSTORE_DEPTH_MAX)
+    except Malformed as error:
+        raise Malformed(f"{path} is no keystore: {error.message:.100}", hint=RESTORE) from None
     try:
         box = keystore["crypto"]
         work = box["kdfparams"]
@@ -144,7 +159,7 @@ def _read_keystore(path: Path, name: str) -> dict[str, Any]:
         if any(type(value) is not int or value < 1 for value in asked.values()):
             raise ValueError("work is no number")
     except (KeyError, TypeError, ValueError):
-        raise Malformed(f"{path.name} is no keystore", hint="restore it from a copy") from None
+        raise Malformed(f"{path} is no keystore", hint=RESTORE) from None
     if any(value > WORK_MAX[field] for field, value in asked.items()):
         raise Refused(f"the keystore {path.name} asks for more work than is admitted", hint="encrypt it anew with less")
     if 128 * asked.get("n", 1) * asked.get("r", 1) > MEMORY_MAX_BYTES:

@@ -227,14 +227,20 @@ class NetworkClock:
 
     def __init__(self, began_s: float, timer: Callable[[], float] = time.monotonic) -> None:
         self._began_s, self._timer, self._started_s = began_s, timer, timer()
+        self._held_s: float | None = None
 
     def __call__(self) -> float:
         """Seconds since the epoch, less those while it was down."""
-        return self._began_s + self._timer() - self._started_s
+        return self._began_s + self._timer() - self._started_s if self._held_s is None else self._held_s
 
-    def resume(self, head_s: int) -> None:
-        """Goes on from the last block that a chain has."""
-        self._began_s = head_s + 1 - (self._timer() - self._started_s)
+    def hold(self, head_s: int) -> None:
+        """Stands still after the last block that a chain has, until `resume`."""
+        self._held_s = head_s + 1
+
+    def resume(self) -> None:
+        """Goes on from where it was held, if it was."""
+        if self._held_s is not None:
+            self._began_s, self._held_s = self._held_s - (self._timer() - self._started_s), None
 
 
 def _failure(number: Any, code: int, message: str) -> dict[str, Any]:

@@ -7,7 +7,7 @@ UNWELL = 9
 
 
 def run(home: HomeOption = None, as_json: JsonOption = False) -> int | None:
-    """Check storage, arithmetic, keys, chain, clock, balance and stake; each failure comes with its fix.
+    """Check storage, arithmetic, keys, messages, journals, chain, clock, balance and stake; each failure has its fix.
 
     Ends with 9 when something failed.
 

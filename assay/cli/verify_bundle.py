@@ -10,7 +10,7 @@ import typer
 from assay.cli.place import JsonOption
 
 if TYPE_CHECKING:
-    from assay.api.verify import Finding
+    from assay.api.finding import Finding
 
 
 def run(

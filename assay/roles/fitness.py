@@ -45,10 +45,12 @@ class Fitness:
         """By job, the share of this machine's time that it may take."""
         self._spaces = Memory(world.journal, "space", int, int)
         """By job, the bytes that are kept of it while it is served."""
+        self._works = Memory(world.journal, "working", int, int)
+        """By job, the bytes that working on it takes besides."""
         self._largest: dict[int, float] = {}
         """By job, the largest part of that share that one piece of work takes."""
-        self._found: dict[int, int] = {}
-        """The same of jobs that were looked at, and not yet promised anything."""
+        self._found: dict[int, Footprint] = {}
+        """Memory of jobs that were looked at, and not yet promised anything."""
 
     @contextmanager
     def look(self, job: int) -> Iterator[None]:
@@ -66,13 +68,14 @@ class Fitness:
         space = self._world.compute.space
         found = self.measure(order, content, space)
         space.admit(found.working_bytes, found.kept_bytes, 0)
+        others = self._others(job)
+        # One job is worked on at a time, and it may be the largest of them all, beside whatever is kept of this one.
+        working_bytes = max([found.working_bytes, *(self._works.get(each) or 0 for each in others)])
         try:
-            space.admit(
-                found.working_bytes, found.kept_bytes, sum(self._spaces.get(each) or 0 for each in self._others(job))
-            )
+            space.admit(working_bytes, found.kept_bytes, sum(self._spaces.get(each) or 0 for each in others))
         except Overload as trouble:
             raise Unavailable(trouble.message, hint=trouble.hint, crowded=True) from None
-        self._found[job] = found.kept_bytes
+        self._found[job] = found
 
     def take_on(self, assignment: Assignment, *checks: Check, busy: float) -> None:
         """Counts on a job's work, where a share `busy` of the time is gone. Errors: `Refused` and `LimitExceeded` where
@@ -80,12 +83,15 @@ class Fitness:
         shares = [check(assignment, self._world.compute, busy=busy) for check in checks]
         self._largest[assignment.job] = max(shares, default=0.0)
         self._shares.keep(sum(shares), assignment.job)
-        self._spaces.keep(self._found.get(assignment.job, 0), assignment.job)
+        found = self._found.get(assignment.job, Footprint(0, 0))
+        self._spaces.keep(found.kept_bytes, assignment.job)
+        self._works.keep(found.working_bytes, assignment.job)
 
     def let_go(self, job: int) -> None:
         """Counts on a job's work no more, and lets go of what was fetched of it."""
         self._assignments.drop(job)
         self._spaces.keep(0, job)
+        self._works.keep(0, job)
 
     def share(self, job: int) -> float:
         """The share of this machine's time that a job takes, as far as it was looked at."""

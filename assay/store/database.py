@@ -6,7 +6,7 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from threading import Lock
+from threading import Lock, get_ident
 from typing import Any
 
 from assay.protocol.errors import BadInput, LimitExceeded, Malformed, Unavailable
@@ -15,6 +15,7 @@ WAIT_S = 30.0
 """How long another process may hold the file before we give up."""
 PAGE_BYTES = 4096
 ROOM_BYTES = 16 << 20
+LOST_HINT = "restore it from a copy"
 SIZE_MAX_BYTES = 1 << 30
 DAMAGE = ("not a database", "malformed", "disk image", "no such column", "no such table", "file is encrypted")
 
@@ -25,8 +26,8 @@ class Database:
     A process that is killed loses nothing that `execute` has returned from. With `durable` the same holds when the
     machine loses power.
 
-    Errors: `BadInput` when the file cannot be made, `Malformed` when it is damaged or none of ours, `LimitExceeded`
-    beyond `size_max_bytes`, `Unavailable` when the disk is full or another process does not let go.
+    Errors: `BadInput` when the file cannot be opened, `Malformed` when it is damaged, emptied or none of ours,
+    `LimitExceeded` beyond `size_max_bytes`, `Unavailable` when the disk is full or another process does not let go.
     """
 
     def __init__(
@@ -42,10 +43,17 @@ class Database:
         self._size_max_bytes = size_max_bytes
         try:
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            # Before SQLite opens it: what it makes itself is as readable as the process's mask says.
-            os.close(os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o600))
+            if not os.path.lexists(path):
+                self._make(schema)
+            handle = os.open(path, os.O_RDWR | getattr(os, "O_NOFOLLOW", 0))
+            size_bytes = os.fstat(handle).st_size
+            os.close(handle)
         except OSError as error:
-            raise BadInput(f"cannot open {path}: {error.strerror}", hint="choose another folder") from None
+            hint = "make it a file that you may read and write, or choose another folder"
+            raise BadInput(f"cannot open {path}: {error.strerror}", hint=hint) from None
+        if not size_bytes:
+            # Never by a crash of ours: SQLite would begin anew in it, as if nothing had ever been remembered.
+            raise Malformed(f"{path} is damaged: it is empty, what it held is lost", hint=LOST_HINT)
         self._connection = sqlite3.connect(path, timeout=wait_s, isolation_level=None, check_same_thread=False)
         try:
             with self._answering():
@@ -57,6 +65,30 @@ class Database:
         except BaseException:
             self._connection.close()
             raise
+
+    def _make(self, schema: str) -> None:
+        """A file of this schema, whole or not at all, unless another process makes it first. Raises `OSError`."""
+        part = self.path.with_name(f"{self.path.name}.{os.getpid()}.{get_ident()}")
+        part.unlink(missing_ok=True)
+        # Before SQLite opens it: what it makes itself is as readable as the process's mask says.
+        os.close(os.open(part, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
+        try:
+            connection = sqlite3.connect(part, isolation_level=None)
+            try:
+                with self._answering():
+                    connection.execute("PRAGMA journal_mode = WAL")
+                    connection.execute("PRAGMA user_version = 1")  # so that there is a first page
+                    connection.execute(schema)
+            finally:
+                connection.close()
+            try:
+                os.link(part, self.path)
+            except OSError:
+                # Another was first; or there are no links here, and then nobody is kept from being second.
+                if not os.path.lexists(self.path):
+                    os.replace(part, self.path)
+        finally:
+            part.unlink(missing_ok=True)
 
     def execute(self, statement: str, *values: Any) -> list[tuple[Any, ...]]:
         """Runs one statement and returns its rows."""
@@ -76,7 +108,7 @@ class Database:
             raise self._explain(str(error)) from None
 
     def _explain(self, words: str) -> Exception:
-        name = self.path.name
+        name = str(self.path)
         if "full" in words:
             # SQLite has one word for both: with room on the disk it is the file's own limit that was reached.
             if shutil.disk_usage(self.path.parent).free > ROOM_BYTES:
@@ -84,5 +116,5 @@ class Database:
                 return LimitExceeded(f"{name} has reached its limit", hint="wait until old entries expire", **limit)
             return Unavailable(f"the disk is full: {name} cannot be written", hint="free some space")
         if any(sign in words for sign in DAMAGE):
-            return Malformed(f"{name} is damaged: {words}", hint="restore it from a copy")
+            return Malformed(f"{name} is damaged: {words}", hint=LOST_HINT)
         return Unavailable(f"{name} cannot be used: {words}", hint="is another process holding it, or the disk gone?")

@@ -76,13 +76,13 @@ def function_of(loss: NamedLoss, y: Tensor) -> Loss:
     """The function of a named loss, for targets like `y`. Errors: `BadInput` where it takes no such targets."""
     function, settings = FUNCTIONS[loss.name], loss.settings
     of_classes = y.dtype == torch.int64
-    if loss.name != "mse" and of_classes != (loss.name in OF_CLASSES):
+    if of_classes != (loss.name in OF_CLASSES):
         wanted = "class numbers (int64)" if loss.name in OF_CLASSES else "numbers of the output's shape (float32)"
         dtype = str(y.dtype).removeprefix("torch.")
         fitting = [name for name in LOSSES if (name in OF_CLASSES) == of_classes]
         raise BadInput(
             f"{loss.name} compares with {wanted}, and y is {dtype}",
-            hint="choose a loss that fits the data",
+            hint="use cross_entropy for class numbers" if of_classes else "use mse for numbers, or make y int64",
             about="loss",
             allowed=", ".join(fitting),
         )

@@ -5,6 +5,7 @@ Real time passes: windows are a few seconds, and every wait ends as soon as what
 
 import json
 import os
+import random
 import re
 import signal
 import stat
@@ -19,15 +20,17 @@ from typing import Any
 import pytest
 from home_job import PASSWORD, open_account, post_tiny, view
 
+from assay.api.account import Kind
 from assay.api.home import Home
 from assay.api.money import Till
 from assay.chain.contracts.jobs import BidCommitted, BidForfeited, Unenlisted
-from assay.chain.contracts.rounds import Claimed, Disproved, Late, Penalised, Voided
+from assay.chain.contracts.rounds import Claimed, Disproved, Finalised, Late, Penalised, Voided
 from assay.protocol.phase import JobPhase
 
 pytestmark = pytest.mark.xdist_group("home")
 WAIT_S = 120.0
 ASKED = "9"
+KILLS = 2
 LOSSES = (BidForfeited, Unenlisted, Disproved, Late, Penalised, Voided)
 QUICK = {"bid_s": "6s", "reveal_s": "4s", "open_s": "6s"}
 
@@ -166,6 +169,47 @@ def test_a_job_survives_a_kill_and_is_still_there_after_down_and_up(place: Place
 @pytest.mark.parametrize("phase", [JobPhase.BIDDING, JobPhase.DRAWING, JobPhase.ENLISTING])
 def test_a_job_survives_a_kill_in_any_phase(place: Place, phase: JobPhase) -> None:
     survive(place, post(place, rounds=3), phase)
+
+
+def stakes_of(place: Place) -> dict[str, int]:
+    """What each of the crew has at stake."""
+    home = place.home
+    try:
+        ledger, crew = home.ledger(), place.ask("status")["crew"]
+        return {each["address"]: ledger.stakes.staked(home.token, each["address"]) for each in crew}
+    finally:
+        home.close()
+
+
+def test_a_job_survives_kills_at_random_moments(place: Place) -> None:
+    """While it is bid for, trained, checked or paid, and while the process is on its way up again."""
+    seed = int.from_bytes(os.urandom(4), "big")
+    sys.stdout.write(f"seed {seed}\n")
+    chance, before = random.Random(seed), stakes_of(place)
+    assert len(before) == 12
+    job = post(place)
+    for _ in range(KILLS):
+        time.sleep(chance.uniform(0, 10))
+        place.kill()
+        with place.start("up", "--block-s", "0.5", stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as half:
+            until(place.home.is_running, "the process is on its way up")
+            time.sleep(chance.uniform(0, 4))
+            place.kill()
+            assert half.wait(WAIT_S) in (0, 6), "it was up, or it says that its process is gone"
+        place.ask("up", "--block-s", "0.5")
+    finish(place, job)
+    assert not said(place, job, *LOSSES), "everybody was honest, and is not blamed for a crash"
+    due = sum(final.credited for final in said(place, job, Finalised))
+    until(lambda: sum(claim.amount for claim in said(place, job, Claimed)) >= due, "everybody has claimed")
+    claims = said(place, job, Claimed)
+    assert sum(claim.amount for claim in claims) == due
+    assert len({claim.account for claim in claims}) == len(claims), "nobody is paid twice"
+    home, key = place.home, job.to_bytes(32, "big")
+    try:
+        assert [home.ledger().vault.balance(home.token, kind, key) for kind in (Kind.ESCROW, Kind.CREDIT)] == [0, 0]
+    finally:
+        home.close()
+    assert stakes_of(place) == before
 
 
 def test_a_person_provides_beside_the_crew_and_is_paid(place: Place) -> None:

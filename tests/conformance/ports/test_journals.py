@@ -87,13 +87,40 @@ class TestFile:
         with pytest.raises(BadInput, match="another party or network"):
             FileJournal(tmp_path / "me.sqlite", "0xme@31337/0xothers")
 
-    @pytest.mark.parametrize("content", [b"no database at all" * 100, b"SQLite format 3\x00" + bytes(5000)])
+    @pytest.mark.parametrize("content", [b"no database at all" * 100, b"SQLite format 3\x00" + bytes(5000), b""])
     def test_a_damaged_one_is_malformed_and_left_alone(self, tmp_path: Path, content: bytes) -> None:
         path = tmp_path / "me.sqlite"
         path.write_bytes(content)
         with pytest.raises(Malformed, match="damaged"):
             FileJournal(path, OWNER)
         assert path.read_bytes() == content
+
+    def test_a_process_that_dies_while_it_makes_one_leaves_none(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """An empty one would look like a journal whose memory was lost."""
+
+        def die(*_: object) -> None:
+            raise KeyboardInterrupt
+
+        path = tmp_path / "me.sqlite"
+        for step in ("link", "open"):
+            with monkeypatch.context() as patch:
+                patch.setattr(os, step, die)
+                with pytest.raises(KeyboardInterrupt):
+                    FileJournal(path, OWNER)
+            assert not path.exists()
+        FileJournal(path, OWNER).close()
+        assert [each.name for each in tmp_path.iterdir()] == ["me.sqlite"]
+
+    def test_where_there_are_no_links_it_is_made_too(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        def refuse(*_: object) -> None:
+            raise PermissionError
+
+        monkeypatch.setattr(os, "link", refuse)
+        journal = FileJournal(tmp_path / "me.sqlite", OWNER)
+        journal.put("a", b"1")
+        assert FileJournal(tmp_path / "me.sqlite", OWNER).get("a") == b"1"
 
     def test_values_of_another_kind_are_malformed(self, tmp_path: Path) -> None:
         journal = FileJournal(tmp_path / "me.sqlite", OWNER)

@@ -7,6 +7,7 @@ import sys
 import zipfile
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +18,12 @@ from own_jobs import make_net, tiny_job, tiny_samples
 
 import assay
 from assay.api.bundle import EVIDENCE, Evidence, open_bundle, write_bundle
+from assay.api.encoded import encoded_programs_root, encoded_state_root
 from assay.api.export import export_job
+from assay.api.finding import Finding
 from assay.api.reexecute import reexecute
-from assay.api.verify import Finding, Verifier, encoded_state_root
+from assay.api.verify import Verifier
+from assay.chain.contracts.containers import Order, Windows
 from assay.protocol.errors import AssayError, BadInput, Bomb, LimitExceeded, Malformed
 from assay.protocol.plain import read_plain, write_plain
 from assay.roles.world import Compute
@@ -164,6 +168,14 @@ def set_chain(plain: Plain) -> None:
     plain["chain_id"] += 1
 
 
+def set_programs(plain: Plain) -> None:
+    plain["order"]["programs"] = flip(plain["order"]["programs"])
+
+
+def set_token(plain: Plain) -> None:
+    plain["order"]["token"] = "0x" + "0" * 40
+
+
 def drop_last_money(plain: Plain) -> None:
     vault = plain["contracts"]["Vault"]
     moves = [at for at, log in enumerate(plain["logs"]) if log[0] == vault]
@@ -186,6 +198,8 @@ TAMPERINGS: list[tuple[Callable[[Plain], None], str]] = [
     (set_data_root, "blobs"),
     (set_chain, "commitments"),
     (drop_last_money, "money"),
+    (set_programs, "blobs"),
+    (set_token, "order"),
 ]
 
 
@@ -196,6 +210,56 @@ def test_tampering_is_found(made: Path, tmp_path: Path, tamper: Callable[[Plain]
     tamper(plain)
     found = check(pack(tmp_path / "tampered", {**parts, EVIDENCE: write_plain(plain)}))
     assert not found[where].holds, {name: finding.words for name, finding in found.items()}
+
+
+TERMS = [each.name for each in fields(Order) if each.name != "windows"]
+WINDOWS = [f"windows.{each.name}" for each in fields(Windows)]
+BY_BYTES = ("programs", "data_root", "test_root")
+"""Terms that only the bytes tell, which a bundle without blobs has not got."""
+
+
+@pytest.mark.parametrize("bundle", ["whole", "light", "cancelled"])
+@pytest.mark.parametrize("name", TERMS + WINDOWS)
+def test_no_term_of_an_order_can_be_altered(made: Path, tmp_path: Path, name: str, bundle: str) -> None:
+    parts = members(made / bundle)
+    plain = json.loads(parts[EVIDENCE])
+    *parents, key = name.split(".")
+    place = plain["order"][parents[0]] if parents else plain["order"]
+    place[key] = place[key] - 1 if type(place[key]) is int and place[key] else alter(place[key])
+    found = check(pack(tmp_path / "altered", {**parts, EVIDENCE: write_plain(plain)}))
+    if bundle == "light" and name in BY_BYTES:
+        assert any(name.split("_")[0].removesuffix("data") in words for words in found["blobs"].missing)
+    else:
+        assert not all(finding.holds for finding in found.values())
+
+
+def alter(value: int | str) -> int | str:
+    if isinstance(value, int):
+        return value + 1
+    return "0x" + "0" * 40 if value.startswith("0x") else flip(value)
+
+
+@pytest.mark.parametrize("bundle", ["light", "cancelled"])
+def test_no_price_can_be_altered(made: Path, tmp_path: Path, bundle: str) -> None:
+    parts = members(made / bundle)
+    plain = json.loads(parts[EVIDENCE])
+    set_price(plain)
+    found = check(pack(tmp_path / "altered", {**parts, EVIDENCE: write_plain(plain)}))
+    assert not found["money"].holds
+
+
+def test_prices_that_cost_the_same_together_are_found(made: Path, tmp_path: Path) -> None:
+    """What was deposited fits, and whom it was meant for does not."""
+    parts = members(made / "cancelled")
+    plain = json.loads(parts[EVIDENCE])
+    order = plain["order"]
+    order["aggregator_fee"] += order["validators"]
+    order["validator_fee"] -= 1
+    found = check(pack(tmp_path / "altered", {**parts, EVIDENCE: write_plain(plain)}))
+    assert found["order"].wrong == [
+        "the document and the order differ in validator_fee",
+        "the document and the order differ in aggregator_fee",
+    ]
 
 
 def test_a_blob_that_was_changed_is_found(made: Path, tmp_path: Path) -> None:
@@ -317,9 +381,23 @@ def test_a_deeply_nested_header_of_a_state_is_refused_before_it_is_parsed() -> N
 
 @settings(max_examples=100, deadline=None)
 @given(st.binary(max_size=200))
-def test_states_of_any_bytes(content: bytes) -> None:
+def test_states_and_programs_of_any_bytes(content: bytes) -> None:
+    for read in (encoded_state_root, encoded_programs_root):
+        with suppress(Malformed):
+            read(content)
+
+
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.binary(min_size=1, max_size=8), st.integers(0, 10**6))
+def test_damaged_programs_have_another_root_or_none(made: Path, noise: bytes, at: int) -> None:
+    """Bits of programs, and not of the names beside them, are what the root is of."""
+    whole = next(content for content in members(made / "whole").values() if content.startswith(b"ASSAYBDL"))
+    end = len(whole) - int.from_bytes(whole[12:16], "big")
+    at %= end
+    damaged = whole[:at] + noise + whole[at + len(noise) :]
     with suppress(Malformed):
-        encoded_state_root(content)
+        hashed = whole[:8] == damaged[:8] and whole[10:end] != damaged[10:end]
+        assert (encoded_programs_root(damaged) != encoded_programs_root(whole)) or not hashed
 
 
 def test_evidence_reads_as_it_was_written(made: Path) -> None:

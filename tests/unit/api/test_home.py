@@ -14,9 +14,11 @@ import pytest
 
 from assay.api.doctor import Doctor, report
 from assay.api.home import Home, Record, local_time
+from assay.api.host import Host, HostOptions
 from assay.api.operator import crew_of, follow, read_log, start, stop
 from assay.api.turns import CRASHES_MAX, Turns
 from assay.chain.deploy import Deployment
+from assay.chain.server import NetworkClock
 from assay.protocol.errors import AssayError, BadInput, Malformed, Truncated, Unavailable, WrongChain
 from assay.roles.wake import ACTED, IDLE, Wake, wake_at
 from assay.store.hold import Hold
@@ -355,10 +357,45 @@ class TestDamage:
         with pytest.raises(Truncated, match=r"chain\.bin ends at block 0, without the contract Rounds") as refusal:
             start(home, ["--bare"], lambda _: None)
         assert "network.json from one copy" in refusal.value.hint
+        chain = EmbeddedChain(31_337, path=tmp_path / "chain.bin")
+        chain.mine()
+        chain.close()
+        whole = (tmp_path / "chain.bin").read_bytes()
+        (tmp_path / "chain.bin").write_bytes(b"".join(whole.splitlines(keepends=True)[:-1]))
+        with pytest.raises(Truncated, match=r"chain\.bin has lost its end") as refusal:
+            start(home, ["--bare"], lambda _: None)
+        assert "chain.bin.end" in refusal.value.hint
         (tmp_path / "chain.bin").write_bytes(b"no chain\n")
         with pytest.raises(Malformed, match=rf"{tmp_path}.*chain\.bin is corrupt") as refusal:
             start(home, ["--bare"], lambda _: None)
         assert "restore it" in refusal.value.hint
+
+
+class TestTime:
+    def test_it_stands_still_until_everybody_is_there(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """However long a start takes: nobody can act meanwhile."""
+        now_s, seen = [100.0], list[float]()
+        clocks = [NetworkClock(1_800_000_000, lambda: now_s[0]) for _ in range(2)]
+
+        def place(host: Host, *_: object) -> None:
+            first = clock()
+            now_s[0] += 3_600
+            seen.append(clock() - first)
+
+        class Stop(threading.Event):
+            """Somebody stops it a minute after it is ready."""
+
+            def wait(self, timeout: float | None = None) -> bool:
+                first = clock()
+                now_s[0] += 60
+                seen.append(clock() - first)
+                return True
+
+        monkeypatch.setattr(Host, "_place", place)
+        for clock in clocks:
+            monkeypatch.setattr("assay.api.host.NetworkClock", lambda _, clock=clock: clock)
+            assert Host(Home.create(tmp_path), HostOptions(bare=True), Stop()).run() == 0
+        assert seen == [3_600, 60, 0, 60], "of a chain that begins, time passes at once"
 
 
 class TestFollowing:

@@ -579,6 +579,29 @@ def test_a_loss_that_will_not_do_names_the_field(tmp_path: Path, name: str, word
     assert refusal.value.hint
 
 
+@pytest.mark.parametrize("loss", ["mse", "l1"])
+@pytest.mark.parametrize("width", [1, 2])
+def test_a_loss_of_numbers_on_class_labels_says_what_fits(tmp_path: Path, loss: str, width: int) -> None:
+    job = with_loss(tmp_path, loss)
+    with pytest.raises(BadKey, match=f"{loss} compares with numbers .* and y is int64") as refusal:
+        make_draft(job, nn.Linear(6, width), samples=tiny_samples())
+    assert refusal.value.fields == {"key": "model.loss", "value": repr(loss), "allowed": "cross_entropy, nll"}
+    assert refusal.value.hint == "use cross_entropy for class numbers"
+    x, y = (torch.from_numpy(each[:4]) for each in (tiny_samples().x, tiny_samples().y))
+    with pytest.raises(BadInput, match="y is int64"):
+        capture(nn.Linear(6, width), loss, {"name": "sgd", "lr": 0.5}, x, y)
+
+
+def test_a_loss_of_numbers_takes_targets_of_the_outputs_shape_alone() -> None:
+    """PyTorch would compare every output with every target, and warn."""
+    samples = Samples(tiny_samples().x, tiny_samples().y.astype(np.float32))
+    with pytest.raises(BadKey, match=r"the model gives \[4, 1\] for a batch, and y is \[4\]") as refusal:
+        make_draft(tiny_job(), capture(nn.Linear(6, 1), "mse"), samples)
+    assert refusal.value.fields["key"] == "model.architecture"
+    assert refusal.value.fields["allowed"] == "a model that gives [4], as y has"
+    assert refusal.value.hint
+
+
 def test_a_function_is_captured_as_the_loss_and_trains() -> None:
     def halved(output: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
         return functional.cross_entropy(output, y) / 2

@@ -13,7 +13,7 @@ from assay.chain import journal
 from assay.chain.embedded import EmbeddedChain
 from assay.chain.records import ChangeRecord
 from assay.chain.state import Change
-from assay.protocol.errors import LimitExceeded, Malformed, WrongChain
+from assay.protocol.errors import LimitExceeded, Malformed, Truncated, WrongChain
 
 
 def fill(path: Path) -> EmbeddedChain:
@@ -192,6 +192,7 @@ def test_a_file_torn_at_its_first_line_starts_anew(tmp_path: Path) -> None:
     whole = path.read_bytes()
     for size in (0, 1, 60, whole.index(b"\n")):
         path.write_bytes(whole[:size])
+        path.with_name("chain.end").unlink()  # the process died before it was written
         chain = open_chain(path=path)[0]
         chain.close()
         assert path.read_bytes() == whole
@@ -210,3 +211,78 @@ def test_a_line_that_could_not_be_read_again_is_not_written(tmp_path: Path, monk
     writing.append(ChangeRecord({}))
     writing.close()
     assert path.stat().st_size == size
+
+
+@pytest.mark.parametrize("place", ["at a border", "in a line"])
+def test_a_file_that_has_lost_its_end_is_refused_and_left_as_it_is(tmp_path: Path, place: str) -> None:
+    """Every line that is left verifies, and jobs, stakes and claims of the lost ones are gone."""
+    path, mark = tmp_path / "chain", tmp_path / "chain.end"
+    old = fill(path)
+    whole = path.read_bytes()
+    assert int(mark.read_bytes()) == len(whole)
+    for count in range(len(whole.splitlines())):
+        lines = whole.splitlines(keepends=True)
+        cut = b"".join(lines[:count]) + (lines[count][:-1] if place == "in a line" else b"")
+        path.write_bytes(cut)
+        with pytest.raises(Truncated, match=r"has lost its end: \d+ of \d+ bytes are left") as refusal:
+            open_chain(path=path)
+        assert refusal.value.fields["expected"] == len(whole)
+        assert str(mark) in refusal.value.hint
+        assert (path.read_bytes(), int(mark.read_bytes())) == (cut, len(whole))
+    path.write_bytes(whole)
+    again = open_chain(path=path)[0]
+    assert again.head.hash == old.head.hash
+    again.close()
+
+
+def test_what_is_lost_can_be_given_up(tmp_path: Path) -> None:
+    path, mark = tmp_path / "chain", tmp_path / "chain.end"
+    fill(path)
+    path.write_bytes(b"".join(path.read_bytes().splitlines(keepends=True)[:4]))
+    mark.unlink()
+    chain = open_chain(path=path)[0]
+    chain.mine()
+    chain.close()
+    assert int(mark.read_bytes()) == path.stat().st_size
+
+
+def test_a_killed_process_has_marked_what_it_had_brought_to_disk(tmp_path: Path) -> None:
+    """What was written since is there, or is not: neither is taken for a loss."""
+    path, mark, now_s = tmp_path / "chain", tmp_path / "chain.end", [0.0]
+    writing = journal.Journal(path, 31_337, lambda: now_s[0])
+    title = int(mark.read_bytes())
+    open_chain(path=tmp_path / "other")[0].close()
+    other = journal.Journal(tmp_path / "other", 31_337)
+    other.close()
+    writing.append(other.records[0])
+    assert int(mark.read_bytes()) == title
+    now_s[0] = journal.SYNC_S
+    writing.append(ChangeRecord({}))
+    marked = path.stat().st_size
+    writing.append(ChangeRecord({}))
+    assert int(mark.read_bytes()) == marked < path.stat().st_size
+    whole = path.read_bytes()
+    writing.close()
+    for size, records in ((len(whole), 3), (len(whole) - 1, 2), (marked, 2)):
+        path.write_bytes(whole[:size])
+        mark.write_bytes(b"%020d" % marked)
+        again = journal.Journal(path, 31_337)
+        assert len(again.records) == records
+        again.close()
+
+
+@pytest.mark.parametrize("content", [b"x", b"-1", b"12", b"9" * 5_000, b"0" * 21, b" " * 20, "१".encode() * 20])
+def test_a_mark_that_is_none_is_refused_with_its_name(tmp_path: Path, content: bytes) -> None:
+    path, mark = tmp_path / "chain", tmp_path / "chain.end"
+    fill(path)
+    mark.write_bytes(content)
+    with pytest.raises(Malformed, match=r"chain\.end cannot be read") as refusal:
+        open_chain(path=path)
+    assert "remove that file" in refusal.value.hint
+    mark.unlink()
+    mark.mkdir()
+    with pytest.raises(Malformed, match="directory"):
+        open_chain(path=path)
+    mark.rmdir()
+    mark.touch()
+    open_chain(path=path)[0].close()

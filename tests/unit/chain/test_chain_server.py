@@ -227,7 +227,12 @@ def test_a_network_that_was_down_goes_on_where_it_was() -> None:
     assert clock() == 5_000
     now_s[0] += 7.5
     assert clock() == 5_007.5
-    clock.resume(4_000)
+    clock.hold(4_000)
     assert clock() == 4_001
+    now_s[0] += 60
+    assert clock() == 4_001
+    clock.resume()
     now_s[0] += 1
+    assert clock() == 4_002
+    clock.resume()
     assert clock() == 4_002

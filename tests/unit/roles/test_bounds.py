@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from assay.api import machine
+from assay.api.crew import SIZES, CrewProvider
 from assay.api.turns import Turns
 from assay.chain.contracts.jobs import Abstained, Cancelled
 from assay.chain.contracts.rounds import Disproved, Finalised, Late, Penalised
@@ -26,6 +27,7 @@ from assay.roles.party import Party
 from assay.roles.provider import Provider
 from assay.roles.stage import Stage
 from assay.roles.wake import IDLE
+from assay.roles.world import World
 from assay.store.manifest import Field, Manifest
 from assay.store.samples import Samples
 from assay.work.limits import Limits, Space, is_exhaustion, within_memory
@@ -182,6 +184,29 @@ def test_a_job_without_the_memory_for_it_is_declined_before_it_is_fetched(tiny_s
     blobs = stage.network.blobs._blobs
     assert {len(blobs[bytes.fromhex(cid[7:])]) for cid in asked}.isdisjoint({60 * RECORD})
     assert not stage.said(Penalised)
+
+
+class Member(CrewProvider):
+    """Of a crew, and bids all that a job offers."""
+
+    def __init__(self, world: World, price: int) -> None:
+        super().__init__(world, 1.0)
+        self.price = price
+
+
+def test_a_member_of_a_crew_declines_what_fits_one_machine_and_not_the_whole_crew(tiny_stage: Tiny) -> None:
+    alone, crowd = (tiny_stage(providers=(Member,) * 2) for _ in range(2))
+    spaces(alone, 4 * ROOM_BYTES)
+    assert played(alone)
+    for each in crowd.network.worlds.values():
+        each.compute.space = Space(4 * ROOM_BYTES, shared_by=sum(SIZES.values()))
+    asked = watched(crowd)
+    crowd.play()
+    assert crowd.said(Cancelled)
+    provider: Any = crowd.network.parties["provider-1"]
+    assert "MiB of memory beside its other jobs" in provider.bidding.declined[crowd.job]
+    blobs = crowd.network.blobs._blobs
+    assert {len(blobs[bytes.fromhex(cid[7:])]) for cid in asked}.isdisjoint({60 * RECORD})
 
 
 def test_memory_that_is_promised_is_not_promised_again(tiny_stage: Tiny) -> None:

@@ -148,6 +148,7 @@ def test_other_odd_classes_are_faults(loss: Any) -> None:
         ({"name": "cross_entropy", "weight": 2}, "weight"),
         ({"smoothing": 0.1}, "name"),
         ("l1", "compares with numbers"),
+        ("mse", "mse compares with numbers of the output's shape .float32., and y is int64"),
         ("huber", "y is int64"),
     ],
 )
