@@ -1,4 +1,4 @@
-"""Evidence about one element of one node, as the arbiter takes it: what is claimed, and the inputs that it follows from.
+"""Evidence about one element of one node, as the arbiter takes it: what is claimed, and the inputs it follows from.
 
 The first operand is the claimed value, the others are inputs of the node, each as often as an element of it is needed:
 
@@ -81,8 +81,8 @@ class Question:
 
 @dataclass(frozen=True)
 class Exhibitor:
-    """Makes evidence about a run of `program`. `origins` are the roots of the tensors that it begins with, `rows_root` is
-    the claimed tree's, `prove` gives the siblings of a row in it."""
+    """Makes evidence about a run of `program`. `origins` are the roots of the tensors that it begins with, `rows_root`
+    is the claimed tree's, `prove` gives the siblings of a row in it."""
 
     program: Program
     first: int
@@ -143,7 +143,7 @@ class Exhibitor:
         if name in ("constant", "iota"):
             return []
         if name in SUMS:
-            return _addends(name, node, shapes, question)
+            return _addends(name, shapes, question)
         if name in ("exponent", "amax"):
             shows = question.kind != Kind.ABSENT or (name == "exponent" and not int(claimed.reshape(-1)[element]))
             return [(0, [(question.at, 1)] if shows else [])]
@@ -169,9 +169,7 @@ class Exhibitor:
         return [(at, [(places.broadcast(shape, node.shape, element), 1)]) for at, shape in enumerate(shapes)]
 
 
-def _addends(
-    name: str, node: Node, shapes: Sequence[Sequence[int]], question: Question
-) -> list[tuple[int, list[tuple[int, int]]]]:
+def _addends(name: str, shapes: Sequence[Sequence[int]], question: Question) -> list[tuple[int, list[tuple[int, int]]]]:
     length = shapes[0][0] if name == "integer_sum_at" else shapes[0][-1]
     start, count = (question.at, question.count) if question.kind == Kind.PART else (0, length)
     if count > (ROWS_LIMIT if name == "integer_sum_at" else SUM_LIMIT):

@@ -111,7 +111,9 @@ class Harness:
             )
         except RuntimeError as error:
             raise Halted(f"{name}: {error}") from error
-        self.gas = self.evm.result.gas_used
+        result = self.evm.result
+        assert result is not None
+        self.gas = result.gas_used
         results = decode([_type(each) for each in entry["outputs"]], bytes(answer))
         return results[0] if len(results) == 1 else results
 
