@@ -93,27 +93,23 @@ library Openings {
         uint256 opcode = uint16(bytes2(leaf[0:2]));
         uint256 rank = uint8(leaf[4]);
         (uint256 inputs, uint256 attributes) = (uint16(bytes2(leaf[6:8])), uint16(bytes2(leaf[8:10])));
-        uint256 next = HEAD_BYTES + 4 * inputs + 8 * attributes;
+        uint256 end = HEAD_BYTES + 4 * inputs + 8 * attributes;
         n.dtype = uint8(leaf[3]);
         n.isOutput = leaf[5] != 0;
         if (opcode > 0xFF || (OPCODES >> opcode) & 1 == 0 || leaf[2] != 0x01 || rank > RANK_LIMIT || itemBytes(n.dtype) == 0) return n;
-        if (leaf.length != next + (opcode == 0x01 ? 32 : 0)) return n;
-        if (opcode == 0x01) n.payload = bytes32(leaf[next:]);
-        n.attributes = new int256[](attributes);
-        while (attributes-- > 0) {
-            next -= 8;
-            n.attributes[attributes] = int64(uint64(bytes8(leaf[next:])));
-        }
+        if (leaf.length != end + (opcode == 0x01 ? 32 : 0)) return n;
+        if (opcode == 0x01) n.payload = bytes32(leaf[end:]);
         n.inputs = new uint256[](inputs);
-        while (inputs-- > 0) {
-            next -= 4;
-            n.inputs[inputs] = uint32(bytes4(leaf[next:]));
-            if (n.inputs[inputs] >= run.inputCount + index) return n;
+        for (uint256 i = 0; i < inputs; i++) {
+            n.inputs[i] = uint32(bytes4(leaf[HEAD_BYTES + 4 * i:]));
+            if (n.inputs[i] >= run.inputCount + index) return n;
         }
+        n.attributes = new int256[](attributes);
+        for (uint256 i = 0; i < attributes; i++) n.attributes[i] = int64(uint64(bytes8(leaf[HEAD_BYTES + 4 * inputs + 8 * i:])));
         n.shape = new uint256[](rank);
-        while (rank-- > 0) {
-            n.shape[rank] = uint32(bytes4(leaf[16 + 4 * rank:]));
-            if (n.shape[rank] == 0) return n;
+        for (uint256 i = 0; i < rank; i++) {
+            n.shape[i] = uint32(bytes4(leaf[16 + 4 * i:]));
+            if (n.shape[i] == 0) return n;
         }
         if (uint32(bytes4(leaf[12:16])) != (opcode == 0x01 ? sizeOf(n.shape) * itemBytes(n.dtype) : 0)) return n;
         n.opcode = opcode;
