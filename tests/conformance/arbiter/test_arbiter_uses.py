@@ -6,7 +6,6 @@ import random
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from math import prod
 from typing import Any
 
 import pytest
@@ -15,10 +14,18 @@ from torch import Tensor
 
 from assay.exact.primitives import BY_NAME, BY_OPCODE
 from assay.exact.rules import Call
-from assay.exact.values import ITEM_BYTES, TORCH_DTYPES, Value
+from assay.exact.values import TORCH_DTYPES, Value
 from assay.proof.evidence import Question, Ruling
 from assay.protocol.errors import Malformed
-from assay.protocol.merkle import DTYPE_CODES, leaf_hash, levels, merkle_root, siblings, value_root
+from assay.protocol.merkle import (
+    DTYPE_CODES,
+    VALUE_LEAF_BYTES,
+    leaf_hash,
+    leaf_hashes,
+    levels,
+    siblings,
+    value_root,
+)
 from assay.work.node import Node
 from assay.work.state import DTYPE_NAMES, content_of
 from tests.conformance.arbiter.rulings import FORMATS, Trial, heard, lies, one_node, with_item
@@ -86,21 +93,20 @@ def test_inputs_that_are_no_values(row: dict[str, Any]) -> None:
         for element in range(broken.numel()):
             broken = with_item(broken, element, item)
         changed = Trial(trial.program, {**trial.values, which: broken})
-        number = len(row["inputs"])
-        element = next((at for at in range(trial.values[number].numel()) if _reaches(row["name"], trial, at)), None)
-        if element is None:
-            continue
-        question = Question(0, element)
+        elements = range(trial.values[len(row["inputs"])].numel())
+        question = next(Question(0, at) for at in elements if _reaches(row["name"], trial, which, at))
         if BY_OPCODE[node.opcode].name in ("exponent", "amax", "argmax"):
-            best = trial.group(0, element)[0]
+            best = trial.group(0, question.element)[0]
             question = replace(question, at=best, kind=2 if row["name"] != "argmax" else 0)
         assert changed.ask(question) == Ruling.JOB_FAULT
 
 
-def _reaches(name: str, trial: Trial, element: int) -> bool:
-    """Whether an element comes from the input rather than being a zero that is put in."""
-    operands = trial.evidence(Question(0, element))[1][5] if name in ("pad", "unfold") else [0, (0, 0, (0, b"shown"))]
-    return bool(operands[1][2][1])
+def _reaches(name: str, trial: Trial, which: int, element: int) -> bool:
+    """Whether an element comes from an input, rather than from another one or being a zero that is put in."""
+    if name not in ("pad", "unfold", "concat"):
+        return True
+    operand = trial.evidence(Question(0, element))[1][5][which + 1]
+    return bool(operand[2][1])
 
 
 # ---------------------------------------------------------------- nodes that are none
@@ -155,7 +161,7 @@ def broken(use: Use) -> Iterator[Use]:
 
 def reshaped(shape: tuple[int, ...]) -> Iterator[tuple[int, ...]]:
     """Other shapes, none of them large."""
-    yield (*shape, 1)
+    yield (*shape, 1)[-6:]
     yield (1, *shape)[:6]
     yield (*shape[:-1], 2, 2)[-6:]
     for at, size in enumerate(shape):
@@ -164,8 +170,8 @@ def reshaped(shape: tuple[int, ...]) -> Iterator[tuple[int, ...]]:
 
 
 def ruling_on(leaf: bytes, inputs: list[Tensor], claimed: tuple[str, tuple[int, ...], bytes]) -> Ruling | None:
-    """The ruling on a node by its leaf, all of every small value in sight; of look-ups and sums by index the indices
-    come first."""
+    """The ruling on a node by its leaf, with the first leaf of every value in sight; of look-ups and sums by index the
+    indices come first."""
     opcode = int.from_bytes(leaf[:2], "big")
     shown = [(DTYPE_NAMES[each.dtype], tuple(each.shape), bytes(content_of(each))) for each in inputs]
     rows = levels([*(value_root(*each) for each in shown), value_root(*claimed)])
@@ -174,8 +180,9 @@ def ruling_on(leaf: bytes, inputs: list[Tensor], claimed: tuple[str, tuple[int, 
     if opcode == 0x79:
         order *= 2
     for at, (dtype, shape, content) in [(len(inputs), claimed), *((at, shown[at]) for at in order)]:
-        tree = merkle_root([leaf_hash(content)])
-        operands.append(((4, DTYPE_CODES[dtype], shape, tree), siblings(rows, at), (0, content, [])))
+        tree = levels(leaf_hashes(content, VALUE_LEAF_BYTES))
+        window = (0, content[:VALUE_LEAF_BYTES], siblings(tree, 0))
+        operands.append(((4, DTYPE_CODES[dtype], shape, tree[-1][0]), siblings(rows, at), window))
     run = (leaf_hash(leaf), 1, len(inputs), 0, rows[-1][0], [])
     return heard(run, (2 if opcode in (0x70, 0x78) else 0, 0, leaf, [], 0, operands, 0, 0, 0))
 
@@ -183,28 +190,24 @@ def ruling_on(leaf: bytes, inputs: list[Tensor], claimed: tuple[str, tuple[int, 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row["name"])
 def test_nodes_that_no_rule_lets_pass(row: dict[str, Any]) -> None:
     inputs = tuple(Value(each["type"], tuple(each["shape"])) for each in row["inputs"])
-    sound = Use(
-        row["name"], inputs, tuple(row["attributes"]), Value(row["result"]["type"], tuple(row["result"]["shape"]))
-    )
+    declared = Value(row["result"]["type"], tuple(row["result"]["shape"]))
+    sound = Use(row["name"], inputs, tuple(row["attributes"]), declared)
     assert sound.passes
     refused = 0
     for use in broken(sound):
-        sizes = [prod(each.shape) * ITEM_BYTES[each.dtype] for each in (*use.inputs, use.declared)]
-        if use.passes or max(sizes) > 1024:
+        if use.passes:
             continue
         node = Node(BY_NAME[use.name].opcode, 1, use.declared.dtype, use.declared.shape, tuple(range(len(use.inputs))))
         leaf = replace(node, attributes=use.attributes).leaf(False)
         tensors = [torch.zeros(each.shape, dtype=TORCH_DTYPES[each.dtype]) for each in use.inputs]
-        claimed = (use.declared.dtype, use.declared.shape, bytes(sizes[-1]))
+        claimed = (use.declared.dtype, use.declared.shape, bytes(use.declared.size_bytes))
         ruling = ruling_on(leaf, tensors, claimed)
-        if _is_lax(sound, use):
-            assert ruling in (Ruling.JOB_FAULT, Ruling.DISMISSED, Ruling.UPHELD)
-        else:
-            assert ruling == Ruling.JOB_FAULT, use
+        assert ruling == (Ruling.DISMISSED if _is_lax(sound, use) else Ruling.JOB_FAULT), use
         refused += 1
     assert refused > 5
 
 
 def _is_lax(sound: Use, use: Use) -> bool:
-    """What one node does not tell: of which profile its exponents are."""
-    return use.name == "quantise" and use.inputs == sound.inputs
+    """What one node does not tell: of which profile its exponents are. Zeros are 0 in each."""
+    kept = (use.inputs, use.declared.shape, len(use.attributes)) == (sound.inputs, sound.declared.shape, 1)
+    return use.name == "quantise" and kept and use.declared.dtype in ("I16", "I32")
