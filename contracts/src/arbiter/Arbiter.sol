@@ -47,9 +47,9 @@ contract Arbiter {
 
     function judge(Run calldata run, Evidence calldata e) external pure returns (Ruling) {
         Node memory n = Openings.node(run, e.node, e.leaf, e.proof);
-        if (n.opcode == 0 || (n.opcode == 0x01 && !_isConstant(n))) return Ruling.JobFault;
         Operand calldata out = _operand(e, 0);
         Openings.agreed(run, run.inputCount + e.node, out);
+        if (n.opcode == 0 || (n.opcode == 0x01 && !_isConstant(n))) return Ruling.JobFault;
         if (out.value.tag != (n.isOutput ? 3 : 4) || out.value.dtype != n.dtype || !_same(out.value.shape, n.shape)) return Ruling.Upheld;
         if (n.opcode == 0x01 && out.value.tag == 4) return out.value.tree == n.payload ? Ruling.Dismissed : Ruling.Upheld;
         if (e.element >= Openings.sizeOf(n.shape)) revert Openings.WrongOpening("element");

@@ -79,7 +79,7 @@ library Openings {
 
     function sizeOf(uint256[] memory shape) internal pure returns (uint256 count) {
         count = 1;
-        // Sizes are below 2^32 and at most six, wherever they come from: no product overflows.
+        // Those of a value that nodes may have are below 2^32 and at most six: no product overflows.
         for (uint256 i = 0; i < shape.length; i++) count *= shape[i];
     }
 

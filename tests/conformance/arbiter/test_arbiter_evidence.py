@@ -31,7 +31,7 @@ from assay.protocol.merkle import (
 )
 from assay.work.node import Node
 from assay.work.state import DTYPE_NAMES, content_of
-from tests.conformance.arbiter.rulings import Trial, Unchecked, heard, judge, lies, one_node, with_item
+from tests.conformance.arbiter.rulings import Halted, Trial, Unchecked, heard, judge, lies, one_node, with_item
 from tests.conformance.arbiter.test_arbiter import made
 from tests.conformance.arbiter.test_arbiter_wide import drawn
 
@@ -53,6 +53,7 @@ def cases() -> dict[str, tuple[Trial, Question]]:
     best = int(floats[0][1].abs().argmax()) + 300
     largest = int(floats[0][1].argmax()) + 300
     picked = torch.tensor([0, -1, 2, 1, 2])
+    hit = torch.full((4,), 2)
     part = sum(one_node("contract", long, Value("I64", (1, 3, 2))).addends(0, 3)[300:556])
     at = Question(0, 400)
     return {
@@ -62,7 +63,7 @@ def cases() -> dict[str, tuple[Trial, Question]]:
         "parts": (one_node("contract", long, Value("I64", (1, 3, 2))), Question(0, 3)),
         "integer_sum": (one_node("integer_sum", [sums[:, :256].contiguous()], Value("I64", (3,))), Question(0, 2)),
         "integer_sum_at": (
-            one_node("integer_sum_at", [drawn("I32", (4, 300), 99), picked[1:]], Value("I64", (3, 300))),
+            one_node("integer_sum_at", [drawn("I32", (4, 300), 99), hit], Value("I64", (3, 300))),
             Question(0, 650),
         ),
         "add": (one_node("add", floats[:2], Value("F32", (3, 300)), origins=(1,)), at),
@@ -139,6 +140,11 @@ def fits(path: Path, whole: Any) -> bool:
     return 0 <= whole < (256 if len(path) == 4 and path[-1] < 2 and path[0] == 5 and path[2] == 0 else 2**256)
 
 
+def unread(evidence: Any, path: Path) -> bool:
+    """Whether a place is in a window of which nothing has to be shown."""
+    return len(path) > 2 and path[2] == 2 and not evidence[5][path[1]][2][1]
+
+
 @pytest.mark.parametrize("lying", [False, True])
 @pytest.mark.parametrize("name", cases())
 def test_evidence_that_is_changed_decides_nothing(name: str, lying: bool) -> None:
@@ -156,7 +162,7 @@ def test_evidence_that_is_changed_decides_nothing(name: str, lying: bool) -> Non
     found = [each for each in mutations(evidence) if fits(each[0], each[2])]
     for path, what, other in draw.sample(found, min(len(found), 160)):
         after = heard(run, other)
-        if what in ("number", "bytes") and path != (5, 1, 2, 0):
+        if what in ("number", "bytes") and not unread(evidence, path):
             assert after is None, (path, what)
         assert after in (None, ruling), (path, what)
 
@@ -169,7 +175,7 @@ def test_evidence_is_of_one_run(part: str) -> None:
     """Another root, another count, another beginning: nothing is decided, or the same."""
     trial = made("mlp")[part]
     draw = random.Random(part)
-    for node in draw.sample(range(len(trial.program.nodes)), 4):
+    for node in draw.sample(range(len(trial.program.nodes)), 3):
         true = trial.values[trial.number(node)]
         element = draw.randrange(true.numel())
         for claimed in (None, with_item(true, element, lies(true, element)[0])):
@@ -195,8 +201,8 @@ def test_evidence_is_of_one_run(part: str) -> None:
 def judge_or_halt(run: Any, evidence: Any) -> Ruling | None:
     """The ruling; None also where counts are so far off that the compiler's checks stop it."""
     try:
-        return heard(run, evidence)
-    except AssertionError:
+        return judge(run, evidence)
+    except Halted:
         return None
 
 
@@ -204,7 +210,7 @@ def test_a_node_is_shown_by_its_own_leaf() -> None:
     trial = made("mlp")["step"]
     run, evidence = trial.evidence(Question(10, 0))
     assert judge(run, evidence) == Ruling.DISMISSED
-    for other in (0, 9, 11, 12):
+    for other in (0, 11, 12):
         its = trial.evidence(Question(other, 0, at=0))[1]
         assert heard(run, (*evidence[:1], other, *evidence[2:])) is None
         assert heard(run, (*evidence[:2], *its[2:4], *evidence[4:])) is None
@@ -343,45 +349,46 @@ def test_leaves_that_are_no_node() -> None:
     broken = [
         *(at(2, bytes([version])) for version in (0, 2, 255)),
         *(at(3, bytes([code])) for code in (0, 2, 3, 7, 9, 255)),
-        *(at(4, bytes([rank])) for rank in (0, 1, 3, 6, 7, 255)),
+        *(at(4, bytes([rank])) for rank in (3, 6, 7, 255)),
         *(at(6, struct.pack(">H", count)) for count in (0, 2, 3, 0xFFFF)),
         *(at(8, struct.pack(">H", count)) for count in (0, 3, 5, 0xFFFF)),
         *(at(12, struct.pack(">I", size)) for size in (1, 32, 2**32 - 1)),
-        *(at(16, struct.pack(">2I", *sizes)) for sizes in ((0, 3), (2, 0), (2, 4), (3, 3))),
+        *(at(16, struct.pack(">2I", *sizes)) for sizes in ((0, 3), (2, 0))),
         *(at(40, struct.pack(">I", value)) for value in (1, 2, 2**32 - 1)),
     ]
     for other in broken:
-        after = ruling_on(other, trial)
-        # Of another shape than the node's a claim is wrong in any case.
-        assert after == Ruling.JOB_FAULT or (
-            other[:3] == leaf[:3] and other[16:] != leaf[16:] and after == Ruling.UPHELD
-        )
+        assert ruling_on(other, trial) == Ruling.JOB_FAULT
+    # These could be, and the claim is of another type then.
+    for other in (at(3, b"\6"), at(4, b"\0"), at(4, b"\1"), at(5, b"\1"), at(16, bytes([0, 0, 0, 3]))):
+        assert ruling_on(other, trial) == Ruling.UPHELD
 
 
 @pytest.mark.parametrize("is_output", [False, True])
 def test_constants_that_are_none(is_output: bool) -> None:
     """By their head; and what they hold, once it is looked at."""
     value = drawn("F32", (300,), 1)
-    opcode = BY_NAME["constant"].opcode
-
-    def ruling(node: Node, held: Tensor) -> Ruling | None:
-        program = Unchecked(PROFILES["exact15"], (Value("F32", (2,)),), (node,), (1,) if is_output else ())
-        return heard(*Trial(program, {0: value[:2], 1: held}).evidence(Question(0)))
-
     content = bytes(content_of(value))
-    good = Node(opcode, 1, "F32", (300,), payload=content)
-    assert ruling(good, value) == Ruling.DISMISSED
-    assert ruling(replace(good, inputs=(0,)), value) == Ruling.JOB_FAULT
-    assert ruling(replace(good, attributes=(0,)), value) == Ruling.JOB_FAULT
-    assert ruling(replace(good, payload=content + b"\0"), value) == Ruling.JOB_FAULT
-    assert ruling(replace(good, payload=content[:-4]), value) == Ruling.JOB_FAULT
-    assert ruling(replace(good, payload=b""), value) == Ruling.JOB_FAULT
+    good = Node(BY_NAME["constant"].opcode, 1, "F32", (300,), payload=content)
+
+    def trial_of(node: Node, held: Tensor) -> Trial:
+        program = Unchecked(PROFILES["exact15"], (Value("F32", (2,)),), (node,), (1,) if is_output else ())
+        return Trial(program, {0: value[:2], 1: held})
+
+    trial = trial_of(good, value)
+    assert ruling_on(good.leaf(is_output), trial) == Ruling.DISMISSED
+    payloads = (content + bytes(4), content[:-4], content + b"\0", content[:4])
+    broken = [replace(good, inputs=(0,)), replace(good, attributes=(0,)), replace(good, payload=b"")]
+    for node in (*broken, *(replace(good, payload=each) for each in payloads)):
+        assert ruling_on(node.leaf(is_output), trial) == Ruling.JOB_FAULT
     for dtype in (torch.int16, torch.int32):
         held = value.view(dtype)
         node = replace(good, dtype=DTYPE_NAMES[dtype], shape=tuple(held.shape))
-        assert ruling(node, held) == Ruling.JOB_FAULT
+        assert ruling_on(node.leaf(is_output), trial_of(node, held)) == Ruling.JOB_FAULT
     if is_output:
-        for dtype, item in ((torch.float32, struct.pack("<I", 0x7F80_0000)), (torch.bool, b"\x02")):
-            held = with_item(value if dtype == torch.float32 else value > 0, 0, item)
-            claimed = replace(good, dtype=DTYPE_NAMES[dtype], payload=bytes(content_of(held)))
-            assert ruling(claimed, held) in (Ruling.JOB_FAULT, Ruling.UPHELD)
+        for sound, item in ((value, struct.pack("<I", 0x7F80_0000)), (value > 0, b"\2")):
+            held = with_item(sound, 0, item)
+            node = replace(good, dtype=DTYPE_NAMES[held.dtype], payload=bytes(content_of(held)))
+            trial = trial_of(node, held)
+            assert trial.ask(Question(0), sound) == Ruling.JOB_FAULT
+            # A byte that is no truth value is claimed by nobody.
+            assert trial.ask(Question(0)) == (Ruling.UPHELD if item == b"\2" else Ruling.JOB_FAULT)

@@ -129,7 +129,7 @@ def test_elements_at_the_borders_of_leaves(placing: str) -> None:
 
 @pytest.mark.parametrize("origins", [(), (70,), (35, 35)])
 def test_many_inputs_are_joined(origins: tuple[int, ...], monkeypatch: pytest.MonkeyPatch) -> None:
-    # Each input's type is shown, of a state's tensor with up to 63 roots of its neighbours: 13.6 million for 256 of them.
+    # Each input's type is shown, of a state's tensor with up to 63 roots of its neighbours.
     monkeypatch.setattr(rulings, "GAS_LIMIT", 3_500_000 if origins else 1_600_000)
     inputs = [drawn("F32", (2, 1 + at % 3), 1, at) for at in range(70)]
     width = sum(each.shape[1] for each in inputs)
