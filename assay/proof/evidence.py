@@ -94,7 +94,14 @@ class Exhibitor:
     def run(self) -> tuple[Any, ...]:
         """`Run` of the contracts."""
         origins = [(roots_hash(roots), len(roots)) for roots in self.origins]
-        return self.program.node_levels[-1][0], len(self.program.nodes), len(self.program.inputs), self.first, self.rows_root, origins
+        return (
+            self.program.node_levels[-1][0],
+            len(self.program.nodes),
+            len(self.program.inputs),
+            self.first,
+            self.rows_root,
+            origins,
+        )
 
     def show(self, question: Question, values: Mapping[int, Tensor], claimed: Tensor) -> tuple[Any, ...]:
         """`Evidence` of the contracts. `values` are the node's inputs, `claimed` is its claimed value."""

@@ -15,7 +15,7 @@ from torch import Tensor
 from assay.exact.primitives import BY_NAME, BY_OPCODE
 from assay.exact.rules import Call
 from assay.exact.values import TORCH_DTYPES, Value
-from assay.proof.evidence import Question, Ruling
+from assay.proof.evidence import Kind, Question, Ruling
 from assay.protocol.errors import Malformed
 from assay.protocol.merkle import (
     DTYPE_CODES,
@@ -97,7 +97,7 @@ def test_inputs_that_are_no_values(row: dict[str, Any]) -> None:
         question = next(Question(0, at) for at in elements if _reaches(row["name"], trial, which, at))
         if BY_OPCODE[node.opcode].name in ("exponent", "amax", "argmax"):
             best = trial.group(0, question.element)[0]
-            question = replace(question, at=best, kind=2 if row["name"] != "argmax" else 0)
+            question = replace(question, at=best, kind=Kind.ELEMENT if row["name"] == "argmax" else Kind.LARGER)
         assert changed.ask(question) == Ruling.JOB_FAULT
 
 
@@ -183,8 +183,9 @@ def ruling_on(leaf: bytes, inputs: list[Tensor], claimed: tuple[str, tuple[int, 
         tree = levels(leaf_hashes(content, VALUE_LEAF_BYTES))
         window = (0, content[:VALUE_LEAF_BYTES], siblings(tree, 0))
         operands.append(((4, DTYPE_CODES[dtype], shape, tree[-1][0]), siblings(rows, at), window))
-    run = (leaf_hash(leaf), 1, len(inputs), 0, rows[-1][0], [])
-    return heard(run, (2 if opcode in (0x70, 0x78) else 0, 0, leaf, [], 0, operands, 0, 0, 0))
+    kind = Kind.LARGER if opcode in (0x70, 0x78) else Kind.ELEMENT
+    run: tuple[Any, ...] = (leaf_hash(leaf), 1, len(inputs), 0, rows[-1][0], [])
+    return heard(run, (kind, 0, leaf, [], 0, operands, 0, 0, 0))
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row["name"])

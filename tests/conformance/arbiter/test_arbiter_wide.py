@@ -33,11 +33,17 @@ def drawn(dtype: str, shape: Sequence[int], most: int, seed: int = 0) -> Tensor:
 
 
 def placed(
-    name: str, inputs: list[Tensor], declared: Value, attributes: Sequence[int] = (), *, placing: str, **more: Tensor
+    name: str,
+    inputs: list[Tensor],
+    declared: Value,
+    attributes: Sequence[int] = (),
+    *,
+    placing: str,
+    result: Tensor | None = None,
 ) -> Trial:
     """A program of one node, its values placed somehow."""
     origins = (len(inputs),) if placing == "origin" else ()
-    return one_node(name, inputs, declared, attributes, is_output=placing == "output", origins=origins, **more)
+    return one_node(name, inputs, declared, attributes, result=result, is_output=placing == "output", origins=origins)
 
 
 def check(trial: Trial, elements: Sequence[int]) -> None:
