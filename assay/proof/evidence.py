@@ -31,8 +31,8 @@ from assay.protocol.merkle import (
     VALUE_LEAF_BYTES,
     leaf_hashes,
     levels,
-    merkle_proof,
     roots_hash,
+    siblings,
 )
 from assay.work.node import Node
 from assay.work.program import Program
@@ -99,8 +99,14 @@ class Exhibitor:
     def run(self) -> tuple[Any, ...]:
         """`Run` of the contracts."""
         origins = [(roots_hash(roots), len(roots)) for roots in self.origins]
-        nodes = levels(self.program.trees[2])[-1][0]
-        return nodes, len(self.program.nodes), len(self.program.inputs), self.first, self.rows_root, origins
+        return (
+            self.program.node_levels[-1][0],
+            len(self.program.nodes),
+            len(self.program.inputs),
+            self.first,
+            self.rows_root,
+            origins,
+        )
 
     def show(self, question: Question, values: Mapping[int, Tensor], claimed: Tensor) -> tuple[Any, ...]:
         """`Evidence` of the contracts. `values` are the node's inputs, `claimed` is its claimed value."""
@@ -120,10 +126,10 @@ class Exhibitor:
             operands.append(self.operand(value, values[value], window))
         if node.payload and self._is_output(number):
             operands.append(_payload(node, question.element))
-        leaves, hashes = self.program.leaves[2], self.program.trees[2]
-        proof = merkle_proof(hashes, question.node)
+        leaf = self.program.leaves[2][question.node]
+        proof = siblings(self.program.node_levels, question.node)
         part = (question.at, question.count, question.claimed)
-        return int(question.kind), question.node, leaves[question.node], proof, question.element, operands, *part
+        return int(question.kind), question.node, leaf, proof, question.element, operands, *part
 
     def operand(self, number: int, tensor: Tensor, view: Sequence[tuple[int, int]]) -> tuple[Any, ...]:
         """`Operand` of the contracts: a value, and the leaves that hold `view`, [(first element, count)] or nothing."""
@@ -207,7 +213,7 @@ def show_value(tensor: Tensor, leaf_bytes: int, view: Sequence[tuple[int, int]])
     ((first, count),) = view
     item = ITEM_BYTES[dtype]
     begin, end = item * first // leaf_bytes, -(-item * (first + count) // leaf_bytes)
-    proof = [sibling for leaf in range(begin, end) for sibling in merkle_proof(tree[0], leaf)]
+    proof = [sibling for leaf in range(begin, end) for sibling in siblings(tree, leaf)]
     return value, (begin, bytes(content[leaf_bytes * begin : leaf_bytes * end]), proof)
 
 

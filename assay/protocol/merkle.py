@@ -86,10 +86,15 @@ def merkle_root(hashes: Sequence[bytes]) -> bytes:
 
 def merkle_proof(hashes: Sequence[bytes], index: int) -> list[bytes]:
     """Siblings of leaf `index`, lowest first."""
-    if not 0 <= index < len(hashes):
+    return siblings(levels(hashes), index)
+
+
+def siblings(rows: Sequence[Sequence[bytes]], index: int) -> list[bytes]:
+    """Siblings of leaf `index` in a tree whose `levels` are at hand, lowest first."""
+    if not 0 <= index < len(rows[0]):
         raise IndexError(index)
     proof = []
-    for row in levels(hashes)[:-1]:
+    for row in rows[:-1]:
         sibling = index ^ 1
         proof.append(row[sibling] if sibling < len(row) else EMPTY)
         index >>= 1

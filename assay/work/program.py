@@ -25,7 +25,7 @@ from assay.exact.profile import PROFILES, Profile
 from assay.exact.rules import Call
 from assay.exact.values import RANK_LIMIT, Value
 from assay.protocol.errors import BadInput, Malformed
-from assay.protocol.merkle import DTYPE_CODES, leaf_hash, merkle_root, roots_hash
+from assay.protocol.merkle import DTYPE_CODES, leaf_hash, levels, merkle_root, roots_hash
 from assay.protocol.plain import read_plain
 from assay.work.initial import Rule, draw_state
 from assay.work.limits import DEFAULT_LIMITS, admit
@@ -199,6 +199,11 @@ class Program:
         """Hashes of these leaves."""
         inputs, outputs, nodes = ([leaf_hash(each) for each in leaves] for leaves in self.leaves)
         return inputs, outputs, nodes
+
+    @cached_property
+    def node_levels(self) -> list[list[bytes]]:
+        """The tree over the nodes, leaves first: whoever shows nodes shows many."""
+        return levels(self.trees[2])
 
     @cached_property
     def root(self) -> bytes:

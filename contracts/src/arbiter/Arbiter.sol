@@ -62,15 +62,17 @@ contract Arbiter {
     }
 
     function _ruling(Run memory run, Evidence calldata e, Finding memory f) private pure returns (Ruling) {
-        Node memory n = Openings.nodeOf(run.nodes, run.nodeCount, e.node, e.leaf, e.proof);
+        Node memory n = Openings.nodeOf(run, e.node, e.leaf, e.proof);
         Operand calldata out = _operand(e, 0);
         if (e.kind == Kind.Fault) return _fault(run, n, e);
         Openings.agreed(run, run.inputCount + e.node, out);
+        if (n.opcode == 0 || (n.opcode == 0x01 && !_isConstant(n))) return Ruling.JobFault;
         if (out.value.tag != (n.isOutput ? 3 : 4) || out.value.dtype != n.dtype || !_same(out.value.shape, n.shape)) return Ruling.Upheld;
         if (n.opcode == 0x01 && out.value.tag == 4) return out.value.tree == n.payload ? Ruling.Dismissed : Ruling.Upheld;
         if (e.element >= Openings.sizeOf(n.shape)) revert Openings.WrongOpening("element");
-        (bool sound, int256 claimed) = _load(out, e.element);
-        if (!sound) return Ruling.Upheld;
+        bool padded = Openings.shown(out);
+        (bool sound, int256 claimed) = Integers.load(out.window.content, Openings.offset(out, e.element, 1), n.dtype);
+        if (!padded || !sound) return Ruling.Upheld;
         if (n.opcode == 0x70) return _exponent(run, n, e, claimed);
         if (n.opcode == 0x78) return _largest(run, n, e, uint256(claimed));
         if (e.kind != Kind.Element && e.kind != Kind.Part) revert Openings.WrongOpening("kind");
@@ -79,7 +81,7 @@ contract Arbiter {
         if (n.opcode == 0x75) return _sumAt(run, n, e, claimed, f);
         if (e.kind != Kind.Element) revert Openings.WrongOpening("kind");
         if (n.opcode == 0x79) return _argmax(run, n, e, claimed);
-        (bool ok, int256 found) = _value(run, n, e);
+        (bool ok, int256 found) = _finite(run, n, e);
         if (!ok) return Ruling.JobFault;
         return found == claimed ? Ruling.Dismissed : Ruling.Upheld;
     }
@@ -91,8 +93,13 @@ contract Arbiter {
         if (opcode == 0x01 || opcode == 0x70 || opcode == 0x72 || opcode == 0x73 || opcode == 0x75 || opcode == 0x78 || opcode == 0x79) {
             return Ruling.Upheld;
         }
-        (bool ok,) = _value(run, n, e);
+        (bool ok,) = _finite(run, n, e);
         return ok ? Ruling.Upheld : Ruling.JobFault;
+    }
+
+    function _finite(Run memory run, Node memory n, Evidence calldata e) private pure returns (bool ok, int256 found) {
+        (ok, found) = _value(run, n, e);
+        if (n.dtype == Openings.F32 && !Float.isFinite(uint256(found))) ok = false;
     }
 
     // ---------------------------------------------------------------- one element
@@ -103,15 +110,18 @@ contract Arbiter {
         if (opcode == 0x01) return _constant(n, e);
         if (opcode == 0x02) {
             (bool fits, uint256 index) = Maps.iota(n.shape, n.attributes, e.element);
-            return (fits && n.dtype == Openings.I64, int256(index));
+            return (fits && n.inputs.length == 0 && n.dtype == Openings.I64, int256(index));
         }
         if (opcode < 0x50) return _elementwise(run, n, e);
         if (opcode < 0x60) return _moved(run, n, e);
         if (opcode < 0x70) return _lookedUp(run, n, e);
         if (opcode == 0x71) return _quantise(run, n, e);
-        if (opcode == 0x74) return _rescale(run, n, e);
-        if (opcode == 0x80) return _random(run, n, e);
-        return (false, 0);
+        return opcode == 0x74 ? _rescale(run, n, e) : _random(run, n, e);
+    }
+
+    function _isConstant(Node memory n) private pure returns (bool) {
+        if (n.inputs.length != 0 || n.attributes.length != 0) return false;
+        return n.dtype == Openings.F32 || n.dtype == Openings.I64 || n.dtype == Openings.BOOL;
     }
 
     /// Of a constant that the program ends in, whose leaves are longer than those of its payload.
@@ -141,13 +151,13 @@ contract Arbiter {
         uint256 opcode = n.opcode;
         if (opcode == 0x39) {
             bool fits = count == 3 && dtypes[0] == Openings.BOOL && dtypes[1] == dtypes[2] && n.dtype == dtypes[1];
-            return (fits, x[0] == 1 ? x[1] : x[2]);
+            return (fits && (n.dtype == Openings.F32 || n.dtype == Openings.I64), x[0] == 1 ? x[1] : x[2]);
         }
         if (count == 2 && dtypes[0] != dtypes[1]) return (false, 0);
         if (opcode >= 0x30) return _discrete(n.opcode, n.dtype, count, dtypes[0], x);
         if (n.dtype != Openings.F32 || dtypes[0] != Openings.F32) return (false, 0);
         (bool known, uint256 result) = Functions.evaluate(opcode, count, uint256(x[0]), uint256(x[1]));
-        return (known && Float.isFinite(result), int256(result));
+        return (known, int256(result));
     }
 
     /// Comparisons, logic, integers and conversions.
@@ -187,15 +197,17 @@ contract Arbiter {
 
     function _moved(Run memory run, Node memory n, Evidence calldata e) private pure returns (bool, int256) {
         if (n.opcode == 0x55) return _joined(run, n, e);
+        if (n.inputs.length != 1) return (false, 0);
         Operand calldata from = _input(run, n, e, 0, 1);
         (bool ok, uint256 place) = Moves.origin(n.opcode, from.value.shape, n.shape, n.attributes, e.element);
-        if (!ok || n.inputs.length != 1 || from.value.dtype != n.dtype) return (false, 0);
+        if (!ok || from.value.dtype != n.dtype) return (false, 0);
         return place == Maps.ZERO ? (true, int256(0)) : _load(from, place);
     }
 
     /// Of `concat` the shapes of all inputs count: each is shown, and of the one that the element is of its bytes too.
     function _joined(Run memory run, Node memory n, Evidence calldata e) private pure returns (bool, int256) {
         uint256 count = n.inputs.length;
+        if (count > 256) return (false, 0);
         uint256[][] memory shapes = new uint256[][](count);
         for (uint256 i = 0; i < count; i++) {
             Operand calldata each = _input(run, n, e, i, i + 1);
@@ -213,7 +225,6 @@ contract Arbiter {
         if (places.value.dtype != Openings.I64 || table.value.dtype != n.dtype) return (false, 0);
         (uint256[] memory rows, uint256[] memory indices) = (table.value.shape, places.value.shape);
         bool gathers = n.opcode == 0x60;
-        if (!gathers && n.opcode != 0x61) return (false, 0);
         (bool ok, uint256 place) =
             gathers ? Maps.gatherIndex(rows, indices, n.shape, e.element) : Maps.pickIndex(rows, indices, n.shape, e.element);
         if (!ok) return (false, 0);
@@ -232,9 +243,12 @@ contract Arbiter {
         }
         (bool ok, uint256 place) = Maps.expand(exponents.value.shape, n.shape, e.element);
         if (!ok) return (false, 0);
-        (, int256 pattern) = _load(values, e.element);
+        int256 pattern;
+        (ok, pattern) = _load(values, e.element);
         (, int256 exponent) = _load(exponents, place);
-        return (true, Integers.quantise(uint256(pattern), n.attributes[0], exponent));
+        int256 found = Integers.quantise(uint256(pattern), n.attributes[0], exponent);
+        bool fits = n.dtype == Openings.I16 ? found == int16(found) : n.dtype == Openings.I32 && found == int32(found);
+        return (ok && fits, found);
     }
 
     function _rescale(Run memory run, Node memory n, Evidence calldata e) private pure returns (bool, int256) {
@@ -244,6 +258,7 @@ contract Arbiter {
         if (!_same(sums.value.shape, n.shape) || sums.value.dtype == Openings.F32 || sums.value.dtype == Openings.BOOL) return (false, 0);
         (, int256 c) = _load(sums, e.element);
         int256 exponent = n.attributes[0];
+        if (exponent < -64 || exponent > 64) return (false, 0);
         for (uint256 i = 1; i < count; i++) {
             Operand calldata exponents = _input(run, n, e, i, i + 1);
             (bool ok, uint256 place) = Maps.expand(exponents.value.shape, n.shape, e.element);
@@ -251,15 +266,14 @@ contract Arbiter {
             (, int256 more) = _load(exponents, place);
             exponent += more;
         }
-        uint256 result = Float.scale(c, exponent);
-        return (Float.isFinite(result), int256(result));
+        return (true, int256(Float.scale(c, exponent)));
     }
 
     function _random(Run memory run, Node memory n, Evidence calldata e) private pure returns (bool, int256) {
         if (n.inputs.length != 2 || n.attributes.length != 1 || n.shape.length != 1 || n.dtype != Openings.I64) return (false, 0);
         Operand calldata key = _input(run, n, e, 0, 1);
         Operand calldata step = _input(run, n, e, 1, 2);
-        if (key.value.dtype != Openings.I64 || step.value.dtype != Openings.I64) return (false, 0);
+        if (n.attributes[0] < 0 || n.attributes[0] >= 1 << 32 || key.value.dtype != Openings.I64 || step.value.dtype != Openings.I64) return (false, 0);
         if (key.value.shape.length != 1 || key.value.shape[0] != 2 || step.value.shape.length != 0) return (false, 0);
         (, int256 k0) = _load(key, 0);
         (, int256 k1) = _load(key, 1);
@@ -364,7 +378,9 @@ contract Arbiter {
         if (!ok) return Ruling.JobFault;
         if (e.kind == Kind.Absent && claimed != 0) return Ruling.Witness;
         if (!inside || e.from >= Openings.sizeOf(values.value.shape)) revert Openings.WrongOpening("group");
-        (, int256 pattern) = _load(values, e.from);
+        int256 pattern;
+        (ok, pattern) = _load(values, e.from);
+        if (!ok) return Ruling.JobFault;
         if (e.kind == Kind.Absent) {
             if (uint256(pattern) & 0x7FFFFFFF == 0) revert Openings.WrongOpening("zero");
             return Ruling.Witness;
@@ -383,7 +399,9 @@ contract Arbiter {
         if (claimed == 0x80000000 || !Float.isFinite(claimed)) return Ruling.Upheld;
         if (e.kind == Kind.Absent) return Ruling.Witness;
         if (e.from < start || e.from >= start + length) revert Openings.WrongOpening("row");
-        (, int256 pattern) = _load(values, e.from);
+        int256 pattern;
+        (ok, pattern) = _load(values, e.from);
+        if (!ok) return Ruling.JobFault;
         if (e.kind == Kind.Larger) return Float.gt(uint256(pattern), claimed) == 1 ? Ruling.Upheld : Ruling.Dismissed;
         if (e.kind != Kind.Witness) revert Openings.WrongOpening("kind");
         return Float.eq(uint256(pattern), claimed) == 1 ? Ruling.Dismissed : Ruling.Upheld;
@@ -398,8 +416,10 @@ contract Arbiter {
         if (claimed < 0 || uint256(claimed) >= length) return Ruling.Upheld;
         if (e.from < start || e.from >= start + length) revert Openings.WrongOpening("row");
         uint256 chosen = start + uint256(claimed);
-        (, int256 named) = _load(there, chosen);
-        (, int256 other) = _load(_input(run, n, e, 0, 2), e.from);
+        (bool known, int256 named) = _load(there, chosen);
+        int256 other;
+        (ok, other) = _load(_input(run, n, e, 0, 2), e.from);
+        if (!ok || !known) return Ruling.JobFault;
         bool better = Float.gt(uint256(other), uint256(named)) == 1 || (e.from < chosen && Float.eq(uint256(other), uint256(named)) == 1);
         return better ? Ruling.Upheld : Ruling.Dismissed;
     }
@@ -411,20 +431,20 @@ contract Arbiter {
         return e.operands[place];
     }
 
-    /// An operand that has to be an input of the node.
+    /// An operand that has to be an input of the node; whoever calls has looked how many there are.
     function _input(Run memory run, Node memory n, Evidence calldata e, uint256 input, uint256 place)
         private
         pure
         returns (Operand calldata operand)
     {
         operand = _operand(e, place);
-        // Nodes use earlier values, or their values would be neither agreed nor anything.
-        if (input >= n.inputs.length || n.inputs[input] >= run.inputCount + e.node) revert Openings.WrongOpening("input");
         Openings.agreed(run, n.inputs[input], operand);
     }
 
-    function _load(Operand calldata operand, uint256 element) private pure returns (bool, int256) {
-        return Integers.load(operand.window.content, _place(operand, element, 1), operand.value.dtype);
+    /// An element of an input; not ok where it is none that a value may have.
+    function _load(Operand calldata operand, uint256 element) private pure returns (bool ok, int256 value) {
+        (ok, value) = Integers.load(operand.window.content, _place(operand, element, 1), operand.value.dtype);
+        if (operand.value.dtype == Openings.F32 && !Float.isFinite(uint256(value))) ok = false;
     }
 
     /// Where elements begin in the bytes that are shown of a value, which have to be its own.

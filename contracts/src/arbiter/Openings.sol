@@ -66,6 +66,8 @@ library Openings {
     uint256 private constant ARITY = 64;
     uint256 private constant HEAD_BYTES = 40;
     uint256 private constant RANK_LIMIT = 6;
+    /// A bit for each primitive.
+    uint256 private constant OPCODES = 0x1033f000300ff030703ff003f01ff0006;
 
     /// Bytes of an element, or 0 for no type that a value may have.
     function itemBytes(uint256 dtype) internal pure returns (uint256) {
@@ -77,52 +79,51 @@ library Openings {
 
     function sizeOf(uint256[] memory shape) internal pure returns (uint256 count) {
         count = 1;
-        // Sizes are below 2^32 and at most six, wherever they come from: no product overflows.
+        // Those of a value that nodes may have are below 2^32 and at most six: no product overflows.
         for (uint256 i = 0; i < shape.length; i++) count *= shape[i];
     }
 
     // ---------------------------------------------------------------- nodes
 
-    /// The node at a place of a program. The fields of a leaf in the program's root are as whoever made it wrote them.
-    function nodeOf(bytes32 nodes, uint256 count, uint256 index, bytes calldata leaf, bytes32[] calldata proof)
-        internal
-        pure
-        returns (Node memory n)
-    {
-        if (!Hashing.verify(nodes, count, index, Hashing.leafHash(leaf), proof)) revert WrongOpening("node");
-        if (leaf.length < HEAD_BYTES) revert WrongOpening("node");
-        n.opcode = uint16(bytes2(leaf[0:2]));
-        n.dtype = uint8(leaf[3]);
-        n.isOutput = leaf[5] != 0;
+    /// The node at a place of the run's program. The fields of a leaf in the program's root are as whoever made it wrote them: one
+    /// that no node can have, or a use of a later value, gives a node without an opcode.
+    function nodeOf(Run memory run, uint256 index, bytes calldata leaf, bytes32[] calldata proof) internal pure returns (Node memory n) {
+        if (!Hashing.verify(run.nodes, run.nodeCount, index, Hashing.leafHash(leaf), proof)) revert WrongOpening("node");
+        if (leaf.length < HEAD_BYTES) return n;
+        uint256 opcode = uint16(bytes2(leaf[0:2]));
         uint256 rank = uint8(leaf[4]);
         (uint256 inputs, uint256 attributes) = (uint16(bytes2(leaf[6:8])), uint16(bytes2(leaf[8:10])));
         uint256 end = HEAD_BYTES + 4 * inputs + 8 * attributes;
-        if (rank > RANK_LIMIT || leaf.length < end) revert WrongOpening("node");
-        n.shape = new uint256[](rank);
-        for (uint256 i = 0; i < rank; i++) n.shape[i] = uint32(bytes4(leaf[16 + 4 * i:20 + 4 * i]));
+        n.dtype = uint8(leaf[3]);
+        n.isOutput = leaf[5] != 0;
+        if (opcode > 0xFF || (OPCODES >> opcode) & 1 == 0 || leaf[2] != 0x01 || rank > RANK_LIMIT || itemBytes(n.dtype) == 0) return n;
+        if (leaf.length != end + (opcode == 0x01 ? 32 : 0)) return n;
+        if (opcode == 0x01) n.payload = bytes32(leaf[end:]);
         n.inputs = new uint256[](inputs);
-        uint256 next = HEAD_BYTES;
         for (uint256 i = 0; i < inputs; i++) {
-            n.inputs[i] = uint32(bytes4(leaf[next:next + 4]));
-            next += 4;
+            n.inputs[i] = uint32(bytes4(leaf[HEAD_BYTES + 4 * i:]));
+            if (n.inputs[i] >= run.inputCount + index) return n;
         }
         n.attributes = new int256[](attributes);
-        for (uint256 i = 0; i < attributes; i++) {
-            n.attributes[i] = int64(uint64(bytes8(leaf[next:next + 8])));
-            next += 8;
+        for (uint256 i = 0; i < attributes; i++) n.attributes[i] = int64(uint64(bytes8(leaf[HEAD_BYTES + 4 * inputs + 8 * i:])));
+        n.shape = new uint256[](rank);
+        for (uint256 i = 0; i < rank; i++) {
+            n.shape[i] = uint32(bytes4(leaf[16 + 4 * i:]));
+            if (n.shape[i] == 0) return n;
         }
-        if (leaf.length >= end + 32) n.payload = bytes32(leaf[end:end + 32]);
+        if (uint32(bytes4(leaf[12:16])) != (opcode == 0x01 ? sizeOf(n.shape) * itemBytes(n.dtype) : 0)) return n;
+        n.opcode = opcode;
     }
 
     // ---------------------------------------------------------------- values
 
+    /// Of whatever type may be claimed, also of one that no value has.
     function rootOf(Value calldata value) internal pure returns (bytes32) {
         bytes memory content = abi.encodePacked(value.tag, value.dtype, uint8(value.shape.length));
         for (uint256 i = 0; i < value.shape.length; i++) {
-            if (value.shape[i] == 0 || value.shape[i] >= 1 << 32) revert WrongOpening("shape");
+            if (value.shape[i] >> 64 != 0) revert WrongOpening("shape");
             content = bytes.concat(content, bytes8(uint64(value.shape[i])));
         }
-        if (value.shape.length > RANK_LIMIT || (value.tag != 3 && value.tag != 4)) revert WrongOpening("shape");
         return sha256(bytes.concat(content, value.tree));
     }
 
@@ -165,8 +166,9 @@ library Openings {
         return (sizeOf(value.shape) * itemBytes(value.dtype) + leafBytes - 1) / leafBytes;
     }
 
-    /// Whether the bytes shown are the value's.
-    function shown(Operand calldata operand) internal pure {
+    /// Reverts unless the bytes shown are the value's. `padded` is whether beyond the leaves, as far as the last one shown tells,
+    /// there are empty nodes as there should be: what else stands there is of no element, and yet changes the root.
+    function shown(Operand calldata operand) internal pure returns (bool padded) {
         Value calldata value = operand.value;
         Window calldata window = operand.window;
         uint256 leafBytes = value.tag == 3 ? 4096 : 1024;
@@ -184,6 +186,13 @@ library Openings {
             uint256 to = from + leafBytes < whole ? from + leafBytes : whole;
             bytes32 leaf = Hashing.leafHash(window.content[from:to]);
             if (Hashing.climb(window.first + i, leaf, window.proof[depth * i:depth * (i + 1)]) != value.tree) revert WrongOpening("leaf");
+        }
+        uint256 index = window.first + leaves - 1;
+        count -= 1;
+        padded = true;
+        for (uint256 i = depth * (leaves - 1); i < depth * leaves; i++) {
+            if (index ^ 1 > count && window.proof[i] != Hashing.EMPTY) padded = false;
+            (index, count) = (index >> 1, count >> 1);
         }
     }
 

@@ -391,7 +391,7 @@ contract Games is IGames {
         uint256 inputs = uint256(claim.program.inputCount) - claim.rowsFrom;
         if (!Hashing.verify(run.rows, _rowCount(claim), row.row, Openings.rootOf(value.value), value.proof)) revert WrongAnswer("row");
         if (row.row < inputs) return;
-        Node memory n = Openings.nodeOf(run.nodes, run.nodeCount, row.row - inputs, row.leaf, row.proof);
+        Node memory n = Openings.nodeOf(run, row.row - inputs, row.leaf, row.proof);
         if (value.value.tag != (n.isOutput ? 3 : 4) || value.value.dtype != n.dtype) revert WrongAnswer("type");
         if (keccak256(abi.encodePacked(value.value.shape)) != keccak256(abi.encodePacked(n.shape))) revert WrongAnswer("shape");
     }
