@@ -108,7 +108,7 @@ class Host:
         note("Entered", step=f"the chain's engine: {find_engine(chain.engine.name).words}")
         os.chmod(path, 0o600)
         if known:
-            # Nobody can act while the crew takes its seats, so nobody misses a deadline then.
+            # Nobody can act while the crew takes its seats and looks around, so nobody misses a deadline then.
             clock.hold(chain.head.header.timestamp)
             self._resume = clock.resume
         self._closers.append(chain.close)
@@ -256,9 +256,13 @@ class Host:
             return head.get_head(), board.last
 
         turns = Turns(makers, pulse, clock, self.stop, note=self._trouble, crashed=self._crash, poll_s=GLANCE_S)
-        self._resume()
         note("Ready")
-        turns.run()
+        turns.run(self._go_on)
+
+    def _go_on(self) -> bool:
+        """After everybody's turn: time passes from the first one on; nothing ends."""
+        self._resume()
+        return False
 
     def _maker(
         self, signer: KeySigner, web3: Link, clock: ChainClock, space: Any, name: str, role: str, make: Any

@@ -187,7 +187,7 @@ def test_a_job_survives_kills_at_random_moments(place: Place) -> None:
     sys.stdout.write(f"seed {seed}\n")
     chance, before = random.Random(seed), stakes_of(place)
     assert len(before) == 12
-    job = post(place)
+    job = post(place, bid_s="8s", reveal_s="8s")
     for _ in range(KILLS):
         time.sleep(chance.uniform(0, 10))
         place.kill()

@@ -1,6 +1,7 @@
 """What the parties of one process take of its memory: each is told of the others, and none promises what they have."""
 
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -113,6 +114,7 @@ def test_every_member_of_a_crew_has_the_same_memory_and_knows_of_the_others(
 ) -> None:
     """Those that take jobs are eleven; a twelfth sees them through and takes none."""
     seated: dict[str, Space | None] = {}
+    resumed: list[bool] = []
 
     class Seen:
         """Makes every member once, as it is made again after a crash too."""
@@ -120,9 +122,11 @@ def test_every_member_of_a_crew_has_the_same_memory_and_knows_of_the_others(
         def __init__(self, makers: dict[str, Any], *_: Any, **__: Any) -> None:
             self.makers = makers
 
-        def run(self) -> None:
+        def run(self, done: Callable[[], bool]) -> None:
             for name, maker in self.makers.items():
                 seated[name] = maker()
+            assert not resumed
+            assert not done()
 
     def world(self: Home, signer: KeySigner, **parts: Any) -> Any:
         return SimpleNamespace(journal=SimpleNamespace(close=lambda: None), space=parts.get("space"))
@@ -134,8 +138,10 @@ def test_every_member_of_a_crew_has_the_same_memory_and_knows_of_the_others(
     monkeypatch.setattr(turns, "Turns", Seen)
     host = Host(Home.create(tmp_path), HostOptions(memory_mb=600), threading.Event())
     chain: Any = SimpleNamespace(provider=None)
+    host._resume = lambda: resumed.append(True)
     host._work(chain, lambda *_: None, KeySigner.create(bytes(31) + b"\1"))
     takers = sum(crew.SIZES.values())
     assert len(seated) == takers + 1
     assert set(seated.values()) == {Space(600 * MEBIBYTE, shared_by=takers)}
     assert "keeper" in seated
+    assert resumed, "time passes once everybody had a turn"
