@@ -11,6 +11,172 @@ from assay.protocol.phase import JobPhase, Outcome, RoundPhase, Target
 
 
 @dataclass(frozen=True)
+class Origin:
+    """`struct Origin`."""
+
+    root: bytes
+    count: int
+
+    @classmethod
+    def from_abi(cls, values: tuple[Any, ...]) -> Self:
+        """From decoded ABI values."""
+        return cls(values[0], values[1])
+
+    def to_abi(self) -> tuple[Any, ...]:
+        """The values in the order of the ABI."""
+        return (self.root, self.count)
+
+
+@dataclass(frozen=True)
+class Run:
+    """`struct Run`."""
+
+    nodes: bytes
+    node_count: int
+    input_count: int
+    rows_from: int
+    rows: bytes
+    origins: tuple[Origin, ...]
+
+    @classmethod
+    def from_abi(cls, values: tuple[Any, ...]) -> Self:
+        """From decoded ABI values."""
+        return cls(
+            values[0], values[1], values[2], values[3], values[4], tuple(Origin.from_abi(item) for item in values[5])
+        )
+
+    def to_abi(self) -> tuple[Any, ...]:
+        """The values in the order of the ABI."""
+        return (
+            self.nodes,
+            self.node_count,
+            self.input_count,
+            self.rows_from,
+            self.rows,
+            [item.to_abi() for item in self.origins],
+        )
+
+
+@dataclass(frozen=True)
+class Value:
+    """`struct Value`."""
+
+    tag: int
+    dtype: int
+    shape: tuple[int, ...]
+    tree: bytes
+
+    @classmethod
+    def from_abi(cls, values: tuple[Any, ...]) -> Self:
+        """From decoded ABI values."""
+        return cls(values[0], values[1], tuple(values[2]), values[3])
+
+    def to_abi(self) -> tuple[Any, ...]:
+        """The values in the order of the ABI."""
+        return (self.tag, self.dtype, self.shape, self.tree)
+
+
+@dataclass(frozen=True)
+class Window:
+    """`struct Window`."""
+
+    first: int
+    content: bytes
+    proof: tuple[bytes, ...]
+
+    @classmethod
+    def from_abi(cls, values: tuple[Any, ...]) -> Self:
+        """From decoded ABI values."""
+        return cls(values[0], values[1], tuple(values[2]))
+
+    def to_abi(self) -> tuple[Any, ...]:
+        """The values in the order of the ABI."""
+        return (self.first, self.content, self.proof)
+
+
+@dataclass(frozen=True)
+class Operand:
+    """`struct Operand`."""
+
+    value: Value
+    proof: tuple[bytes, ...]
+    window: Window
+
+    @classmethod
+    def from_abi(cls, values: tuple[Any, ...]) -> Self:
+        """From decoded ABI values."""
+        return cls(Value.from_abi(values[0]), tuple(values[1]), Window.from_abi(values[2]))
+
+    def to_abi(self) -> tuple[Any, ...]:
+        """The values in the order of the ABI."""
+        return (self.value.to_abi(), self.proof, self.window.to_abi())
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """`struct Evidence`."""
+
+    kind: int
+    node: int
+    leaf: bytes
+    proof: tuple[bytes, ...]
+    element: int
+    operands: tuple[Operand, ...]
+    from_: int
+    count: int
+    claimed: int
+
+    @classmethod
+    def from_abi(cls, values: tuple[Any, ...]) -> Self:
+        """From decoded ABI values."""
+        return cls(
+            values[0],
+            values[1],
+            values[2],
+            tuple(values[3]),
+            values[4],
+            tuple(Operand.from_abi(item) for item in values[5]),
+            values[6],
+            values[7],
+            values[8],
+        )
+
+    def to_abi(self) -> tuple[Any, ...]:
+        """The values in the order of the ABI."""
+        return (
+            self.kind,
+            self.node,
+            self.leaf,
+            self.proof,
+            self.element,
+            [item.to_abi() for item in self.operands],
+            self.from_,
+            self.count,
+            self.claimed,
+        )
+
+
+@dataclass(frozen=True)
+class Finding:
+    """`struct Finding`."""
+
+    ruling: int
+    claimed: int
+    from_: int
+    count: int
+    size: int
+
+    @classmethod
+    def from_abi(cls, values: tuple[Any, ...]) -> Self:
+        """From decoded ABI values."""
+        return cls(values[0], values[1], values[2], values[3], values[4])
+
+    def to_abi(self) -> tuple[Any, ...]:
+        """The values in the order of the ABI."""
+        return (self.ruling, self.claimed, self.from_, self.count, self.size)
+
+
+@dataclass(frozen=True)
 class Checkpoint208:
     """`struct Checkpoint208`."""
 
@@ -25,6 +191,231 @@ class Checkpoint208:
     def to_abi(self) -> tuple[Any, ...]:
         """The values in the order of the ABI."""
         return (self.key, self.value)
+
+
+@dataclass(frozen=True)
+class Sum:
+    """`struct Sum`."""
+
+    step: int
+    node: int
+    element: int
+    from_: int
+    count: int
+    size: int
+    total: int
+    wraps: bool
+
+    @classmethod
+    def from_abi(cls, values: tuple[Any, ...]) -> Self:
+        """From decoded ABI values."""
+        return cls(values[0], values[1], values[2], values[3], values[4], values[5], values[6], values[7])
+
+    def to_abi(self) -> tuple[Any, ...]:
+        """The values in the order of the ABI."""
+        return (self.step, self.node, self.element, self.from_, self.count, self.size, self.total, self.wraps)
+
+
+@dataclass(frozen=True)
+class Program:
+    """`struct Program`."""
+
+    inputs: bytes
+    outputs: bytes
+    nodes: bytes
+    node_count: int
+    output_count: int
+    input_count: int
+
+    @classmethod
+    def from_abi(cls, values: tuple[Any, ...]) -> Self:
+        """From decoded ABI values."""
+        return cls(values[0], values[1], values[2], values[3], values[4], values[5])
+
+    def to_abi(self) -> tuple[Any, ...]:
+        """The values in the order of the ABI."""
+        return (self.inputs, self.outputs, self.nodes, self.node_count, self.output_count, self.input_count)
+
+
+@dataclass(frozen=True)
+class Feed:
+    """`struct Feed`."""
+
+    samples_root: bytes
+    sample_count: int
+    slot: int
+    slot_count: int
+    first_step: int
+    batch_size: int
+    key: bytes
+
+    @classmethod
+    def from_abi(cls, values: tuple[Any, ...]) -> Self:
+        """From decoded ABI values."""
+        return cls(values[0], values[1], values[2], values[3], values[4], values[5], values[6])
+
+    def to_abi(self) -> tuple[Any, ...]:
+        """The values in the order of the ABI."""
+        return (
+            self.samples_root,
+            self.sample_count,
+            self.slot,
+            self.slot_count,
+            self.first_step,
+            self.batch_size,
+            self.key,
+        )
+
+
+@dataclass(frozen=True)
+class Assertion:
+    """`struct Assertion`."""
+
+    subject: bytes
+    defender: str
+    program: Program
+    origins: tuple[Origin, ...]
+    feed: Feed
+    rows_from: int
+    end_count: int
+    loss_bits: int
+    has_loss: bool
+    steps: int
+    end: bytes
+
+    @classmethod
+    def from_abi(cls, values: tuple[Any, ...]) -> Self:
+        """From decoded ABI values."""
+        return cls(
+            values[0],
+            to_checksum(values[1]),
+            Program.from_abi(values[2]),
+            tuple(Origin.from_abi(item) for item in values[3]),
+            Feed.from_abi(values[4]),
+            values[5],
+            values[6],
+            values[7],
+            values[8],
+            values[9],
+            values[10],
+        )
+
+    def to_abi(self) -> tuple[Any, ...]:
+        """The values in the order of the ABI."""
+        return (
+            self.subject,
+            self.defender,
+            self.program.to_abi(),
+            [item.to_abi() for item in self.origins],
+            self.feed.to_abi(),
+            self.rows_from,
+            self.end_count,
+            self.loss_bits,
+            self.has_loss,
+            self.steps,
+            self.end,
+        )
+
+
+@dataclass(frozen=True)
+class Row:
+    """`struct Row`."""
+
+    step: int
+    row: int
+    leaf: bytes
+    proof: tuple[bytes, ...]
+
+    @classmethod
+    def from_abi(cls, values: tuple[Any, ...]) -> Self:
+        """From decoded ABI values."""
+        return cls(values[0], values[1], values[2], tuple(values[3]))
+
+    def to_abi(self) -> tuple[Any, ...]:
+        """The values in the order of the ABI."""
+        return (self.step, self.row, self.leaf, self.proof)
+
+
+@dataclass(frozen=True)
+class Sample:
+    """`struct Sample`."""
+
+    input: int
+    element: int
+    value: Operand
+    types: tuple[bytes, ...]
+    type_proofs: tuple[tuple[bytes, ...], ...]
+    record: bytes
+    record_proof: tuple[bytes, ...]
+
+    @classmethod
+    def from_abi(cls, values: tuple[Any, ...]) -> Self:
+        """From decoded ABI values."""
+        return cls(
+            values[0],
+            values[1],
+            Operand.from_abi(values[2]),
+            tuple(values[3]),
+            tuple(tuple(item) for item in values[4]),
+            values[5],
+            tuple(values[6]),
+        )
+
+    def to_abi(self) -> tuple[Any, ...]:
+        """The values in the order of the ABI."""
+        return (
+            self.input,
+            self.element,
+            self.value.to_abi(),
+            self.types,
+            self.type_proofs,
+            self.record,
+            self.record_proof,
+        )
+
+
+@dataclass(frozen=True)
+class GameView:
+    """`struct GameView`."""
+
+    claim: bytes
+    challenger: str
+    demand: int
+    demanded: bytes
+    outcome: Outcome
+    defender_left: int
+    challenger_left: int
+    deadline: int
+    demands: int
+
+    @classmethod
+    def from_abi(cls, values: tuple[Any, ...]) -> Self:
+        """From decoded ABI values."""
+        return cls(
+            values[0],
+            to_checksum(values[1]),
+            values[2],
+            values[3],
+            to_enum(Outcome, values[4]),
+            values[5],
+            values[6],
+            values[7],
+            values[8],
+        )
+
+    def to_abi(self) -> tuple[Any, ...]:
+        """The values in the order of the ABI."""
+        return (
+            self.claim,
+            self.challenger,
+            self.demand,
+            self.demanded,
+            self.outcome,
+            self.defender_left,
+            self.challenger_left,
+            self.deadline,
+            self.demands,
+        )
 
 
 @dataclass(frozen=True)

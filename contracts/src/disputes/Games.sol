@@ -4,7 +4,7 @@ pragma solidity ^0.8.28;
 import {Hashing} from "../Hashing.sol";
 import {Arbiter, Evidence, Finding, Kind, Ruling} from "../arbiter/Arbiter.sol";
 import {Node, Openings, Operand, Origin, Run} from "../arbiter/Openings.sol";
-import {Claim, Demand, IGames, Outcome, Row, Sample, Sum} from "../interfaces/IGames.sol";
+import {Assertion, Demand, IGames, Outcome, Row, Sample, Sum} from "../interfaces/IGames.sol";
 import {Samples} from "./Samples.sol";
 import {Trees} from "./Trees.sol";
 
@@ -48,7 +48,7 @@ contract Games is IGames {
         OWNER = owner;
     }
 
-    function open(Claim calldata claim, address challenger, uint32 clock) external returns (uint256 game) {
+    function open(Assertion calldata claim, address challenger, uint32 clock) external returns (uint256 game) {
         if (msg.sender != OWNER) revert NotYourTurn(msg.sender);
         if (claim.steps == 0 || claim.origins.length == 0) revert WrongClaim();
         bytes32 id = keccak256(abi.encode(claim));
@@ -67,7 +67,7 @@ contract Games is IGames {
 
     // ---------------------------------------------------------------- what the challenger asks for
 
-    function demandRows(uint256 game, Claim calldata claim, uint32 step, uint32 height, uint32 index, bytes32[] calldata steps) external {
+    function demandRows(uint256 game, Assertion calldata claim, uint32 step, uint32 height, uint32 index, bytes32[] calldata steps) external {
         Game storage g = _challengers(game, claim);
         if (step >= claim.steps) revert NotKnown("step");
         Span storage span = _spans[g.claim][step];
@@ -81,28 +81,28 @@ contract Games is IGames {
         emit Demanded(game, g.claim, Demand.Rows, step, 0, height, index);
     }
 
-    function demandLeaves(uint256 game, Claim calldata claim, uint32 step, uint32 row, uint32 height, uint32 index) external {
+    function demandLeaves(uint256 game, Assertion calldata claim, uint32 step, uint32 row, uint32 height, uint32 index) external {
         Game storage g = _challengers(game, claim);
         if (_spans[g.claim][step].rows == 0 || row >= _rowCount(claim)) revert NotKnown("row");
         _ask(game, g, Demand.Leaves, keccak256(abi.encode(Demand.Leaves, step, row, height, index)));
         emit Demanded(game, g.claim, Demand.Leaves, step, row, height, index);
     }
 
-    function demandContent(uint256 game, Claim calldata claim, uint32 step, uint32 row, uint32 index) external {
+    function demandContent(uint256 game, Assertion calldata claim, uint32 step, uint32 row, uint32 index) external {
         Game storage g = _challengers(game, claim);
         if (_spans[g.claim][step].rows == 0 || row >= _rowCount(claim)) revert NotKnown("row");
         _ask(game, g, Demand.Content, keccak256(abi.encode(Demand.Content, step, row, index)));
         emit Demanded(game, g.claim, Demand.Content, step, row, 0, index);
     }
 
-    function demandState(uint256 game, Claim calldata claim, uint32 step, uint32 index) external {
+    function demandState(uint256 game, Assertion calldata claim, uint32 step, uint32 index) external {
         Game storage g = _challengers(game, claim);
         if (_spans[g.claim][step].end == 0 || index * ARITY >= claim.endCount) revert NotKnown("state");
         _ask(game, g, Demand.State, keccak256(abi.encode(Demand.State, step, index)));
         emit Demanded(game, g.claim, Demand.State, step, 0, 0, index);
     }
 
-    function demandFault(uint256 game, Claim calldata claim, uint32 step) external {
+    function demandFault(uint256 game, Assertion calldata claim, uint32 step) external {
         Game storage g = _challengers(game, claim);
         if (_spans[g.claim][step].rows == 0) revert NotKnown("rows");
         _ask(game, g, Demand.Fault, keccak256(abi.encode(Demand.Fault, step)));
@@ -111,7 +111,7 @@ contract Games is IGames {
 
     // ---------------------------------------------------------------- what the defender opens
 
-    function answerSteps(uint256 game, Claim calldata claim, bytes32[] calldata roots) external {
+    function answerSteps(uint256 game, Assertion calldata claim, bytes32[] calldata roots) external {
         Game storage g = _defenders(game, claim, keccak256(abi.encode(Demand.Steps)));
         if (roots.length + 1 != claim.steps) revert WrongAnswer("count");
         // A state that is none would stand for a run that nobody can ask about.
@@ -121,7 +121,7 @@ contract Games is IGames {
     }
 
     function answerRows(
-        uint256 game, Claim calldata claim, uint32 step, uint32 height, uint32 index, bytes32[] calldata nodes, bytes32[] calldata proof
+        uint256 game, Assertion calldata claim, uint32 step, uint32 height, uint32 index, bytes32[] calldata nodes, bytes32[] calldata proof
     ) external {
         Game storage g = _defenders(game, claim, keccak256(abi.encode(Demand.Rows, step, height, index)));
         Span storage span = _spans[g.claim][step];
@@ -137,7 +137,7 @@ contract Games is IGames {
     }
 
     function answerLeaves(
-        uint256 game, Claim calldata claim, Row calldata row, uint32 height, uint32 index, Operand calldata value,
+        uint256 game, Assertion calldata claim, Row calldata row, uint32 height, uint32 index, Operand calldata value,
         bytes32[] calldata nodes, bytes32[] calldata proof
     ) external {
         Game storage g = _defenders(game, claim, keccak256(abi.encode(Demand.Leaves, row.step, row.row, height, index)));
@@ -146,7 +146,7 @@ contract Games is IGames {
         _answer(game, g, OPENED, abi.encodePacked(nodes));
     }
 
-    function answerContent(uint256 game, Claim calldata claim, Row calldata row, uint32 index, Operand calldata value) external {
+    function answerContent(uint256 game, Assertion calldata claim, Row calldata row, uint32 index, Operand calldata value) external {
         Game storage g = _defenders(game, claim, keccak256(abi.encode(Demand.Content, row.step, row.row, index)));
         _shape(g, claim, row, value);
         Openings.shown(value);
@@ -157,14 +157,14 @@ contract Games is IGames {
         _answer(game, g, OPENED, value.window.content);
     }
 
-    function answerState(uint256 game, Claim calldata claim, uint32 step, uint32 index, bytes32[] calldata roots) external {
+    function answerState(uint256 game, Assertion calldata claim, uint32 step, uint32 index, bytes32[] calldata roots) external {
         Game storage g = _defenders(game, claim, keccak256(abi.encode(Demand.State, step, index)));
         if (roots.length == 0) revert WrongAnswer("state");
         Openings.inTuple(_spans[g.claim][step].end, claim.endCount, index * ARITY, roots[0], roots);
         _answer(game, g, OPENED, abi.encodePacked(roots));
     }
 
-    function answerParts(uint256 game, Claim calldata claim, Sum calldata sum, bytes calldata parts) external {
+    function answerParts(uint256 game, Assertion calldata claim, Sum calldata sum, bytes calldata parts) external {
         Game storage g = _defenders(game, claim, keccak256(abi.encode(Demand.Parts, sum)));
         uint256 count = (sum.count + sum.size - 1) / sum.size;
         if (parts.length != count * PART_BYTES) revert WrongAnswer("count");
@@ -176,14 +176,14 @@ contract Games is IGames {
         _answer(game, g, keccak256(parts), parts);
     }
 
-    function answerWitness(uint256 game, Claim calldata claim, uint32 step, Evidence calldata evidence) external {
+    function answerWitness(uint256 game, Assertion calldata claim, uint32 step, Evidence calldata evidence) external {
         Game storage g = _defenders(game, claim, keccak256(abi.encode(Demand.Witness, step, evidence.node, evidence.element)));
         if (evidence.kind != Kind.Witness || _judge(g, claim, step, evidence).ruling != Ruling.Dismissed) revert WrongAnswer("witness");
         emit Answered(game, g.claim, Demand.Witness, g.demanded, "");
         _end(game, g, Outcome.Dismissed);
     }
 
-    function answerFault(uint256 game, Claim calldata claim, uint32 step, bytes32 operator, Evidence calldata evidence) external {
+    function answerFault(uint256 game, Assertion calldata claim, uint32 step, bytes32 operator, Evidence calldata evidence) external {
         Game storage g = _defenders(game, claim, keccak256(abi.encode(Demand.Fault, step)));
         bytes32 digest = Hashing.faultDigest(uint256(claim.feed.firstStep) + step, evidence.node, operator);
         if (digest != _spans[g.claim][step].end || evidence.kind != Kind.Fault) revert WrongAnswer("digest");
@@ -201,14 +201,14 @@ contract Games is IGames {
 
     // ---------------------------------------------------------------- what the challenger shows
 
-    function prove(uint256 game, Claim calldata claim, uint32 step, Evidence calldata evidence) external {
+    function prove(uint256 game, Assertion calldata claim, uint32 step, Evidence calldata evidence) external {
         Game storage g = _challengers(game, claim);
         if (evidence.kind == Kind.Part || evidence.kind == Kind.Witness) revert NotKnown("kind");
         _ruled(game, g, step, evidence, _judge(g, claim, step, evidence), true);
     }
 
     function provePart(
-        uint256 game, Claim calldata claim, Sum calldata sum, bytes calldata parts, uint32 part, Evidence calldata evidence
+        uint256 game, Assertion calldata claim, Sum calldata sum, bytes calldata parts, uint32 part, Evidence calldata evidence
     ) external {
         Game storage g = _challengers(game, claim);
         // INVARIANT: what a part comes to is what the defender has said that it does.
@@ -222,7 +222,7 @@ contract Games is IGames {
     }
 
     function proveOutput(
-        uint256 game, Claim calldata claim, uint32 step, uint32 output, uint32 number, bytes32[] calldata outputProof,
+        uint256 game, Assertion calldata claim, uint32 step, uint32 output, uint32 number, bytes32[] calldata outputProof,
         Operand calldata value, bytes32[] calldata roots
     ) external {
         Game storage g = _challengers(game, claim);
@@ -236,7 +236,7 @@ contract Games is IGames {
         _end(game, g, same ? Outcome.Dismissed : Outcome.Upheld);
     }
 
-    function proveLoss(uint256 game, Claim calldata claim, uint32 number, bytes32[] calldata outputProof, Operand calldata value) external {
+    function proveLoss(uint256 game, Assertion calldata claim, uint32 number, bytes32[] calldata outputProof, Operand calldata value) external {
         Game storage g = _challengers(game, claim);
         if (!claim.hasLoss) revert NotKnown("loss");
         uint32 step = claim.steps - 1;
@@ -249,7 +249,7 @@ contract Games is IGames {
         _end(game, g, same ? Outcome.Dismissed : Outcome.Upheld);
     }
 
-    function proveSample(uint256 game, Claim calldata claim, uint32 step, Sample calldata sample) external {
+    function proveSample(uint256 game, Assertion calldata claim, uint32 step, Sample calldata sample) external {
         Game storage g = _challengers(game, claim);
         Run memory run = _run(g, claim, step);
         if (claim.rowsFrom + 2 != claim.program.inputCount || sample.input > 1) revert NotKnown("sample");
@@ -291,20 +291,20 @@ contract Games is IGames {
 
     // ---------------------------------------------------------------- within
 
-    function _game(uint256 game, Claim calldata claim) private view returns (Game storage g) {
+    function _game(uint256 game, Assertion calldata claim) private view returns (Game storage g) {
         g = _games[game];
         if (g.claim == 0 || g.claim != keccak256(abi.encode(claim))) revert WrongClaim();
         if (g.outcome != Outcome.Open) revert Over(g.outcome);
         if (block.timestamp > _deadline(g)) revert ClockRuns(_deadline(g));
     }
 
-    function _challengers(uint256 game, Claim calldata claim) private view returns (Game storage g) {
+    function _challengers(uint256 game, Assertion calldata claim) private view returns (Game storage g) {
         g = _game(game, claim);
         if (msg.sender != g.challenger || g.demand != Demand.None) revert NotYourTurn(msg.sender);
     }
 
     /// INVARIANT: only a defender says what it stands for: the first opening of a tree, and the parts of a sum, bind it.
-    function _defenders(uint256 game, Claim calldata claim, bytes32 demanded) private view returns (Game storage g) {
+    function _defenders(uint256 game, Assertion calldata claim, bytes32 demanded) private view returns (Game storage g) {
         g = _game(game, claim);
         if (msg.sender != g.defender) revert NotYourTurn(msg.sender);
         if (g.demand == Demand.None || g.demanded != demanded) revert NotKnown("demand");
@@ -367,11 +367,11 @@ contract Games is IGames {
         emit Ended(game, g.claim, outcome);
     }
 
-    function _judge(Game storage g, Claim calldata claim, uint32 step, Evidence calldata evidence) private view returns (Finding memory) {
+    function _judge(Game storage g, Assertion calldata claim, uint32 step, Evidence calldata evidence) private view returns (Finding memory) {
         return ARBITER.judge(_run(g, claim, step), evidence);
     }
 
-    function _run(Game storage g, Claim calldata claim, uint32 step) private view returns (Run memory run) {
+    function _run(Game storage g, Assertion calldata claim, uint32 step) private view returns (Run memory run) {
         Span storage span = _spans[g.claim][step];
         if (span.rows == 0) revert NotKnown("rows");
         run = Run(
@@ -381,12 +381,12 @@ contract Games is IGames {
         run.origins[0].root = span.before;
     }
 
-    function _rowCount(Claim calldata claim) private pure returns (uint256) {
+    function _rowCount(Assertion calldata claim) private pure returns (uint256) {
         return uint256(claim.program.inputCount) - claim.rowsFrom + claim.program.nodeCount;
     }
 
     /// Whether `value` is the run's in this row, and as its node says that it has to be: nothing else is an opening of it.
-    function _shape(Game storage g, Claim calldata claim, Row calldata row, Operand calldata value) private view {
+    function _shape(Game storage g, Assertion calldata claim, Row calldata row, Operand calldata value) private view {
         Run memory run = _run(g, claim, row.step);
         uint256 inputs = uint256(claim.program.inputCount) - claim.rowsFrom;
         if (!Hashing.verify(run.rows, _rowCount(claim), row.row, Openings.rootOf(value.value), value.proof)) revert WrongAnswer("row");
@@ -398,7 +398,7 @@ contract Games is IGames {
 
     /// That the program's output is the value with this number, and `value` that one of the run.
     function _output(
-        Game storage g, Claim calldata claim, uint32 step, uint32 output, uint32 number, bytes32[] calldata proof, Operand calldata value
+        Game storage g, Assertion calldata claim, uint32 step, uint32 output, uint32 number, bytes32[] calldata proof, Operand calldata value
     ) private view {
         bytes32 leaf = Hashing.leafHash(abi.encodePacked(number));
         if (!Hashing.verify(claim.program.outputs, claim.program.outputCount, output, leaf, proof)) revert NotKnown("output");

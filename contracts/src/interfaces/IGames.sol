@@ -28,7 +28,7 @@ struct Feed {
 
 /// What somebody stands for: that `steps` runs of a program, each of which begins with the state that the one before ended
 /// in, lead from `origins` to `end`.
-struct Claim {
+struct Assertion {
     bytes32 subject; // whose claim about what it is
     address defender;
     Program program;
@@ -129,59 +129,59 @@ interface IGames {
     error Over(Outcome outcome);
 
     /// @notice Begins a game; Disputes only. `clock` is what each side has in all, in seconds.
-    function open(Claim calldata claim, address challenger, uint32 clock) external returns (uint256 game);
+    function open(Assertion calldata claim, address challenger, uint32 clock) external returns (uint256 game);
 
     /// @notice The challenger asks for rows of a run: first for the top of their tree, which says of which run (`steps` are the
     ///         states between them, as they were opened), then for the part of it at (height, index). An answer is the part's nodes up to six levels below.
-    function demandRows(uint256 game, Claim calldata claim, uint32 step, uint32 height, uint32 index, bytes32[] calldata steps) external;
+    function demandRows(uint256 game, Assertion calldata claim, uint32 step, uint32 height, uint32 index, bytes32[] calldata steps) external;
     /// @notice The same in the tree over the bytes of the value of a row.
-    function demandLeaves(uint256 game, Claim calldata claim, uint32 step, uint32 row, uint32 height, uint32 index) external;
+    function demandLeaves(uint256 game, Assertion calldata claim, uint32 step, uint32 row, uint32 height, uint32 index) external;
     /// @notice A leaf's bytes.
-    function demandContent(uint256 game, Claim calldata claim, uint32 step, uint32 row, uint32 index) external;
+    function demandContent(uint256 game, Assertion calldata claim, uint32 step, uint32 row, uint32 index) external;
     /// @notice The roots that the state after a run is over: group `index` of up to 64.
-    function demandState(uint256 game, Claim calldata claim, uint32 step, uint32 index) external;
+    function demandState(uint256 game, Assertion calldata claim, uint32 step, uint32 index) external;
     /// @notice That a run ends in the fault which its end says.
-    function demandFault(uint256 game, Claim calldata claim, uint32 step) external;
+    function demandFault(uint256 game, Assertion calldata claim, uint32 step) external;
 
-    function answerSteps(uint256 game, Claim calldata claim, bytes32[] calldata roots) external;
+    function answerSteps(uint256 game, Assertion calldata claim, bytes32[] calldata roots) external;
     /// @notice `proof` leads from the part to the rows' root, which the first answer for a run fixes.
     function answerRows(
-        uint256 game, Claim calldata claim, uint32 step, uint32 height, uint32 index, bytes32[] calldata nodes, bytes32[] calldata proof
+        uint256 game, Assertion calldata claim, uint32 step, uint32 height, uint32 index, bytes32[] calldata nodes, bytes32[] calldata proof
     ) external;
     /// @notice `value` shows the row's value without a window; `proof` leads from the part to the value's tree.
     function answerLeaves(
-        uint256 game, Claim calldata claim, Row calldata row, uint32 height, uint32 index, Operand calldata value,
+        uint256 game, Assertion calldata claim, Row calldata row, uint32 height, uint32 index, Operand calldata value,
         bytes32[] calldata nodes, bytes32[] calldata proof
     ) external;
     /// @notice `value` shows the leaf.
-    function answerContent(uint256 game, Claim calldata claim, Row calldata row, uint32 index, Operand calldata value) external;
+    function answerContent(uint256 game, Assertion calldata claim, Row calldata row, uint32 index, Operand calldata value) external;
     /// @notice `roots`: the group, then the hashes of all groups where there are several.
-    function answerState(uint256 game, Claim calldata claim, uint32 step, uint32 index, bytes32[] calldata roots) external;
+    function answerState(uint256 game, Assertion calldata claim, uint32 step, uint32 index, bytes32[] calldata roots) external;
     /// @notice The sums of the parts, nine bytes each, two's complement.
-    function answerParts(uint256 game, Claim calldata claim, Sum calldata sum, bytes calldata parts) external;
-    function answerWitness(uint256 game, Claim calldata claim, uint32 step, Evidence calldata evidence) external;
+    function answerParts(uint256 game, Assertion calldata claim, Sum calldata sum, bytes calldata parts) external;
+    function answerWitness(uint256 game, Assertion calldata claim, uint32 step, Evidence calldata evidence) external;
     /// @notice `operator` is the hash of its name, as it is in the digest that the run is said to end in. The job is at fault then.
-    function answerFault(uint256 game, Claim calldata claim, uint32 step, bytes32 operator, Evidence calldata evidence) external;
+    function answerFault(uint256 game, Assertion calldata claim, uint32 step, bytes32 operator, Evidence calldata evidence) external;
     /// @notice What is owed was opened in another game. Anybody.
     function recall(uint256 game) external;
 
     /// @notice The challenger shows that a node's value does not follow from its inputs.
-    function prove(uint256 game, Claim calldata claim, uint32 step, Evidence calldata evidence) external;
+    function prove(uint256 game, Assertion calldata claim, uint32 step, Evidence calldata evidence) external;
     /// @notice The same of one part of a sum whose parts were opened.
     function provePart(
-        uint256 game, Claim calldata claim, Sum calldata sum, bytes calldata parts, uint32 part, Evidence calldata evidence
+        uint256 game, Assertion calldata claim, Sum calldata sum, bytes calldata parts, uint32 part, Evidence calldata evidence
     ) external;
     /// @notice The challenger shows that a tensor of the state after a run is not the value that the program ends in there.
     ///         `roots` as in `answerState`; `value` without a window.
     function proveOutput(
-        uint256 game, Claim calldata claim, uint32 step, uint32 output, uint32 number, bytes32[] calldata outputProof,
+        uint256 game, Assertion calldata claim, uint32 step, uint32 output, uint32 number, bytes32[] calldata outputProof,
         Operand calldata value, bytes32[] calldata roots
     ) external;
     /// @notice The challenger shows that the loss of the last run is another.
-    function proveLoss(uint256 game, Claim calldata claim, uint32 number, bytes32[] calldata outputProof, Operand calldata value)
+    function proveLoss(uint256 game, Assertion calldata claim, uint32 number, bytes32[] calldata outputProof, Operand calldata value)
         external;
     /// @notice The challenger shows that an element of a run's samples is another: the one of its record, or none.
-    function proveSample(uint256 game, Claim calldata claim, uint32 step, Sample calldata sample) external;
+    function proveSample(uint256 game, Assertion calldata claim, uint32 step, Sample calldata sample) external;
     /// @notice The challenger leaves.
     function resign(uint256 game) external;
     /// @notice The clock of who is to move has run out. Anybody.
