@@ -23,6 +23,8 @@ CONTRACTS = Path(__file__).parents[3] / "contracts"
 HERE = Path(__file__).parent
 CALLER = "0x" + "c0" * 20
 GAS = 1 << 62
+TRANSACTION_GAS, TOKEN_GAS = 21_000, 10
+"""The least that a transaction costs at Osaka's prices (EIP-7623)."""
 SETTINGS = {
     "viaIR": True,
     "optimizer": {"enabled": True, "runs": 200},
@@ -131,16 +133,18 @@ class Harness:
     def _run(self, name: str, arguments: Sequence[Any], *, is_static: bool, caller: str = CALLER) -> Any:
         entry = self.functions[name]
         types = [_type(each) for each in entry["inputs"]]
-        selector = keccak(f"{name}({','.join(types)})".encode())[:4]
+        calldata = keccak(f"{name}({','.join(types)})".encode())[:4] + encode(types, arguments)
         try:
-            answer = self.evm.message_call(
-                caller, self.address, calldata=selector + encode(types, arguments), gas=GAS, is_static=is_static
-            )
+            answer = self.evm.message_call(caller, self.address, calldata=calldata, gas=GAS, is_static=is_static)
         except RuntimeError as error:
             raise Halted(f"{name}: {error}") from error
         result = self.evm.result
         assert result is not None
         self.gas = result.gas_used
+        if not is_static:
+            # Four tokens for a byte that is not zero, one for a zero.
+            tokens = 4 * len(calldata) - 3 * calldata.count(0)
+            self.gas = max(self.gas, TRANSACTION_GAS + TOKEN_GAS * tokens)
         results = decode([_type(each) for each in entry["outputs"]], bytes(answer))
         return results[0] if len(results) == 1 else results
 
