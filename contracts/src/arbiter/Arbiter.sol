@@ -161,7 +161,11 @@ contract Arbiter {
     }
 
     /// Comparisons, logic, integers and conversions.
-    function _discrete(uint256 opcode, uint256 dtype, uint256 count, uint256 given, int256[3] memory x) private pure returns (bool, int256) {
+    function _discrete(uint256 opcode, uint256 dtype, uint256 count, uint256 given, int256[3] memory x)
+        private
+        pure
+        returns (bool, int256)
+    {
         if (opcode <= 0x35) {
             bool fits = count == 2 && dtype == Openings.BOOL && (given == Openings.F32 || given == Openings.I64);
             return (fits, _compare(opcode, given == Openings.F32, x[0], x[1]));
@@ -273,7 +277,8 @@ contract Arbiter {
         if (n.inputs.length != 2 || n.attributes.length != 1 || n.shape.length != 1 || n.dtype != Openings.I64) return (false, 0);
         Operand calldata key = _input(run, n, e, 0, 1);
         Operand calldata step = _input(run, n, e, 1, 2);
-        if (n.attributes[0] < 0 || n.attributes[0] >= 1 << 32 || key.value.dtype != Openings.I64 || step.value.dtype != Openings.I64) return (false, 0);
+        if (n.attributes[0] < 0 || n.attributes[0] >= 1 << 32) return (false, 0);
+        if (key.value.dtype != Openings.I64 || step.value.dtype != Openings.I64) return (false, 0);
         if (key.value.shape.length != 1 || key.value.shape[0] != 2 || step.value.shape.length != 0) return (false, 0);
         (, int256 k0) = _load(key, 0);
         (, int256 k1) = _load(key, 1);
