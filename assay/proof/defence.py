@@ -85,7 +85,8 @@ class Defender:
         item = ITEM_BYTES[DTYPE_NAMES[tensor.dtype]]
         return Move("answerContent", (shown, leaf, self._operand(step, row, tensor, [(leaf * leaf_bytes // item, 1)])))
 
-    def _exhibit(self, step: int, position: int, question: Question) -> tuple[Any, ...]:
+    def exhibit(self, step: int, position: int, question: Question) -> tuple[Any, ...]:
+        """Evidence about a node of its own work."""
         rows = self._tree(step)
         number = len(self.claim.program.inputs) + position
         node = self.claim.program.nodes[position]
@@ -117,7 +118,7 @@ class Defender:
         source = self.work.values(step, [node.inputs[0]])[node.inputs[0]]
         at = largest(BY_OPCODE[node.opcode].name, node, source, element)
         question = Question(position, element, Kind.WITNESS, at)
-        return Move("answerWitness", (step, self._exhibit(step, position, question)))
+        return Move("answerWitness", (step, self.exhibit(step, position, question)))
 
     def _fault(self, step: int) -> Move | None:
         fault = self.work.rows(step).fault

@@ -203,7 +203,8 @@ contract Games is IGames {
 
     function prove(uint256 game, Assertion calldata claim, uint32 step, Evidence calldata evidence) external {
         Game storage g = _challengers(game, claim);
-        if (evidence.kind == Kind.Part || evidence.kind == Kind.Witness) revert NotKnown("kind");
+        // INVARIANT: what only a defender shows, and the part of a sum that only it has put in numbers, is no challenger's evidence.
+        if (evidence.kind != Kind.Element && evidence.kind != Kind.Larger && evidence.kind != Kind.Absent) revert NotKnown("kind");
         _ruled(game, g, step, evidence, _judge(g, claim, step, evidence), true);
     }
 

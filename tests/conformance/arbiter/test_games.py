@@ -16,7 +16,7 @@ from assay.exact.primitives import BY_OPCODE
 from assay.proof.bisect import Challenger
 from assay.proof.claim import Alter, Claim, Feed, Records, Replay
 from assay.proof.defence import Defender
-from assay.proof.evidence import as_tensor, number_at
+from assay.proof.evidence import Kind, Question, as_tensor, number_at
 from assay.proof.opened import Move
 from assay.protocol.merkle import roots_hash
 from assay.work.batch import Feed as Batches
@@ -195,6 +195,23 @@ def test_nobody_opens_for_a_defender_and_nobody_moves_out_of_turn(table: Table) 
         table.move(game, claim, Defender(claim, liar).move(rows), STRANGER)
     with pytest.raises(Halted):
         table.send("timeout", game)
+
+
+def test_a_challenger_shows_nothing_that_is_a_defenders_to_show(table: Table) -> None:
+    honest = honest_work("mlp")
+    claim = claim_of("wrong kinds", honest)
+    game = table.open(claim)
+    move = Move("demandRows", (0, 8, 0, []))
+    table.move(game, claim, move, CHALLENGER)
+    defender = Defender(claim, honest)
+    table.move(game, claim, defender.move(("rows", 0, 8, 0)), DEFENDER)
+    nodes = [BY_OPCODE[node.opcode].name for node in honest.program.nodes]
+    evidence = defender.exhibit(0, nodes.index("mul"), Question(nodes.index("mul"), 0, Kind.ELEMENT))
+    for kind in (Kind.FAULT, Kind.WITNESS, Kind.PART):
+        with pytest.raises(Halted):
+            table.move(game, claim, Move("prove", (0, (int(kind), *evidence[1:]))), CHALLENGER)
+    table.move(game, claim, Move("prove", (0, evidence)), CHALLENGER)
+    assert table.view(game)[4] == 2
 
 
 def test_whoever_does_not_move_in_time_loses(table: Table) -> None:
