@@ -8,7 +8,6 @@ and the claim among their arguments.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from math import prod
 from typing import Any
 
 from torch import Tensor
@@ -26,6 +25,7 @@ from assay.proof.evidence import (
     Kind,
     Question,
     number_at,
+    show_sample,
 )
 from assay.proof.opened import ZERO, Key, Move, Tree, below, hashes_in
 from assay.protocol.merkle import (
@@ -128,7 +128,7 @@ class Challenger:
             return Move("demandFault", (step,))
         wanted = {number, *(node.inputs if node else ())}
         values = self.work.values(step, wanted)
-        mine = values.get(number)
+        mine = values.get(number) if node else self.work.batch(step)[row]
         shape = self.claim.program.values[number]
         leaf_bytes = LEAF_BYTES if number in self.claim.program.outputs else VALUE_LEAF_BYTES
         size = shape.size_bytes
@@ -141,17 +141,19 @@ class Challenger:
         for key, content in known.items():
             if key[:3] == ("leaves", step, row):
                 tree.enter(key[3], key[4], hashes_in(content))
-        leaf = self._leaf(step, row, tree, known, None if mine is not None else self._faulty(node, values))
+        leaf = self._leaf(step, row, tree, known, self._faulty(step, row, node, values))
         if isinstance(leaf, Move):
             return leaf
         content = known["content", step, row, leaf]
         if count == 1:
             tree.nodes[0, 0] = leaf_hashes(content, leaf_bytes)[0]
-        element, claimed = self._element(number, leaf * leaf_bytes, content, mine, node, values)
+        faulty = self._faulty(step, row, node, values)
+        element, claimed = self._element(number, leaf * leaf_bytes, content, mine, faulty)
         header = (3 if leaf_bytes == LEAF_BYTES else 4, DTYPE_CODES[shape.dtype], list(shape.shape), tree.root)
         operand = (header, rows.proof(row), (leaf, content, tree.proof(leaf)))
         if node is None:
-            return Move("proveSample", (step, self._sample(step, row, element, operand)))
+            assert self.records is not None, "runs that take samples have some"
+            return Move("proveSample", (step, show_sample(self.claim, self.records, step, row, element, operand)))
         return self._prove(step, node, number, element, claimed, operand, values, rows, known)
 
     def _is_node(self, number: int) -> bool:
@@ -173,42 +175,31 @@ class Challenger:
             return Move("demandContent", (step, row, index))
         return index
 
-    def _faulty(self, node: Node | None, values: Mapping[int, Tensor]) -> int:
-        """First byte of an element that the node cannot give."""
-        assert node is not None
+    def _faulty(self, step: int, row: int, node: Node | None, values: Mapping[int, Tensor]) -> int | None:
+        """First byte of an element that is none, where the run cannot go on from this row; nothing where it can."""
+        fault = self.work.rows(step).fault
+        if fault is None or row != self.claim.first_faulty(fault):
+            return None
+        if node is None:
+            sample = self.work.batch(step)[row]
+            return int((~sample.isfinite()).reshape(-1).nonzero()[0]) * sample.element_size()
         return faulty_element(node, values) * ITEM_BYTES[node.dtype]
 
     def _element(
-        self,
-        number: int,
-        offset: int,
-        content: bytes,
-        mine: Tensor | None,
-        node: Node | None,
-        values: Mapping[int, Tensor],
+        self, number: int, offset: int, content: bytes, mine: Tensor | None, faulty: int | None
     ) -> tuple[int, int]:
         """The element to ask about, and what is claimed of it."""
         dtype = self.claim.program.values[number].dtype
         item = ITEM_BYTES[dtype]
-        if mine is None:
-            assert node is not None
-            element = faulty_element(node, values)
+        if faulty is not None:
+            element = faulty // item
         else:
+            assert mine is not None
             own = content_of(mine)[offset : offset + len(content)]
             at = next(at for at in range(0, len(content), item) if own[at : at + item] != content[at : at + item])
             element = (offset + at) // item
         raw = content[element * item - offset : (element + 1) * item - offset]
         return element, int.from_bytes(raw, "little", signed=dtype not in ("F32", "BOOL"))
-
-    def _sample(self, step: int, row: int, element: int, operand: tuple[Any, ...]) -> tuple[Any, ...]:
-        assert self.records is not None, "runs that take samples have some"
-        program, first = self.claim.program, self.claim.first
-        place = element // prod(program.values[first + row].shape[1:])
-        index = self.claim.feed.sample_of(step, place)
-        types = [program.leaves[0][each] for each in (first, first + 1)]
-        proofs = [merkle_proof(program.trees[0], each) for each in (first, first + 1)]
-        record = self.records.at(index), merkle_proof(self.records.leaves, index)
-        return row, element, operand, types, proofs, *record
 
     def _prove(
         self,

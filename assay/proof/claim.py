@@ -99,6 +99,11 @@ class Claim:
         """Number of the first value that has a row."""
         return sum(map(len, self.origins))
 
+    def first_faulty(self, fault: Fault) -> int:
+        """The first row that a run with this fault has not got."""
+        place = -1 - fault.node_index if fault.node_index < 0 else len(self.program.inputs) + fault.node_index
+        return place - self.first
+
     @property
     def row_count(self) -> int:
         """Rows of a run."""

@@ -9,9 +9,9 @@ from torch import Tensor
 
 from assay.exact.primitives import BY_OPCODE
 from assay.exact.values import ITEM_BYTES
-from assay.proof.claim import Claim, Replay
+from assay.proof.claim import Claim, Records, Replay
 from assay.proof.elements import addends_of, faulty_element, largest, sums_of
-from assay.proof.evidence import PART_BYTES, Exhibitor, Kind, Question, show_value, tuple_proof
+from assay.proof.evidence import PART_BYTES, Exhibitor, Kind, Question, show_sample, show_value, tuple_proof
 from assay.proof.opened import ZERO, Key, Move, opening
 from assay.protocol.merkle import ARITY, LEAF_BYTES, VALUE_LEAF_BYTES, leaf_hashes, levels, merkle_proof
 from assay.work.state import DTYPE_NAMES, content_of
@@ -26,6 +26,8 @@ class Defender:
 
     claim: Claim
     work: Replay
+    records: Records | None = None
+    """The samples, where the runs take any."""
 
     def move(self, demand: Key, sum_: tuple[Any, ...] | None = None) -> Move | None:
         """The answer; nothing where there is none, as for a witness that does not exist. `sum_` is the sum whose parts
@@ -122,8 +124,16 @@ class Defender:
 
     def _fault(self, step: int) -> Move | None:
         fault = self.work.rows(step).fault
-        if fault is None or fault.node_index < 0:
+        if fault is None:
             return None
+        if fault.node_index < 0:
+            if self.records is None:
+                return None
+            row = self.claim.first_faulty(fault)
+            sample = self.work.batch(step)[row]
+            element = int((~sample.isfinite()).reshape(-1).nonzero()[0])
+            shown = show_sample(self.claim, self.records, step, row, element, NOTHING)
+            return Move("answerFaultySample", (step, shown))
         rows, node = self._tree(step), self.claim.program.nodes[fault.node_index]
         values = self.work.values(step, node.inputs)
         question = Question(fault.node_index, faulty_element(node, values), Kind.FAULT)

@@ -16,6 +16,7 @@ Shown is as much as the ruling needs and no more, in whole leaves.
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
+from math import prod
 from typing import Any
 
 import torch
@@ -24,6 +25,7 @@ from torch import Tensor
 from assay.exact.primitives import BY_OPCODE
 from assay.exact.values import ITEM_BYTES
 from assay.proof import places
+from assay.proof.claim import Claim, Records
 from assay.protocol.merkle import (
     ARITY,
     DTYPE_CODES,
@@ -31,6 +33,7 @@ from assay.protocol.merkle import (
     VALUE_LEAF_BYTES,
     leaf_hashes,
     levels,
+    merkle_proof,
     roots_hash,
     siblings,
 )
@@ -220,6 +223,17 @@ def show_value(tensor: Tensor, leaf_bytes: int, view: Sequence[tuple[int, int]])
 def _payload(node: Node, element: int) -> tuple[Any, ...]:
     header, window = show_value(read_constant(node), VALUE_LEAF_BYTES, [(element, 1)])
     return header, [], window
+
+
+def show_sample(
+    claim: Claim, records: Records, run: int, input_: int, element: int, value: tuple[Any, ...]
+) -> tuple[Any, ...]:
+    """`Sample` of the contracts: an element of x (0) or y (1) of a run with its record, and what is claimed for it."""
+    program, first = claim.program, claim.first
+    index = claim.feed.sample_of(run, element // prod(program.values[first + input_].shape[1:]))
+    types = [program.leaves[0][each] for each in (first, first + 1)]
+    proofs = [merkle_proof(program.trees[0], each) for each in (first, first + 1)]
+    return input_, element, value, types, proofs, records.at(index), merkle_proof(records.leaves, index)
 
 
 def number_at(tensor: Tensor, element: int) -> int:

@@ -192,6 +192,17 @@ contract Games is IGames {
         _end(game, g, Outcome.JobFault);
     }
 
+    function answerFaultySample(uint256 game, Assertion calldata claim, uint32 step, Sample calldata sample) external {
+        Game storage g = _defenders(game, claim, keccak256(abi.encode(Demand.Fault, step)));
+        if (claim.rowsFrom + 2 != claim.program.inputCount || sample.input > 1) revert WrongAnswer("sample");
+        uint256 number = uint256(claim.rowsFrom) + sample.input;
+        bytes32 digest = Hashing.faultDigest(uint256(claim.feed.firstStep) + step, number, sha256("input"));
+        if (digest != _spans[g.claim][step].end) revert WrongAnswer("digest");
+        if (!Samples.isFaulty(claim.program, claim.feed, claim.rowsFrom, step, sample)) revert WrongAnswer("fault");
+        emit Answered(game, g.claim, Demand.Fault, g.demanded, "");
+        _end(game, g, Outcome.JobFault);
+    }
+
     function recall(uint256 game) external {
         Game storage g = _games[game];
         if (g.outcome != Outcome.Open || g.claim == 0) revert Over(g.outcome);

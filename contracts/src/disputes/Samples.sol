@@ -11,10 +11,39 @@ import {Feed, Program, Sample} from "../interfaces/IGames.sol";
 library Samples {
     uint256 private constant TYPE_BYTES = 28;
 
+    /// What the claimed element is compared with.
     function rule(Program calldata program, Feed calldata feed, uint256 rowsFrom, uint256 step, Sample calldata sample)
         external
         pure
         returns (Ruling)
+    {
+        bytes calldata declared = sample.types[sample.input];
+        (bool ok, uint256 from, uint256 item) = _truth(program, feed, rowsFrom, step, sample);
+        if (!_isOf(sample, declared)) return Ruling.Upheld;
+        if (!ok) return Ruling.JobFault;
+        Openings.shown(sample.value);
+        uint256 offset = Openings.offset(sample.value, sample.element, 1);
+        bytes calldata truth = sample.record[from:from + item];
+        if (keccak256(truth) != keccak256(sample.value.window.content[offset:offset + item])) return Ruling.Upheld;
+        return _isFinite(declared, truth) ? Ruling.Dismissed : Ruling.JobFault;
+    }
+
+    /// Whether the element of the record is none that a run could begin with.
+    function isFaulty(Program calldata program, Feed calldata feed, uint256 rowsFrom, uint256 step, Sample calldata sample)
+        external
+        pure
+        returns (bool)
+    {
+        (bool ok, uint256 from, uint256 item) = _truth(program, feed, rowsFrom, step, sample);
+        return !ok || !_isFinite(sample.types[sample.input], sample.record[from:from + item]);
+    }
+
+    /// Where in the record the element is that the data and the schedule say, and its size; not ok where there is no such thing,
+    /// since program, samples and schedule do not fit.
+    function _truth(Program calldata program, Feed calldata feed, uint256 rowsFrom, uint256 step, Sample calldata sample)
+        private
+        pure
+        returns (bool ok, uint256 from, uint256 item)
     {
         uint256[2] memory sizes; // bytes of x and of y in a record
         for (uint256 i = 0; i < 2; i++) {
@@ -25,29 +54,25 @@ library Samples {
             sizes[i] = _sampleBytes(sample.types[i]);
         }
         bytes calldata declared = sample.types[sample.input];
-        if (!_isOf(sample, declared)) return Ruling.Upheld;
-        // A program whose batches are not of this size, or no batches, is at fault.
-        uint256 item = Openings.itemBytes(sample.value.value.dtype);
-        if (item == 0 || sample.value.value.shape.length == 0 || sample.value.value.shape[0] != feed.batchSize) return Ruling.JobFault;
-        if (sample.element >= Openings.sizeOf(sample.value.value.shape)) revert Openings.WrongOpening("element");
+        item = Openings.itemBytes(uint8(declared[0]));
         uint256 size = sizes[sample.input];
-        if (size == 0) return Ruling.JobFault;
-        uint256 inBatch = (sample.element * item) / size;
-        (bool ok, uint256 index) = feed.key == 0
-            ? (true, uint256(step) * feed.batchSize + inBatch + uint256(feed.firstStep) * feed.batchSize)
-            : Random.sampleOf(feed.key, feed.sampleCount, feed.slot, feed.slotCount, uint256(feed.firstStep) + step, feed.batchSize, inBatch);
-        if (!ok || index >= feed.sampleCount) return Ruling.JobFault;
+        if (item == 0 || size == 0 || declared[1] == 0 || _size(declared, 0) != feed.batchSize) return (false, 0, 0);
+        if (sample.element >= (size / item) * feed.batchSize) revert Openings.WrongOpening("element");
+        uint256 place = (sample.element * item) / size;
+        uint256 run = uint256(feed.firstStep) + step;
+        uint256 index;
+        (ok, index) = feed.key == 0
+            ? (true, run * feed.batchSize + place)
+            : Random.sampleOf(feed.key, feed.sampleCount, feed.slot, feed.slotCount, run, feed.batchSize, place);
+        if (!ok || index >= feed.sampleCount) return (false, 0, 0);
         bytes32 record = Hashing.leafHash(sample.record);
         if (!Hashing.verify(feed.samplesRoot, feed.sampleCount, index, record, sample.recordProof)) revert Openings.WrongOpening("record");
-        if (sample.record.length != sizes[0] + sizes[1]) return Ruling.JobFault;
-        uint256 from = (sample.input == 0 ? 0 : sizes[0]) + ((sample.element * item) % size);
-        Openings.shown(sample.value);
-        uint256 offset = Openings.offset(sample.value, sample.element, 1);
-        bytes calldata truth = sample.record[from:from + item];
-        if (keccak256(truth) != keccak256(sample.value.window.content[offset:offset + item])) return Ruling.Upheld;
-        // What is not finite is the fault of the data.
-        bool finite = sample.value.value.dtype != Openings.F32 || uint8(truth[3]) & 0x7F != 0x7F || uint8(truth[2]) & 0x80 == 0;
-        return finite ? Ruling.Dismissed : Ruling.JobFault;
+        if (sample.record.length != sizes[0] + sizes[1]) return (false, 0, 0);
+        from = (sample.input == 0 ? 0 : sizes[0]) + ((sample.element * item) % size);
+    }
+
+    function _isFinite(bytes calldata declared, bytes calldata truth) private pure returns (bool) {
+        return uint8(declared[0]) != Openings.F32 || uint8(truth[3]) & 0x7F != 0x7F || uint8(truth[2]) & 0x80 == 0;
     }
 
     /// Whether the claimed value is of the program's type.

@@ -162,6 +162,8 @@ interface IGames {
     function answerWitness(uint256 game, Assertion calldata claim, uint32 step, Evidence calldata evidence) external;
     /// @notice `operator` is the hash of its name, as it is in the digest that the run is said to end in. The job is at fault then.
     function answerFault(uint256 game, Assertion calldata claim, uint32 step, bytes32 operator, Evidence calldata evidence) external;
+    /// @notice The same where it is a sample that no run can begin with; its `value` counts for nothing.
+    function answerFaultySample(uint256 game, Assertion calldata claim, uint32 step, Sample calldata sample) external;
     /// @notice What is owed was opened in another game. Anybody.
     function recall(uint256 game) external;
 

@@ -117,7 +117,7 @@ def opened(move: Move) -> bytes:
         return bytes(move.arguments[1])
     if move.name == "answerContent":
         return bytes(move.arguments[2][2][1])
-    if move.name in ("answerWitness", "answerFault"):
+    if move.name in ("answerWitness", "answerFault", "answerFaultySample"):
         return b""
     hashes = {"answerSteps": 0, "answerRows": 3, "answerLeaves": 4, "answerState": 2}[move.name]
     return b"".join(move.arguments[hashes])
