@@ -24,6 +24,8 @@ MASKED = -(2.0**99)
 may be added without an overflow."""
 STRETCHES = 256
 """How many parts of an inner product are added after rounding: as many as one node joins."""
+JOINED = 8
+"""Values that one node joins: whoever shows an element of it to a contract shows the shapes of all of them."""
 DTYPE_NAMES = {dtype: name for name, dtype in TORCH_DTYPES.items()}
 
 
@@ -199,7 +201,10 @@ class Graph:
         return self.put("pad", (value,), before + after, shape=shape, dtype=self.dtype(value))
 
     def concat(self, inputs: list[int], axis: int) -> int:
-        """Joined along an axis."""
+        """Joined along an axis, a few at a time."""
+        while len(inputs) > JOINED:
+            groups = [inputs[at : at + JOINED] for at in range(0, len(inputs), JOINED)]
+            inputs = [self.concat(group, axis) for group in groups]
         if len(inputs) == 1:
             return inputs[0]
         first = self.shape(inputs[0])

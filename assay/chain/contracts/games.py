@@ -190,6 +190,24 @@ class Games(Contract):
             read_nothing,
         )
 
+    def answer_faulty_sample(self, game: int, claim: Assertion, step: int, sample: Sample) -> Call[None]:
+        """`answerFaultySample(uint256 game, Assertion claim, uint32 step, Sample sample)`."""
+        return Call(
+            self,
+            pack(
+                bytes.fromhex("47090c34"),
+                (
+                    "uint256",
+                    "(bytes32,address,(bytes32,bytes32,bytes32,uint32,uint32,uint32),(bytes32,uint256)[],(bytes32,uint32,uint32,uint32,uint32,uint32,bytes32),uint32,uint32,uint32,bool,uint32,bytes32)",
+                    "uint32",
+                    "(uint32,uint256,((uint8,uint8,uint256[],bytes32),bytes32[],(uint256,bytes,bytes32[])),bytes[2],bytes32[][2],bytes,bytes32[])",
+                ),
+                (game, claim.to_abi(), step, sample.to_abi()),
+            ),
+            0,
+            read_nothing,
+        )
+
     def answer_leaves(
         self,
         game: int,

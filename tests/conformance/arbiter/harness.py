@@ -19,6 +19,8 @@ from eth_abi.abi import decode, encode
 from eth_hash.auto import keccak
 from pyrevm import EVM, BlockEnv
 
+from assay.chain.artifacts import Artifact, load_artifact
+
 CONTRACTS = Path(__file__).parents[3] / "contracts"
 HERE = Path(__file__).parent
 CALLER = "0x" + "c0" * 20
@@ -30,7 +32,7 @@ SETTINGS = {
     "optimizer": {"enabled": True, "runs": 200},
     "evmVersion": "cancun",
     "metadata": {"bytecodeHash": "none", "appendCBOR": False},
-    "outputSelection": {"*": {"*": ["abi", "evm.bytecode.object", "evm.bytecode.linkReferences"]}},
+    "outputSelection": {"*": {"*": ["abi", "evm.bytecode.object"]}},
 }
 """Those of `contracts/build.mjs`."""
 IMPORT = re.compile(r'^import [^"]*"([^"]+)";', re.MULTILINE)
@@ -41,16 +43,14 @@ class Halted(Exception):
 
 
 @cache
-def _compile(name: str) -> tuple[dict[str, Any], str]:
-    """All contracts that a harness reaches, by file, and the harness' own file: one beside this file, or a contract
-    that ships."""
-    if (HERE / f"{name}.sol").exists():
-        at = f"test/{name}.sol"
-    else:
-        at = next(CONTRACTS.glob(f"src/**/{name}.sol")).relative_to(CONTRACTS).as_posix()
+def _load(name: str) -> Artifact:
+    """A harness beside this file, compiled, or a contract as it ships: those are compiled again by `make artifacts`."""
+    if not (HERE / f"{name}.sol").exists():
+        return load_artifact(name)
     node = shutil.which("node")
     if node is None or not (CONTRACTS / "node_modules" / "solc").exists():
         pytest.skip("needs Node and `npm ci` in contracts/")
+    at = f"test/{name}.sol"
     request = {"language": "Solidity", "sources": _reached(at), "settings": SETTINGS}
     done = subprocess.run(
         [node, CONTRACTS / "solc", "--standard-json"],
@@ -62,7 +62,9 @@ def _compile(name: str) -> tuple[dict[str, Any], str]:
     output = json.loads(done.stdout)
     errors = [each["formattedMessage"] for each in output.get("errors", ()) if each["severity"] == "error"]
     assert not errors, "\n".join(errors)
-    return output["contracts"], at
+    found = output["contracts"][at][name]
+    code = bytes.fromhex(found["evm"]["bytecode"]["object"])
+    return Artifact(name, tuple(found["abi"]), code, {}, 0, "")
 
 
 def _reached(first: str) -> dict[str, dict[str, str]]:
@@ -87,26 +89,16 @@ class Harness:
         self.evm = EVM(gas_limit=GAS, spec_id="Cancun")
         self.evm.set_balance(CALLER, 1 << 100)
         self.gas = 0
-        contracts, at = _compile(name)
-        self.functions = {each["name"]: each for each in contracts[at][name]["abi"] if each["type"] == "function"}
-        arguments = [each if str(each).startswith("0x") else self._deploy_other(str(each)) for _, each in given]
-        tail = encode([each for each, _ in given], arguments)
-        self.address = self._deploy(contracts, at, name, tail)
+        artifact = _load(name)
+        self.functions = {each["name"]: each for each in artifact.abi if each["type"] == "function"}
+        arguments = [each if str(each).startswith("0x") else self._deploy(str(each)) for _, each in given]
+        self.address = self._deploy(name, encode([each for each, _ in given], arguments))
 
-    def _deploy_other(self, name: str) -> str:
-        contracts, at = _compile(name)
-        return self._deploy(contracts, at, name)
-
-    def _deploy(self, contracts: dict[str, Any], at: str, name: str, tail: bytes = b"") -> str:
+    def _deploy(self, name: str, tail: bytes = b"") -> str:
         """Puts a contract on the EVM, the libraries that it is linked to first."""
-        entry = contracts[at][name]["evm"]["bytecode"]
-        code = entry["object"]
-        for file, libraries in entry["linkReferences"].items():
-            for library, places in libraries.items():
-                address = self._deploy(contracts, file, library)[2:]
-                for place in places:
-                    code = code[: 2 * place["start"]] + address + code[2 * place["start"] + 40 :]
-        return self.evm.deploy(CALLER, bytes.fromhex(code) + tail, gas=1 << 40)
+        artifact = _load(name)
+        code = artifact.link({library: self._deploy(library) for library in artifact.links})
+        return self.evm.deploy(CALLER, code + tail, gas=1 << 40)
 
     @property
     def size_bytes(self) -> int:

@@ -286,8 +286,9 @@ def test_samples_of_ones_own_are_shown(table: Table, input_: int) -> None:
     number = honest.first + input_
 
     def alter(run: int, value: int, tensor: Tensor) -> Tensor | None:
-        other = as_tensor(tensor, 3, 0x40200000 if input_ == 0 else (int(tensor[3]) + 1) % 10)
-        return other if (run, value) == (1, number) else None
+        if (run, value) != (1, number):
+            return None
+        return as_tensor(tensor, 3, 0x40200000 if input_ == 0 else (int(tensor[3]) + 1) % 10)
 
     liar = data_work(alter)[0]
     claim = claim_of(f"samples {input_}", liar, feed=feed)
