@@ -128,7 +128,9 @@ class Challenger:
             return Move("demandFault", (step,))
         wanted = {number, *(node.inputs if node else ())}
         values = self.work.values(step, wanted)
-        mine = values.get(number) if node else self.work.batch(step)[row]
+        mine = values.get(number)
+        if mine is None and node is None:
+            mine = self.work.batch(step)[row]  # the run ended before it had looked at it
         shape = self.claim.program.values[number]
         leaf_bytes = LEAF_BYTES if number in self.claim.program.outputs else VALUE_LEAF_BYTES
         size = shape.size_bytes

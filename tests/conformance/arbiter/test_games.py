@@ -4,6 +4,8 @@ The contracts run on an EVM; both sides are the code that ships. A liar's work f
 is consistent, so there is one place only where it can be shown to lie.
 """
 
+from collections.abc import Callable, Collection
+from dataclasses import replace
 from functools import cache
 from random import Random
 from typing import Any
@@ -13,14 +15,17 @@ import torch
 from torch import Tensor
 
 from assay.exact.primitives import BY_OPCODE
+from assay.exact.values import TORCH_DTYPES
 from assay.proof.bisect import Challenger
 from assay.proof.claim import Alter, Claim, Feed, Records, Replay
 from assay.proof.defence import Defender
 from assay.proof.evidence import Kind, Question, as_tensor, number_at
 from assay.proof.opened import Move
+from assay.proof.rows import Rows, row_root
 from assay.protocol.merkle import roots_hash
 from assay.work.batch import Feed as Batches
 from assay.work.program import Bundle
+from assay.work.walk import Fault
 from tests.conformance.arbiter.harness import Halted
 from tests.conformance.arbiter.table import CHALLENGER, CLOCK_S, DEFENDER, STRANGER, Played, Table, play
 from tests.conformance.exact.small_nets import bundle_of, step_inputs
@@ -266,18 +271,22 @@ def test_an_answer_given_elsewhere_is_recalled(table: Table) -> None:
     )
 
 
-def data_work(alter: Alter | None = None) -> tuple[Replay, Feed, Records]:
-    """Work on samples that the schedule deals out of a data set."""
+def data_work(
+    alter: Alter | None = None, spoilt: bool = False, kind: type[Replay] = Replay
+) -> tuple[Replay, Feed, Records]:
+    """Work on samples that the schedule deals out of a data set, of which one may be no number."""
     bundle: Bundle = bundle_of("mlp", "exact15")
     start = list(bundle.state.values())
     draw = torch.Generator().manual_seed(1)
     x, y = torch.randn(40, 6, generator=draw), torch.randint(10, (40,), generator=draw)
+    feed = Feed(bytes(32), 40, 2, 3, 5, 4, bytes(range(32)))
+    if spoilt:
+        x[feed.sample_of(1, 2), 4] = float("nan")
     content = b"".join(bytes(a.numpy().tobytes()) + bytes(b.numpy().tobytes()) for a, b in zip(x, y, strict=True))
     records = Records(content, 32)
-    feed = Feed(records.root, 40, 2, 3, 5, 4, bytes(range(32)))
     batches = Batches(x, y, feed.key, 2, 3, 4)
-    work = Replay(bundle.step, start, lambda run: batches.batch(5 + run), 2, alter=alter, first_step=5)
-    return work, feed, records
+    work = kind(bundle.step, start, lambda run: batches.batch(5 + run), 2, alter=alter, first_step=5)
+    return work, replace(feed, samples_root=records.root), records
 
 
 @pytest.mark.parametrize("input_", [0, 1])
@@ -300,34 +309,61 @@ def test_samples_of_ones_own_are_shown(table: Table, input_: int) -> None:
     assert found.outcome == "dismissed"
 
 
-def overflowing(alter: Alter | None = None) -> Replay:
+class Hiding(Replay):
+    """Work that has made values up from where the job is at fault on."""
+
+    def _fault_free(self, step: int) -> int:
+        fault = super().rows(step).fault
+        return len(self.program.values) if fault is None else self.first + len(super().rows(step).roots)
+
+    def rows(self, step: int) -> Rows:
+        found, from_ = super().rows(step), self._fault_free(step)
+        made_up = [row_root(self.program, at, self._zeros(at)) for at in range(from_, len(self.program.values))]
+        return Rows(self.program, self.first, (*found.roots, *made_up))
+
+    def values(self, step: int, wanted: Collection[int]) -> dict[int, Tensor]:
+        found, from_ = super().values(step, wanted), self._fault_free(step)
+        return {at: found[at] if at < from_ else self._zeros(at) for at in wanted}
+
+    def _zeros(self, value: int) -> Tensor:
+        declared = self.program.values[value]
+        return torch.zeros(declared.shape, dtype=TORCH_DTYPES[declared.dtype])
+
+    def _outputs(self, step: int, state: list[Tensor]) -> list[Tensor] | Fault:
+        found = super()._outputs(step, state)
+        return [self._zeros(each) for each in self.program.outputs] if isinstance(found, Fault) else found
+
+
+def overflowing(kind: type[Replay] = Replay) -> Replay:
     """Work on a poisoned job: x of its second run is so large that a node overflows."""
     bundle = bundle_of("mlp", "exact15")
     start = list(bundle.state.values())
 
     def batch(run: int) -> list[Tensor]:
         x, *rest = step_inputs(bundle, start, run)[len(start) :]
-        return [x * (3e38 if run == 1 else 1.0), *rest]
+        return [x * (1e37 if run == 1 else 1.0), *rest]
 
-    return Replay(bundle.step, start, batch, 3, alter=alter)
+    return kind(bundle.step, start, batch, 3)
 
 
-def test_a_fault_of_the_job_costs_nobody_anything(table: Table) -> None:
-    honest = overflowing()
+def spoilt(kind: type[Replay] = Replay) -> Replay:
+    """Work on a data set with a sample that is no number, in the second run."""
+    return data_work(spoilt=True, kind=kind)[0]
+
+
+@pytest.mark.parametrize("make", [overflowing, spoilt])
+def test_a_fault_of_the_job_is_nobodys_lie(table: Table, make: Callable[..., Replay]) -> None:
+    honest, hiding = make(), make(Hiding)
     fault = honest.rows(1).fault
     assert fault is not None
-    # Whoever has made up a value in its place is no better than the job.
-    number = len(honest.program.inputs) + fault.node_index
-    node = honest.program.nodes[fault.node_index]
-
-    def alter(run: int, value: int, tensor: Tensor) -> Tensor | None:
-        return tensor * 1e-30 if run == 1 and value == node.inputs[0] else None
-
-    hiding = overflowing(alter)
-    assert hiding.rows(1).fault is None or hiding.rows(1).fault != fault, number
-    claim = claim_of("fault", honest)
-    found = play(table, claim, Challenger(claim, hiding), Defender(claim, honest))
-    assert found.outcome in ("fault", "dismissed"), found
+    assert (fault.node_index < 0) == (make is spoilt)
+    feed, records = (data_work(spoilt=True)[1:]) if make is spoilt else (Feed(), None)
+    for label, accused, accuser in (("said", honest, hiding), ("hidden", hiding, honest)):
+        claim = claim_of(f"{label} {make.__name__}", accused, feed=feed)
+        found = play(table, claim, Challenger(claim, accuser, records), Defender(claim, accused, records))
+        # Samples of one's own are a lie whatever the right ones are like.
+        lies = label == "hidden" and make is spoilt
+        assert found.outcome == ("upheld" if lies else "fault"), (label, found)
 
 
 def test_a_fault_that_is_claimed_has_to_be_shown(table: Table) -> None:
