@@ -36,6 +36,8 @@ from tests.conformance.arbiter.table import DEFENDER, Played, Table, opened, pla
 
 OPENING = 2
 """Transactions before the first move: the challenge, sealed and opened."""
+HALF = 1 << 22
+"""The bit of a float that is half of its leading one."""
 STEPS = 2
 """Runs of the claim, so that one has to be found among them."""
 
@@ -80,9 +82,10 @@ class Case:
         def alter(run: int, value: int, tensor: Tensor) -> Tensor | None:
             if (run, value) != (1, number):
                 return None
-            by_bit = tensor.dtype in (torch.float32, torch.bool)
             was = number_at(tensor, element)
-            return as_tensor(tensor, element, was ^ 1 if by_bit else was + 1)
+            if tensor.dtype == torch.float32:
+                return as_tensor(tensor, element, was ^ HALF)  # a last bit is often rounded away further on
+            return as_tensor(tensor, element, was ^ 1 if tensor.dtype == torch.bool else was + 1)
 
         return Replay(self.program, self.start, lambda _: self.batch, STEPS, alter=alter)
 

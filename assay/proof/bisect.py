@@ -64,26 +64,24 @@ class Challenger:
         top = depth(self.claim.row_count)
         if ("rows", step, top, 0) not in known:
             return Move("demandRows", (step, top, 0, hashes_in(known.get(("steps",), b""))))
-        rows = self._rows(step, known)
+        rows = self._rows(step)
         height, index = top, 0
         while True:
+            if ("rows", step, height, index) not in known:
+                return Move("demandRows", (step, height, index, []))
+            rows.enter(height, index, hashes_in(known["rows", step, height, index]))
             found = rows.first_difference(height, index)
             if found is None:
                 return self._ends(step, rows, known)
             height, index = below(height), found
             if height == 0:
                 return self._value(step, index, rows, known)
-            if ("rows", step, height, index) not in known:
-                return Move("demandRows", (step, height, index, []))
 
-    def _rows(self, step: int, known: Mapping[Key, bytes]) -> Tree:
+    def _rows(self, step: int) -> Tree:
+        """The claimed rows of a run, of which nothing was opened yet."""
         count = self.claim.row_count
         roots = [*self.work.rows(step).roots]
-        tree = Tree(count, levels(roots + [ZERO] * (count - len(roots))))
-        for key, content in known.items():
-            if key[:2] == ("rows", step):
-                tree.enter(key[2], key[3], hashes_in(content))
-        return tree
+        return Tree(count, levels(roots + [ZERO] * (count - len(roots))))
 
     def _exhibitor(self, step: int, rows: Tree) -> Exhibitor:
         return Exhibitor(self.claim.program, self.claim.first, self.work.origins(step), rows.root, rows.proof)
@@ -140,9 +138,6 @@ class Challenger:
         else:
             own = levels(leaf_hashes(content_of(mine), leaf_bytes))
         tree = Tree(count, own)
-        for key, content in known.items():
-            if key[:3] == ("leaves", step, row):
-                tree.enter(key[3], key[4], hashes_in(content))
         leaf = self._leaf(step, row, tree, known, self._faulty(step, row, node, values))
         if isinstance(leaf, Move):
             return leaf
@@ -168,6 +163,7 @@ class Challenger:
         while height > 0:
             if ("leaves", step, row, height, index) not in known:
                 return Move("demandLeaves", (step, row, height, index))
+            tree.enter(height, index, hashes_in(known["leaves", step, row, height, index]))
             lower = below(height)
             found = tree.first_difference(height, index) if wanted is None else (wanted // leaf_bytes) >> lower
             if found is None:

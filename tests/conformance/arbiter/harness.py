@@ -89,6 +89,7 @@ class Harness:
         self.evm = EVM(gas_limit=GAS, spec_id="Cancun")
         self.evm.set_balance(CALLER, 1 << 100)
         self.gas = 0
+        self.logs: list[Any] = []
         artifact = _load(name)
         self.functions = {each["name"]: each for each in artifact.abi if each["type"] == "function"}
         arguments = [each if str(each).startswith("0x") else self._deploy(str(each)) for _, each in given]
@@ -117,9 +118,7 @@ class Harness:
     def event(self, signature: str, types: list[str]) -> tuple[Any, ...]:
         """The data of the last transaction's event of this signature."""
         topic = keccak(signature.encode())
-        result = self.evm.result
-        assert result is not None
-        found = [log for log in result.logs if bytes.fromhex(log.topics[0].removeprefix("0x")) == topic]
+        found = [log for log in self.logs if bytes(log.data[0][0]) == topic]
         return tuple(decode(types, bytes(found[-1].data[1])))
 
     def _run(self, name: str, arguments: Sequence[Any], *, is_static: bool, caller: str = CALLER) -> Any:
@@ -134,6 +133,7 @@ class Harness:
         assert result is not None
         self.gas = result.gas_used
         if not is_static:
+            self.logs = result.logs
             # Four tokens for a byte that is not zero, one for a zero.
             tokens = 4 * len(calldata) - 3 * calldata.count(0)
             self.gas = max(self.gas, TRANSACTION_GAS + TOKEN_GAS * tokens)
