@@ -7,7 +7,7 @@ has another root or none; whether a program can run is not asked here.
 import struct
 
 from assay.protocol.errors import Malformed
-from assay.protocol.merkle import leaf_hash, merkle_root, roots_hash, tensor_root
+from assay.protocol.merkle import VALUE_LEAF_BYTES, bytes_root, leaf_hash, merkle_root, roots_hash, tensor_root
 from assay.protocol.plain import read_plain
 
 HEADER_MAX_BYTES, HEADER_DEPTH_MAX = 16 << 20, 4
@@ -16,6 +16,8 @@ SECTION = struct.Struct(">HHI")
 PROGRAM = struct.Struct(">8sHHIIII")
 NODE = struct.Struct(">HBBBBHHHI6I")
 INPUT_BYTES, OUTPUT_BYTES, OPERAND_BYTES, ATTRIBUTE_BYTES = 28, 4, 4, 8
+OUTPUT_AT = 5
+"""The byte of a node's leaf that says whether the program ends in its value."""
 
 
 def encoded_programs_root(content: bytes) -> bytes:
@@ -37,15 +39,28 @@ def encoded_programs_root(content: bytes) -> bytes:
 
 def _program_root(content: bytes) -> bytes:
     magic, _, _, _, inputs, nodes, outputs = PROGRAM.unpack_from(content)
-    at = PROGRAM.size + INPUT_BYTES * inputs + OUTPUT_BYTES * outputs
-    header, leaves = content[:at], []
-    for _ in range(nodes):
+    types = PROGRAM.size + INPUT_BYTES * inputs
+    first = at = types + OUTPUT_BYTES * outputs
+    ends = {number - inputs for (number,) in struct.iter_unpack(">I", content[types:at])}
+    leaves = []
+    for position in range(nodes):
         _, _, _, _, _, operands, attributes, _, payload_bytes, *_ = NODE.unpack_from(content, at)
         begin, at = at, at + NODE.size + OPERAND_BYTES * operands + ATTRIBUTE_BYTES * attributes + payload_bytes
-        leaves.append(leaf_hash(content[begin:at]))
+        leaf = bytearray(content[begin : at - payload_bytes])
+        if leaf[OUTPUT_AT]:
+            raise Malformed("reserved bytes of a program are not zero")
+        leaf[OUTPUT_AT] = position in ends
+        payload = content[at - payload_bytes : at]
+        leaves.append(bytes(leaf) + (bytes_root(payload, VALUE_LEAF_BYTES) if payload else b""))
     if magic != b"ASSAYPRG" or at != len(content):
         raise Malformed("these bytes are not a program")
-    return roots_hash([leaf_hash(header), merkle_root(leaves)])
+    rows = _pieces(content[PROGRAM.size : types], INPUT_BYTES), _pieces(content[types:first], OUTPUT_BYTES), leaves
+    trees = [merkle_root([leaf_hash(each) for each in row]) for row in rows]
+    return roots_hash([leaf_hash(content[: PROGRAM.size]), *trees])
+
+
+def _pieces(content: bytes, size: int) -> list[bytes]:
+    return [content[at : at + size] for at in range(0, len(content), size)]
 
 
 def encoded_state_root(content: bytes) -> bytes:

@@ -210,7 +210,8 @@ def test_questions_beyond_the_values(name: str) -> None:
     size = trial.values[len(trial.program.inputs)].numel()
     for element in (size, size + 1, MOST, MOST - 1, 2**255, 2**64):
         assert heard(run, (*evidence[:4], element, *evidence[5:])) is None
-    for kind in Kind:
+    # Of the kinds that one side cannot use against the other: `Fault` is a defender's, about its own claim.
+    for kind in set(Kind) - {Kind.FAULT}:
         if name.startswith(("exponent", "amax")) or kind in (Kind.ELEMENT, Kind.PART):
             assert heard(run, (int(kind), *evidence[1:])) != Ruling.JOB_FAULT
         else:
