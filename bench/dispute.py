@@ -25,7 +25,7 @@ from assay.exact.primitives import BY_OPCODE
 from assay.proof.bisect import Challenger
 from assay.proof.claim import Claim, Feed, Replay
 from assay.proof.defence import Defender
-from assay.proof.evidence import as_tensor, number_at
+from assay.proof.evidence import SUMS, as_tensor, number_at
 from assay.proof.opened import Key
 from assay.protocol.merkle import depth
 from assay.work.capture import capture
@@ -38,6 +38,8 @@ OPENING = 2
 """Transactions before the first move: the challenge, sealed and opened."""
 HALF = 1 << 22
 """The bit of a float that is half of its leading one."""
+FAR = 1 << 36
+"""The bit of a sum that no rounding takes away."""
 STEPS = 2
 """Runs of the claim, so that one has to be found among them."""
 
@@ -83,6 +85,8 @@ class Case:
             if (run, value) != (1, number):
                 return None
             was = number_at(tensor, element)
+            if BY_OPCODE[self.program.nodes[position].opcode].name in SUMS:
+                return as_tensor(tensor, element, was ^ FAR)
             if tensor.dtype == torch.float32:
                 return as_tensor(tensor, element, was ^ HALF)  # a last bit is often rounded away further on
             return as_tensor(tensor, element, was ^ 1 if tensor.dtype == torch.bool else was + 1)

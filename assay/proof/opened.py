@@ -11,6 +11,7 @@ from assay.protocol.merkle import EMPTY, depth, node_hash
 
 LEVELS = 6
 ZERO = bytes(32)
+CLAIMLESS = {"resign", "recall", "demandLeaves", "demandContent", "demandState", "demandFault"}
 Key = tuple[Any, ...]
 """What was demanded: ("steps",), ("rows", run, height, index), ("leaves", run, row, height, index), ("content", run,
 row, leaf), ("state", run, group), ("parts", run, node, element, from, count), ("witness", run, node, element) or
@@ -23,6 +24,11 @@ class Move:
 
     name: str
     arguments: tuple[Any, ...] = ()
+
+    @property
+    def needs_claim(self) -> bool:
+        """Whether the claim is said, behind the game and before the arguments."""
+        return self.name not in CLAIMLESS
 
 
 def below(height: int) -> int:

@@ -346,57 +346,27 @@ class Games(Contract):
             read_nothing,
         )
 
-    def demand_content(self, game: int, claim: Assertion, step: int, row: int, index: int) -> Call[None]:
-        """`demandContent(uint256 game, Assertion claim, uint32 step, uint32 row, uint32 index)`."""
+    def demand_content(self, game: int, step: int, row: int, index: int) -> Call[None]:
+        """`demandContent(uint256 game, uint32 step, uint32 row, uint32 index)`."""
         return Call(
             self,
-            pack(
-                bytes.fromhex("7088ea75"),
-                (
-                    "uint256",
-                    "(bytes32,address,(bytes32,bytes32,bytes32,uint32,uint32,uint32),(bytes32,uint256)[],(bytes32,uint32,uint32,uint32,uint32,uint32,bytes32),uint32,uint32,uint32,bool,uint32,bytes32)",
-                    "uint32",
-                    "uint32",
-                    "uint32",
-                ),
-                (game, claim.to_abi(), step, row, index),
-            ),
+            pack(bytes.fromhex("9e5ca3dc"), ("uint256", "uint32", "uint32", "uint32"), (game, step, row, index)),
             0,
             read_nothing,
         )
 
-    def demand_fault(self, game: int, claim: Assertion, step: int) -> Call[None]:
-        """`demandFault(uint256 game, Assertion claim, uint32 step)`."""
-        return Call(
-            self,
-            pack(
-                bytes.fromhex("13b49bc9"),
-                (
-                    "uint256",
-                    "(bytes32,address,(bytes32,bytes32,bytes32,uint32,uint32,uint32),(bytes32,uint256)[],(bytes32,uint32,uint32,uint32,uint32,uint32,bytes32),uint32,uint32,uint32,bool,uint32,bytes32)",
-                    "uint32",
-                ),
-                (game, claim.to_abi(), step),
-            ),
-            0,
-            read_nothing,
-        )
+    def demand_fault(self, game: int, step: int) -> Call[None]:
+        """`demandFault(uint256 game, uint32 step)`."""
+        return Call(self, pack(bytes.fromhex("7a00ef6c"), ("uint256", "uint32"), (game, step)), 0, read_nothing)
 
-    def demand_leaves(self, game: int, claim: Assertion, step: int, row: int, height: int, index: int) -> Call[None]:
-        """`demandLeaves(uint256 game, Assertion claim, uint32 step, uint32 row, uint32 height, uint32 index)`."""
+    def demand_leaves(self, game: int, step: int, row: int, height: int, index: int) -> Call[None]:
+        """`demandLeaves(uint256 game, uint32 step, uint32 row, uint32 height, uint32 index)`."""
         return Call(
             self,
             pack(
-                bytes.fromhex("002e5d91"),
-                (
-                    "uint256",
-                    "(bytes32,address,(bytes32,bytes32,bytes32,uint32,uint32,uint32),(bytes32,uint256)[],(bytes32,uint32,uint32,uint32,uint32,uint32,bytes32),uint32,uint32,uint32,bool,uint32,bytes32)",
-                    "uint32",
-                    "uint32",
-                    "uint32",
-                    "uint32",
-                ),
-                (game, claim.to_abi(), step, row, height, index),
+                bytes.fromhex("a2d6d8b7"),
+                ("uint256", "uint32", "uint32", "uint32", "uint32"),
+                (game, step, row, height, index),
             ),
             0,
             read_nothing,
@@ -424,22 +394,10 @@ class Games(Contract):
             read_nothing,
         )
 
-    def demand_state(self, game: int, claim: Assertion, step: int, index: int) -> Call[None]:
-        """`demandState(uint256 game, Assertion claim, uint32 step, uint32 index)`."""
+    def demand_state(self, game: int, step: int, index: int) -> Call[None]:
+        """`demandState(uint256 game, uint32 step, uint32 index)`."""
         return Call(
-            self,
-            pack(
-                bytes.fromhex("22e753c0"),
-                (
-                    "uint256",
-                    "(bytes32,address,(bytes32,bytes32,bytes32,uint32,uint32,uint32),(bytes32,uint256)[],(bytes32,uint32,uint32,uint32,uint32,uint32,bytes32),uint32,uint32,uint32,bool,uint32,bytes32)",
-                    "uint32",
-                    "uint32",
-                ),
-                (game, claim.to_abi(), step, index),
-            ),
-            0,
-            read_nothing,
+            self, pack(bytes.fromhex("382bfde9"), ("uint256", "uint32", "uint32"), (game, step, index)), 0, read_nothing
         )
 
     def game_count(self, *, block: BlockTag = "latest") -> int:

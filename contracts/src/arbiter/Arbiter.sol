@@ -28,7 +28,7 @@ enum Ruling {
 }
 
 /// Openings that a ruling needs. The first operand is the claimed value, the others are inputs, each as often as an element
-/// of it is needed: docs/reference/disputes.md says which.
+/// of it is needed: assay/proof/evidence.py says which.
 struct Evidence {
     Kind kind;
     uint256 node;

@@ -21,6 +21,8 @@ contract Games is IGames {
         uint16 demands;
         Demand demand;
         Outcome outcome;
+        uint32 rowCount; // of each run
+        uint32 endCount;
     }
 
     struct Span {
@@ -55,6 +57,7 @@ contract Games is IGames {
         game = ++gameCount;
         Game storage g = _games[game];
         (g.claim, g.challenger, g.defender) = (id, challenger, claim.defender);
+        (g.rowCount, g.endCount) = (uint32(_rowCount(claim)), claim.endCount);
         (g.clock, g.defenderLeft, g.challengerLeft, g.since) = (clock, clock, clock, uint48(block.timestamp));
         if (claim.steps == 1) {
             Span storage span = _spans[id][0];
@@ -81,29 +84,29 @@ contract Games is IGames {
         emit Demanded(game, g.claim, Demand.Rows, step, 0, height, index);
     }
 
-    function demandLeaves(uint256 game, Assertion calldata claim, uint32 step, uint32 row, uint32 height, uint32 index) external {
-        Game storage g = _challengers(game, claim);
-        if (_spans[g.claim][step].rows == 0 || row >= _rowCount(claim)) revert NotKnown("row");
+    function demandLeaves(uint256 game, uint32 step, uint32 row, uint32 height, uint32 index) external {
+        Game storage g = _asking(game);
+        if (_spans[g.claim][step].rows == 0 || row >= g.rowCount) revert NotKnown("row");
         _ask(game, g, Demand.Leaves, keccak256(abi.encode(Demand.Leaves, step, row, height, index)));
         emit Demanded(game, g.claim, Demand.Leaves, step, row, height, index);
     }
 
-    function demandContent(uint256 game, Assertion calldata claim, uint32 step, uint32 row, uint32 index) external {
-        Game storage g = _challengers(game, claim);
-        if (_spans[g.claim][step].rows == 0 || row >= _rowCount(claim)) revert NotKnown("row");
+    function demandContent(uint256 game, uint32 step, uint32 row, uint32 index) external {
+        Game storage g = _asking(game);
+        if (_spans[g.claim][step].rows == 0 || row >= g.rowCount) revert NotKnown("row");
         _ask(game, g, Demand.Content, keccak256(abi.encode(Demand.Content, step, row, index)));
         emit Demanded(game, g.claim, Demand.Content, step, row, 0, index);
     }
 
-    function demandState(uint256 game, Assertion calldata claim, uint32 step, uint32 index) external {
-        Game storage g = _challengers(game, claim);
-        if (_spans[g.claim][step].end == 0 || index * ARITY >= claim.endCount) revert NotKnown("state");
+    function demandState(uint256 game, uint32 step, uint32 index) external {
+        Game storage g = _asking(game);
+        if (_spans[g.claim][step].end == 0 || index * ARITY >= g.endCount) revert NotKnown("state");
         _ask(game, g, Demand.State, keccak256(abi.encode(Demand.State, step, index)));
         emit Demanded(game, g.claim, Demand.State, step, 0, 0, index);
     }
 
-    function demandFault(uint256 game, Assertion calldata claim, uint32 step) external {
-        Game storage g = _challengers(game, claim);
+    function demandFault(uint256 game, uint32 step) external {
+        Game storage g = _asking(game);
         if (_spans[g.claim][step].rows == 0) revert NotKnown("rows");
         _ask(game, g, Demand.Fault, keccak256(abi.encode(Demand.Fault, step)));
         emit Demanded(game, g.claim, Demand.Fault, step, 0, 0, 0);
@@ -303,16 +306,27 @@ contract Games is IGames {
 
     // ---------------------------------------------------------------- within
 
-    function _game(uint256 game, Assertion calldata claim) private view returns (Game storage g) {
+    function _running(uint256 game) private view returns (Game storage g) {
         g = _games[game];
-        if (g.claim == 0 || g.claim != keccak256(abi.encode(claim))) revert WrongClaim();
+        if (g.claim == 0) revert WrongClaim();
         if (g.outcome != Outcome.Open) revert Over(g.outcome);
         if (block.timestamp > _deadline(g)) revert ClockRuns(_deadline(g));
     }
 
-    function _challengers(uint256 game, Assertion calldata claim) private view returns (Game storage g) {
-        g = _game(game, claim);
+    function _game(uint256 game, Assertion calldata claim) private view returns (Game storage g) {
+        g = _running(game);
+        if (g.claim != keccak256(abi.encode(claim))) revert WrongClaim();
+    }
+
+    /// A challenger whose turn it is.
+    function _asking(uint256 game) private view returns (Game storage g) {
+        g = _running(game);
         if (msg.sender != g.challenger || g.demand != Demand.None) revert NotYourTurn(msg.sender);
+    }
+
+    function _challengers(uint256 game, Assertion calldata claim) private view returns (Game storage g) {
+        _game(game, claim);
+        return _asking(game);
     }
 
     /// INVARIANT: only a defender says what it stands for: the first opening of a tree, and the parts of a sum, bind it.

@@ -135,13 +135,13 @@ interface IGames {
     ///         states between them, as they were opened), then for the part of it at (height, index). An answer is the part's nodes up to six levels below.
     function demandRows(uint256 game, Assertion calldata claim, uint32 step, uint32 height, uint32 index, bytes32[] calldata steps) external;
     /// @notice The same in the tree over the bytes of the value of a row.
-    function demandLeaves(uint256 game, Assertion calldata claim, uint32 step, uint32 row, uint32 height, uint32 index) external;
+    function demandLeaves(uint256 game, uint32 step, uint32 row, uint32 height, uint32 index) external;
     /// @notice A leaf's bytes.
-    function demandContent(uint256 game, Assertion calldata claim, uint32 step, uint32 row, uint32 index) external;
+    function demandContent(uint256 game, uint32 step, uint32 row, uint32 index) external;
     /// @notice The roots that the state after a run is over: group `index` of up to 64.
-    function demandState(uint256 game, Assertion calldata claim, uint32 step, uint32 index) external;
+    function demandState(uint256 game, uint32 step, uint32 index) external;
     /// @notice That a run ends in the fault which its end says.
-    function demandFault(uint256 game, Assertion calldata claim, uint32 step) external;
+    function demandFault(uint256 game, uint32 step) external;
 
     function answerSteps(uint256 game, Assertion calldata claim, bytes32[] calldata roots) external;
     /// @notice `proof` leads from the part to the rows' root, which the first answer for a run fixes.

@@ -31,7 +31,7 @@ class Table:
 
     def move(self, game: int, claim: Claim, move: Move, caller: str) -> int:
         """Makes a move: its gas."""
-        arguments = (game,) if move.name in ("resign", "recall") else (game, claim.to_abi(), *move.arguments)
+        arguments = (game, *move.arguments) if not move.needs_claim else (game, claim.to_abi(), *move.arguments)
         return self.send(move.name, *arguments, caller=caller)[1]
 
     def open(self, claim: Claim) -> int:
