@@ -27,7 +27,8 @@ from assay.proof.evidence import (
     number_at,
     show_sample,
 )
-from assay.proof.opened import ZERO, Key, Move, Tree, below, hashes_in
+from assay.proof.opened import Key, Move, Tree, below, hashes_in
+from assay.proof.rows import ZERO
 from assay.protocol.merkle import (
     ARITY,
     DTYPE_CODES,
@@ -79,9 +80,7 @@ class Challenger:
 
     def _rows(self, step: int) -> Tree:
         """The claimed rows of a run, of which nothing was opened yet."""
-        count = self.claim.row_count
-        roots = [*self.work.rows(step).roots]
-        return Tree(count, levels(roots + [ZERO] * (count - len(roots))))
+        return Tree(self.claim.row_count, self.work.rows(step).levels)
 
     def _exhibitor(self, step: int, rows: Tree) -> Exhibitor:
         return Exhibitor(self.claim.program, self.claim.first, self.work.origins(step), rows.root, rows.proof)

@@ -208,47 +208,44 @@ class Replay:
         if self._rows is None or self._rows[0] != step:
             roots: list[bytes] = []
 
-            def visit(value: int, tensor: Tensor) -> Tensor | None:
-                replaced = self.alter(step, value, tensor) if self.alter else None
+            def see(value: int, tensor: Tensor) -> None:
                 if value >= self.first:
-                    roots.append(row_root(self.program, value, tensor if replaced is None else replaced))
-                return replaced
+                    roots.append(row_root(self.program, value, tensor))
 
-            fault = walk(self.program, self._inputs(step), visit, allowance=self.allowance)
+            fault = self._walk(step, self.state(step), see)
             self._rows = (step, Rows(self.program, self.first, tuple(roots), fault))
         return self._rows[1]
 
     def values(self, step: int, wanted: Collection[int]) -> dict[int, Tensor]:
         """Some values of a run; those after a fault are missing. What was asked for last is kept."""
         if self._values[0] != step or not set(wanted) <= self._values[1]:
-            found: dict[int, Tensor] = {}
-
-            def visit(value: int, tensor: Tensor) -> Tensor | None:
-                replaced = self.alter(step, value, tensor) if self.alter else None
-                if value in wanted:
-                    found[value] = (tensor if replaced is None else replaced).contiguous()
-                return replaced
-
-            walk(self.program, self._inputs(step), visit, allowance=self.allowance)
+            found, _ = self._take(step, self.state(step), set(wanted))
             self._values = (step, set(wanted), found)
         return self._values[2]
 
-    def _inputs(self, step: int) -> list[Tensor]:
-        return [*self.state(step), *(tensor for tensors in self.others for tensor in tensors), *self.batch(step)]
-
     def _outputs(self, step: int, state: list[Tensor]) -> list[Tensor] | Fault:
-        ends = set(self.program.outputs)
+        found, fault = self._take(step, state, set(self.program.outputs))
+        return fault if fault is not None else [found[value] for value in self.program.outputs]
+
+    def _take(self, step: int, state: list[Tensor], wanted: set[int]) -> tuple[dict[int, Tensor], Fault | None]:
         found: dict[int, Tensor] = {}
+
+        def see(value: int, tensor: Tensor) -> None:
+            if value in wanted:
+                found[value] = tensor.contiguous()
+
+        return found, self._walk(step, state, see)
+
+    def _walk(self, step: int, state: list[Tensor], see: Callable[[int, Tensor], None]) -> Fault | None:
+        """Run once from a state; `see` is given every value as somebody has it."""
 
         def visit(value: int, tensor: Tensor) -> Tensor | None:
             replaced = self.alter(step, value, tensor) if self.alter else None
-            if value in ends:
-                found[value] = (tensor if replaced is None else replaced).contiguous()
+            see(value, tensor if replaced is None else replaced)
             return replaced
 
         others = [tensor for tensors in self.others for tensor in tensors]
-        fault = walk(self.program, [*state, *others, *self.batch(step)], visit, allowance=self.allowance)
-        return fault if fault is not None else [found[value] for value in self.program.outputs]
+        return walk(self.program, [*state, *others, *self.batch(step)], visit, allowance=self.allowance)
 
 
 def _bits(rest: Sequence[Tensor]) -> int:

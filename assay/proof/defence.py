@@ -12,7 +12,8 @@ from assay.exact.values import ITEM_BYTES
 from assay.proof.claim import Claim, Records, Replay
 from assay.proof.elements import addends_of, faulty_element, largest, sums_of
 from assay.proof.evidence import PART_BYTES, Exhibitor, Kind, Question, show_sample, show_value, tuple_proof
-from assay.proof.opened import ZERO, Key, Move, opening
+from assay.proof.opened import Key, Move, opening
+from assay.proof.rows import ZERO
 from assay.protocol.merkle import ARITY, LEAF_BYTES, VALUE_LEAF_BYTES, leaf_hashes, levels, merkle_proof
 from assay.work.state import DTYPE_NAMES, content_of
 
@@ -52,8 +53,7 @@ class Defender:
         return self._fault(*where)
 
     def _tree(self, step: int) -> list[list[bytes]]:
-        roots = [*self.work.rows(step).roots]
-        return levels(roots + [ZERO] * (self.claim.row_count - len(roots)))
+        return self.work.rows(step).levels
 
     def _rows(self, step: int, height: int, index: int) -> Move:
         rows = self._tree(step)

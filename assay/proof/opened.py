@@ -10,7 +10,6 @@ from typing import Any
 from assay.protocol.merkle import EMPTY, depth, node_hash
 
 LEVELS = 6
-ZERO = bytes(32)
 CLAIMLESS = {"resign", "recall", "demandLeaves", "demandContent", "demandState", "demandFault"}
 Key = tuple[Any, ...]
 """What was demanded: ("steps",), ("rows", run, height, index), ("leaves", run, row, height, index), ("content", run,

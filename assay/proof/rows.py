@@ -2,21 +2,21 @@
 
 A run begins with the tensors of states and updates that are committed (its *origins*) and may take samples beside
 them. Every value that is no tensor of an origin has a *row*: `value_root`, or `tensor_root` where the program ends in
-it, so that a state's root is made of rows. The rows' tree is what a defender is asked for first in a disputed step. No
-value is kept: whoever needs one takes it by running the step once more (`take`).
+it, so that a state's root is made of rows. The rows' tree is what a defender is asked for first in a disputed step.
 """
 
-from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 from torch import Tensor
 
-from assay.protocol.merkle import levels, merkle_root, tensor_root, value_root
-from assay.work.limits import Allowance
+from assay.protocol.merkle import levels, tensor_root, value_root
 from assay.work.program import Program
 from assay.work.state import DTYPE_NAMES, content_of
-from assay.work.walk import Fault, walk
+from assay.work.walk import Fault
+
+ZERO = bytes(32)
+"""In place of a root where there is none."""
 
 
 @dataclass(frozen=True)
@@ -36,13 +36,8 @@ class Rows:
 
     @cached_property
     def levels(self) -> list[list[bytes]]:
-        """The rows' tree, rows first."""
-        return levels(self.roots)
-
-    @property
-    def root(self) -> bytes:
-        """What a defender stands for."""
-        return merkle_root(self.roots)
+        """The tree that a defender stands for, rows first. Those that a fault has kept a run from having are zero."""
+        return levels([*self.roots, *[ZERO] * (self.count - len(self.roots))])
 
     def root_of(self, value: int) -> bytes:
         """The row of a value."""
@@ -53,29 +48,3 @@ def row_root(program: Program, value: int, tensor: Tensor) -> bytes:
     """The root of a value, by its place in the program."""
     hashed = tensor_root if value in program.outputs else value_root
     return hashed(DTYPE_NAMES[tensor.dtype], tuple(tensor.shape), content_of(tensor))
-
-
-def make_rows(program: Program, inputs: Sequence[Tensor], first: int, allowance: Allowance | None = None) -> Rows:
-    """Run a program and hash every value from number `first` on. Errors: `Overload` where the allowance is spent."""
-    roots: list[bytes] = []
-
-    def visit(value: int, tensor: Tensor) -> None:
-        if value >= first:
-            roots.append(row_root(program, value, tensor))
-
-    fault = walk(program, inputs, visit, allowance=allowance)
-    return Rows(program, first, tuple(roots), fault)
-
-
-def take(
-    program: Program, inputs: Sequence[Tensor], wanted: Collection[int], allowance: Allowance | None = None
-) -> dict[int, Tensor]:
-    """Some values of a run, by running it as far as they go; those after a fault are missing."""
-    found: dict[int, Tensor] = {}
-
-    def visit(value: int, tensor: Tensor) -> None:
-        if value in wanted:
-            found[value] = tensor.contiguous()
-
-    walk(program, inputs, visit, allowance=allowance)
-    return found

@@ -12,8 +12,8 @@ from assay.exact.primitives import BY_OPCODE
 from assay.exact.profile import PROFILES
 from assay.exact.values import Value
 from assay.proof.evidence import Kind, Question, Ruling
-from assay.proof.rows import take
 from assay.work.program import Bundle, Program
+from assay.work.walk import walk
 from tests.conformance.arbiter.rulings import Trial, arbiter, heard, lies, one_node, with_item
 from tests.conformance.exact.small_nets import bundle_of, step_inputs
 from tests.reference.groups import sum_profile
@@ -45,8 +45,8 @@ def made(name: str) -> dict[str, Trial]:
 
 def run(program: Program, inputs: list[Tensor], origins: tuple[int, ...]) -> Trial:
     """A program's run, which has no fault."""
-    values = take(program, inputs, range(len(program.values)))
-    assert len(values) == len(program.values)
+    values: dict[int, Tensor] = {}
+    assert walk(program, inputs, lambda value, tensor: values.update({value: tensor.contiguous()})) is None
     return Trial(program, values, origins)
 
 
