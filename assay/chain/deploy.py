@@ -140,7 +140,7 @@ class Deployment:
 def plan_system(owner: str, limits: Limits = DEMO_LIMITS, *, with_tokens: bool = True) -> tuple[Step, ...]:
     """Every step of a whole deployment. `owner` owns `Params` and, with tokens, holds the supply of `AssayToken`."""
     vault, stakes, params, beacon = Ref("Vault"), Ref("Stakes"), Ref("Params"), Ref("Beacon")
-    jobs, rounds, rerun = Ref("Jobs"), Ref("Rounds"), Ref("Rerun")
+    jobs, rounds, rerun, disputes = Ref("Jobs"), Ref("Rounds"), Ref("Rerun"), Ref("Disputes")
     tokens: tuple[Step, ...] = (
         Create("TestStablecoin"),
         Create("AssayToken", (owner, 10**27)),
@@ -153,6 +153,12 @@ def plan_system(owner: str, limits: Limits = DEMO_LIMITS, *, with_tokens: bool =
         Create("Book"),
         Create("Bids"),
         Create("Draws"),
+        Create("Claims"),
+        Create("Grounds"),
+        Create("Samples"),
+        Create("Functions"),
+        Create("Moves"),
+        Create("Arbiter"),
         Create("Params", (owner, limits.to_abi())),
         Create("Vault"),
         Create("Stakes", (vault, params)),
@@ -160,12 +166,15 @@ def plan_system(owner: str, limits: Limits = DEMO_LIMITS, *, with_tokens: bool =
         Create("Jobs", (vault, stakes, params, beacon)),
         Create("Rounds", (vault, stakes, jobs, beacon)),
         Create("Rerun", (vault, jobs, rounds)),
+        Create("Disputes", (vault, jobs, rounds)),
+        Create("Games", (Ref("Arbiter"), disputes)),
         Create("Models", (jobs, rounds)),
         *(tokens if with_tokens else ()),
-        Invoke("Vault", "wire", ((stakes, jobs, rounds, rerun),)),
+        Invoke("Vault", "wire", ((stakes, jobs, rounds, rerun, disputes),)),
         Invoke("Stakes", "wire", ((jobs, rounds),)),
         Invoke("Jobs", "wire", (rounds,)),
-        Invoke("Rounds", "wire", (rerun,)),
+        Invoke("Rounds", "wire", (rerun, disputes)),
+        Invoke("Disputes", "wire", (Ref("Games"),)),
     )
 
 

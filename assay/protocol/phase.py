@@ -46,3 +46,30 @@ class Outcome(IntEnum):
     DISMISSED = 2
     NO_QUORUM = 3
     JOB_FAULT = 4
+
+
+class Ending(IntEnum):
+    """How a game ended."""
+
+    OPEN = 0
+    UPHELD = 1
+    DISMISSED = 2
+    JOB_FAULT = 3
+
+
+class Settlement(IntEnum):
+    """How a challenge of a slot ended."""
+
+    OPEN = 0
+    UPHELD = 1
+    DISMISSED = 2
+    MOOT = 3
+    JOB_FAULT = 4
+    UNDONE = 5
+
+    @property
+    def outcome(self) -> Outcome:
+        """What it says of the slot."""
+        disproved = self in (Settlement.UPHELD, Settlement.MOOT, Settlement.UNDONE)
+        named = {Settlement.OPEN: Outcome.OPEN, Settlement.DISMISSED: Outcome.DISMISSED}
+        return Outcome.UPHELD if disproved else named.get(self, Outcome.JOB_FAULT)

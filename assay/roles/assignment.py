@@ -3,7 +3,8 @@
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cached_property, lru_cache
+from hashlib import sha256
 from typing import Any
 
 import torch
@@ -11,15 +12,16 @@ from torch import Tensor
 
 from assay.aggregate.rules import check_rule
 from assay.chain.contracts.containers import Order
+from assay.proof.claim import Records
 from assay.protocol.errors import LimitExceeded, Malformed, Refused
 from assay.protocol.job import Job
 from assay.protocol.message import BODY_BYTES_MAX
 from assay.protocol.order import stop_score
 from assay.protocol.plain import read_plain, write_plain
 from assay.roles.world import World
-from assay.store.manifest import Manifest, fetch_manifest, fetch_samples
+from assay.store.manifest import Field, Manifest, fetch_manifest, fetch_samples, records_of
 from assay.store.port import cid_of_hash
-from assay.store.samples import Samples
+from assay.store.samples import Samples, dtype_name
 from assay.work.batch import Course
 from assay.work.limits import Space
 from assay.work.program import Bundle, Limits
@@ -133,6 +135,18 @@ class Assignment:
         model = self.document.job.get("model", {})
         loss = model.get("loss")
         return loss.get("ignore") if isinstance(loss, dict) else None
+
+    @cached_property
+    def records(self) -> Records:
+        """The training data as its manifest commits to it."""
+        rows = records_of(self.train)
+        return Records(memoryview(rows).cast("B"), rows.shape[1])
+
+    @property
+    def form(self) -> bytes:
+        """What the manifest binds of the samples' types."""
+        sides = (self.train.x, self.train.y)
+        return sha256(b"".join(Field(dtype_name(side), side.shape[1:]).form() for side in sides)).digest()
 
     @property
     def course(self) -> Course:

@@ -1,6 +1,8 @@
 """Challenging a false claim.
 
-seal the challenge -> open it -> (drawn validators re-execute and vote: `votes`) -> decide
+seal the challenge -> open it -> play it to its end (`duels`) -> settle
+
+What a slot has committed to is decided by a game; of rows of tables and of aggregates drawn validators vote (`votes`).
 """
 
 from collections.abc import Sequence
@@ -11,13 +13,17 @@ from eth_abi.abi import decode, encode
 from eth_hash.auto import keccak
 
 from assay.chain.contracts.containers import Claim, RoundView
+from assay.chain.contracts.disputes import Disputes
 from assay.chain.contracts.rerun import Rerun
 from assay.protocol.phase import JobPhase, Outcome, RoundPhase, Target
 from assay.protocol.table import aggregate_digest
+from assay.protocol.transcript import ZERO
 from assay.roles.claims import claim_of
 from assay.roles.finding import Disagreement, Unit
+from assay.roles.grounds import facts_of
 from assay.roles.judge import Judge
 from assay.roles.memory import Memory
+from assay.roles.notices import Dispute
 from assay.roles.party import Party
 from assay.roles.patience import phase_began_s
 from assay.roles.round import RoundName, drop
@@ -28,6 +34,10 @@ BOND = 2
 """`IVault.Kind.Bond`."""
 REPEATED = 4
 """Bonds that the last dispute of one unit costs, which is the third."""
+DUELS = (Target.SEGMENT, Target.EMIT)
+"""What is decided by games."""
+PATIENCE = 4
+"""Somebody else's game is waited for until this part of the window is left: its challenger may not mean it."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +50,11 @@ class Raised:
     claim: bytes
     salt: bytes
     sealed: bytes
+
+    @property
+    def duel(self) -> bool:
+        """Whether a game decides it."""
+        return self.unit[1] in DUELS
 
     @property
     def opened(self) -> Claim:
@@ -70,7 +85,8 @@ class Challenges:
         self.party = party
         self.judge = judge
         self.world = party.world
-        self.disputes = party.world.ledger.open(Rerun)
+        self.votes = party.world.ledger.open(Rerun)
+        self.duels = party.world.ledger.open(Disputes)
         self._raised: Memory[tuple[Raised, ...]] = Memory(
             party.world.journal,
             "challenges",
@@ -114,9 +130,10 @@ class Challenges:
     def seal(self, raised: Raised) -> Wake:
         """Puts a challenge on chain, sealed, with its bond."""
         job = raised.name[0]
-        if not self.party.clerk.fund(self.party.clerk.order(job).token, self.disputes.bond_of(job)):
+        court = self.duels if raised.duel else self.votes
+        if not self.party.clerk.fund(self.party.clerk.order(job).token, court.bond_of(job)):
             return wake_at(self.world.clock() + 1)  # a bond of its own may come back, or somebody richer may act
-        return self.party.clerk.attempt(self.disputes.commit_challenge(job, raised.sealed))
+        return self.party.clerk.attempt(court.commit_challenge(job, raised.sealed))
 
     def over(self, raised: Raised) -> bool:
         """Whether a challenge was sealed and is sealed no more: it was opened, or its bond was taken back."""
@@ -125,7 +142,12 @@ class Challenges:
     def bond(self, raised: Raised) -> int:
         """The bond that lies on a sealed challenge."""
         job = raised.name[0]
-        fields = ["assay.challenge.1", job, self.world.address, raised.sealed]
+        fields = [
+            "assay.dispute.sealed.1" if raised.duel else "assay.challenge.1",
+            job,
+            self.world.address,
+            raised.sealed,
+        ]
         key = keccak(encode(["string", "uint256", "address", "bytes32"], fields))
         return self.world.ledger.vault.balance(self.party.clerk.order(job).token, BOND, key)
 
@@ -134,7 +156,8 @@ class Challenges:
         wake, clerk, all_raised = IDLE, self.party.clerk, self._raised.get(job) or ()
         running = all_raised and clerk.view(job).phase == JobPhase.RUNNING
         rounds = dict(clerk.rounds(job)) if running else {}
-        disputed = {(each.name, each.unit) for each in clerk.notices.disputes(job)} if all_raised else set()
+        voted = [each for each in clerk.notices.disputes(job) if each.game is None] if all_raised else []
+        disputed = {(each.name, each.unit) for each in voted}
         for raised in all_raised:
             block, view = clerk.notices.sealed_block(raised.sealed), rounds.get(raised.name)
             # Where this very part is disputed already, the first to have sealed takes the dispute over.
@@ -153,22 +176,35 @@ class Challenges:
 
     def open(self, raised: Raised) -> Wake:
         """Opens a sealed challenge; where it cannot be opened, its bond comes back."""
-        opened = self.party.clerk.attempt(self.disputes.open_challenge(raised.opened, raised.salt))
+        if raised.duel:
+            opened = self.open_duel(raised)
+        else:
+            opened = self.party.clerk.attempt(self.votes.open_challenge(raised.opened, raised.salt))
         if opened.acted:
             return opened
         why = self.party.clerk.refusals[-1].fields
         if why["contract_error"] == "Insufficient":
             # What stayed undecided costs more: the wallet may hold it, or another bond come back before it is too late.
             job = raised.name[0]
-            needed = min(int(why["arguments"]["needed"]), REPEATED * self.disputes.bond_of(job))
+            needed = min(int(why["arguments"]["needed"]), REPEATED * self.votes.bond_of(job))
             funded = self.party.clerk.fund(self.party.clerk.order(job).token, needed)
             return ACTED if funded else wake_at(self.world.clock() + 1)
         self._refused.add((raised.name, raised.unit))
         return self.withdraw(raised)
 
+    def open_duel(self, raised: Raised) -> Wake:
+        """Opens a challenge that a game decides, with what the order names by hash."""
+        target, claim, end = Target(raised.unit[1]), raised.opened, None
+        if target == Target.EMIT and claim.after.update_root == ZERO:
+            # Only who has a state owes an update: that it is one is shown.
+            end = self.judge.state(raised.name, raised.unit[2], claim.after.index)
+        facts = facts_of(self.party.assignment(raised.name[0]), target, end)
+        return self.party.clerk.attempt(self.duels.open_challenge(claim, facts, raised.salt))
+
     def withdraw(self, raised: Raised) -> Wake:
         """Takes the bond of a challenge back that was sealed and not opened."""
-        return self.party.clerk.attempt(self.disputes.withdraw_challenge(raised.name[0], raised.sealed))
+        court = self.duels if raised.duel else self.votes
+        return self.party.clerk.attempt(court.withdraw_challenge(raised.name[0], raised.sealed))
 
     def known(self, name: RoundName, view: RoundView, unit: Unit) -> bool:
         """Whether this need not be said: it has been said, or its party has been disproved in this round already.
@@ -179,10 +215,25 @@ class Challenges:
         for other in self.party.clerk.notices.disputes(name[0]):
             if other.name != name or other.accused != unit[0]:
                 continue
-            waiting = other.outcome == Outcome.OPEN and view.phase <= RoundPhase.OPENING
-            if waiting or other.outcome == Outcome.UPHELD or other.unit == unit:
+            if other.outcome == Outcome.UPHELD or (
+                other.outcome == Outcome.OPEN and self._waits_for(other, view, unit)
+            ):
+                return True
+            # A game that somebody else has lost says nothing; one's own does, and so does a vote.
+            mine = other.game is None or other.challenger == self.world.address
+            if other.unit == unit and mine:
                 return True
         return False
+
+    def _waits_for(self, other: Dispute, view: RoundView, unit: Unit) -> bool:
+        """Whether an open dispute may yet make a challenge of this needless, and there is the time to see."""
+        if other.faulted:
+            return False
+        if view.phase <= RoundPhase.OPENING:
+            return True
+        window_s = self.party.clerk.order(other.name[0]).windows.challenge
+        in_time = self.world.clock() < view.deadline - window_s // PATIENCE
+        return other.unit == unit and (other.challenger == self.world.address or in_time)
 
     def open_rounds(self, job: int) -> list[int]:
         """Indexes of the rounds of a job, of any generation, of which something is disputed."""

@@ -48,7 +48,7 @@ class Emissions:
         """What a slot's update comes to from its end state; nothing while that is awaited."""
         if (name, slot) not in self._found:
             opened = self._openings.of(name, view, slot)
-            end = self._shown_end(name, opened) if opened else None
+            end = self.shown_end(name, opened) if opened else None
             emitted = self._run(name, view, end, opened) if end is not None else None
             if end is None and opened and opened.transcript and self._patience.over(name, view):
                 emitted = self._replay(name, view, slot, opened)
@@ -75,7 +75,7 @@ class Emissions:
         found = emit_digest(emitted.root if emitted else ZERO)
         return found if found == claimed else UNSERVED
 
-    def _shown_end(self, name: RoundName, opened: Opened) -> State | None:
+    def shown_end(self, name: RoundName, opened: Opened) -> State | None:
         """A slot's end state, as served and verified against its last leaf."""
         assignment = self._party.assignment(name[0])
         try:

@@ -9,8 +9,9 @@ from assay.chain.contracts.containers import RoundView
 from assay.protocol.commitment import bitmap_slots
 from assay.protocol.phase import Target
 from assay.protocol.table import emit_digest
-from assay.protocol.transcript import ZERO
+from assay.protocol.transcript import ZERO, Transcript
 from assay.roles.aggregates import Aggregates
+from assay.roles.assignment import State
 from assay.roles.contradictions import Contradictions
 from assay.roles.emissions import Emissions
 from assay.roles.finding import Case, Disagreement, Finding
@@ -22,6 +23,7 @@ from assay.roles.round import RoundName, drop
 from assay.roles.starts import Starts
 from assay.roles.tables import Tables
 from assay.roles.truths import UNSERVED, Truths
+from assay.work.state import state_root
 
 
 class Judge:
@@ -51,6 +53,25 @@ class Judge:
         """What a segment comes to, for a row of this validator's own; nothing while that is awaited."""
         truth = self.truths.of(name, view, slot, segment)
         return truth.digest if truth else None
+
+    def transcript(self, name: RoundName, slot: int) -> Transcript | None:
+        """The leaves of a slot, once they are open."""
+        opened = self.openings.of(name, self.party.clerk.round(name), slot)
+        return None if opened is None else opened.transcript
+
+    def state(self, name: RoundName, slot: int, index: int) -> State | None:
+        """The state in a leaf of a slot that is open: as it was served, or derived from the round's start."""
+        view = self.party.clerk.round(name)
+        opened = self.openings.of(name, view, slot)
+        if opened is None or opened.transcript is None:
+            return None
+        last = len(opened.transcript.leaves) - 1
+        served = self.starts.find(name, view, slot, index) if index < last else self.emissions.shown_end(name, opened)
+        if served is not None:
+            return served
+        derived = self.replays.state(name, view, slot, index)
+        same = derived is not None and state_root(derived) == opened.transcript.leaves[index].state_root
+        return derived if same else None
 
     def round(self, name: RoundName, view: RoundView) -> Finding:
         """The finding so far; `complete` once nothing is awaited."""

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from typing import TypeGuard, TypeVar
 
 from assay.chain.contracts.containers import TranscriptOpening
+from assay.chain.contracts.disputes import ChallengeOpened, ChallengeSealed, Disputes, FaultFound, Settled
+from assay.chain.contracts.games import Answered, Demanded, Games, Ruled, Summed
 from assay.chain.contracts.jobs import BidCommitted, BidRevealed, Posted
 from assay.chain.contracts.rerun import ChallengeCommitted, Challenged, Decided, Rerun
 from assay.chain.contracts.rounds import (
@@ -24,7 +26,7 @@ from assay.chain.contracts.rounds import (
 from assay.chain.cursor import Cursor
 from assay.chain.events import Emitted, Event, LogEntry
 from assay.chain.ledger import Ledger
-from assay.protocol.phase import Outcome
+from assay.protocol.phase import Outcome, Settlement
 from assay.roles.round import RoundName, drop
 
 E = TypeVar("E", bound=Event)
@@ -32,19 +34,25 @@ WINDOW_BLOCKS = 64
 """Deeper than this no reorganisation is undone; whoever starts reads so many headers."""
 ROUNDS_END = 1 << 32
 """Above every round's index."""
+PLAYED = (Answered, Demanded, Ruled, Summed)
 KINDS = (
+    *PLAYED,
     BidCommitted,
     BidRevealed,
     Billed,
     Challenged,
     ChallengeCommitted,
+    ChallengeOpened,
+    ChallengeSealed,
     Claimed,
     Decided,
     Disproved,
+    FaultFound,
     Penalised,
     Posted,
     SecretDemanded,
     SecretRevealed,
+    Settled,
     SlotCommitted,
     TableRevealed,
 )
@@ -64,6 +72,11 @@ class Dispute:
     segment: int
     before: bytes
     outcome: Outcome
+    challenger: str = ""
+    game: int | None = None
+    """The game by which it is decided; nothing where it is voted on."""
+    faulted: bool = False
+    """The game has ended with the job at fault, which stands unless the slot is disproved."""
 
     @property
     def unit(self) -> tuple[str, int, int, int]:
@@ -76,11 +89,15 @@ class Notices:
 
     def __init__(self, ledger: Ledger, address: str) -> None:
         self._ledger, self._address = ledger, address
-        places = [ledger.jobs.address, ledger.rounds.address, ledger.open(Rerun).address]
+        kinds = (Rerun, Disputes, Games)
+        places = [ledger.jobs.address, ledger.rounds.address, *(ledger.open(kind).address for kind in kinds)]
         first = ledger.deployment.first_block
         self._cursor = Cursor(ledger.web3, places, first_block=first, window_blocks=WINDOW_BLOCKS)
         self._said: dict[RoundName, list[Emitted[Event]]] = {}
-        self._places: dict[int, RoundName] = {}
+        self._places: dict[tuple[str, int], RoundName] = {}
+        """The round of a dispute, by the contract that numbers it."""
+        self._played: dict[int, list[Emitted[Event]]] = {}
+        """By game, what was demanded and opened."""
         self.head = 0
         """Number of the newest block that was read."""
         self.posted = 0
@@ -108,6 +125,8 @@ class Notices:
             emitted = self._ledger.decode(log) if log.topics[:1] and log.topics[0] in TOPICS else None
             if emitted is not None and isinstance(emitted.event, Posted):
                 self.posted = max(self.posted, emitted.event.job)
+            elif emitted is not None and isinstance(emitted.event, PLAYED):
+                self._played.setdefault(emitted.event.game, []).append(emitted)
             elif emitted is not None and self._matters(emitted.event):
                 self._said.setdefault(self._place(emitted.event), []).append(emitted)
 
@@ -115,6 +134,10 @@ class Notices:
         jobs, gone = set(), set(logs)
         self._unread = deque(log for log in self._unread if log not in gone)
         for emitted in filter(None, map(self._ledger.decode, logs)):
+            if isinstance(emitted.event, PLAYED):
+                played = self._played.get(emitted.event.game, [])
+                played[:] = [each for each in played if each.log != emitted.log]
+                continue
             jobs.add(self._place(emitted.event)[0])
             if isinstance(emitted.event, Posted):
                 self.posted = min(self.posted, emitted.event.job - 1)
@@ -123,16 +146,16 @@ class Notices:
         return jobs
 
     def _matters(self, event: Event) -> bool:
-        if isinstance(event, ChallengeCommitted):
+        if isinstance(event, ChallengeCommitted | ChallengeSealed):
             return event.challenger == self._address
-        if isinstance(event, Challenged):
-            self._places[event.dispute] = (event.job, event.generation, event.round)
+        if isinstance(event, Challenged | ChallengeOpened):
+            self._places[event.CONTRACT, event.dispute] = (event.job, event.generation, event.round)
         return True
 
     def _place(self, event: Event) -> RoundName:
         """The round that an event is of; what is of a whole job stands after all its rounds."""
-        if isinstance(event, Decided):
-            return self._places.get(event.dispute, (0, 0, 0))
+        if isinstance(event, Decided | FaultFound | Settled):
+            return self._places.get((event.CONTRACT, event.dispute), (0, 0, 0))
         job = getattr(event, "job", 0)
         return job, getattr(event, "generation", 0), getattr(event, "round", ROUNDS_END - 1)
 
@@ -145,6 +168,8 @@ class Notices:
         drop(self._said, job, below)
         self._said.update(kept)
         self._places = {dispute: name for dispute, name in self._places.items() if name in self._said}
+        games = {each.game for said in self._said.values() for each in _duels(said)}
+        self._played = {game: events for game, events in self._played.items() if game in games}
 
     def of(self, kind: type[E], name: RoundName) -> Iterator[E]:
         """What was announced of a round, of one kind, in order."""
@@ -229,9 +254,18 @@ class Notices:
     def sealed_block(self, sealed_challenge: bytes) -> int | None:
         """In which block this party's challenge was sealed; nothing if it was not."""
         for emitted in self._said.get((0, 0, ROUNDS_END - 1), ()):
-            if isinstance(emitted.event, ChallengeCommitted) and emitted.event.sealed_challenge == sealed_challenge:
+            event = emitted.event
+            if isinstance(event, ChallengeCommitted | ChallengeSealed) and event.sealed_challenge == sealed_challenge:
                 return emitted.log.block_number
         return None
+
+    def played(self, claim: bytes) -> list[Event]:
+        """What was demanded and opened about a claim, in whatever game, in order."""
+        events = [each for played in self._played.values() for each in played]
+        about = [each for each in events if isinstance(each.event, Ruled) or each.event.claim == claim]
+        games = {each.event.game for each in about if not isinstance(each.event, Ruled)}
+        mine = [each for each in about if each.event.game in games]
+        return [each.event for each in sorted(mine, key=lambda each: each.log.place)]
 
     def disputes(self, job: int) -> list[Dispute]:
         """The disputes of a job's rounds, in order."""
@@ -242,7 +276,17 @@ class Notices:
                 outcome = Outcome(outcomes.get(each.dispute, Outcome.OPEN))
                 unit = (each.accused, int(each.target), each.slot, each.segment)
                 found.append(Dispute(each.dispute, name, *unit, each.before, outcome))
-        return sorted(found, key=lambda dispute: dispute.number)
+            settled = {each.dispute: each.outcome for each in self.of(Settled, name)}
+            for opened in self.of(ChallengeOpened, name):
+                ended = settled.get(opened.dispute, Settlement.OPEN).outcome
+                unit = (opened.accused, int(opened.target), opened.slot, opened.segment)
+                faulted = opened.dispute in {each.dispute for each in self.of(FaultFound, name)}
+                found.append(Dispute(opened.dispute, name, *unit, b"", ended, opened.challenger, opened.game, faulted))
+        return sorted(found, key=lambda dispute: (dispute.game is not None, dispute.number))
+
+
+def _duels(said: Sequence[Emitted[Event]]) -> list[ChallengeOpened]:
+    return [each.event for each in said if isinstance(each.event, ChallengeOpened)]
 
 
 def _is_default(event: Event) -> TypeGuard[Disproved]:

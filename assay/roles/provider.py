@@ -9,11 +9,14 @@ from assay.chain.contracts.containers import RoundView
 from assay.protocol.commitment import Commitment, bitmap_slots
 from assay.protocol.errors import Refused
 from assay.protocol.phase import JobPhase, RoundPhase
+from assay.protocol.transcript import Transcript
 from assay.roles.assignment import Assignment, State
 from assay.roles.bidding import Bidding
 from assay.roles.content import commitment_content
+from assay.roles.duels import Duels
 from assay.roles.footprint import footprint_of_provider
 from assay.roles.forms import chain_opening, on_chain
+from assay.roles.notices import ROUNDS_END
 from assay.roles.pace import check_pace, check_serving, patience_s
 from assay.roles.party import Party
 from assay.roles.piece import Commitments, Piece, train
@@ -39,6 +42,7 @@ class Provider(Party):
         self.bidding = Bidding(world, self.clerk, token, window_min_s, self.look)
         self.commitments = Commitments(world)
         self.pieces: dict[RoundName, Piece] = {}
+        self.duels = Duels(self, Own(self))
 
     def forget(self, job: int, below: int) -> None:
         """Drops what concerns rounds of a job that are final, finished work above all."""
@@ -60,7 +64,8 @@ class Provider(Party):
             case JobPhase.RUNNING:
                 return self.work(job)
             case JobPhase.DONE | JobPhase.CANCELLED | JobPhase.FAULTED:
-                return settle(self.world, self.clerk, job)
+                wake = self.duels.tick(job)
+                return wake if wake.acted else wake | settle(self.world, self.clerk, job)
         return IDLE
 
     def doubt(self, job: int) -> None:
@@ -107,7 +112,11 @@ class Provider(Party):
                     wake |= self.stand(name, view, piece) | self.serve(name, piece, blind=True)
                 case RoundPhase.OPENING | RoundPhase.AGGREGATING | RoundPhase.CHALLENGING if piece is not None:
                     wake |= self.open(name, view, piece) | self.serve(name, piece, blind=False)
-        return wake
+        return wake | self.duels.tick(job)
+
+    def held_from(self, job: int) -> int:
+        """The same; what is challenged has to be opened until its game is over."""
+        return min(super().held_from(job), *self.duels.rounds(job), ROUNDS_END)
 
     # the work
 
@@ -236,3 +245,23 @@ class Provider(Party):
         """Whether the secret is called for on chain and is not there."""
         shown = self.clerk.notices.opening(name, piece.slot, piece.transcript.root)
         return shown is None and self.clerk.notices.due_s(name, piece.slot) is not None
+
+
+class Own:
+    """A provider's own work, as the games about it need it."""
+
+    def __init__(self, provider: Provider) -> None:
+        self._provider = provider
+
+    def transcript(self, name: RoundName, slot: int) -> Transcript | None:
+        """Its leaves."""
+        piece = self._piece(name, slot)
+        return None if piece is None else piece.transcript
+
+    def state(self, name: RoundName, slot: int, index: int) -> State | None:
+        """The state in a leaf; derived again where it was not kept."""
+        piece = self._piece(name, slot)
+        return None if piece is None else piece.work.states[index]
+
+    def _piece(self, name: RoundName, slot: int) -> Piece | None:
+        return self._provider.piece(name, self._provider.clerk.round(name), slot)

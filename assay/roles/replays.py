@@ -69,3 +69,12 @@ class Replays:
             if span.fault is not None or index == segment:
                 return span, segment
         return None
+
+    def state(self, name: RoundName, view: RoundView, slot: int, index: int) -> State | None:
+        """The state after `index` segments, derived from the round's start; nothing where a fault came before it."""
+        if index == 0:
+            return self._party.state(name[0], view.start_root)
+        if len(self._trails.get((name, slot, view.start_root), Trail()).spans) > index:
+            del self._trails[name, slot, view.start_root]  # only the last one keeps its state
+        replayed = self.replay(name, view, slot, index - 1)
+        return None if replayed is None or replayed[1] != index - 1 else replayed[0].state

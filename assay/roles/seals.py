@@ -10,7 +10,7 @@ CLAIM_TYPE = (
     "(uint32,bytes32,uint32,bytes32),bytes32[],(uint32,bytes32,uint32,bytes32),bytes32[],address,"
     "(uint16,uint32,bytes32),uint32,uint32,bytes32[])"
 )
-"""`IDisputes.Claim` as the ABI writes it."""
+"""`IRerun.Claim` as the ABI writes it."""
 
 
 def sealed(root: bytes, nonce: bytes, salt: bytes) -> bytes:

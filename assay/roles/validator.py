@@ -8,6 +8,7 @@ from assay.protocol.phase import JobPhase, RoundPhase
 from assay.roles.carrier import carry_late
 from assay.roles.challenge import Challenges
 from assay.roles.content import row_content
+from assay.roles.duels import Duels
 from assay.roles.equivocation import expose
 from assay.roles.flaws import Flaws
 from assay.roles.judge import Judge
@@ -47,6 +48,7 @@ class Validator(Party):
         self.witness = Witness(self, self.judge)
         self.challenges = Challenges(self, self.judge)
         self.votes = self.voting(self, self.judge)
+        self.duels = Duels(self, self.judge)
         self.tower = Tower(self, self.judge)
         self.signatory = Signatory(self, self.sheets, self.judge, self.witness, self.challenges, self.tower)
 
@@ -99,7 +101,7 @@ class Validator(Party):
 
     def dispute(self, job: int) -> Wake:
         """Sees its own challenges through, and votes on everybody's."""
-        return self.challenges.pursue(job) | self.votes.tick(job)
+        return self.challenges.pursue(job) | self.duels.tick(job) | self.votes.tick(job)
 
     def serve(self, name: RoundName, view: RoundView) -> Wake:
         """What this phase asks of a validator."""

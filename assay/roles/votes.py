@@ -54,7 +54,7 @@ class Votes:
         """Votes in every open dispute of a job, and has it counted."""
         wake = IDLE
         for dispute in self.party.clerk.notices.disputes(job):
-            if dispute.outcome == Outcome.OPEN:
+            if dispute.game is None and dispute.outcome == Outcome.OPEN:
                 wake |= self.vote(dispute.number, self.disputes.view_of(dispute.number))
         return wake
 
@@ -148,7 +148,8 @@ class Votes:
             return served.digest
         if self.world.clock() < self.patience_s(view):
             return None
-        before = next(each.before for each in self.party.clerk.notices.disputes(view.job) if each.number == dispute)
+        voted = [each for each in self.party.clerk.notices.disputes(view.job) if each.game is None]
+        before = next(each.before for each in voted if each.number == dispute)
         sound = self.judge.truths.rests_on(name, round_view, view.slot, view.segment, before)
         if sound is None:
             return None

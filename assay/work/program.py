@@ -315,10 +315,15 @@ class Bundle:
         return single + [("aggregate", count, self.aggregate[count]) for count in sorted(self.aggregate)]
 
     @cached_property
-    def root(self) -> bytes:
-        """One hash over the programs' roots, each with its kind and count."""
+    def leaves(self) -> list[bytes]:
+        """Hashes of the programs' roots, each with its kind and count."""
         rows = [SECTION.pack(KINDS.index(kind), count, 0) + program.root for kind, count, program in self.sections()]
-        return roots_hash([leaf_hash(row) for row in rows])
+        return [leaf_hash(row) for row in rows]
+
+    @cached_property
+    def root(self) -> bytes:
+        """One hash over all programs."""
+        return roots_hash(self.leaves)
 
     def to_bytes(self) -> bytes:
         """Programs and side tables; not the state."""

@@ -2,13 +2,14 @@
 pragma solidity ^0.8.28;
 
 import {Hashing} from "./Hashing.sol";
-import {Commitment, Leaf, RoundPhase, RoundView, Target, Terms} from "./Types.sol";
-import {IDisputes} from "./interfaces/IDisputes.sol";
+import {Commitment, Target, Terms} from "./Types.sol";
+import {Claims} from "./disputes/Claims.sol";
+import {IRerun} from "./interfaces/IRerun.sol";
 import {IJobs} from "./interfaces/IJobs.sol";
 import {IRounds} from "./interfaces/IRounds.sol";
 import {IVault} from "./interfaces/IVault.sol";
 
-contract Rerun is IDisputes {
+contract Rerun is IRerun {
     struct Sealed {
         uint48 committedBlock;
         uint96 bond;
@@ -91,7 +92,7 @@ contract Rerun is IDisputes {
         if (block.number <= challenge.committedBlock) revert NotReady(challenge.committedBlock + 1);
         delete _sealed[c.job][msg.sender][sealedChallenge];
 
-        (address accused, uint32 segment, bytes32 claimed, bytes32 plain) = _examine(claim);
+        (address accused, uint32 segment, bytes32 claimed, bytes32 plain) = Claims.examine(ROUNDS, claim);
         bytes32 unit = keccak256(abi.encode(c.job, c.generation, c.round, claim.target, accused, c.slot, segment));
         dispute = _disputeOf[unit];
         if (dispute != 0) {
@@ -235,49 +236,6 @@ contract Rerun is IDisputes {
     }
 
     // ---------------------------------------------------------------- inside
-
-    /// Checks on chain all that a claim says; `plain` is the reason when arithmetic alone decides it.
-    function _examine(Claim calldata claim) private view returns (address accused, uint32 segment, bytes32 claimed, bytes32 plain) {
-        Commitment calldata c = claim.commitment;
-        RoundView memory r = ROUNDS.viewOf(c.job, c.generation, c.round);
-        if (claim.target == Target.Aggregate) {
-            // INVARIANT: a claim names what it disputes, so that one made on a chain that was rewritten disputes nothing else.
-            claimed = Hashing.aggregateDigest(r.endRoot, r.score);
-            if (r.endRoot == 0 || c.slot != 0 || c.transcriptRoot != claimed) revert WrongClaim("aggregate");
-            return (ROUNDS.aggregatorOf(c.job, c.generation, c.round), 0, claimed, 0);
-        }
-        if (!ROUNDS.standing(c, claim.commitmentProof, claim.signature)) revert WrongClaim("commitment");
-        uint32 last = ROUNDS.termsOf(c.job).segments;
-        if (claim.target == Target.Table) {
-            if (claim.entry.slot != c.slot || claim.entry.segment >= last) revert WrongClaim("entry");
-            if (claim.entryIndex >= claim.entryCount || claim.entryProof.length != Hashing.depth(claim.entryCount)) {
-                revert WrongClaim("entryProof");
-            }
-            bytes32 root = Hashing.climb(claim.entryIndex, Hashing.entryLeaf(claim.entry), claim.entryProof);
-            bytes32 revealed = ROUNDS.tableRootOf(c.job, c.generation, c.round, claim.validator);
-            if (revealed == 0 || revealed != Hashing.tableRoot(claim.entryCount, root)) revert WrongClaim("table");
-            return (claim.validator, claim.entry.segment, claim.entry.digest, 0);
-        }
-        accused = c.provider;
-        if (Hashing.secretHash(claim.secret) != c.secretHash) revert WrongClaim("secret");
-        _open(claim, claim.after_, claim.afterProof, last);
-        if (claim.target == Target.Emit) {
-            if (claim.after_.index != last) revert WrongClaim("after");
-            return (accused, last, Hashing.emitDigest(claim.after_.updateRoot), plain);
-        }
-        segment = claim.before.index;
-        if (segment >= last || claim.after_.index != segment + 1) revert WrongClaim("before");
-        _open(claim, claim.before, claim.beforeProof, last);
-        if (segment == 0 && claim.before.stateRoot != r.startRoot) plain = "start";
-        // Only the last leaf binds an update, and nothing was trained before the first.
-        if (claim.before.updateRoot != 0 || (segment == 0 && claim.before.lossBits != 0)) plain = plain == 0 ? bytes32("leaf") : plain;
-        claimed = Hashing.segmentDigest(claim.after_);
-    }
-
-    function _open(Claim calldata claim, Leaf calldata leaf, bytes32[] calldata proof, uint32 last) private pure {
-        bytes32 hash = Hashing.segmentLeaf(claim.commitment, claim.secret, leaf);
-        if (!Hashing.verify(claim.commitment.transcriptRoot, uint256(last) + 1, leaf.index, hash, proof)) revert WrongClaim("leaf");
-    }
 
     /// Whoever had committed first earns, in whatever order the challenges are opened.
     function _takeOver(uint256 dispute, uint256 job, Sealed memory challenge, bytes32 sealedChallenge) private {

@@ -33,12 +33,12 @@ contract Rounds is IRounds, Wired, EIP712 {
         _s.beacon = beacon;
     }
 
-    function wire(address disputes) external once {
-        _s.disputes = disputes;
+    function wire(address rerun, address disputes) external once {
+        (_s.rerun, _s.disputes) = (rerun, disputes);
     }
 
     modifier onlyDisputes() {
-        if (msg.sender != _s.disputes) revert NotModule(msg.sender);
+        if (msg.sender != _s.disputes && msg.sender != _s.rerun) revert NotModule(msg.sender);
         _;
     }
 
@@ -280,6 +280,14 @@ contract Rounds is IRounds, Wired, EIP712 {
         _s.progress[job].disputesOpen++;
     }
 
+    function disputeJoined(uint256 job, uint32 generation, uint32 round) external onlyDisputes {
+        Round storage r = _s.rounds[job][generation][round];
+        // INVARIANT: only what is disputed already is disputed beyond its window.
+        if (r.disputesOpen == 0) revert TooLate(r.deadline);
+        r.disputesOpen++;
+        _s.progress[job].disputesOpen++;
+    }
+
     function disputeClosed(uint256 job, uint32 generation, uint32 round) external onlyDisputes {
         _s.rounds[job][generation][round].disputesOpen--;
         _s.progress[job].disputesOpen--;
@@ -386,6 +394,10 @@ contract Rounds is IRounds, Wired, EIP712 {
 
     function earned(uint256 job, address account) external view returns (uint256) {
         return Payroll.earned(_s, job, account);
+    }
+
+    function forfeited(uint256 job, address account) external view returns (bool) {
+        return _s.forfeited[job][account];
     }
 
     function roundCost(uint256 job) external view returns (uint256) {

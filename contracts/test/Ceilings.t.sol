@@ -3,7 +3,7 @@ pragma solidity ^0.8.28;
 
 import {Hashing} from "../src/Hashing.sol";
 import {Commitment, JobPhase, RoundPhase, Target, TranscriptOpening} from "../src/Types.sol";
-import {IDisputes} from "../src/interfaces/IDisputes.sol";
+import {IRerun} from "../src/interfaces/IRerun.sol";
 import {IStakes} from "../src/interfaces/IStakes.sol";
 import {Meter} from "./Gas.t.sol";
 import {Network} from "./Network.sol";
@@ -146,7 +146,7 @@ contract CeilingsTest is Network {
     }
 
     function _challenge(uint256 job) private returns (uint256 dispute) {
-        IDisputes.Claim memory claim = aggregateClaim(job, 0, 0);
+        IRerun.Claim memory claim = aggregateClaim(job, 0, 0);
         bytes32 sealedChallenge = keccak256(abi.encode(claim, consumer, bytes32("salt")));
         vm.prank(consumer);
         rerun.commitChallenge(job, sealedChallenge);

@@ -2,7 +2,7 @@
 pragma solidity ^0.8.28;
 
 import {JobPhase, RoundPhase, Target} from "../src/Types.sol";
-import {IDisputes} from "../src/interfaces/IDisputes.sol";
+import {IRerun} from "../src/interfaces/IRerun.sol";
 import {IStakes} from "../src/interfaces/IStakes.sol";
 import {TestStablecoin} from "../src/tokens/TestStablecoin.sol";
 import {Network} from "./Network.sol";
@@ -80,7 +80,7 @@ contract CrowdedTest is Network {
     function test_decide_penalties_fitATransaction_succeeds() external {
         uint256 job = _started();
         playTo(RoundPhase.Challenging, job, 0, 0, 0xf);
-        IDisputes.Claim memory claim = aggregateClaim(job, 0, 0);
+        IRerun.Claim memory claim = aggregateClaim(job, 0, 0);
         vm.prank(stranger);
         rerun.commitChallenge(job, keccak256(abi.encode(claim, stranger, bytes32("salt"))));
         mine(1);
@@ -98,6 +98,6 @@ contract CrowdedTest is Network {
         }
         skip(order.windows.open);
         rerun.decide{gas: LIMIT}(dispute);
-        yes(rerun.viewOf(dispute).outcome == IDisputes.Outcome.Upheld, "decided");
+        yes(rerun.viewOf(dispute).outcome == IRerun.Outcome.Upheld, "decided");
     }
 }

@@ -3,7 +3,7 @@ pragma solidity ^0.8.28;
 
 import {Hashing} from "../src/Hashing.sol";
 import {Commitment, Entry, JobPhase, RoundPhase, RoundView, Target, UNSCORED, Windows} from "../src/Types.sol";
-import {IDisputes} from "../src/interfaces/IDisputes.sol";
+import {IRerun} from "../src/interfaces/IRerun.sol";
 import {IStakes} from "../src/interfaces/IStakes.sol";
 import {IVault} from "../src/interfaces/IVault.sol";
 import {Book} from "../src/jobs/Book.sol";
@@ -284,7 +284,7 @@ contract Conspiracy is Network, Ledger {
         try rounds.finalise(job, r.generation, r.round) {} catch {}
     }
 
-    function challenge(IDisputes.Claim calldata claim, address challenger) external {
+    function challenge(IRerun.Claim calldata claim, address challenger) external {
         bytes32 sealedChallenge = keccak256(abi.encode(claim, challenger, bytes32("salt")));
         vm.prank(challenger);
         rerun.commitChallenge(job, sealedChallenge);
@@ -312,7 +312,7 @@ contract Conspiracy is Network, Ledger {
 
     /// What re-execution gives: the honest told the truth; the others as they had chosen.
     function _truth(uint256 id) private view returns (bytes32) {
-        IDisputes.DisputeView memory d = rerun.viewOf(id);
+        IRerun.DisputeView memory d = rerun.viewOf(id);
         bool good;
         if (d.target == Target.Aggregate) {
             good = d.claimed == Hashing.aggregateDigest(endRootOf(d.generation, d.round), UNSCORED);
@@ -325,7 +325,7 @@ contract Conspiracy is Network, Ledger {
     }
 
     function _judge(uint256 id) private {
-        if (rerun.viewOf(id).outcome != IDisputes.Outcome.Open) return;
+        if (rerun.viewOf(id).outcome != IRerun.Outcome.Open) return;
         address[] memory voters = rerun.votersOf(id);
         bytes32 truth = _truth(id);
         for (uint256 i = 0; i < voters.length; i++) {
@@ -336,7 +336,7 @@ contract Conspiracy is Network, Ledger {
             try rerun.revealVote(id, truth, PEPPER) {} catch {}
         }
         try rerun.decide(id) {
-            if (rerun.viewOf(id).outcome == IDisputes.Outcome.Upheld) caught++;
+            if (rerun.viewOf(id).outcome == IRerun.Outcome.Upheld) caught++;
         } catch {}
     }
 
@@ -481,7 +481,7 @@ contract Conspiracy is Network, Ledger {
     }
 
     function _hostileChallenge(RoundView memory r, uint256 dice) private {
-        IDisputes.Claim memory claim = aggregateClaim(job, r.generation, r.round);
+        IRerun.Claim memory claim = aggregateClaim(job, r.generation, r.round);
         if (dice % 4 != 0) {
             claim = this.segmentClaim(job, r.generation, r.round, r.present[0], uint16((dice >> 8) % 3), uint32((dice >> 16) % SEGMENTS));
             if (dice % 4 == 2) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity ^0.8.28;
 
-import {IDisputes} from "../src/interfaces/IDisputes.sol";
+import {IRerun} from "../src/interfaces/IRerun.sol";
 import {TestStablecoin} from "../src/tokens/TestStablecoin.sol";
 import {Network} from "./Network.sol";
 
@@ -101,7 +101,7 @@ contract GasTest is Network {
 
     /// A challenge of an aggregate would come later; this is a segment's, dismissed.
     function _dispute(uint256 job) private {
-        IDisputes.Claim memory claim = this.segmentClaim(job, 0, 0, 0x3f, 1, 2);
+        IRerun.Claim memory claim = this.segmentClaim(job, 0, 0, 0x3f, 1, 2);
         bytes32 sealedChallenge = keccak256(abi.encode(claim, consumer, bytes32("salt")));
         vm.prank(consumer);
         rerun.commitChallenge(job, sealedChallenge);

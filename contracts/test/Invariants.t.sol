@@ -3,7 +3,7 @@ pragma solidity ^0.8.28;
 
 import {Hashing} from "../src/Hashing.sol";
 import {Commitment, Entry, JobPhase, RoundPhase, RoundView, Target, UNSCORED, Windows} from "../src/Types.sol";
-import {IDisputes} from "../src/interfaces/IDisputes.sol";
+import {IRerun} from "../src/interfaces/IRerun.sol";
 import {IRounds} from "../src/interfaces/IRounds.sol";
 import {IStakes} from "../src/interfaces/IStakes.sol";
 import {IVault} from "../src/interfaces/IVault.sol";
@@ -351,7 +351,7 @@ contract Handler is Network, Ledger {
         uint256 count = rerun.disputeCount();
         if (count > 0 && seed % 4 != 0) {
             uint256 id = 1 + (seed >> 8) % count;
-            if (rerun.viewOf(id).outcome == IDisputes.Outcome.Open) {
+            if (rerun.viewOf(id).outcome == IRerun.Outcome.Open) {
                 _judge(id, seed >> 32);
                 return;
             }
@@ -365,7 +365,7 @@ contract Handler is Network, Ledger {
         uint32 round = first + uint32((seed >> 24) % (next - first));
         uint32 generation = rounds.generationOf(job, round);
         if ((seed >> 40) % 8 == 0 && generation > 0) generation--;
-        IDisputes.Claim memory claim = aggregateClaim(job, generation, round);
+        IRerun.Claim memory claim = aggregateClaim(job, generation, round);
         if ((seed >> 48) % 3 == 0) claim = _slotClaim(claim, uint16((seed >> 56) % order.providers), (seed >> 64) % 2 == 0);
         else if ((seed >> 48) % 3 == 1) claim = _tableClaim(claim, (seed >> 56) % order.validators);
         address challenger = everybody[(seed >> 72) % everybody.length];
@@ -377,15 +377,15 @@ contract Handler is Network, Ledger {
         rerun.openChallenge(claim, "salt");
     }
 
-    function _slotClaim(IDisputes.Claim memory claim, uint16 slot, bool emit_) private view returns (IDisputes.Claim memory) {
+    function _slotClaim(IRerun.Claim memory claim, uint16 slot, bool emit_) private view returns (IRerun.Claim memory) {
         Commitment memory c = claim.commitment;
         uint256 present = rounds.viewOf(c.job, c.generation, c.round).present[0];
-        IDisputes.Claim memory full = this.segmentClaim(c.job, c.generation, c.round, present, slot, SEGMENTS - 1);
+        IRerun.Claim memory full = this.segmentClaim(c.job, c.generation, c.round, present, slot, SEGMENTS - 1);
         full.target = emit_ ? Target.Emit : Target.Segment;
         return full;
     }
 
-    function _tableClaim(IDisputes.Claim memory claim, uint256 validatorIndex) private view returns (IDisputes.Claim memory full) {
+    function _tableClaim(IRerun.Claim memory claim, uint256 validatorIndex) private view returns (IRerun.Claim memory full) {
         full = _slotClaim(claim, _row.slot, false);
         full.target = Target.Table;
         address[] memory drawn_ = jobs.validatorsOf(claim.commitment.job);
@@ -401,7 +401,7 @@ contract Handler is Network, Ledger {
     /// Voters find the claim true, false, or the job at fault; some are silent.
     function _judge(uint256 id, uint256 dice) private {
         address[] memory voters = rerun.votersOf(id);
-        IDisputes.DisputeView memory d = rerun.viewOf(id);
+        IRerun.DisputeView memory d = rerun.viewOf(id);
         if (d.committed == 0 && block.timestamp < d.commitDeadline) {
             uint256 kind = dice % 16;
             bytes32 digest = kind == 0 ? Hashing.FAULT : kind < 10 ? bytes32("another") : d.claimed;
@@ -481,7 +481,7 @@ contract Handler is Network, Ledger {
 
     function undecided() external view returns (uint256 count) {
         for (uint256 id = 1; id <= rerun.disputeCount(); id++) {
-            if (rerun.viewOf(id).outcome == IDisputes.Outcome.NoQuorum) count++;
+            if (rerun.viewOf(id).outcome == IRerun.Outcome.NoQuorum) count++;
         }
     }
 
@@ -493,7 +493,7 @@ contract Handler is Network, Ledger {
         }
         disputes = rerun.disputeCount();
         for (uint256 id = 1; id <= disputes; id++) {
-            if (rerun.viewOf(id).outcome == IDisputes.Outcome.Upheld) upheld++;
+            if (rerun.viewOf(id).outcome == IRerun.Outcome.Upheld) upheld++;
         }
     }
 

@@ -3,6 +3,7 @@ pragma solidity ^0.8.28;
 
 import {MessageHashUtils} from "@openzeppelin/contracts/utils/cryptography/MessageHashUtils.sol";
 import {Beacon} from "../src/Beacon.sol";
+import {Disputes} from "../src/Disputes.sol";
 import {Hashing} from "../src/Hashing.sol";
 import {Jobs} from "../src/Jobs.sol";
 import {Models} from "../src/Models.sol";
@@ -14,7 +15,9 @@ import {
     Commitment, Entry, JobPhase, Leaf, Order, RoundPhase, RoundView, Target, TranscriptOpening, UNSCORED, Windows
 } from "../src/Types.sol";
 import {Vault} from "../src/Vault.sol";
-import {IDisputes} from "../src/interfaces/IDisputes.sol";
+import {Arbiter} from "../src/arbiter/Arbiter.sol";
+import {Games} from "../src/disputes/Games.sol";
+import {IRerun} from "../src/interfaces/IRerun.sol";
 import {IJobs} from "../src/interfaces/IJobs.sol";
 import {IParams} from "../src/interfaces/IParams.sol";
 import {IRounds} from "../src/interfaces/IRounds.sol";
@@ -37,6 +40,8 @@ abstract contract Network is Base {
     Jobs internal jobs;
     Rounds internal rounds;
     Rerun internal rerun;
+    Disputes internal disputes;
+    Games internal games;
     Models internal models;
     address internal token;
 
@@ -72,15 +77,19 @@ abstract contract Network is Base {
         jobs = new Jobs(vault, stakes, params, beacon);
         rounds = new Rounds(vault, stakes, jobs, beacon);
         rerun = new Rerun(vault, jobs, rounds);
+        disputes = new Disputes(vault, jobs, rounds);
+        games = new Games(new Arbiter(), address(disputes));
+        disputes.wire(games);
         models = new Models(jobs, rounds);
-        address[] memory modules = new address[](4);
+        address[] memory modules = new address[](5);
         (modules[0], modules[1], modules[2], modules[3]) = (address(stakes), address(jobs), address(rounds), address(rerun));
+        modules[4] = address(disputes);
         vault.wire(modules);
         modules = new address[](2);
         (modules[0], modules[1]) = (address(jobs), address(rounds));
         stakes.wire(modules);
         jobs.wire(rounds);
-        rounds.wire(address(rerun));
+        rounds.wire(address(rerun), address(disputes));
         token = native ? address(0) : address(new TestStablecoin());
     }
 
@@ -240,7 +249,7 @@ abstract contract Network is Base {
     }
 
     /// A claim that what a round comes to, as it stands now, is false.
-    function aggregateClaim(uint256 job, uint32 generation, uint32 round) internal view returns (IDisputes.Claim memory claim) {
+    function aggregateClaim(uint256 job, uint32 generation, uint32 round) internal view returns (IRerun.Claim memory claim) {
         RoundView memory r = rounds.viewOf(job, generation, round);
         claim.target = Target.Aggregate;
         Commitment memory c = claim.commitment;
@@ -359,7 +368,7 @@ abstract contract Network is Base {
     function segmentClaim(uint256 job, uint32 generation, uint32 round, uint256 present, uint16 slot, uint32 segment)
         external
         view
-        returns (IDisputes.Claim memory claim)
+        returns (IRerun.Claim memory claim)
     {
         Commitment memory c = commitmentOf(job, generation, round, slot);
         claim.target = Target.Segment;
@@ -370,7 +379,7 @@ abstract contract Network is Base {
         _openLeaves(claim, leafHashes(c), segment);
     }
 
-    function _openLeaves(IDisputes.Claim memory claim, bytes32[] memory leaves, uint32 segment) private pure {
+    function _openLeaves(IRerun.Claim memory claim, bytes32[] memory leaves, uint32 segment) private pure {
         claim.before = leafAt(claim.commitment, segment);
         claim.beforeProof = Tree.proof(leaves, segment);
         claim.after_ = leafAt(claim.commitment, segment + 1);

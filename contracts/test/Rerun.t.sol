@@ -3,7 +3,7 @@ pragma solidity ^0.8.28;
 
 import {Hashing} from "../src/Hashing.sol";
 import {Commitment, Entry, JobPhase, Leaf, RoundPhase, Target, UNSCORED} from "../src/Types.sol";
-import {IDisputes} from "../src/interfaces/IDisputes.sol";
+import {IRerun} from "../src/interfaces/IRerun.sol";
 import {IRounds} from "../src/interfaces/IRounds.sol";
 import {IVault} from "../src/interfaces/IVault.sol";
 import {Network} from "./Network.sol";
@@ -43,16 +43,16 @@ contract RerunTest is Network {
 
     // ---------------------------------------------------------------- claims
 
-    function _segment(uint16 slot, uint32 segment) private view returns (IDisputes.Claim memory) {
+    function _segment(uint16 slot, uint32 segment) private view returns (IRerun.Claim memory) {
         return this.segmentClaim(job, 0, 0, 0xf, slot, segment);
     }
 
-    function _emit(uint16 slot) private view returns (IDisputes.Claim memory claim) {
+    function _emit(uint16 slot) private view returns (IRerun.Claim memory claim) {
         claim = _segment(slot, SEGMENTS - 1);
         claim.target = Target.Emit;
     }
 
-    function _table(uint256 row, address validator) private view returns (IDisputes.Claim memory claim) {
+    function _table(uint256 row, address validator) private view returns (IRerun.Claim memory claim) {
         claim = _segment(uint16(row), 0);
         claim.target = Target.Table;
         claim.validator = validator;
@@ -62,18 +62,18 @@ contract RerunTest is Network {
         claim.entryProof = Tree.proof(_rows(), row);
     }
 
-    function _aggregate() private view returns (IDisputes.Claim memory) {
+    function _aggregate() private view returns (IRerun.Claim memory) {
         return aggregateClaim(job, 0, 0);
     }
 
-    function _challenge(IDisputes.Claim memory claim, address challenger) private returns (uint256) {
+    function _challenge(IRerun.Claim memory claim, address challenger) private returns (uint256) {
         _seal(claim, challenger);
         mine(1);
         vm.prank(challenger);
         return rerun.openChallenge(claim, "salt");
     }
 
-    function _seal(IDisputes.Claim memory claim, address challenger) private {
+    function _seal(IRerun.Claim memory claim, address challenger) private {
         bytes32 sealedChallenge = keccak256(abi.encode(claim, challenger, bytes32("salt")));
         vm.prank(challenger);
         rerun.commitChallenge(job, sealedChallenge);
@@ -97,7 +97,7 @@ contract RerunTest is Network {
         rerun.decide(dispute);
     }
 
-    function _outcome(uint256 dispute) private view returns (IDisputes.Outcome) {
+    function _outcome(uint256 dispute) private view returns (IRerun.Outcome) {
         return rerun.viewOf(dispute).outcome;
     }
 
@@ -105,12 +105,12 @@ contract RerunTest is Network {
 
     function test_segment_upheld_beforeInclude_closesTheSlot_succeeds() external {
         playTo(RoundPhase.Opening, job, 0, 0, 0xf);
-        IDisputes.Claim memory claim = _segment(1, 2);
+        IRerun.Claim memory claim = _segment(1, 2);
         address liar = claim.commitment.provider;
         uint256 dispute = _challenge(claim, stranger);
         equal(rerun.viewOf(dispute).claimed, sha256(abi.encode(bytes32("assay.digest.segment.1"), claim.after_.stateRoot, claim.after_.lossBits)), "claimed");
         _decide(dispute, TRUTH);
-        yes(_outcome(dispute) == IDisputes.Outcome.Upheld, "upheld");
+        yes(_outcome(dispute) == IRerun.Outcome.Upheld, "upheld");
         equal(stakes.staked(token, liar), FUNDS / 2 - COST, "slash capped at the round's cost");
         equal(free(stranger), FUNDS / 2 + COST / 3, "bond back and a third");
         equal(vault.burned(token), COST - 2 * (COST / 3), "a third burned");
@@ -164,7 +164,7 @@ contract RerunTest is Network {
         vm.expectPartialRevert(IRounds.DisputeOpen.selector);
         rounds.finalise(job, 0, 0);
         vm.prank(jobs.validatorsOf(job)[0]);
-        vm.expectPartialRevert(IDisputes.WindowClosed.selector);
+        vm.expectPartialRevert(IRerun.WindowClosed.selector);
         rerun.vote(dispute, "late");
         rerun.decide(dispute);
         rounds.finalise(job, 0, 0);
@@ -172,10 +172,10 @@ contract RerunTest is Network {
 
     function test_segment_dismissed_honestAccusedGains_succeeds() external {
         playTo(RoundPhase.Opening, job, 0, 0, 0xf);
-        IDisputes.Claim memory claim = _segment(1, 2);
+        IRerun.Claim memory claim = _segment(1, 2);
         uint256 dispute = _challenge(claim, stranger);
         _decide(dispute, rerun.viewOf(dispute).claimed);
-        yes(_outcome(dispute) == IDisputes.Outcome.Dismissed, "dismissed");
+        yes(_outcome(dispute) == IRerun.Outcome.Dismissed, "dismissed");
         equal(free(stranger), FUNDS / 2 - bond, "bond lost");
         equal(vault.burned(token), bond - (2 * bond) / 3, "a third burned");
         yes(worth(claim.commitment.provider) > FUNDS - 2000, "accused is compensated");
@@ -184,7 +184,7 @@ contract RerunTest is Network {
         _seal(claim, aggregators[0]);
         mine(1);
         vm.prank(aggregators[0]);
-        vm.expectPartialRevert(IDisputes.AlreadyDisputed.selector);
+        vm.expectPartialRevert(IRerun.AlreadyDisputed.selector);
         rerun.openChallenge(claim, "salt");
         equal(sumOfBuckets(), held(), "conserved");
     }
@@ -199,7 +199,7 @@ contract RerunTest is Network {
         for (uint256 i = 0; i < 5; i++) _vote(dispute, voters[i], i < 3 ? claimed : unserved);
         for (uint256 i = 0; i < 5; i++) _reveal(dispute, voters[i], i < 3 ? claimed : unserved);
         rerun.decide(dispute);
-        yes(_outcome(dispute) == IDisputes.Outcome.Dismissed, "as most were served it");
+        yes(_outcome(dispute) == IRerun.Outcome.Dismissed, "as most were served it");
         for (uint256 i = 0; i < 5; i++) equal(stakes.staked(token, voters[i]), FUNDS / 2, "nobody slashed");
 
         dispute = _challenge(_segment(2, 2), stranger);
@@ -207,7 +207,7 @@ contract RerunTest is Network {
         for (uint256 i = 0; i < 5; i++) _vote(dispute, voters[i], i < 2 ? claimed : unserved);
         for (uint256 i = 0; i < 5; i++) _reveal(dispute, voters[i], i < 2 ? claimed : unserved);
         rerun.decide(dispute);
-        yes(_outcome(dispute) == IDisputes.Outcome.Upheld, "nobody can derive it");
+        yes(_outcome(dispute) == IRerun.Outcome.Upheld, "nobody can derive it");
         for (uint256 i = 0; i < 5; i++) equal(stakes.staked(token, voters[i]), FUNDS / 2, "nobody slashed again");
     }
 
@@ -220,21 +220,21 @@ contract RerunTest is Network {
         for (uint256 i = 0; i < 5; i++) _vote(dispute, voters[i], abstained);
         for (uint256 i = 0; i < 5; i++) _reveal(dispute, voters[i], abstained);
         rerun.decide(dispute);
-        yes(_outcome(dispute) == IDisputes.Outcome.NoQuorum, "it decides nothing");
+        yes(_outcome(dispute) == IRerun.Outcome.NoQuorum, "it decides nothing");
         for (uint256 i = 0; i < 5; i++) equal(worth(voters[i]), FUNDS, "nobody slashed");
 
         dispute = _challenge(_segment(2, 2), stranger);
         for (uint256 i = 0; i < 5; i++) _vote(dispute, voters[i], i < 3 ? TRUTH : abstained);
         for (uint256 i = 0; i < 5; i++) _reveal(dispute, voters[i], i < 3 ? TRUTH : abstained);
         rerun.decide(dispute);
-        yes(_outcome(dispute) == IDisputes.Outcome.Upheld, "who can tell decides");
+        yes(_outcome(dispute) == IRerun.Outcome.Upheld, "who can tell decides");
         for (uint256 i = 3; i < 5; i++) equal(worth(voters[i]), FUNDS, "the others lose and earn nothing");
         yes(worth(voters[0]) > FUNDS, "who told is paid");
     }
 
     function test_commitChallenge_copied_staysItsOwners_succeeds() external {
         playTo(RoundPhase.Challenging, job, 0, 0, 0xf);
-        IDisputes.Claim memory claim = _aggregate();
+        IRerun.Claim memory claim = _aggregate();
         bytes32 sealedChallenge = keccak256(abi.encode(claim, stranger, bytes32("salt")));
         vm.prank(consumer);
         rerun.commitChallenge(job, sealedChallenge);
@@ -243,24 +243,24 @@ contract RerunTest is Network {
         rerun.withdrawChallenge(job, sealedChallenge);
         mine(1);
         vm.prank(consumer);
-        vm.expectPartialRevert(IDisputes.NoSealedChallenge.selector);
+        vm.expectPartialRevert(IRerun.NoSealedChallenge.selector);
         rerun.openChallenge(claim, "salt");
         vm.prank(stranger);
         uint256 dispute = rerun.openChallenge(claim, "salt");
         _decide(dispute, TRUTH);
-        yes(_outcome(dispute) == IDisputes.Outcome.Upheld, "upheld");
+        yes(_outcome(dispute) == IRerun.Outcome.Upheld, "upheld");
         equal(sumOfBuckets(), held(), "conserved");
     }
 
     /// No sample has such a row, and nobody can say what should be in it.
     function test_openChallenge_rowBeyondTheLastSegment_reverts() external {
         playTo(RoundPhase.Opening, job, 0, 0, 0xf);
-        IDisputes.Claim memory claim = _table(1, jobs.validatorsOf(job)[0]);
+        IRerun.Claim memory claim = _table(1, jobs.validatorsOf(job)[0]);
         claim.entry.segment = SEGMENTS;
         _seal(claim, stranger);
         mine(1);
         vm.prank(stranger);
-        vm.expectRevert(abi.encodeWithSelector(IDisputes.WrongClaim.selector, bytes32("entry")));
+        vm.expectRevert(abi.encodeWithSelector(IRerun.WrongClaim.selector, bytes32("entry")));
         rerun.openChallenge(claim, "salt");
     }
 
@@ -268,7 +268,7 @@ contract RerunTest is Network {
         playTo(RoundPhase.Challenging, job, 0, 0, 0xf);
         _decide(_challenge(_aggregate(), stranger), TRUTH);
         playTo(RoundPhase.Challenging, job, 1, 0, 0xf);
-        IDisputes.Claim memory claim = _segment(1, 2);
+        IRerun.Claim memory claim = _segment(1, 2);
         _seal(claim, stranger);
         mine(1);
         uint256 before = vm.snapshotState();
@@ -288,7 +288,7 @@ contract RerunTest is Network {
         address[] memory voters = rerun.votersOf(dispute);
         for (uint256 i = 0; i < 3; i++) _vote(dispute, voters[i], TRUTH);
         _vote(dispute, voters[3], "rubber stamp");
-        vm.expectPartialRevert(IDisputes.NotReady.selector);
+        vm.expectPartialRevert(IRerun.NotReady.selector);
         rerun.decide(dispute);
         skip(order.windows.table);
         for (uint256 i = 0; i < 3; i++) _reveal(dispute, voters[i], TRUTH);
@@ -298,19 +298,19 @@ contract RerunTest is Network {
         equal(stakes.staked(token, voters[0]), FUNDS / 2, "majority");
         equal(stakes.staked(token, voters[3]), FUNDS / 2 - COST, "minority");
         equal(stakes.staked(token, voters[4]), FUNDS / 2 - COST, "silent");
-        vm.expectPartialRevert(IDisputes.AlreadyDisputed.selector);
+        vm.expectPartialRevert(IRerun.AlreadyDisputed.selector);
         rerun.decide(dispute);
     }
 
     function test_decide_noQuorum_burnsAThirdOfTheBond_succeeds() external {
         playTo(RoundPhase.Opening, job, 0, 0, 0xf);
-        IDisputes.Claim memory claim = _segment(1, 2);
+        IRerun.Claim memory claim = _segment(1, 2);
         uint256 dispute = _challenge(claim, stranger);
         address[] memory voters = rerun.votersOf(dispute);
         for (uint256 i = 0; i < 5; i++) _vote(dispute, voters[i], bytes32(i / 2 + 1));
         for (uint256 i = 0; i < 5; i++) _reveal(dispute, voters[i], bytes32(i / 2 + 1));
         rerun.decide(dispute);
-        yes(_outcome(dispute) == IDisputes.Outcome.NoQuorum, "no quorum");
+        yes(_outcome(dispute) == IRerun.Outcome.NoQuorum, "no quorum");
         equal(free(stranger), FUNDS / 2 - bond / 3, "two thirds back");
         equal(vault.burned(token), bond / 3, "nobody penalised for a tie");
         uint256 again = _challenge(claim, stranger);
@@ -318,18 +318,18 @@ contract RerunTest is Network {
     }
 
     /// Nobody votes the same: no verdict.
-    function _undecided(IDisputes.Claim memory claim, address challenger) private returns (uint256 dispute) {
+    function _undecided(IRerun.Claim memory claim, address challenger) private returns (uint256 dispute) {
         dispute = _challenge(claim, challenger);
         address[] memory voters = rerun.votersOf(dispute);
         for (uint256 i = 0; i < voters.length; i++) _vote(dispute, voters[i], bytes32(i + 1));
         for (uint256 i = 0; i < voters.length; i++) _reveal(dispute, voters[i], bytes32(i + 1));
         rerun.decide(dispute);
-        yes(_outcome(dispute) == IDisputes.Outcome.NoQuorum, "no quorum");
+        yes(_outcome(dispute) == IRerun.Outcome.NoQuorum, "no quorum");
     }
 
     function test_undecided_costsTwiceEachTime_threeTimes_succeeds() external {
         playTo(RoundPhase.Opening, job, 0, 0, 0xf);
-        IDisputes.Claim memory claim = _segment(1, 2);
+        IRerun.Claim memory claim = _segment(1, 2);
         uint256 lost;
         for (uint256 times = 0; times < 3; times++) {
             _undecided(claim, stranger);
@@ -340,7 +340,7 @@ contract RerunTest is Network {
         _seal(claim, stranger);
         mine(1);
         vm.prank(stranger);
-        vm.expectPartialRevert(IDisputes.AlreadyDisputed.selector);
+        vm.expectPartialRevert(IRerun.AlreadyDisputed.selector);
         rerun.openChallenge(claim, "salt");
         yes(_challenge(_segment(1, 1), stranger) != 0, "another unit may");
         equal(sumOfBuckets(), held(), "conserved");
@@ -348,7 +348,7 @@ contract RerunTest is Network {
 
     function test_undecided_again_withoutTheMoney_reverts() external {
         playTo(RoundPhase.Opening, job, 0, 0, 0xf);
-        IDisputes.Claim memory claim = _segment(1, 2);
+        IRerun.Claim memory claim = _segment(1, 2);
         _undecided(claim, stranger);
         _seal(claim, stranger);
         mine(1);
@@ -361,7 +361,7 @@ contract RerunTest is Network {
 
     function test_undecided_again_decided_succeeds() external {
         playTo(RoundPhase.Opening, job, 0, 0, 0xf);
-        IDisputes.Claim memory claim = _segment(1, 2);
+        IRerun.Claim memory claim = _segment(1, 2);
         _undecided(claim, stranger);
         uint256 dispute = _challenge(claim, stranger);
         equal(free(stranger), FUNDS / 2 - bond / 3 - 2 * bond, "twice");
@@ -373,7 +373,7 @@ contract RerunTest is Network {
     /// A challenge sealed before would else hold up finality again at the first price.
     function test_undecided_takenOver_costsAsMuch_succeeds() external {
         playTo(RoundPhase.Opening, job, 0, 0, 0xf);
-        IDisputes.Claim memory claim = _segment(1, 2);
+        IRerun.Claim memory claim = _segment(1, 2);
         _seal(claim, aggregators[0]);
         mine(1);
         _undecided(claim, stranger);
@@ -398,7 +398,7 @@ contract RerunTest is Network {
             for (uint256 i = 0; i < 4; i++) _reveal(dispute, rerun.votersOf(dispute)[i], TRUTH);
             skip(order.windows.open);
             rerun.decide(dispute);
-            yes(_outcome(dispute) == IDisputes.Outcome.Upheld, "upheld");
+            yes(_outcome(dispute) == IRerun.Outcome.Upheld, "upheld");
             equal(stakes.staked(token, bidders[1]), FUNDS / 2 - COST, "one round's cost for all its segments");
             equal(stakes.staked(token, silent), FUNDS / 2 - COST, "and for all the votes missed");
         }
@@ -434,12 +434,12 @@ contract RerunTest is Network {
         skip(order.windows.enlist);
         jobs.start(job);
         playTo(RoundPhase.Opening, job, 0, 0, 0xf);
-        IDisputes.Claim memory claim = _table(1, honest);
+        IRerun.Claim memory claim = _table(1, honest);
         _seal(claim, liar);
         mine(1);
         uint256 before = worth(liar);
         vm.prank(liar);
-        vm.expectRevert(abi.encodeWithSelector(IDisputes.TooFewVoters.selector, 1, 2));
+        vm.expectRevert(abi.encodeWithSelector(IRerun.TooFewVoters.selector, 1, 2));
         rerun.openChallenge(claim, "salt");
         equal(rounds.viewOf(job, 0, 0).disputesOpen, 0, "finality is not held up");
         vm.prank(liar);
@@ -453,7 +453,7 @@ contract RerunTest is Network {
         playTo(RoundPhase.Opening, job, 0, 0, 0xf);
         uint256 dispute = _challenge(_segment(1, 2), stranger);
         _decide(dispute, Hashing.FAULT);
-        yes(_outcome(dispute) == IDisputes.Outcome.JobFault, "fault");
+        yes(_outcome(dispute) == IRerun.Outcome.JobFault, "fault");
         yes(phaseOf(job) == JobPhase.Faulted, "faulted");
         equal(stakes.staked(token, bidders[1]), FUNDS / 2, "nobody slashed");
         equal(free(stranger), FUNDS / 2, "bond back");
@@ -472,7 +472,7 @@ contract RerunTest is Network {
         bytes32 root = Tree.root(leaves);
         commitAs(jobs.aggregatorOf(job), job, 0, 0, root, 0xf, order.quorum);
         mine(3);
-        IDisputes.Claim memory claim = _segment(1, 0);
+        IRerun.Claim memory claim = _segment(1, 0);
         claim.commitment = c;
         claim.commitmentProof = Tree.proof(leaves, 1);
         claim.signature = signCommitment(c);
@@ -481,7 +481,7 @@ contract RerunTest is Network {
         claim.beforeProof = Tree.proof(leafHashes(stale), 0);
         claim.afterProof = Tree.proof(leafHashes(stale), 1);
         uint256 dispute = _challenge(claim, stranger);
-        yes(_outcome(dispute) == IDisputes.Outcome.Upheld, "at once");
+        yes(_outcome(dispute) == IRerun.Outcome.Upheld, "at once");
         equal(rerun.viewOf(dispute).truth, bytes32("start"), "reason");
         equal(stakes.staked(token, bidders[1]), FUNDS / 2 - COST, "slashed");
         equal(free(stranger), FUNDS / 2 + COST / 3, "bond back and a third");
@@ -515,12 +515,12 @@ contract RerunTest is Network {
 
     function test_aggregate_ofAnotherEnd_reverts() external {
         playTo(RoundPhase.Challenging, job, 0, 0, 0xf);
-        IDisputes.Claim memory claim = _aggregate();
+        IRerun.Claim memory claim = _aggregate();
         claim.commitment.transcriptRoot = Hashing.aggregateDigest("another", UNSCORED);
         _seal(claim, stranger);
         mine(1);
         vm.prank(stranger);
-        vm.expectRevert(abi.encodeWithSelector(IDisputes.WrongClaim.selector, bytes32("aggregate")));
+        vm.expectRevert(abi.encodeWithSelector(IRerun.WrongClaim.selector, bytes32("aggregate")));
         rerun.openChallenge(claim, "salt");
     }
 
@@ -572,7 +572,7 @@ contract RerunTest is Network {
         }
         skip(order.windows.open);
         rerun.decide(dispute);
-        yes(_outcome(dispute) == IDisputes.Outcome.Dismissed, "dismissed");
+        yes(_outcome(dispute) == IRerun.Outcome.Dismissed, "dismissed");
         yes(worth(bidders[1]) >= FUNDS - 2000, "the accused, but for the bond that it gets back at the end");
         for (uint256 i = 0; i < 5; i++) {
             if (i == first || i == second) equal(stakes.staked(token, voters[i]), FUNDS / 2 - COST, "malicious");
@@ -601,7 +601,7 @@ contract RerunTest is Network {
     function test_commitChallenge_jobNotRunning_reverts() external {
         uint256 other = post();
         vm.prank(stranger);
-        vm.expectPartialRevert(IDisputes.WrongClaim.selector);
+        vm.expectPartialRevert(IRerun.WrongClaim.selector);
         rerun.commitChallenge(other, "x");
     }
 
@@ -610,38 +610,38 @@ contract RerunTest is Network {
         rerun.commitChallenge(job, "x");
         equal(free(stranger), FUNDS / 2 - bond, "bonded");
         vm.prank(consumer);
-        vm.expectPartialRevert(IDisputes.NoSealedChallenge.selector);
+        vm.expectPartialRevert(IRerun.NoSealedChallenge.selector);
         rerun.withdrawChallenge(job, "x");
         vm.startPrank(stranger);
         rerun.withdrawChallenge(job, "x");
         equal(free(stranger), FUNDS / 2, "back");
-        vm.expectPartialRevert(IDisputes.NoSealedChallenge.selector);
+        vm.expectPartialRevert(IRerun.NoSealedChallenge.selector);
         rerun.withdrawChallenge(job, "x");
         vm.stopPrank();
     }
 
     function test_openChallenge_sameBlock_reverts() external {
         playTo(RoundPhase.Opening, job, 0, 0, 0xf);
-        IDisputes.Claim memory claim = _segment(1, 2);
+        IRerun.Claim memory claim = _segment(1, 2);
         _seal(claim, stranger);
         vm.prank(stranger);
-        vm.expectPartialRevert(IDisputes.NotReady.selector);
+        vm.expectPartialRevert(IRerun.NotReady.selector);
         rerun.openChallenge(claim, "salt");
     }
 
     function test_openChallenge_stolen_reverts() external {
         playTo(RoundPhase.Opening, job, 0, 0, 0xf);
-        IDisputes.Claim memory claim = _segment(1, 2);
+        IRerun.Claim memory claim = _segment(1, 2);
         _seal(claim, stranger);
         mine(1);
         vm.prank(aggregators[0]);
-        vm.expectPartialRevert(IDisputes.NoSealedChallenge.selector);
+        vm.expectPartialRevert(IRerun.NoSealedChallenge.selector);
         rerun.openChallenge(claim, "salt");
     }
 
     function test_openChallenge_earlierCommitTakesOver_succeeds() external {
         playTo(RoundPhase.Opening, job, 0, 0, 0xf);
-        IDisputes.Claim memory claim = _segment(1, 2);
+        IRerun.Claim memory claim = _segment(1, 2);
         _seal(claim, stranger);
         mine(1);
         uint256 dispute = _challenge(claim, aggregators[0]);
@@ -654,17 +654,17 @@ contract RerunTest is Network {
         equal(sumOfBuckets(), held(), "conserved");
     }
 
-    function _refuse(IDisputes.Claim memory claim, bytes32 part) private {
+    function _refuse(IRerun.Claim memory claim, bytes32 part) private {
         _seal(claim, stranger);
         mine(1);
         vm.prank(stranger);
-        vm.expectRevert(abi.encodeWithSelector(IDisputes.WrongClaim.selector, part));
+        vm.expectRevert(abi.encodeWithSelector(IRerun.WrongClaim.selector, part));
         rerun.openChallenge(claim, "salt");
     }
 
     function test_openChallenge_wrongClaims_reverts() external {
         playTo(RoundPhase.Opening, job, 0, 0, 0xf);
-        IDisputes.Claim memory claim = _segment(1, 2);
+        IRerun.Claim memory claim = _segment(1, 2);
         claim.commitment.sealedHash = "another";
         _refuse(claim, "commitment");
         claim = _segment(1, 2);
@@ -701,7 +701,7 @@ contract RerunTest is Network {
 
     function test_openChallenge_afterTheWindow_reverts() external {
         playTo(RoundPhase.Challenging, job, 0, 0, 0xf);
-        IDisputes.Claim memory claim = _segment(1, 2);
+        IRerun.Claim memory claim = _segment(1, 2);
         _seal(claim, stranger);
         skip(order.windows.challenge);
         vm.prank(stranger);
@@ -718,14 +718,14 @@ contract RerunTest is Network {
         uint256 dispute = _challenge(_segment(1, 2), stranger);
         address voter = rerun.votersOf(dispute)[0];
         vm.prank(stranger);
-        vm.expectPartialRevert(IDisputes.NotYours.selector);
+        vm.expectPartialRevert(IRerun.NotYours.selector);
         rerun.vote(dispute, "x");
         _vote(dispute, voter, TRUTH);
         vm.prank(voter);
-        vm.expectPartialRevert(IDisputes.AlreadyDisputed.selector);
+        vm.expectPartialRevert(IRerun.AlreadyDisputed.selector);
         rerun.vote(dispute, "x");
         vm.prank(voter);
-        vm.expectPartialRevert(IDisputes.NotReady.selector);
+        vm.expectPartialRevert(IRerun.NotReady.selector);
         rerun.revealVote(dispute, TRUTH, "pepper");
     }
 
@@ -740,7 +740,7 @@ contract RerunTest is Network {
         }
         _reveal(dispute, voters[0], TRUTH);
         vm.prank(voters[1]);
-        vm.expectPartialRevert(IDisputes.WrongClaim.selector);
+        vm.expectPartialRevert(IRerun.WrongClaim.selector);
         rerun.revealVote(dispute, TRUTH, "pepper");
     }
 }

@@ -3,7 +3,7 @@ pragma solidity ^0.8.28;
 
 import {Hashing} from "../src/Hashing.sol";
 import {JobPhase, RoundPhase, Target, UNSCORED} from "../src/Types.sol";
-import {IDisputes} from "../src/interfaces/IDisputes.sol";
+import {IRerun} from "../src/interfaces/IRerun.sol";
 import {IJobs} from "../src/interfaces/IJobs.sol";
 import {IModels} from "../src/interfaces/IModels.sol";
 import {IVault} from "../src/interfaces/IVault.sol";
@@ -34,7 +34,7 @@ contract ScoreTest is Network {
     }
 
     function _disprove(uint32 generation, uint32 round, bytes32 truth) private {
-        IDisputes.Claim memory claim = aggregateClaim(job, generation, round);
+        IRerun.Claim memory claim = aggregateClaim(job, generation, round);
         vm.startPrank(stranger);
         rerun.commitChallenge(job, keccak256(abi.encode(claim, stranger, bytes32("salt"))));
         mine(1);

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 from assay.chain.client import to_checksum, to_enum
-from assay.protocol.phase import JobPhase, Outcome, RoundPhase, Target
+from assay.protocol.phase import Ending, JobPhase, Outcome, RoundPhase, Settlement, Target
 
 
 @dataclass(frozen=True)
@@ -194,26 +194,146 @@ class Checkpoint208:
 
 
 @dataclass(frozen=True)
-class Sum:
-    """`struct Sum`."""
+class Commitment:
+    """`struct Commitment`."""
 
-    step: int
-    node: int
-    element: int
-    from_: int
-    count: int
-    size: int
-    total: int
-    wraps: bool
+    job: int
+    generation: int
+    round: int
+    slot: int
+    provider: str
+    beacon: bytes
+    start_root: bytes
+    transcript_root: bytes
+    secret_hash: bytes
+    sealed_hash: bytes
 
     @classmethod
     def from_abi(cls, values: tuple[Any, ...]) -> Self:
         """From decoded ABI values."""
-        return cls(values[0], values[1], values[2], values[3], values[4], values[5], values[6], values[7])
+        return cls(
+            values[0],
+            values[1],
+            values[2],
+            values[3],
+            to_checksum(values[4]),
+            values[5],
+            values[6],
+            values[7],
+            values[8],
+            values[9],
+        )
 
     def to_abi(self) -> tuple[Any, ...]:
         """The values in the order of the ABI."""
-        return (self.step, self.node, self.element, self.from_, self.count, self.size, self.total, self.wraps)
+        return (
+            self.job,
+            self.generation,
+            self.round,
+            self.slot,
+            self.provider,
+            self.beacon,
+            self.start_root,
+            self.transcript_root,
+            self.secret_hash,
+            self.sealed_hash,
+        )
+
+
+@dataclass(frozen=True)
+class Leaf:
+    """`struct Leaf`."""
+
+    index: int
+    state_root: bytes
+    loss_bits: int
+    update_root: bytes
+
+    @classmethod
+    def from_abi(cls, values: tuple[Any, ...]) -> Self:
+        """From decoded ABI values."""
+        return cls(values[0], values[1], values[2], values[3])
+
+    def to_abi(self) -> tuple[Any, ...]:
+        """The values in the order of the ABI."""
+        return (self.index, self.state_root, self.loss_bits, self.update_root)
+
+
+@dataclass(frozen=True)
+class Entry:
+    """`struct Entry`."""
+
+    slot: int
+    segment: int
+    digest: bytes
+
+    @classmethod
+    def from_abi(cls, values: tuple[Any, ...]) -> Self:
+        """From decoded ABI values."""
+        return cls(values[0], values[1], values[2])
+
+    def to_abi(self) -> tuple[Any, ...]:
+        """The values in the order of the ABI."""
+        return (self.slot, self.segment, self.digest)
+
+
+@dataclass(frozen=True)
+class Claim:
+    """`struct Claim`."""
+
+    target: Target
+    commitment: Commitment
+    commitment_proof: tuple[bytes, ...]
+    signature: bytes
+    secret: bytes
+    before: Leaf
+    before_proof: tuple[bytes, ...]
+    after: Leaf
+    after_proof: tuple[bytes, ...]
+    validator: str
+    entry: Entry
+    entry_index: int
+    entry_count: int
+    entry_proof: tuple[bytes, ...]
+
+    @classmethod
+    def from_abi(cls, values: tuple[Any, ...]) -> Self:
+        """From decoded ABI values."""
+        return cls(
+            to_enum(Target, values[0]),
+            Commitment.from_abi(values[1]),
+            tuple(values[2]),
+            values[3],
+            values[4],
+            Leaf.from_abi(values[5]),
+            tuple(values[6]),
+            Leaf.from_abi(values[7]),
+            tuple(values[8]),
+            to_checksum(values[9]),
+            Entry.from_abi(values[10]),
+            values[11],
+            values[12],
+            tuple(values[13]),
+        )
+
+    def to_abi(self) -> tuple[Any, ...]:
+        """The values in the order of the ABI."""
+        return (
+            self.target,
+            self.commitment.to_abi(),
+            self.commitment_proof,
+            self.signature,
+            self.secret,
+            self.before.to_abi(),
+            self.before_proof,
+            self.after.to_abi(),
+            self.after_proof,
+            self.validator,
+            self.entry.to_abi(),
+            self.entry_index,
+            self.entry_count,
+            self.entry_proof,
+        )
 
 
 @dataclass(frozen=True)
@@ -235,6 +355,135 @@ class Program:
     def to_abi(self) -> tuple[Any, ...]:
         """The values in the order of the ABI."""
         return (self.inputs, self.outputs, self.nodes, self.node_count, self.output_count, self.input_count)
+
+
+@dataclass(frozen=True)
+class Facts:
+    """`struct Facts`."""
+
+    program: Program
+    head: bytes
+    place: int
+    program_count: int
+    programs: tuple[bytes, ...]
+    samples_root: bytes
+    sample_count: int
+    form: bytes
+    x_type: bytes
+    x_type_proof: tuple[bytes, ...]
+    end_roots: tuple[bytes, ...]
+
+    @classmethod
+    def from_abi(cls, values: tuple[Any, ...]) -> Self:
+        """From decoded ABI values."""
+        return cls(
+            Program.from_abi(values[0]),
+            values[1],
+            values[2],
+            values[3],
+            tuple(values[4]),
+            values[5],
+            values[6],
+            values[7],
+            values[8],
+            tuple(values[9]),
+            tuple(values[10]),
+        )
+
+    def to_abi(self) -> tuple[Any, ...]:
+        """The values in the order of the ABI."""
+        return (
+            self.program.to_abi(),
+            self.head,
+            self.place,
+            self.program_count,
+            self.programs,
+            self.samples_root,
+            self.sample_count,
+            self.form,
+            self.x_type,
+            self.x_type_proof,
+            self.end_roots,
+        )
+
+
+@dataclass(frozen=True)
+class ChallengeView:
+    """`struct ChallengeView`."""
+
+    job: int
+    generation: int
+    round: int
+    target: Target
+    slot: int
+    segment: int
+    accused: str
+    challenger: str
+    bond: int
+    sealed_block: int
+    game: int
+    fault_until: int
+    outcome: Settlement
+
+    @classmethod
+    def from_abi(cls, values: tuple[Any, ...]) -> Self:
+        """From decoded ABI values."""
+        return cls(
+            values[0],
+            values[1],
+            values[2],
+            to_enum(Target, values[3]),
+            values[4],
+            values[5],
+            to_checksum(values[6]),
+            to_checksum(values[7]),
+            values[8],
+            values[9],
+            values[10],
+            values[11],
+            to_enum(Settlement, values[12]),
+        )
+
+    def to_abi(self) -> tuple[Any, ...]:
+        """The values in the order of the ABI."""
+        return (
+            self.job,
+            self.generation,
+            self.round,
+            self.target,
+            self.slot,
+            self.segment,
+            self.accused,
+            self.challenger,
+            self.bond,
+            self.sealed_block,
+            self.game,
+            self.fault_until,
+            self.outcome,
+        )
+
+
+@dataclass(frozen=True)
+class Sum:
+    """`struct Sum`."""
+
+    step: int
+    node: int
+    element: int
+    from_: int
+    count: int
+    size: int
+    total: int
+    wraps: bool
+
+    @classmethod
+    def from_abi(cls, values: tuple[Any, ...]) -> Self:
+        """From decoded ABI values."""
+        return cls(values[0], values[1], values[2], values[3], values[4], values[5], values[6], values[7])
+
+    def to_abi(self) -> tuple[Any, ...]:
+        """The values in the order of the ABI."""
+        return (self.step, self.node, self.element, self.from_, self.count, self.size, self.total, self.wraps)
 
 
 @dataclass(frozen=True)
@@ -382,7 +631,7 @@ class GameView:
     challenger: str
     demand: int
     demanded: bytes
-    outcome: Outcome
+    outcome: Ending
     defender_left: int
     challenger_left: int
     deadline: int
@@ -396,7 +645,7 @@ class GameView:
             to_checksum(values[1]),
             values[2],
             values[3],
-            to_enum(Outcome, values[4]),
+            to_enum(Ending, values[4]),
             values[5],
             values[6],
             values[7],
@@ -687,149 +936,6 @@ class Limits:
             self.lookahead_max,
             self.beacon_delay,
             self.challenge_bond_bps,
-        )
-
-
-@dataclass(frozen=True)
-class Commitment:
-    """`struct Commitment`."""
-
-    job: int
-    generation: int
-    round: int
-    slot: int
-    provider: str
-    beacon: bytes
-    start_root: bytes
-    transcript_root: bytes
-    secret_hash: bytes
-    sealed_hash: bytes
-
-    @classmethod
-    def from_abi(cls, values: tuple[Any, ...]) -> Self:
-        """From decoded ABI values."""
-        return cls(
-            values[0],
-            values[1],
-            values[2],
-            values[3],
-            to_checksum(values[4]),
-            values[5],
-            values[6],
-            values[7],
-            values[8],
-            values[9],
-        )
-
-    def to_abi(self) -> tuple[Any, ...]:
-        """The values in the order of the ABI."""
-        return (
-            self.job,
-            self.generation,
-            self.round,
-            self.slot,
-            self.provider,
-            self.beacon,
-            self.start_root,
-            self.transcript_root,
-            self.secret_hash,
-            self.sealed_hash,
-        )
-
-
-@dataclass(frozen=True)
-class Leaf:
-    """`struct Leaf`."""
-
-    index: int
-    state_root: bytes
-    loss_bits: int
-    update_root: bytes
-
-    @classmethod
-    def from_abi(cls, values: tuple[Any, ...]) -> Self:
-        """From decoded ABI values."""
-        return cls(values[0], values[1], values[2], values[3])
-
-    def to_abi(self) -> tuple[Any, ...]:
-        """The values in the order of the ABI."""
-        return (self.index, self.state_root, self.loss_bits, self.update_root)
-
-
-@dataclass(frozen=True)
-class Entry:
-    """`struct Entry`."""
-
-    slot: int
-    segment: int
-    digest: bytes
-
-    @classmethod
-    def from_abi(cls, values: tuple[Any, ...]) -> Self:
-        """From decoded ABI values."""
-        return cls(values[0], values[1], values[2])
-
-    def to_abi(self) -> tuple[Any, ...]:
-        """The values in the order of the ABI."""
-        return (self.slot, self.segment, self.digest)
-
-
-@dataclass(frozen=True)
-class Claim:
-    """`struct Claim`."""
-
-    target: Target
-    commitment: Commitment
-    commitment_proof: tuple[bytes, ...]
-    signature: bytes
-    secret: bytes
-    before: Leaf
-    before_proof: tuple[bytes, ...]
-    after: Leaf
-    after_proof: tuple[bytes, ...]
-    validator: str
-    entry: Entry
-    entry_index: int
-    entry_count: int
-    entry_proof: tuple[bytes, ...]
-
-    @classmethod
-    def from_abi(cls, values: tuple[Any, ...]) -> Self:
-        """From decoded ABI values."""
-        return cls(
-            to_enum(Target, values[0]),
-            Commitment.from_abi(values[1]),
-            tuple(values[2]),
-            values[3],
-            values[4],
-            Leaf.from_abi(values[5]),
-            tuple(values[6]),
-            Leaf.from_abi(values[7]),
-            tuple(values[8]),
-            to_checksum(values[9]),
-            Entry.from_abi(values[10]),
-            values[11],
-            values[12],
-            tuple(values[13]),
-        )
-
-    def to_abi(self) -> tuple[Any, ...]:
-        """The values in the order of the ABI."""
-        return (
-            self.target,
-            self.commitment.to_abi(),
-            self.commitment_proof,
-            self.signature,
-            self.secret,
-            self.before.to_abi(),
-            self.before_proof,
-            self.after.to_abi(),
-            self.after_proof,
-            self.validator,
-            self.entry.to_abi(),
-            self.entry_index,
-            self.entry_count,
-            self.entry_proof,
         )
 
 

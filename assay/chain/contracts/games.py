@@ -19,7 +19,7 @@ from assay.chain.contracts.containers import (
 )
 from assay.chain.events import Event
 from assay.chain.rpc import BlockTag
-from assay.protocol.phase import Outcome
+from assay.protocol.phase import Ending
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,7 @@ class Demanded(Event):
 
 @dataclass(frozen=True)
 class Ended(Event):
-    """`event Ended(uint256 game, bytes32 claim, Outcome outcome)`."""
+    """`event Ended(uint256 game, bytes32 claim, Ending outcome)`."""
 
     TOPIC: ClassVar[bytes] = bytes.fromhex("7a3dee2b895b3dd9d38244cea79183785c97283323da3d0dfbf8ad9ba84062ef")
     CONTRACT: ClassVar[str] = "Games"
@@ -90,12 +90,12 @@ class Ended(Event):
 
     game: int
     claim: bytes
-    outcome: Outcome
+    outcome: Ending
 
     @classmethod
     def from_abi(cls, values: tuple[Any, ...]) -> Self:
         """From decoded ABI values."""
-        return cls(values[0], values[1], to_enum(Outcome, values[2]))
+        return cls(values[0], values[1], to_enum(Ending, values[2]))
 
 
 @dataclass(frozen=True)

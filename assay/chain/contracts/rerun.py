@@ -81,7 +81,7 @@ class Challenged(Event):
 
 @dataclass(frozen=True)
 class Decided(Event):
-    """`event Decided(uint256 dispute, IDisputes.Outcome outcome, bytes32 truth)`."""
+    """`event Decided(uint256 dispute, IRerun.Outcome outcome, bytes32 truth)`."""
 
     TOPIC: ClassVar[bytes] = bytes.fromhex("6e53b29beb9538381973d87a7bcf3b717bebb6168366c1b4cc6f0df41d013746")
     CONTRACT: ClassVar[str] = "Rerun"
@@ -168,7 +168,7 @@ class Rerun(Contract):
         return answer
 
     def open_challenge(self, claim: Claim, salt: bytes) -> Call[int]:
-        """`openChallenge(IDisputes.Claim claim, bytes32 salt) returns (uint256 dispute)`."""
+        """`openChallenge(IRerun.Claim claim, bytes32 salt) returns (uint256 dispute)`."""
 
         def read(payload: bytes) -> int:
             values = unpack(("uint256",), payload)
@@ -199,7 +199,7 @@ class Rerun(Contract):
         )
 
     def view_of(self, dispute: int, *, block: BlockTag = "latest") -> DisputeView:
-        """`viewOf(uint256 dispute) returns (IDisputes.DisputeView)`."""
+        """`viewOf(uint256 dispute) returns (IRerun.DisputeView)`."""
         values = self._view(
             pack(bytes.fromhex("0fa4edbd"), ("uint256",), (dispute,)),
             (

@@ -795,6 +795,15 @@ class Rounds(Contract):
             read_nothing,
         )
 
+    def dispute_joined(self, job: int, generation: int, round: int) -> Call[None]:
+        """`disputeJoined(uint256 job, uint32 generation, uint32 round)`."""
+        return Call(
+            self,
+            pack(bytes.fromhex("7dc6c821"), ("uint256", "uint32", "uint32"), (job, generation, round)),
+            0,
+            read_nothing,
+        )
+
     def dispute_opened(self, job: int, generation: int, round: int) -> Call[None]:
         """`disputeOpened(uint256 job, uint32 generation, uint32 round)`."""
         return Call(
@@ -864,6 +873,12 @@ class Rounds(Contract):
             0,
             read_nothing,
         )
+
+    def forfeited(self, job: int, account: str, *, block: BlockTag = "latest") -> bool:
+        """`forfeited(uint256 job, address account) returns (bool)`."""
+        values = self._view(pack(bytes.fromhex("2f7a9392"), ("uint256", "address"), (job, account)), ("bool",), block)
+        answer: bool = values[0]
+        return answer
 
     def generation_of(self, job: int, round: int, *, block: BlockTag = "latest") -> int:
         """`generationOf(uint256 job, uint32 round) returns (uint32)`."""
@@ -1071,9 +1086,9 @@ class Rounds(Contract):
         answer: RoundView = RoundView.from_abi(values[0])
         return answer
 
-    def wire(self, disputes: str) -> Call[None]:
-        """`wire(address disputes)`."""
-        return Call(self, pack(bytes.fromhex("f6487d8c"), ("address",), (disputes,)), 0, read_nothing)
+    def wire(self, rerun: str, disputes: str) -> Call[None]:
+        """`wire(address rerun, address disputes)`."""
+        return Call(self, pack(bytes.fromhex("90e3677f"), ("address", "address"), (rerun, disputes)), 0, read_nothing)
 
     def wired(self, *, block: BlockTag = "latest") -> bool:
         """`wired() returns (bool)`."""

@@ -4,7 +4,7 @@ pragma solidity ^0.8.28;
 import {Hashing} from "../Hashing.sol";
 import {Arbiter, Evidence, Finding, Kind, Ruling} from "../arbiter/Arbiter.sol";
 import {Node, Openings, Operand, Origin, Run} from "../arbiter/Openings.sol";
-import {Assertion, Demand, IGames, Outcome, Row, Sample, Sum} from "../interfaces/IGames.sol";
+import {Assertion, Demand, IGames, Ending, Row, Sample, Sum} from "../interfaces/IGames.sol";
 import {Samples} from "./Samples.sol";
 import {Trees} from "./Trees.sol";
 
@@ -20,7 +20,7 @@ contract Games is IGames {
         uint48 since; // when the one who is to move began to think
         uint16 demands;
         Demand demand;
-        Outcome outcome;
+        Ending outcome;
         uint32 rowCount; // of each run
         uint32 endCount;
     }
@@ -183,7 +183,7 @@ contract Games is IGames {
         Game storage g = _defenders(game, claim, keccak256(abi.encode(Demand.Witness, step, evidence.node, evidence.element)));
         if (evidence.kind != Kind.Witness || _judge(g, claim, step, evidence).ruling != Ruling.Dismissed) revert WrongAnswer("witness");
         emit Answered(game, g.claim, Demand.Witness, g.demanded, "");
-        _end(game, g, Outcome.Dismissed);
+        _end(game, g, Ending.Dismissed);
     }
 
     function answerFault(uint256 game, Assertion calldata claim, uint32 step, bytes32 operator, Evidence calldata evidence) external {
@@ -192,7 +192,7 @@ contract Games is IGames {
         if (digest != _spans[g.claim][step].end || evidence.kind != Kind.Fault) revert WrongAnswer("digest");
         if (_judge(g, claim, step, evidence).ruling != Ruling.JobFault) revert WrongAnswer("fault");
         emit Answered(game, g.claim, Demand.Fault, g.demanded, "");
-        _end(game, g, Outcome.JobFault);
+        _end(game, g, Ending.JobFault);
     }
 
     function answerFaultySample(uint256 game, Assertion calldata claim, uint32 step, Sample calldata sample) external {
@@ -203,12 +203,12 @@ contract Games is IGames {
         if (digest != _spans[g.claim][step].end) revert WrongAnswer("digest");
         if (!Samples.isFaulty(claim.program, claim.feed, claim.rowsFrom, step, sample)) revert WrongAnswer("fault");
         emit Answered(game, g.claim, Demand.Fault, g.demanded, "");
-        _end(game, g, Outcome.JobFault);
+        _end(game, g, Ending.JobFault);
     }
 
     function recall(uint256 game) external {
         Game storage g = _games[game];
-        if (g.outcome != Outcome.Open || g.claim == 0) revert Over(g.outcome);
+        if (g.outcome != Ending.Open || g.claim == 0) revert Over(g.outcome);
         if (g.demand == Demand.None || known[g.claim][g.demanded] == 0) revert NotKnown("answer");
         _passToChallenger(g);
     }
@@ -243,12 +243,12 @@ contract Games is IGames {
         Game storage g = _challengers(game, claim);
         _output(g, claim, step, output, number, outputProof, value);
         // A sample that the program ends in has leaves of another size than a state's tensor: no end is right.
-        if (number >= claim.rowsFrom && number < claim.program.inputCount) return _end(game, g, Outcome.JobFault);
+        if (number >= claim.rowsFrom && number < claim.program.inputCount) return _end(game, g, Ending.JobFault);
         if (output >= claim.endCount || roots.length <= output % ARITY) revert NotKnown("output");
         Openings.inTuple(_spans[g.claim][step].end, claim.endCount, output, roots[output % ARITY], roots);
         bool same = roots[output % ARITY] == Openings.rootOf(value.value);
         emit Ruled(game, step, number, output, uint8(same ? Ruling.Dismissed : Ruling.Upheld));
-        _end(game, g, same ? Outcome.Dismissed : Outcome.Upheld);
+        _end(game, g, same ? Ending.Dismissed : Ending.Upheld);
     }
 
     function proveLoss(uint256 game, Assertion calldata claim, uint32 number, bytes32[] calldata outputProof, Operand calldata value) external {
@@ -261,7 +261,7 @@ contract Games is IGames {
         bytes calldata content = value.window.content;
         bool same = content.length == 4 && _reversed(uint32(bytes4(content))) == claim.lossBits;
         emit Ruled(game, step, number, 0, uint8(same ? Ruling.Dismissed : Ruling.Upheld));
-        _end(game, g, same ? Outcome.Dismissed : Outcome.Upheld);
+        _end(game, g, same ? Ending.Dismissed : Ending.Upheld);
     }
 
     function proveSample(uint256 game, Assertion calldata claim, uint32 step, Sample calldata sample) external {
@@ -272,7 +272,7 @@ contract Games is IGames {
         Openings.agreed(run, number, sample.value);
         Ruling ruling = Samples.rule(claim.program, claim.feed, claim.rowsFrom, step, sample);
         emit Ruled(game, step, number, sample.element, uint8(ruling));
-        _end(game, g, ruling == Ruling.Upheld ? Outcome.Upheld : ruling == Ruling.JobFault ? Outcome.JobFault : Outcome.Dismissed);
+        _end(game, g, ruling == Ruling.Upheld ? Ending.Upheld : ruling == Ruling.JobFault ? Ending.JobFault : Ending.Dismissed);
     }
 
     // ---------------------------------------------------------------- the end
@@ -280,17 +280,17 @@ contract Games is IGames {
     function resign(uint256 game) external {
         Game storage g = _games[game];
         if (msg.sender != g.challenger) revert NotYourTurn(msg.sender);
-        if (g.outcome != Outcome.Open) revert Over(g.outcome);
-        _end(game, g, Outcome.Dismissed);
+        if (g.outcome != Ending.Open) revert Over(g.outcome);
+        _end(game, g, Ending.Dismissed);
     }
 
     function timeout(uint256 game) external {
         Game storage g = _games[game];
-        if (g.claim == 0 || g.outcome != Outcome.Open) revert Over(g.outcome);
+        if (g.claim == 0 || g.outcome != Ending.Open) revert Over(g.outcome);
         if (block.timestamp <= _deadline(g)) revert ClockRuns(_deadline(g));
         // INVARIANT: who has opened what is owed in another game does not lose this one by the clock: it is recalled first.
         if (g.demand != Demand.None && known[g.claim][g.demanded] != 0) revert Known(g.demanded);
-        _end(game, g, g.demand == Demand.None ? Outcome.Dismissed : Outcome.Upheld);
+        _end(game, g, g.demand == Demand.None ? Ending.Dismissed : Ending.Upheld);
     }
 
     function viewOf(uint256 game) external view returns (GameView memory v) {
@@ -309,7 +309,7 @@ contract Games is IGames {
     function _running(uint256 game) private view returns (Game storage g) {
         g = _games[game];
         if (g.claim == 0) revert WrongClaim();
-        if (g.outcome != Outcome.Open) revert Over(g.outcome);
+        if (g.outcome != Ending.Open) revert Over(g.outcome);
         if (block.timestamp > _deadline(g)) revert ClockRuns(_deadline(g));
     }
 
@@ -374,9 +374,9 @@ contract Games is IGames {
 
     function _ruled(uint256 game, Game storage g, uint32 step, Evidence calldata evidence, Finding memory f, bool whole) private {
         emit Ruled(game, step, evidence.node, evidence.element, uint8(f.ruling));
-        if (f.ruling == Ruling.Upheld) return _end(game, g, Outcome.Upheld);
-        if (f.ruling == Ruling.Dismissed) return _end(game, g, Outcome.Dismissed);
-        if (f.ruling == Ruling.JobFault) return _end(game, g, Outcome.JobFault);
+        if (f.ruling == Ruling.Upheld) return _end(game, g, Ending.Upheld);
+        if (f.ruling == Ruling.Dismissed) return _end(game, g, Ending.Dismissed);
+        if (f.ruling == Ruling.JobFault) return _end(game, g, Ending.JobFault);
         if (f.ruling == Ruling.Witness) {
             bytes32 element = keccak256(abi.encode(Demand.Witness, step, evidence.node, evidence.element));
             return _ask(game, g, Demand.Witness, element);
@@ -388,7 +388,7 @@ contract Games is IGames {
         if (known[g.claim][demanded] == 0) _demand(game, g, Demand.Parts, demanded);
     }
 
-    function _end(uint256 game, Game storage g, Outcome outcome) private {
+    function _end(uint256 game, Game storage g, Ending outcome) private {
         g.outcome = outcome;
         emit Ended(game, g.claim, outcome);
     }

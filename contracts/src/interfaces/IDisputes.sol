@@ -1,38 +1,42 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity ^0.8.28;
 
-import {Commitment, Entry, Leaf, Target} from "../Types.sol";
+import {Target} from "../Types.sol";
+import {Program} from "./IGames.sol";
+import {IRerun} from "./IRerun.sol";
 
-/// @title Disputes: who lied. First implementation (Rerun): all drawn validators re-execute the disputed unit and vote,
-///        blind, by commit and reveal; every slash is capped at the round's cost.
+/// What a challenge rests on that the order names by hash, opened.
+struct Facts {
+    Program program; // the step's or the emission's
+    bytes head; // of the program, as its root binds it
+    uint32 place; // among the order's programs
+    uint32 programCount;
+    bytes32[] programs; // the group of leaves over the programs that holds this one, then all groups where there are several
+    bytes32 samplesRoot; // of the training data
+    uint32 sampleCount;
+    bytes32 form;
+    bytes xType; // of the step's x, whose first size is a batch's
+    bytes32[] xTypeProof;
+    bytes32[] endRoots; // Emit without an update: the first group of the end state's tensors, which shows that it is a state
+}
+
+/// @title Disputes: who challenges a slot's transcript, in what order, for what bond, and what follows from the game.
+///
+/// A challenge is sealed, then opened; then it is a game (`IGames`) of its challenger with the slot's provider, which nobody
+/// votes on. Many may be open about one slot: the first that is won disproves it, and the earliest sealed that is about the same
+/// thing and not lost earns. A fault of the job that comes out of a game stands only after a window in which anybody may show
+/// that the same slot is wrong.
 interface IDisputes {
-    /// Everything the accused has claimed, with its proofs. Fields that a target does not need are empty.
-    struct Claim {
-        Target target;
-        Commitment commitment; // Segment, Emit, Table: the slot's; Aggregate: job, generation, round, and as transcriptRoot the digest disputed
-        bytes32[] commitmentProof;
-        bytes signature; // the provider's, when the commitment came by the aggregator's root
-        bytes32 secret;
-        Leaf before; // Segment: the start of the segment
-        bytes32[] beforeProof;
-        Leaf after_; // Segment: its end; Emit: the last leaf
-        bytes32[] afterProof;
-        address validator; // Table: the accused
-        Entry entry;
-        uint32 entryIndex;
-        uint32 entryCount;
-        bytes32[] entryProof;
-    }
-
-    enum Outcome {
+    enum Settlement {
         Open,
-        Upheld, // the accused claimed something else than the quorum found
-        Dismissed, // the quorum found what the accused claimed
-        NoQuorum,
-        JobFault
+        Upheld, // the slot is disproved by this
+        Dismissed, // the challenger lost, and its bond
+        Moot, // the slot was disproved by another
+        JobFault,
+        Undone // the job was said to be at fault on the word of a slot that was then disproved
     }
 
-    struct DisputeView {
+    struct ChallengeView {
         uint256 job;
         uint32 generation;
         uint32 round;
@@ -41,53 +45,41 @@ interface IDisputes {
         uint32 segment;
         address accused;
         address challenger;
-        bytes32 claimed; // digest
-        bytes32 truth; // digest, when decided
-        uint64 commitDeadline;
-        uint64 revealDeadline;
-        uint256 committed; // bitmaps over validators
-        uint256 revealed;
-        Outcome outcome;
+        uint96 bond;
+        uint48 sealedBlock;
+        uint256 game;
+        uint64 faultUntil; // the game ended with the job at fault, which is disputed until then
+        Settlement outcome;
     }
 
-    event ChallengeCommitted(bytes32 indexed sealedChallenge, address indexed challenger);
-    event Challenged(
+    event ChallengeSealed(bytes32 indexed sealedChallenge, address indexed challenger);
+    event ChallengeOpened(
         uint256 indexed dispute, uint256 indexed job, address indexed accused, Target target, uint32 generation, uint32 round,
-        uint16 slot, uint32 segment, bytes32 claimed, bytes32 before
+        uint16 slot, uint32 segment, address challenger, uint256 game
     );
-    event Voted(uint256 indexed dispute, address indexed validator, bytes32 sealedVote);
-    event VoteRevealed(uint256 indexed dispute, address indexed validator, bytes32 digest);
-    event Decided(uint256 indexed dispute, Outcome outcome, bytes32 truth);
+    event FaultFound(uint256 indexed dispute, uint256 until);
+    event Settled(uint256 indexed dispute, Settlement outcome, address earner);
 
-    error NoSealedChallenge(bytes32 sealedChallenge);
-    error NotYours(address caller);
-    error AlreadyDisputed(uint256 dispute);
-    error WindowClosed(uint256 closedAt);
-    error WrongClaim(bytes32 part);
-    error NotReady(uint256 readyAt);
-    error TooFewVoters(uint256 voters, uint256 needed);
+    error NotSealed(bytes32 sealedChallenge);
+    error TooSoon(uint256 readyAt);
+    error AlreadyDisproved();
+    error AlreadySettled(uint256 dispute);
+    error NoGame(Target target);
+    error WrongFact(bytes32 part);
+    error StillOpen(uint256 dispute);
+    error NotFirst(uint32 round);
 
-    /// @notice keccak256(abi.encode(claim, challenger, salt)); the bond (Params.challengeBond of the round's cost) leaves the free balance.
-    ///         It belongs to the caller: others may seal the same and gain nothing by it.
+    /// @notice keccak256(abi.encode(claim, challenger, salt)); the bond leaves the free balance.
     function commitChallenge(uint256 job, bytes32 sealedChallenge) external;
     function withdrawChallenge(uint256 job, bytes32 sealedChallenge) external;
-    /// @notice Opens it, in a later block, before the round is final. The first to have committed earns. What stayed undecided
-    ///         costs twice the bond the next time, from the free balance, and cannot be disputed a fourth time.
-    function openChallenge(Claim calldata claim, bytes32 salt) external returns (uint256 dispute);
-    /// @notice keccak256(abi.encode(dispute, voter, digest, salt)) of a drawn validator that is not the accused.
-    ///         The digest of a unit that cannot be executed because the job itself is at fault is Hashing.FAULT; of one that
-    ///         rests on a state which the voter was not served and could not derive, Hashing.unservedDigest. Who cannot tell at
-    ///         all says Hashing.abstainDigest: it counts for nothing, costs nothing and earns nothing.
-    function vote(uint256 dispute, bytes32 sealedVote) external;
-    function revealVote(uint256 dispute, bytes32 digest, bytes32 salt) external;
-    /// @notice Counts once all have revealed, or after the windows. Minority and silent voters are penalised like a mismatch,
-    ///         but not where either side says that a state was not served: who was served what, no chain can tell.
-    ///         Without a quorum a third of the bond is burned.
-    function decide(uint256 dispute) external;
+    /// @notice Opens it, in a later block, before the round is final, or until a fault that came out of the slot is final.
+    ///         Targets are Segment and Emit.
+    function openChallenge(IRerun.Claim calldata claim, Facts calldata facts, bytes32 salt) external returns (uint256 dispute);
+    /// @notice Draws the consequences of a game that has ended. A fault takes two calls: the second when its window is over, no
+    ///         challenge of the slot is open and all earlier rounds are final. Anybody.
+    function settle(uint256 dispute) external;
 
-    function viewOf(uint256 dispute) external view returns (DisputeView memory);
-    function claimOf(uint256 dispute) external view returns (bytes32 claimHash);
-    function votersOf(uint256 dispute) external view returns (address[] memory);
+    function viewOf(uint256 dispute) external view returns (ChallengeView memory);
     function disputeCount() external view returns (uint256);
     function bondOf(uint256 job) external view returns (uint256);
 }

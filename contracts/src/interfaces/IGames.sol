@@ -86,7 +86,7 @@ enum Demand {
     Fault // the element that a run cannot give, where it is said to end in a fault of the job
 }
 
-enum Outcome {
+enum Ending {
     Open,
     Upheld, // the claim is wrong, or was not stood for
     Dismissed, // it is right where the challenger looked, or the challenger left
@@ -104,7 +104,7 @@ interface IGames {
         address challenger;
         Demand demand; // what the defender owes; None: it is the challenger's turn
         bytes32 demanded;
-        Outcome outcome;
+        Ending outcome;
         uint32 defenderLeft; // seconds on the clocks
         uint32 challengerLeft;
         uint64 deadline; // of who is to move
@@ -117,7 +117,7 @@ interface IGames {
     /// @dev A sum whose parts are asked for.
     event Summed(uint256 indexed game, bytes32 indexed claim, Sum sum);
     event Ruled(uint256 indexed game, uint256 step, uint256 node, uint256 element, uint8 ruling);
-    event Ended(uint256 indexed game, bytes32 indexed claim, Outcome outcome);
+    event Ended(uint256 indexed game, bytes32 indexed claim, Ending outcome);
 
     error NotYourTurn(address caller);
     error WrongClaim();
@@ -126,7 +126,7 @@ interface IGames {
     error NotKnown(bytes32 part);
     error TooMany(uint256 limit);
     error ClockRuns(uint256 until);
-    error Over(Outcome outcome);
+    error Over(Ending outcome);
 
     /// @notice Begins a game; Disputes only. `clock` is what each side has in all, in seconds.
     function open(Assertion calldata claim, address challenger, uint32 clock) external returns (uint256 game);

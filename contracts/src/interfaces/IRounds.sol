@@ -135,6 +135,8 @@ interface IRounds {
     /// @dev For the disputes contract. A round takes disputes from its beacon block until its challenge window is over;
     ///      a void round until the round in its place is final, or the job has ended.
     function disputeOpened(uint256 job, uint32 generation, uint32 round) external;
+    /// @dev One more about what is disputed, whatever the time: whoever calls bounds it.
+    function disputeJoined(uint256 job, uint32 generation, uint32 round) external;
     function disputeClosed(uint256 job, uint32 generation, uint32 round) external;
     /// @dev Each takes min(lock, roundCost) and sets up to `fees` of the job's share aside in the Vault's bond bucket `purse`,
     ///      for the voters; returns how much that was.
@@ -172,6 +174,8 @@ interface IRounds {
     function settled(uint256 job) external view returns (bool);
     /// @notice What an account has earned so far, claimed or not; zero once it forfeited.
     function earned(uint256 job, address account) external view returns (uint256);
+    /// @notice Whether an account was disproved in the job, and earns nothing in it any more.
+    function forfeited(uint256 job, address account) external view returns (bool);
     /// @notice What one round costs the consumer at the cleared price: the cap of every slash by vote.
     function roundCost(uint256 job) external view returns (uint256);
     /// @notice State and score of the last final round, or the initial state.

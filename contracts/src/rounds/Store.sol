@@ -87,6 +87,7 @@ struct State {
     IStakes stakes;
     IJobs jobs;
     IBeacon beacon;
+    address rerun;
     address disputes;
     mapping(uint256 job => Terms) terms;
     mapping(uint256 job => Progress) progress;

@@ -1,0 +1,205 @@
+"""The games that a party has a part in: as the provider that is challenged, as the challenger, or as an onlooker.
+
+What was opened in a game is read from the chain, and a move is a function of that: whoever falls in the middle of a
+game goes on from what is. An onlooker only sees to it that no game waits longer than its clocks.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from eth_hash.auto import keccak
+
+from assay.chain.artifacts import load_artifact
+from assay.chain.client import Call, read_nothing
+from assay.chain.contracts.containers import GameView
+from assay.chain.contracts.disputes import Disputes
+from assay.chain.contracts.games import Answered, Demanded, Games, Ruled, Summed
+from assay.chain.deploy import pack_invocation
+from assay.chain.events import Event
+from assay.proof.bisect import Challenger
+from assay.proof.claim import Replay
+from assay.proof.defence import Defender
+from assay.proof.opened import Key, Move
+from assay.protocol.phase import Ending, Outcome, Target
+from assay.protocol.transcript import Transcript
+from assay.protocol.words import word
+from assay.roles.assignment import State
+from assay.roles.grounds import Ground
+from assay.roles.notices import Dispute
+from assay.roles.pace import patience_s
+from assay.roles.party import Party
+from assay.roles.round import RoundName
+from assay.roles.wake import IDLE, Wake, wake_at
+
+KINDS = ("", "steps", "rows", "leaves", "content", "state", "parts", "witness", "fault")
+"""Demands, in the order of `IGames.Demand`."""
+
+
+class Side(Protocol):
+    """What a player holds of a disputed slot."""
+
+    def transcript(self, name: RoundName, slot: int) -> Transcript | None:
+        """Its leaves."""
+        ...
+
+    def state(self, name: RoundName, slot: int, index: int) -> State | None:
+        """The state of leaf `index`."""
+        ...
+
+
+@dataclass(frozen=True)
+class Record:
+    """What was demanded and opened about a claim, from the events of all games about it."""
+
+    keys: dict[bytes, Key]
+    """By the hash under which a demand stands."""
+    sums: dict[Key, tuple[Any, ...]]
+    known: dict[Key, bytes]
+
+    @classmethod
+    def of(cls, events: Sequence[Event]) -> "Record":
+        """From the events of games, in order."""
+        keys: dict[bytes, Key] = {_hash("steps"): ("steps",)}
+        sums: dict[Key, tuple[Any, ...]] = {}
+        for event in events:
+            key: Key | None = None
+            if isinstance(event, Demanded):
+                key = _key_of(event)
+            elif isinstance(event, Ruled):
+                key = ("witness", event.step, event.node, event.element)
+            elif isinstance(event, Summed):
+                sum_ = event.sum.to_abi()
+                key = ("parts", *sum_[:5])
+                sums[key] = sum_
+                keys[keccak(word(KINDS.index("parts")) + b"".join(word(int(each)) for each in sum_))] = key
+                continue
+            if key is not None:
+                keys[_hash(*key)] = key
+        opened = [event for event in events if isinstance(event, Answered)]
+        known = {keys[event.demanded]: event.content for event in opened if event.demanded in keys}
+        return cls(keys, sums, known)
+
+
+def _key_of(event: Demanded) -> Key:
+    kind = KINDS[event.demand]
+    fields = {
+        "steps": (),
+        "rows": (event.step, event.height, event.index),
+        "leaves": (event.step, event.row, event.height, event.index),
+        "content": (event.step, event.row, event.index),
+        "state": (event.step, event.index),
+        "fault": (event.step,),
+    }
+    return kind, *fields[kind]
+
+
+def _hash(kind: str, *fields: int) -> bytes:
+    return keccak(word(KINDS.index(kind)) + b"".join(map(word, fields)))
+
+
+class Duels:
+    """One party's games; the work for them is metered as `dispute`."""
+
+    def __init__(self, party: Party, side: Side) -> None:
+        self._party, self._world, self._side = party, party.world, side
+        self._disputes = party.world.ledger.open(Disputes)
+        self._games = party.world.ledger.open(Games)
+        self._grounds: dict[int, tuple[Ground, Replay]] = {}
+
+    def forget(self, job: int) -> None:
+        """Drops what was computed for games of a job that are over."""
+        open_games = {each.game for each in self._open(job)}
+        for game in [game for game, (ground, _) in self._grounds.items() if ground.name[0] == job]:
+            if game not in open_games:
+                del self._grounds[game]
+
+    def rounds(self, job: int) -> list[int]:
+        """Indexes of the rounds of a job, of any generation, in which a game of this party's is open."""
+        mine = self._world.address
+        return [each.name[2] for each in self._open(job) if mine in (each.accused, each.challenger)]
+
+    def tick(self, job: int) -> Wake:
+        """Makes a move wherever it is this party's turn, and ends what is over."""
+        wake = IDLE
+        for dispute in self._open(job):
+            wake |= self._turn(dispute)
+        self.forget(job)
+        return wake
+
+    def _open(self, job: int) -> list[Dispute]:
+        disputes = self._party.clerk.notices.disputes(job)
+        return [each for each in disputes if each.game is not None and each.outcome == Outcome.OPEN]
+
+    def _turn(self, dispute: Dispute) -> Wake:
+        assert dispute.game is not None
+        attempt, now_s = self._party.clerk.attempt, self._world.clock()
+        game = self._games.view_of(dispute.game)
+        if game.outcome != Ending.OPEN or self._disproved(dispute):
+            until_s = self._disputes.view_of(dispute.number).fault_until
+            if now_s < until_s and not self._disproved(dispute):
+                return wake_at(until_s)
+            return attempt(self._disputes.settle(dispute.number)) | wake_at(now_s + 1)
+        record = Record.of(self._party.clerk.notices.played(game.claim))
+        owed = record.keys.get(game.demanded) if game.demand else None
+        if owed in record.known:
+            return attempt(self._games.recall(dispute.game))
+        if now_s > game.deadline:
+            return attempt(self._games.timeout(dispute.game))
+        move = self._move(dispute, game, record, owed)
+        if move is None:
+            return wake_at(game.deadline + 1)
+        return attempt(self._call(dispute.game, move)) | wake_at(now_s + 1)
+
+    def _disproved(self, dispute: Dispute) -> bool:
+        others = self._party.clerk.notices.disputes(dispute.name[0])
+        same = [
+            each for each in others if each.game is not None and (each.name, each.slot) == (dispute.name, dispute.slot)
+        ]
+        return any(each.outcome == Outcome.UPHELD for each in same)
+
+    # moves
+
+    def _move(self, dispute: Dispute, game: GameView, record: Record, owed: Key | None) -> tuple[Move, Ground] | None:
+        """This party's next move; nothing where it is not its turn, or there is none."""
+        attacks = dispute.challenger == self._world.address and not game.demand
+        defends = dispute.accused == self._world.address and owed is not None
+        if not attacks and not defends:
+            return None
+        compute, windows = self._world.compute, self._party.clerk.order(dispute.name[0]).windows
+        with compute.metered("dispute"), compute.within(patience_s(windows.table)):
+            found = self._grounds.get(dispute.game or 0) or self._ground(dispute)
+            if found is None:
+                return None
+            self._grounds[dispute.game or 0] = found
+            ground, work = found
+            records = ground.assignment.records if dispute.target == Target.SEGMENT else None
+            if attacks:
+                return Challenger(ground.claim, work, records).move(record.known), ground
+            assert owed is not None
+            answer = Defender(ground.claim, work, records).move(owed, record.sums.get(owed))
+            return None if answer is None else (answer, ground)
+
+    def _ground(self, dispute: Dispute) -> tuple[Ground, Replay] | None:
+        """What the game is about, as this party has it; nothing while a state is not here."""
+        name, slot = dispute.name, dispute.slot
+        transcript = self._side.transcript(name, slot)
+        if transcript is None:
+            return None
+        emit = dispute.target == Target.EMIT
+        first = 0 if emit else dispute.segment
+        start = self._side.state(name, slot, first)
+        end = self._side.state(name, slot, len(transcript.leaves) - 1) if emit else None
+        if start is None or (emit and end is None):
+            return None
+        after = transcript.leaves[-1] if emit else transcript.leaves[first + 1]
+        assignment, target = self._party.assignment(name[0]), Target(dispute.target)
+        before = (transcript.leaves[first], start)
+        ground = Ground(assignment, name, slot, dispute.accused, target, dispute.segment, before, after, end)
+        return ground, ground.replay(self._world.compute.allowance)
+
+    def _call(self, game: int, made: tuple[Move, Ground]) -> Call[None]:
+        move, ground = made
+        arguments = (game, ground.claim.to_abi(), *move.arguments) if move.needs_claim else (game, *move.arguments)
+        payload = pack_invocation(load_artifact("Games"), move.name, arguments)
+        return Call(self._games, payload, 0, read_nothing)

@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity ^0.8.28;
+
+import {Hashing} from "../Hashing.sol";
+import {Openings, Origin} from "../arbiter/Openings.sol";
+import {Leaf, Order, RoundView, Target} from "../Types.sol";
+import {Facts, IDisputes} from "../interfaces/IDisputes.sol";
+import {Assertion, Feed, Program} from "../interfaces/IGames.sol";
+import {IJobs} from "../interfaces/IJobs.sol";
+import {IRerun} from "../interfaces/IRerun.sol";
+import {IRounds} from "../interfaces/IRounds.sol";
+
+/// @title Grounds: what a slot stands for, from its commitment and the order. Nothing of it is the challenger's word.
+library Grounds {
+    uint256 private constant HEAD_BYTES = 28;
+    uint256 private constant TYPE_BYTES = 28;
+    uint16 private constant STEP = 0;
+    uint16 private constant EMIT = 1;
+    bytes32 private constant SCHEDULE = "assay.schedule.1";
+    bytes32 private constant MANIFEST = "assay.manifest.1";
+
+    /// `plain`: what decides it without a game.
+    function assertion(IJobs jobs, IRounds rounds, IRerun.Claim calldata claim, Facts calldata facts, bytes32 subject)
+        external
+        view
+        returns (Assertion memory a, bytes32 plain)
+    {
+        uint256 job = claim.commitment.job;
+        Order memory order = jobs.orderOf(job);
+        (a.subject, a.defender, a.program) = (subject, claim.commitment.provider, facts.program);
+        if (claim.target == Target.Segment) {
+            _program(order, facts, STEP);
+            _segment(a, order, rounds, claim, facts);
+        } else {
+            _program(order, facts, EMIT);
+            plain = _emission(a, order, rounds, claim, facts);
+        }
+    }
+
+    function _segment(Assertion memory a, Order memory order, IRounds rounds, IRerun.Claim calldata claim, Facts calldata facts)
+        private
+        view
+    {
+        Program calldata p = facts.program;
+        // The step ends in the state and a loss.
+        uint32 tensors = p.outputCount - 1;
+        (a.rowsFrom, a.endCount, a.steps, a.end) = (tensors, tensors, order.stepsPerSegment, claim.after_.stateRoot);
+        (a.hasLoss, a.lossBits) = (true, claim.after_.lossBits);
+        a.origins = new Origin[](1);
+        a.origins[0] = Origin(claim.before.stateRoot, tensors);
+        bytes32 dataRoot = sha256(abi.encode(MANIFEST, uint256(facts.sampleCount), facts.samplesRoot, facts.form));
+        if (dataRoot != order.dataRoot) revert IDisputes.WrongFact("samples");
+        bytes32 leaf = Hashing.leafHash(facts.xType);
+        if (facts.xType.length != TYPE_BYTES || !Hashing.verify(p.inputs, p.inputCount, tensors, leaf, facts.xTypeProof)) {
+            revert IDisputes.WrongFact("xType");
+        }
+        a.feed.samplesRoot = facts.samplesRoot;
+        a.feed.sampleCount = facts.sampleCount;
+        a.feed.slot = claim.commitment.slot;
+        a.feed.slotCount = order.providers;
+        a.feed.firstStep = claim.before.index * order.stepsPerSegment;
+        a.feed.batchSize = uint32(bytes4(facts.xType[4:8]));
+        bytes32 beacon = rounds.termsOf(claim.commitment.job).beacon;
+        a.feed.key = sha256(
+            abi.encode(SCHEDULE, order.seed, beacon, uint256(claim.commitment.generation), uint256(claim.commitment.round))
+        );
+    }
+
+    function _emission(Assertion memory a, Order memory order, IRounds rounds, IRerun.Claim calldata claim, Facts calldata facts)
+        private
+        view
+        returns (bytes32 plain)
+    {
+        Program calldata p = facts.program;
+        uint32 tensors = p.inputCount / 2;
+        (a.rowsFrom, a.endCount, a.steps, a.end) = (p.inputCount, p.outputCount, 1, claim.after_.updateRoot);
+        bytes32 start = rounds.viewOf(claim.commitment.job, claim.commitment.generation, claim.commitment.round).startRoot;
+        a.origins = new Origin[](2);
+        a.origins[0] = Origin(start, tensors);
+        a.origins[1] = Origin(claim.after_.stateRoot, tensors);
+        // Faults of the emission are numbered after the last step.
+        a.feed.firstStep = order.stepsPerRound;
+        // INVARIANT: who trained up to a fault of the job has no update and owes none; whoever has a state owes one.
+        if (claim.after_.updateRoot == 0) {
+            if (facts.endRoots.length == 0) revert IDisputes.WrongFact("endRoots");
+            Openings.inTuple(claim.after_.stateRoot, tensors, 0, facts.endRoots[0], facts.endRoots);
+            plain = "update";
+        }
+    }
+
+    /// That the program is the order's of this kind.
+    function _program(Order memory order, Facts calldata facts, uint16 kind) private pure {
+        Program calldata p = facts.program;
+        bytes calldata head = facts.head;
+        if (head.length != HEAD_BYTES) revert IDisputes.WrongFact("head");
+        if (uint32(bytes4(head[16:20])) != p.inputCount || uint32(bytes4(head[20:24])) != p.nodeCount) revert IDisputes.WrongFact("head");
+        if (uint32(bytes4(head[24:28])) != p.outputCount) revert IDisputes.WrongFact("head");
+        bytes32 root = sha256(abi.encodePacked(bytes1(0x02), uint32(4), Hashing.leafHash(head), p.inputs, p.outputs, p.nodes));
+        bytes32 leaf = Hashing.leafHash(abi.encodePacked(kind, uint48(0), root));
+        if (facts.place >= facts.programCount) revert IDisputes.WrongFact("program");
+        Openings.inTuple(order.programs, facts.programCount, facts.place, leaf, facts.programs);
+    }
+}
