@@ -17,6 +17,7 @@ from enum import IntEnum
 
 from assay.api.bonds import Bonds
 from assay.chain.client import to_checksum
+from assay.chain.contracts.disputes import ChallengeOpened
 from assay.chain.contracts.jobs import Cancelled, Ended, Faulted, Posted
 from assay.chain.contracts.rerun import Challenged
 from assay.chain.contracts.vault import Moved
@@ -87,8 +88,9 @@ class Account:
                     self.fault_deposits -= self.ledger.jobs.order_of(event.job).fault_deposit
                 case Ended() if self._is_ours(event.job):
                     self.fault_deposits -= 0 if self.forfeited else self.ledger.jobs.order_of(event.job).fault_deposit
-                case Challenged():
-                    self.bonded.challenge(event.dispute, event.accused)
+                case Challenged() | ChallengeOpened():
+                    purse = "assay.dispute.1" if isinstance(event, Challenged) else "assay.dispute.bond.1"
+                    self.bonded.challenge(purse, event.dispute, event.accused)
 
     def _is_ours(self, job: int) -> bool:
         """Whether a job is paid in this token."""

@@ -45,9 +45,9 @@ class Bonds:
         self.owners.pop(key, None)
         self.posted -= self.amounts.pop(key, 0)
 
-    def challenge(self, dispute: int, accused: str) -> None:
-        """Remembers who is paid should the challenge be dismissed."""
-        self.accused[key_of("assay.dispute.1", dispute)] = accused
+    def challenge(self, purse: str, dispute: int, accused: str) -> None:
+        """Remembers who is paid should the challenge be dismissed; `purse` names the contract's."""
+        self.accused[key_of(purse, dispute)] = accused
 
     def burn(self, key: bytes, amount: int) -> str | None:
         """Whose bond was burned; None where this was none."""

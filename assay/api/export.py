@@ -2,11 +2,12 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 from assay.api.bundle import Evidence, RoundEvidence, SlotEvidence, Vote, write_bundle
 from assay.api.client import Client, Reader
 from assay.chain.contracts.containers import RoundView
+from assay.chain.contracts.disputes import ChallengeOpened
 from assay.chain.contracts.rounds import Committed, RoundOpened
 from assay.chain.events import Emitted, Event
 from assay.protocol.commitment import Commitment, bitmap_slots
@@ -73,14 +74,24 @@ def gather(reader: Reader, job: int) -> Evidence:
 
 def of_job(emitted: list[Emitted[Event]], job: int) -> list[Emitted[Event]]:
     """The events of all transactions in which a contract named the job, or a dispute in it."""
-    disputes = {getattr(each.event, "dispute", None) for each in emitted if getattr(each.event, "job", None) == job}
-    disputes.discard(None)
+    named = {_about(each.event) for each in emitted if getattr(each.event, "job", None) == job} - {None}
+    named |= {("Games", each.event.game) for each in emitted if _opens(each.event, job)}
     transactions = {
         each.log.transaction_hash
         for each in emitted
-        if getattr(each.event, "job", None) == job or getattr(each.event, "dispute", None) in disputes
+        if getattr(each.event, "job", None) == job or _about(each.event) in named
     }
     return [each for each in emitted if each.log.transaction_hash in transactions]
+
+
+def _about(event: Event) -> tuple[str, int] | None:
+    """The dispute or game that an event is of, with the contract that numbers it."""
+    number = getattr(event, "game" if event.CONTRACT == "Games" else "dispute", None)
+    return None if number is None else (event.CONTRACT, number)
+
+
+def _opens(event: Event, job: int) -> TypeGuard[ChallengeOpened]:
+    return isinstance(event, ChallengeOpened) and event.job == job
 
 
 def _round(reader: Reader, name: RoundName, view: RoundView) -> RoundEvidence:

@@ -140,7 +140,7 @@ class Assignment:
     def records(self) -> Records:
         """The training data as its manifest commits to it."""
         rows = records_of(self.train)
-        return Records(memoryview(rows).cast("B"), rows.shape[1])
+        return Records(rows.tobytes(), rows.shape[1])
 
     @property
     def form(self) -> bytes:

@@ -18,7 +18,7 @@ from assay.chain.contracts.games import Answered, Demanded, Games, Ruled, Summed
 from assay.chain.deploy import pack_invocation
 from assay.chain.events import Event
 from assay.proof.bisect import Challenger
-from assay.proof.claim import Replay
+from assay.proof.claim import Alter, Replay
 from assay.proof.defence import Defender
 from assay.proof.opened import Key, Move
 from assay.protocol.phase import Ending, Outcome, Target
@@ -45,6 +45,10 @@ class Side(Protocol):
 
     def state(self, name: RoundName, slot: int, index: int) -> State | None:
         """The state of leaf `index`."""
+        ...
+
+    def alter(self, name: RoundName, slot: int) -> Alter | None:
+        """How its own work on the slot differs from what the program says: honest work does not."""
         ...
 
 
@@ -196,7 +200,7 @@ class Duels:
         assignment, target = self._party.assignment(name[0]), Target(dispute.target)
         before = (transcript.leaves[first], start)
         ground = Ground(assignment, name, slot, dispute.accused, target, dispute.segment, before, after, end)
-        return ground, ground.replay(self._world.compute.allowance)
+        return ground, ground.replay(self._world.compute.allowance, self._side.alter(name, slot))
 
     def _call(self, game: int, made: tuple[Move, Ground]) -> Call[None]:
         move, ground = made

@@ -12,7 +12,7 @@ from eth_hash.auto import keccak
 
 from assay.chain.contracts.containers import Facts
 from assay.chain.contracts.containers import Program as ChainProgram
-from assay.proof.claim import Claim, Feed, Replay
+from assay.proof.claim import Alter, Claim, Feed, Replay
 from assay.proof.evidence import tuple_proof
 from assay.protocol.merkle import merkle_proof, merkle_root
 from assay.protocol.phase import Target
@@ -84,8 +84,8 @@ class Ground:
         counts = (assignment.train.count, self.slot, order.providers, first, assignment.batch_size)
         return Feed(assignment.records.root, *counts, key)
 
-    def replay(self, allowance: Allowance) -> Replay:
-        """The same runs, by whoever has the states."""
+    def replay(self, allowance: Allowance, alter: Alter | None = None) -> Replay:
+        """The same runs, by whoever has the states; `alter` is how its work differs from what the program says."""
         first = self.claim.feed.first_step
         if self.target == Target.EMIT:
             others, count = (self.end or [],), self.claim.end_count
@@ -96,6 +96,7 @@ class Ground:
                 others=others,
                 end_count=count,
                 allowance=allowance,
+                alter=alter,
                 first_step=first,
             )
         feed = self.assignment.course.feed(self.name[1], self.name[2], self.slot)
@@ -105,6 +106,7 @@ class Ground:
             lambda run: feed.batch(first + run),
             self.claim.steps,
             allowance=allowance,
+            alter=alter,
             first_step=first,
         )
 
@@ -114,11 +116,11 @@ def facts_of(assignment: Assignment, target: Target, end: State | None) -> Facts
     bundle = assignment.bundle
     place = STEP if target == Target.SEGMENT else EMIT
     program = bundle.step if target == Target.SEGMENT else bundle.emit
-    trees = [merkle_root(hashes) for hashes in program.trees]
+    inputs, outputs, nodes = (merkle_root(hashes) for hashes in program.trees)
     x = len(program.outputs) - 1
     segment = target == Target.SEGMENT
     return Facts(
-        program=ChainProgram(*trees, len(program.nodes), len(program.outputs), len(program.inputs)),
+        program=ChainProgram(inputs, outputs, nodes, len(program.nodes), len(program.outputs), len(program.inputs)),
         head=program.head,
         place=place,
         program_count=len(bundle.leaves),

@@ -6,6 +6,7 @@ agree with its leaves. Every disagreement is re-executed here before anybody is 
 """
 
 from assay.chain.contracts.containers import RoundView
+from assay.proof.claim import Alter
 from assay.protocol.commitment import bitmap_slots
 from assay.protocol.phase import Target
 from assay.protocol.table import emit_digest
@@ -72,6 +73,10 @@ class Judge:
         derived = self.replays.state(name, view, slot, index)
         same = derived is not None and state_root(derived) == opened.transcript.leaves[index].state_root
         return derived if same else None
+
+    def alter(self, name: RoundName, slot: int) -> Alter | None:  # noqa: ARG002
+        """A judge has run what the program says."""
+        return None
 
     def round(self, name: RoundName, view: RoundView) -> Finding:
         """The finding so far; `complete` once nothing is awaited."""

@@ -261,11 +261,11 @@ class Notices:
 
     def played(self, claim: bytes) -> list[Event]:
         """What was demanded and opened about a claim, in whatever game, in order."""
-        events = [each for played in self._played.values() for each in played]
-        about = [each for each in events if isinstance(each.event, Ruled) or each.event.claim == claim]
-        games = {each.event.game for each in about if not isinstance(each.event, Ruled)}
-        mine = [each for each in about if each.event.game in games]
-        return [each.event for each in sorted(mine, key=lambda each: each.log.place)]
+        found: list[Emitted[Event]] = []
+        for played in self._played.values():
+            if any(getattr(each.event, "claim", None) == claim for each in played):
+                found += played
+        return [each.event for each in sorted(found, key=lambda each: each.log.place)]
 
     def disputes(self, job: int) -> list[Dispute]:
         """The disputes of a job's rounds, in order."""

@@ -6,6 +6,7 @@ What it has trained it can train again: the work is a function, and the secret t
 """
 
 from assay.chain.contracts.containers import RoundView
+from assay.proof.claim import Alter
 from assay.protocol.commitment import Commitment, bitmap_slots
 from assay.protocol.errors import Refused
 from assay.protocol.phase import JobPhase, RoundPhase
@@ -151,6 +152,10 @@ class Provider(Party):
         """The training itself."""
         return train(self.world.compute, self.assignment(name[0]), name, slot, start, start_root)
 
+    def alter(self, name: RoundName, slot: int) -> Alter | None:  # noqa: ARG002
+        """How the work differs from what the program says: not at all."""
+        return None
+
     def commit(self, name: RoundName, start_root: bytes, slot: int, work: SlotWork) -> Piece:
         """Seals the update, and signs the commitment to it and to the transcript. Errors: `Refused` where other work of
         this round was signed already."""
@@ -262,6 +267,10 @@ class Own:
         """The state in a leaf; derived again where it was not kept."""
         piece = self._piece(name, slot)
         return None if piece is None else piece.work.states[index]
+
+    def alter(self, name: RoundName, slot: int) -> Alter | None:
+        """How it differs from what the program says."""
+        return self._provider.alter(name, slot)
 
     def _piece(self, name: RoundName, slot: int) -> Piece | None:
         return self._provider.piece(name, self._provider.clerk.round(name), slot)

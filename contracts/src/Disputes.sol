@@ -100,7 +100,7 @@ contract Disputes is IDisputes, Wired {
             dispute, job, accused, claim.target, claim.commitment.generation, claim.commitment.round, claim.commitment.slot, segment,
             msg.sender, _disputes[dispute].game
         );
-        if (plain != 0) _uphold(dispute, _disputes[dispute], about);
+        if (plain != 0) _uphold(dispute, _disputes[dispute], about, plain);
     }
 
     // ---------------------------------------------------------------- what follows
@@ -117,7 +117,7 @@ contract Disputes is IDisputes, Wired {
             return _close(dispute, d, undone ? Settlement.Undone : Settlement.Moot, address(0), undone ? d.bond : 0, 0);
         }
         if (game.outcome == Ending.Open) revert StillOpen(dispute);
-        if (game.outcome == Ending.Upheld) return _uphold(dispute, d, about);
+        if (game.outcome == Ending.Upheld) return _uphold(dispute, d, about, d.target == Target.Emit ? bytes32("emit") : bytes32("segment"));
         if (game.outcome == Ending.Dismissed) {
             about.open--;
             // INVARIANT: a challenge that fails costs its bond: a third burned, the rest for whom it made work.
@@ -188,13 +188,12 @@ contract Disputes is IDisputes, Wired {
         d.game = games.open(a, msg.sender, t.windows.table + t.windows.open);
     }
 
-    function _uphold(uint256 dispute, Dispute storage d, Case storage about) private {
+    function _uphold(uint256 dispute, Dispute storage d, Case storage about, bytes32 reason) private {
         about.disproved = true;
         about.open--;
         address earner = _earner(dispute, d, about);
         (uint256 job, uint32 generation, uint32 round, uint16 slot) = (d.job, d.generation, d.round, d.slot);
         _close(dispute, d, Settlement.Upheld, earner, 0, 0);
-        bytes32 reason = d.target == Target.Emit ? bytes32("emit") : bytes32("segment");
         ROUNDS.disprovedSlot(job, generation, round, slot, earner, reason, 0, 0);
     }
 

@@ -10,6 +10,7 @@ import torch
 
 from assay.api.account import Account
 from assay.architectures.ship import SHIPPED, load_shipped
+from assay.chain.contracts.disputes import ChallengeOpened
 from assay.chain.contracts.rerun import Challenged
 from assay.chain.contracts.rounds import Disproved, Late, Penalised
 from assay.protocol.job import Job
@@ -131,6 +132,7 @@ class Ledgers:
         blamed = {event.provider for kind in (Disproved, Late) for event in stage.said(kind)}
         blamed |= {event.account for event in stage.said(Penalised)}
         blamed |= {event.accused for event in stage.said(Challenged)}
+        blamed |= {event.accused for event in stage.said(ChallengeOpened)}
         for role in HONEST:
             for name in stage.honest(role):
                 stake = getattr(stage.order, f"{role}_stake")

@@ -4,11 +4,12 @@ from typing import Any
 
 import pytest
 
+from assay.chain.contracts.disputes import ChallengeOpened, Settled
 from assay.chain.contracts.jobs import SlotClosed
-from assay.chain.contracts.rerun import Challenged, Decided
+from assay.chain.contracts.rerun import Challenged
 from assay.chain.contracts.rounds import Billed, Disproved, Included, Late, SecretDemanded, SecretRevealed
 from assay.protocol.commitment import bitmap_slots
-from assay.protocol.phase import Outcome, Target
+from assay.protocol.phase import Settlement, Target
 from assay.roles.zoo import CHEATS
 
 LIAR = "provider-4"
@@ -38,11 +39,11 @@ def test_other_bits_than_re_execution_gives_are_slashed(play: Any, ledgers: Any,
     stage = play(providers=(CHEATS[cheat].load(),))
     found = disproof(stage, "segment")
     assert stage.network.ledger.rounds.round_cost(stage.job) == found.slashed
-    (dispute,) = stage.said(Challenged)
+    (dispute,) = stage.said(ChallengeOpened)
     assert dispute.target == Target.SEGMENT
-    (verdict,) = stage.said(Decided)
-    assert verdict.outcome == Outcome.UPHELD
-    assert verdict.truth != dispute.claimed
+    (verdict,) = stage.said(Settled)
+    assert verdict.outcome == Settlement.UPHELD
+    assert not stage.said(Challenged), "nobody votes on what a slot has committed to"
     unpaid_and_out(stage, found.slashed)
     ledgers.honest_untouched(stage, 1)
     ledgers.validators_paid(stage, 1)
@@ -51,7 +52,7 @@ def test_other_bits_than_re_execution_gives_are_slashed(play: Any, ledgers: Any,
 def test_another_update_under_an_honest_transcript_is_slashed(play: Any, ledgers: Any) -> None:
     stage = play(providers=(CHEATS["update-swapper"].load(),))
     found = disproof(stage, "emit")
-    assert stage.said(Challenged)[0].target == Target.EMIT
+    assert stage.said(ChallengeOpened)[0].target == Target.EMIT
     unpaid_and_out(stage, found.slashed)
     ledgers.honest_untouched(stage, 1)
     ledgers.validators_paid(stage, 1)
@@ -61,7 +62,8 @@ def test_a_stale_start_is_seen_by_the_contract_itself(play: Any, ledgers: Any) -
     stage = play(providers=(CHEATS["stale-start"].load(),), rounds=2)
     found = disproof(stage, "start")
     assert found.round == 1
-    assert stage.said(Decided)[0].truth.rstrip(b"\0") == b"start", "decided at once, without a vote"
+    assert stage.said(ChallengeOpened)[0].game == 0, "decided at once, without a game"
+    assert stage.said(Settled)[0].outcome == Settlement.UPHELD
     unpaid_and_out(stage, found.slashed)
     ledgers.honest_untouched(stage, 2)
     ledgers.validators_paid(stage, 2)
@@ -71,7 +73,7 @@ def test_two_roots_lose_the_whole_lock(play: Any, ledgers: Any) -> None:
     stage = play(providers=(CHEATS["two-roots"].load(),))
     found = disproof(stage, "equivocation")
     assert found.slashed == stage.order.provider_stake
-    assert not stage.said(Challenged)
+    assert not stage.said(ChallengeOpened)
     unpaid_and_out(stage, found.slashed)
     ledgers.honest_untouched(stage, 1)
     ledgers.validators_paid(stage, 1)

@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from assay.chain.contracts.rerun import Decided
+from assay.chain.contracts.disputes import Settled
 from assay.chain.contracts.rounds import Disproved, Penalised
-from assay.protocol.phase import Outcome
+from assay.protocol.phase import Settlement
 from assay.roles.validator import Validator
 from assay.roles.zoo import CHEATS
 
@@ -45,8 +45,8 @@ def test_who_shows_a_state_to_one_only_is_slashed_and_no_validator_is(set_up: An
     assert [event.provider for event in stage.said(Disproved)] == [liar]
     assert stage.paid("provider-4") == 0
     blamed = {event.account for event in stage.said(Penalised)}
-    outcomes = {event.outcome for event in stage.said(Decided)}
-    assert Outcome.UPHELD in outcomes
+    outcomes = {event.outcome for event in stage.said(Settled)}
+    assert Settlement.UPHELD in outcomes
     if kind is Aimed:
         assert not blamed
-        assert outcomes == {Outcome.UPHELD}
+        assert outcomes == {Settlement.UPHELD}

@@ -9,8 +9,8 @@ import torch
 from assay.aggregate.krum import Krum
 from assay.architectures.mlp import mlp
 from assay.architectures.ship import SHIPPED
+from assay.chain.contracts.disputes import ChallengeOpened
 from assay.chain.contracts.jobs import BidCommitted
-from assay.chain.contracts.rerun import Challenged
 from assay.chain.contracts.rounds import Disproved, Finalised, Included, Late, Rewound, Voided
 from assay.protocol.commitment import bitmap_slots
 from assay.roles.provider import Provider
@@ -76,7 +76,7 @@ def test_without_a_watcher_a_missed_segment_is_paid(missed: Any) -> None:
 
 def test_one_honest_watcher_rewinds_what_every_sample_missed(missed: Any, ledgers: Any) -> None:
     stage = missed(watched=True)
-    (dispute,) = stage.said(Challenged)
+    (dispute,) = stage.said(ChallengeOpened)
     assert (dispute.slot, dispute.segment, dispute.round) == (3, SKIPPED, 0)
     (found,) = stage.said(Disproved)
     assert found.provider == stage.address("provider-4")

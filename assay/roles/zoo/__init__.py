@@ -34,6 +34,7 @@ CARDS = (
     _provider("random-weights", "commits random states", "sampled segments differ"),
     _provider("wrong-data", "trains on another slot's samples", "sampled segments differ"),
     _provider("low-precision", "rounds its state to bfloat16 after each segment", "sampled segments differ"),
+    _provider("needle", "changes one number inside one step, and stands by it", "a game comes down to that number"),
     _provider("stale-start", "starts from an older state than the round's", "start root compared on chain"),
     _provider("update-swapper", "honest transcript, another update", "update re-derived from the end state"),
     _provider("two-faced", "commits a false state and shows it to one validator", "the state opens itself to all"),

@@ -1,0 +1,55 @@
+"""Changes one number inside one step, goes on from there, and stands by all of it.
+
+Nothing but that one step differs from honest work. Whatever it is asked to open hangs together, so only the number
+itself tells.
+"""
+
+from torch import Tensor
+
+from assay.exact.primitives import BY_NAME
+from assay.proof.claim import Alter, Replay
+from assay.proof.evidence import as_tensor, number_at
+from assay.roles.assignment import State
+from assay.roles.round import RoundName
+from assay.roles.zoo.warped import Warped
+from assay.work.batch import Feed
+from assay.work.segment import Span
+
+ELEMENT, BY = 3, 1 << 24
+
+
+class Cheat(Warped):
+    """A provider one of whose inner products is off by a little."""
+
+    behaviour = "needle"
+
+    def segment(self, name: RoundName, feed: Feed, index: int, state: State, before: Span) -> Span:
+        assignment = self.assignment(name[0])
+        if index != assignment.segment_count // 2:
+            return super().segment(name, feed, index, state, before)
+        steps = assignment.order.steps_per_segment
+        first = index * steps
+        allowance = self.world.compute.allowance
+        work = Replay(
+            assignment.bundle.step,
+            state,
+            lambda run: feed.batch(first + run),
+            steps,
+            allowance=allowance,
+            alter=self.alter(name, feed.slot),
+            first_step=first,
+        )
+        return Span(work.state(steps), work.ends[-1], work.loss_bits)
+
+    def alter(self, name: RoundName, slot: int) -> Alter | None:
+        """The number, in the first step of the segment."""
+        program = self.assignment(name[0]).bundle.step
+        opcode = BY_NAME["contract"].opcode
+        target = len(program.inputs) + next(at for at, node in enumerate(program.nodes) if node.opcode == opcode)
+
+        def alter(run: int, value: int, tensor: Tensor) -> Tensor | None:
+            if (run, value) != (0, target):
+                return None
+            return as_tensor(tensor, ELEMENT, number_at(tensor, ELEMENT) + BY)
+
+        return alter
