@@ -1,0 +1,123 @@
+"""Games on a network: one honest party disproves a slot, whoever else plays, and nobody disproves an honest one."""
+
+from typing import Any
+
+import pytest
+
+from assay.chain.contracts.disputes import ChallengeOpened, Settled
+from assay.chain.contracts.games import Ruled
+from assay.chain.contracts.rerun import Challenged
+from assay.chain.contracts.rounds import Disproved, Finalised, Penalised
+from assay.exact.primitives import BY_OPCODE
+from assay.proof.claim import Alter
+from assay.proof.evidence import Ruling, as_tensor
+from assay.proof.opened import Move
+from assay.protocol.phase import RoundPhase, Settlement, Target
+from assay.roles.finding import Disagreement
+from assay.roles.validator import Validator
+from assay.roles.zoo import CHEATS
+from assay.roles.zoo.needle import ELEMENT
+
+LIAR = "provider-4"
+
+
+def settlements(stage: Any) -> list[Settlement]:
+    return [Settlement(event.outcome) for event in stage.said(Settled)]
+
+
+def only_the_liar_lost(stage: Any) -> None:
+    assert [event.provider for event in stage.said(Disproved)] == [stage.address(LIAR)]
+    assert stage.paid(LIAR) == 0
+    assert not [event for event in stage.said(Penalised) if event.amount]
+
+
+def test_a_game_comes_down_to_the_number_that_was_changed(play: Any, ledgers: Any, mlp: Any) -> None:
+    stage = play(providers=(CHEATS["needle"].load(),))
+    (ruled,) = stage.said(Ruled)
+    assert BY_OPCODE[mlp.step.nodes[ruled.node].opcode].name == "contract"
+    assert (ruled.step, ruled.element, Ruling(ruled.ruling)) == (0, ELEMENT, Ruling.UPHELD)
+    assert settlements(stage) == [Settlement.UPHELD]
+    assert not stage.said(Challenged), "nobody votes"
+    only_the_liar_lost(stage)
+    ledgers.honest_untouched(stage, 1)
+    ledgers.validators_paid(stage, 1)
+
+
+class Friend(Validator):
+    """Is the first to challenge the liar, and gives up."""
+
+    behaviour = "friend"
+    stalls = False
+
+    def __init__(self, world: Any, **settings: Any) -> None:
+        super().__init__(world, **settings)
+        ground = self.duels._move
+
+        def move(dispute: Any, *rest: Any) -> Any:
+            if dispute.challenger != world.address:
+                return ground(dispute, *rest)
+            found = None if self.stalls else self.duels._ground(dispute)
+            return None if found is None else (Move("resign"), found[0])
+
+        self.duels._move = move  # type: ignore[method-assign]
+
+
+class Staller(Friend):
+    """The same, but lets its clock run."""
+
+    stalls = True
+
+
+@pytest.mark.parametrize("friend", [Friend, Staller])
+def test_whoever_challenges_a_liar_and_gives_up_settles_nothing(set_up: Any, ledgers: Any, friend: Any) -> None:
+    stage = set_up(providers=(CHEATS["needle"].load(),), validators=(friend, *(Validator,) * 4))
+    stage.network.mint(stage.network.worlds["validator-1"], 10**9)
+    stage.play()
+    found = settlements(stage)
+    assert found[-1] == Settlement.UPHELD
+    assert set(found[:-1]) <= {Settlement.DISMISSED}
+    only_the_liar_lost(stage)
+    ledgers.conserved(stage)
+
+
+class Griefer(Validator):
+    """Challenges a segment of an honest slot, and plays for what it has made up."""
+
+    behaviour = "griefer"
+    made_up = False
+
+    def __init__(self, world: Any, **settings: Any) -> None:
+        super().__init__(world, **settings)
+        self.judge.alter = self.make_up  # type: ignore[method-assign]
+
+    def make_up(self, name: Any, slot: int) -> Alter:
+        program = self.assignment(name[0]).bundle.step
+
+        def alter(run: int, value: int, tensor: Any) -> Any:
+            return as_tensor(tensor, 0, 0) if (run, value) == (1, program.outputs[0]) else None
+
+        return alter
+
+    def serve(self, name: Any, view: Any) -> Any:
+        wake = super().serve(name, view)
+        if view.phase != RoundPhase.OPENING or self.judge.transcript(name, 0) is None:
+            return wake
+        claim = Disagreement(Target.SEGMENT, 0, 2, self.clerk.providers(name[0])[0], bytes(32))
+        return wake | self.challenges.raise_one(name, view, claim, 0)
+
+
+def test_who_challenges_the_honest_loses_its_bond_to_them(set_up: Any, ledgers: Any) -> None:
+    stage = set_up(validators=(*(Validator,) * 4, Griefer), rounds=1)
+    stage.network.mint(stage.network.worlds["validator-5"], 10**9)
+    stage.play()
+    (opened,) = stage.said(ChallengeOpened)
+    assert opened.accused == stage.address("provider-1")
+    assert settlements(stage) == [Settlement.DISMISSED]
+    assert not stage.said(Disproved)
+    assert len(stage.said(Finalised)) == 1
+    bond = stage.network.ledger.rounds.round_cost(stage.job) // 5
+    assert stage.network.ledger.vault.burned(stage.network.token.address) == bond // 3
+    free = stage.network.ledger.vault.free(stage.network.token.address, opened.accused)
+    wallet = stage.network.token.balance_of(opened.accused)
+    assert free + wallet == 2 * stage.order.price_ceiling + stage.price() + bond - bond // 3
+    ledgers.conserved(stage)
