@@ -13,34 +13,28 @@ import {IRounds} from "./interfaces/IRounds.sol";
 import {IVault} from "./interfaces/IVault.sol";
 
 contract Disputes is IDisputes, Wired {
-    struct Sealed {
-        uint48 committedBlock;
-        uint96 bond;
-    }
-
     struct Dispute {
-        uint256 job;
+        uint64 job;
         uint32 generation;
         uint32 round;
         uint32 segment;
         uint16 slot;
         Target target;
         Settlement outcome;
-        uint48 sealedBlock; // when its challenger had committed
-        address accused;
-        uint96 bond;
-        address challenger;
         bool faulted;
-        uint256 game;
-        bytes32 unit;
+        uint48 sealedBlock; // when its challenger had committed
+        address challenger;
+        uint48 game;
+        uint48 previous; // of the same slot, before this one
     }
 
     /// All that is disputed of one slot's transcript.
     struct Case {
-        uint64 faultUntil;
+        uint48 faultUntil;
+        uint48 last;
+        uint32 count;
+        uint32 open; // games that have not ended in a fault
         bool disproved;
-        uint256[] disputes; // those that may earn
-        uint256 open; // games that have not ended in a fault
     }
 
     uint256 private constant EARNERS_MAX = 64; // disputes of a slot among which the earliest sealed is looked for
@@ -51,7 +45,7 @@ contract Disputes is IDisputes, Wired {
 
     IGames public games;
     uint256 public disputeCount;
-    mapping(uint256 job => mapping(address challenger => mapping(bytes32 sealedChallenge => Sealed))) private _sealed;
+    mapping(uint256 job => mapping(address challenger => mapping(bytes32 sealedChallenge => uint256 committedBlock))) private _sealed;
     mapping(uint256 dispute => Dispute) private _disputes;
     mapping(bytes32 slot => Case) private _cases;
 
@@ -69,38 +63,39 @@ contract Disputes is IDisputes, Wired {
 
     function commitChallenge(uint256 job, bytes32 sealedChallenge) external {
         // INVARIANT: a challenge belongs to who has sealed it: nobody takes its place by sealing the same first.
-        if (sealedChallenge == 0 || _sealed[job][msg.sender][sealedChallenge].committedBlock != 0) revert NotSealed(sealedChallenge);
+        if (sealedChallenge == 0 || _sealed[job][msg.sender][sealedChallenge] != 0) revert NotSealed(sealedChallenge);
+        Terms memory t = ROUNDS.termsOf(job);
         // Before a job runs there is nothing to challenge, and no bond to reckon.
-        if (ROUNDS.termsOf(job).providers == 0) revert IRerun.WrongClaim("job");
-        uint256 bond = bondOf(job);
-        _sealed[job][msg.sender][sealedChallenge] = Sealed(uint48(block.number), uint96(bond));
-        _move(job, IVault.Kind.Free, _key(msg.sender), IVault.Kind.Bond, _bondKey(job, sealedChallenge), bond);
+        if (t.providers == 0) revert IRerun.WrongClaim("job");
+        _sealed[job][msg.sender][sealedChallenge] = block.number;
+        VAULT.move(t.token, IVault.Kind.Free, _key(msg.sender), IVault.Kind.Bond, _bondKey(job, sealedChallenge), _bond(t));
         emit ChallengeSealed(sealedChallenge, msg.sender);
     }
 
     function withdrawChallenge(uint256 job, bytes32 sealedChallenge) external {
-        uint256 bond = _unseal(job, sealedChallenge).bond;
-        _move(job, IVault.Kind.Bond, _bondKey(job, sealedChallenge), IVault.Kind.Free, _key(msg.sender), bond);
+        _unseal(job, sealedChallenge);
+        Terms memory t = ROUNDS.termsOf(job);
+        VAULT.move(t.token, IVault.Kind.Bond, _bondKey(job, sealedChallenge), IVault.Kind.Free, _key(msg.sender), _bond(t));
     }
 
     function openChallenge(IRerun.Claim calldata claim, Facts calldata facts, bytes32 salt) external returns (uint256 dispute) {
         if (claim.target != Target.Segment && claim.target != Target.Emit) revert NoGame(claim.target);
-        uint256 job = claim.commitment.job;
+        Commitment calldata c = claim.commitment;
         bytes32 sealedChallenge = keccak256(abi.encode(claim, msg.sender, salt));
-        Sealed memory challenge = _unseal(job, sealedChallenge);
-        if (block.number <= challenge.committedBlock) revert TooSoon(challenge.committedBlock + 1);
+        uint256 committedBlock = _unseal(c.job, sealedChallenge);
+        if (block.number <= committedBlock) revert TooSoon(committedBlock + 1);
 
-        (address accused, uint32 segment,, bytes32 plain) = Claims.examine(ROUNDS, claim);
+        (, uint32 segment,, bytes32 plain) = Claims.examine(ROUNDS, claim);
         dispute = ++disputeCount;
-        Case storage about = _enter(dispute, claim.commitment, claim.target, segment, challenge);
-        bytes32 key = _disputeKey(dispute);
-        _move(job, IVault.Kind.Bond, _bondKey(job, sealedChallenge), IVault.Kind.Bond, key, challenge.bond);
-        if (plain == 0) plain = _begin(dispute, claim, facts);
+        Case storage about = _enter(dispute, claim, segment, committedBlock);
+        Terms memory t = ROUNDS.termsOf(c.job);
+        VAULT.move(t.token, IVault.Kind.Bond, _bondKey(c.job, sealedChallenge), IVault.Kind.Bond, _disputeKey(dispute), _bond(t));
+        uint256 game;
+        if (plain == 0) (game, plain) = _begin(dispute, claim, facts, t);
         emit ChallengeOpened(
-            dispute, job, accused, claim.target, claim.commitment.generation, claim.commitment.round, claim.commitment.slot, segment,
-            msg.sender, _disputes[dispute].game
+            dispute, c.job, c.provider, claim.target, c.generation, c.round, c.slot, segment, msg.sender, game
         );
-        if (plain != 0) _uphold(dispute, _disputes[dispute], about, plain);
+        if (plain != 0) _uphold(dispute, _disputes[dispute], about, t, plain);
     }
 
     // ---------------------------------------------------------------- what follows
@@ -109,21 +104,25 @@ contract Disputes is IDisputes, Wired {
         Dispute storage d = _disputes[dispute];
         if (d.job == 0 || d.outcome != Settlement.Open) revert AlreadySettled(dispute);
         Case storage about = _cases[_caseOf(d)];
-        IGames.GameView memory game = games.viewOf(d.game);
+        Terms memory t = ROUNDS.termsOf(d.job);
+        Ending ending = games.endingOf(d.game);
         if (about.disproved) {
             // INVARIANT: a fault that rests on a slot which lied is none, and costs whoever had it found its bond.
-            bool undone = game.outcome == Ending.JobFault;
+            bool undone = ending == Ending.JobFault;
             if (!d.faulted) about.open--;
-            return _close(dispute, d, undone ? Settlement.Undone : Settlement.Moot, address(0), undone ? d.bond : 0, 0);
+            _close(dispute, d, undone ? Settlement.Undone : Settlement.Moot, t, undone ? _bond(t) : 0, 0);
+            return;
         }
-        if (game.outcome == Ending.Open) revert StillOpen(dispute);
-        if (game.outcome == Ending.Upheld) return _uphold(dispute, d, about, d.target == Target.Emit ? bytes32("emit") : bytes32("segment"));
-        if (game.outcome == Ending.Dismissed) {
+        if (ending == Ending.Open) revert StillOpen(dispute);
+        if (ending == Ending.Upheld) return _uphold(dispute, d, about, t, d.target == Target.Emit ? bytes32("emit") : bytes32("segment"));
+        if (ending == Ending.Dismissed) {
             about.open--;
+            uint256 bond = _bond(t);
             // INVARIANT: a challenge that fails costs its bond: a third burned, the rest for whom it made work.
-            return _close(dispute, d, Settlement.Dismissed, address(0), d.bond / 3, d.bond - d.bond / 3);
+            _close(dispute, d, Settlement.Dismissed, t, bond / 3, bond - bond / 3);
+            return;
         }
-        _fault(dispute, d, about);
+        _fault(dispute, d, about, t);
     }
 
     function viewOf(uint256 dispute) external view returns (ChallengeView memory) {
@@ -135,9 +134,8 @@ contract Disputes is IDisputes, Wired {
             target: d.target,
             slot: d.slot,
             segment: d.segment,
-            accused: d.accused,
+            accused: d.job == 0 ? address(0) : JOBS.providerAt(d.job, d.slot),
             challenger: d.challenger,
-            bond: d.bond,
             sealedBlock: d.sealedBlock,
             game: d.game,
             faultUntil: d.faulted ? _cases[_caseOf(d)].faultUntil : 0,
@@ -145,55 +143,60 @@ contract Disputes is IDisputes, Wired {
         });
     }
 
-    function bondOf(uint256 job) public view returns (uint256) {
-        Terms memory t = ROUNDS.termsOf(job);
-        uint256 share = (ROUNDS.roundCost(job) * t.challengeBondBps) / 10_000;
-        uint256 floor = uint256(t.validators) * t.validatorFee;
-        return share > floor ? share : floor;
+    function bondOf(uint256 job) external view returns (uint256) {
+        return _bond(ROUNDS.termsOf(job));
     }
 
     // ---------------------------------------------------------------- inside
 
-    function _unseal(uint256 job, bytes32 sealedChallenge) private returns (Sealed memory challenge) {
-        challenge = _sealed[job][msg.sender][sealedChallenge];
-        if (challenge.committedBlock == 0) revert NotSealed(sealedChallenge);
+    /// Of a job always the same.
+    function _bond(Terms memory t) private pure returns (uint256) {
+        uint256 fees = uint256(t.validators) * t.validatorFee;
+        uint256 share = ((uint256(t.providers) * t.price + fees + t.aggregatorFee) * t.challengeBondBps) / 10_000;
+        return share > fees ? share : fees;
+    }
+
+    function _unseal(uint256 job, bytes32 sealedChallenge) private returns (uint256 committedBlock) {
+        committedBlock = _sealed[job][msg.sender][sealedChallenge];
+        if (committedBlock == 0) revert NotSealed(sealedChallenge);
         delete _sealed[job][msg.sender][sealedChallenge];
     }
 
-    function _enter(uint256 dispute, Commitment calldata c, Target target, uint32 segment, Sealed memory challenge)
+    function _enter(uint256 dispute, IRerun.Claim calldata claim, uint32 segment, uint256 committedBlock)
         private
         returns (Case storage about)
     {
+        Commitment calldata c = claim.commitment;
         Dispute storage d = _disputes[dispute];
-        (d.job, d.generation, d.round, d.slot) = (c.job, c.generation, c.round, c.slot);
-        (d.target, d.segment, d.accused, d.challenger) = (target, segment, c.provider, msg.sender);
-        (d.sealedBlock, d.bond) = (challenge.committedBlock, challenge.bond);
-        d.unit = keccak256(abi.encode(c.job, c.generation, c.round, c.slot, target, segment));
+        (d.job, d.generation, d.round, d.slot) = (uint64(c.job), c.generation, c.round, c.slot);
+        (d.target, d.segment, d.sealedBlock, d.challenger) = (claim.target, segment, uint48(committedBlock), msg.sender);
         about = _cases[_caseOf(d)];
         if (about.disproved) revert AlreadyDisproved();
         // INVARIANT: whoever comes later cannot crowd out those that were there, nor make looking among them dear.
-        if (about.disputes.length < EARNERS_MAX) about.disputes.push(dispute);
+        if (about.count < EARNERS_MAX) (d.previous, about.last, about.count) = (about.last, uint48(dispute), about.count + 1);
         about.open++;
         // INVARIANT: until a fault stands the slot that it rests on can be challenged, and not for longer.
         if (block.timestamp < about.faultUntil) ROUNDS.disputeJoined(c.job, c.generation, c.round);
         else ROUNDS.disputeOpened(c.job, c.generation, c.round);
     }
 
-    function _begin(uint256 dispute, IRerun.Claim calldata claim, Facts calldata facts) private returns (bytes32 plain) {
-        Dispute storage d = _disputes[dispute];
+    function _begin(uint256 dispute, IRerun.Claim calldata claim, Facts calldata facts, Terms memory t)
+        private
+        returns (uint256 game, bytes32 plain)
+    {
         Assertion memory a;
-        (a, plain) = Grounds.assertion(JOBS, ROUNDS, claim, facts, d.unit);
-        if (plain != 0) return plain;
-        Terms memory t = ROUNDS.termsOf(d.job);
-        d.game = games.open(a, msg.sender, t.windows.table + t.windows.open);
+        (a, plain) = Grounds.assertion(JOBS, t.beacon, claim, facts);
+        if (plain != 0) return (0, plain);
+        game = games.open(a, msg.sender, t.windows.table + t.windows.open);
+        _disputes[dispute].game = uint48(game);
     }
 
-    function _uphold(uint256 dispute, Dispute storage d, Case storage about, bytes32 reason) private {
+    function _uphold(uint256 dispute, Dispute storage d, Case storage about, Terms memory t, bytes32 reason) private {
         about.disproved = true;
         about.open--;
         address earner = _earner(dispute, d, about);
         (uint256 job, uint32 generation, uint32 round, uint16 slot) = (d.job, d.generation, d.round, d.slot);
-        _close(dispute, d, Settlement.Upheld, earner, 0, 0);
+        _close(dispute, d, Settlement.Upheld, t, 0, 0);
         ROUNDS.disprovedSlot(job, generation, round, slot, earner, reason, 0, 0);
     }
 
@@ -201,53 +204,53 @@ contract Disputes is IDisputes, Wired {
     function _earner(uint256 dispute, Dispute storage d, Case storage about) private view returns (address earner) {
         uint256 earliest = d.sealedBlock;
         earner = d.challenger;
-        for (uint256 i = 0; i < about.disputes.length; i++) {
-            Dispute storage other = _disputes[about.disputes[i]];
-            if (about.disputes[i] == dispute || other.unit != d.unit || other.outcome != Settlement.Open || other.faulted) continue;
-            if (other.sealedBlock >= earliest) continue;
-            Ending outcome = games.viewOf(other.game).outcome;
-            if (outcome == Ending.Dismissed || outcome == Ending.JobFault) continue;
+        for (uint256 each = about.last; each != 0; each = _disputes[each].previous) {
+            Dispute storage other = _disputes[each];
+            if (each == dispute || other.target != d.target || other.segment != d.segment) continue;
+            if (other.outcome != Settlement.Open || other.faulted || other.sealedBlock >= earliest) continue;
+            Ending ending = games.endingOf(other.game);
+            if (ending == Ending.Dismissed || ending == Ending.JobFault) continue;
             (earliest, earner) = (other.sealedBlock, other.challenger);
         }
     }
 
-    function _fault(uint256 dispute, Dispute storage d, Case storage about) private {
+    function _fault(uint256 dispute, Dispute storage d, Case storage about, Terms memory t) private {
         if (!d.faulted) {
             d.faulted = true;
             about.open--;
             // INVARIANT: a fault does not stand on the word of one pair: what it rests on can be disproved first, once.
-            if (about.faultUntil == 0) about.faultUntil = uint64(block.timestamp + ROUNDS.termsOf(d.job).windows.challenge);
+            if (about.faultUntil == 0) about.faultUntil = uint48(block.timestamp + t.windows.challenge);
             emit FaultFound(dispute, about.faultUntil);
             return;
         }
         if (block.timestamp < about.faultUntil) revert TooSoon(about.faultUntil);
-        if (about.open != 0) revert StillOpen(about.open);
+        if (about.open != 0) revert StillOpen(about.last);
         // INVARIANT: no fault is found on a start that is still open to dispute.
         if (ROUNDS.generationOf(d.job, d.round) == d.generation) {
             (, uint32 firstOpen,) = ROUNDS.progress(d.job);
             if (firstOpen < d.round) revert NotFirst(firstOpen);
         }
         (uint256 job, uint32 generation, uint32 round) = (d.job, d.generation, d.round);
-        _close(dispute, d, Settlement.JobFault, address(0), 0, 0);
-        if (!ROUNDS.forfeited(job, d.accused)) ROUNDS.jobFault(job, generation, round);
+        address accused = _close(dispute, d, Settlement.JobFault, t, 0, 0);
+        if (!ROUNDS.forfeited(job, accused)) ROUNDS.jobFault(job, generation, round);
     }
 
-    function _close(uint256 dispute, Dispute storage d, Settlement outcome, address earner, uint256 burned, uint256 toAccused) private {
+    function _close(uint256 dispute, Dispute storage d, Settlement outcome, Terms memory t, uint256 burned, uint256 toAccused)
+        private
+        returns (address accused)
+    {
         d.outcome = outcome;
         bytes32 key = _disputeKey(dispute);
-        _move(d.job, IVault.Kind.Bond, key, IVault.Kind.Burned, 0, burned);
-        _move(d.job, IVault.Kind.Bond, key, IVault.Kind.Free, _key(d.accused), toAccused);
-        _move(d.job, IVault.Kind.Bond, key, IVault.Kind.Free, _key(d.challenger), d.bond - burned - toAccused);
-        emit Settled(dispute, outcome, earner);
+        accused = JOBS.providerAt(d.job, d.slot);
+        VAULT.move(t.token, IVault.Kind.Bond, key, IVault.Kind.Burned, 0, burned);
+        VAULT.move(t.token, IVault.Kind.Bond, key, IVault.Kind.Free, _key(accused), toAccused);
+        VAULT.move(t.token, IVault.Kind.Bond, key, IVault.Kind.Free, _key(d.challenger), _bond(t) - burned - toAccused);
+        emit Settled(dispute, outcome);
         ROUNDS.disputeClosed(d.job, d.generation, d.round);
     }
 
     function _caseOf(Dispute storage d) private view returns (bytes32) {
         return keccak256(abi.encode(d.job, d.generation, d.round, d.slot));
-    }
-
-    function _move(uint256 job, IVault.Kind fromKind, bytes32 fromKey, IVault.Kind toKind, bytes32 toKey, uint256 amount) private {
-        if (amount != 0) VAULT.move(ROUNDS.termsOf(job).token, fromKind, fromKey, toKind, toKey, amount);
     }
 
     function _key(address account) private pure returns (bytes32) {

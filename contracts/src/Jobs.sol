@@ -173,6 +173,15 @@ contract Jobs is IJobs, Wired {
         return _s.jobs[job].order;
     }
 
+    function basisOf(uint256 job)
+        external
+        view
+        returns (bytes32 programs, bytes32 dataRoot, bytes32 seed, uint32 providers, uint32 stepsPerRound, uint32 stepsPerSegment)
+    {
+        Order storage o = _s.jobs[job].order;
+        return (o.programs, o.dataRoot, o.seed, o.providers, o.stepsPerRound, o.stepsPerSegment);
+    }
+
     function viewOf(uint256 job) external view returns (JobView memory out) {
         Job storage j = _s.jobs[job];
         out.consumer = j.consumer;

@@ -419,7 +419,6 @@ class ChallengeView:
     segment: int
     accused: str
     challenger: str
-    bond: int
     sealed_block: int
     game: int
     fault_until: int
@@ -440,8 +439,7 @@ class ChallengeView:
             values[8],
             values[9],
             values[10],
-            values[11],
-            to_enum(Settlement, values[12]),
+            to_enum(Settlement, values[11]),
         )
 
     def to_abi(self) -> tuple[Any, ...]:
@@ -455,7 +453,6 @@ class ChallengeView:
             self.segment,
             self.accused,
             self.challenger,
-            self.bond,
             self.sealed_block,
             self.game,
             self.fault_until,

@@ -98,20 +98,19 @@ class FaultFound(Event):
 
 @dataclass(frozen=True)
 class Settled(Event):
-    """`event Settled(uint256 dispute, IDisputes.Settlement outcome, address earner)`."""
+    """`event Settled(uint256 dispute, IDisputes.Settlement outcome)`."""
 
-    TOPIC: ClassVar[bytes] = bytes.fromhex("56e0f2c0e8e4e5eadf51feaa711c03872a3de7905e05175fdd91cd19158e043b")
+    TOPIC: ClassVar[bytes] = bytes.fromhex("f39b12dab1e296d5c5311ee414744ffe9fd484ce1958152953a2e1cdf427c8f1")
     CONTRACT: ClassVar[str] = "Disputes"
-    TYPES: ClassVar[tuple[tuple[str, bool], ...]] = (("uint256", True), ("uint8", False), ("address", False))
+    TYPES: ClassVar[tuple[tuple[str, bool], ...]] = (("uint256", True), ("uint8", False))
 
     dispute: int
     outcome: Settlement
-    earner: str
 
     @classmethod
     def from_abi(cls, values: tuple[Any, ...]) -> Self:
         """From decoded ABI values."""
-        return cls(values[0], to_enum(Settlement, values[1]), to_checksum(values[2]))
+        return cls(values[0], to_enum(Settlement, values[1]))
 
 
 class Disputes(Contract):
@@ -175,7 +174,7 @@ class Disputes(Contract):
         """`viewOf(uint256 dispute) returns (IDisputes.ChallengeView)`."""
         values = self._view(
             pack(bytes.fromhex("0fa4edbd"), ("uint256",), (dispute,)),
-            ("(uint256,uint32,uint32,uint8,uint16,uint32,address,address,uint96,uint48,uint256,uint64,uint8)",),
+            ("(uint256,uint32,uint32,uint8,uint16,uint32,address,address,uint48,uint256,uint64,uint8)",),
             block,
         )
         answer: ChallengeView = ChallengeView.from_abi(values[0])

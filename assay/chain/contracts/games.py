@@ -400,6 +400,12 @@ class Games(Contract):
             self, pack(bytes.fromhex("382bfde9"), ("uint256", "uint32", "uint32"), (game, step, index)), 0, read_nothing
         )
 
+    def ending_of(self, game: int, *, block: BlockTag = "latest") -> Ending:
+        """`endingOf(uint256 game) returns (Ending)`."""
+        values = self._view(pack(bytes.fromhex("3d4778df"), ("uint256",), (game,)), ("uint8",), block)
+        answer: Ending = to_enum(Ending, values[0])
+        return answer
+
     def game_count(self, *, block: BlockTag = "latest") -> int:
         """`gameCount() returns (uint256)`."""
         values = self._view(pack(bytes.fromhex("4d1975b4"), (), ()), ("uint256",), block)

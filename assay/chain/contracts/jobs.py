@@ -358,6 +358,17 @@ class ValidatorReplaced(Event):
         return cls(values[0], values[1], to_checksum(values[2]))
 
 
+class BasisOfAnswer(NamedTuple):
+    """What `basisOf` returns."""
+
+    programs: bytes
+    data_root: bytes
+    seed: bytes
+    providers: int
+    steps_per_round: int
+    steps_per_segment: int
+
+
 class PhaseOfAnswer(NamedTuple):
     """What `phaseOf` returns."""
 
@@ -408,6 +419,18 @@ class Jobs(Contract):
         """`aggregatorOf(uint256 job) returns (address)`."""
         values = self._view(pack(bytes.fromhex("5909923d"), ("uint256",), (job,)), ("address",), block)
         answer: str = to_checksum(values[0])
+        return answer
+
+    def basis_of(self, job: int, *, block: BlockTag = "latest") -> BasisOfAnswer:
+        """`basisOf(uint256 job) returns (bytes32 programs, bytes32 dataRoot, bytes32 seed, uint32 providers, uint32
+        stepsPerRound, uint32 stepsPerSegment)`.
+        """
+        values = self._view(
+            pack(bytes.fromhex("077bfe95"), ("uint256",), (job,)),
+            ("bytes32", "bytes32", "bytes32", "uint32", "uint32", "uint32"),
+            block,
+        )
+        answer: BasisOfAnswer = BasisOfAnswer(values[0], values[1], values[2], values[3], values[4], values[5])
         return answer
 
     def bids_of(self, job: int, *, block: BlockTag = "latest") -> tuple[Bid, ...]:

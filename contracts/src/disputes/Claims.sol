@@ -15,8 +15,8 @@ library Claims {
         returns (address accused, uint32 segment, bytes32 claimed, bytes32 plain)
     {
         Commitment calldata c = claim.commitment;
-        RoundView memory r = rounds.viewOf(c.job, c.generation, c.round);
         if (claim.target == Target.Aggregate) {
+            RoundView memory r = rounds.viewOf(c.job, c.generation, c.round);
             // INVARIANT: a claim names what it disputes, so that one made on a chain that was rewritten disputes nothing else.
             claimed = Hashing.aggregateDigest(r.endRoot, r.score);
             if (r.endRoot == 0 || c.slot != 0 || c.transcriptRoot != claimed) revert IRerun.WrongClaim("aggregate");
@@ -44,7 +44,8 @@ library Claims {
         segment = claim.before.index;
         if (segment >= last || claim.after_.index != segment + 1) revert IRerun.WrongClaim("before");
         _open(claim, claim.before, claim.beforeProof, last);
-        if (segment == 0 && claim.before.stateRoot != r.startRoot) plain = "start";
+        // A commitment that stands names the round's start.
+        if (segment == 0 && claim.before.stateRoot != c.startRoot) plain = "start";
         // Only the last leaf binds an update, and nothing was trained before the first.
         if (claim.before.updateRoot != 0 || (segment == 0 && claim.before.lossBits != 0)) plain = plain == 0 ? bytes32("leaf") : plain;
         claimed = Hashing.segmentDigest(claim.after_);

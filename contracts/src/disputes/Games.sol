@@ -300,6 +300,10 @@ contract Games is IGames {
         );
     }
 
+    function endingOf(uint256 game) external view returns (Ending) {
+        return _games[game].outcome;
+    }
+
     function rowsOf(bytes32 claim, uint32 step) external view returns (bytes32) {
         return _spans[claim][step].rows;
     }

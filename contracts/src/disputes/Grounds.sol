@@ -3,12 +3,11 @@ pragma solidity ^0.8.28;
 
 import {Hashing} from "../Hashing.sol";
 import {Openings, Origin} from "../arbiter/Openings.sol";
-import {Leaf, Order, RoundView, Target} from "../Types.sol";
+import {Commitment, Target} from "../Types.sol";
 import {Facts, IDisputes} from "../interfaces/IDisputes.sol";
-import {Assertion, Feed, Program} from "../interfaces/IGames.sol";
+import {Assertion, Program} from "../interfaces/IGames.sol";
 import {IJobs} from "../interfaces/IJobs.sol";
 import {IRerun} from "../interfaces/IRerun.sol";
-import {IRounds} from "../interfaces/IRounds.sol";
 
 /// @title Grounds: what a slot stands for, from its commitment and the order. Nothing of it is the challenger's word.
 library Grounds {
@@ -19,27 +18,39 @@ library Grounds {
     bytes32 private constant SCHEDULE = "assay.schedule.1";
     bytes32 private constant MANIFEST = "assay.manifest.1";
 
-    /// `plain`: what decides it without a game.
-    function assertion(IJobs jobs, IRounds rounds, IRerun.Claim calldata claim, Facts calldata facts, bytes32 subject)
+    struct Basis {
+        bytes32 programs;
+        bytes32 dataRoot;
+        bytes32 seed;
+        uint32 providers;
+        uint32 stepsPerRound;
+        uint32 stepsPerSegment;
+    }
+
+    /// `beacon` is that of the job's draw; `plain`: what decides it without a game.
+    function assertion(IJobs jobs, bytes32 beacon, IRerun.Claim calldata claim, Facts calldata facts)
         external
         view
         returns (Assertion memory a, bytes32 plain)
     {
-        uint256 job = claim.commitment.job;
-        Order memory order = jobs.orderOf(job);
-        (a.subject, a.defender, a.program) = (subject, claim.commitment.provider, facts.program);
+        Commitment calldata c = claim.commitment;
+        Basis memory order;
+        (order.programs, order.dataRoot, order.seed, order.providers, order.stepsPerRound, order.stepsPerSegment) = jobs.basisOf(c.job);
+        (a.defender, a.program) = (c.provider, facts.program);
         if (claim.target == Target.Segment) {
+            a.subject = keccak256(abi.encode(c.job, c.generation, c.round, c.slot, claim.target, claim.before.index));
             _program(order, facts, STEP);
-            _segment(a, order, rounds, claim, facts);
+            _segment(a, order, beacon, claim, facts);
         } else {
+            a.subject = keccak256(abi.encode(c.job, c.generation, c.round, c.slot, claim.target, claim.after_.index));
             _program(order, facts, EMIT);
-            plain = _emission(a, order, rounds, claim, facts);
+            plain = _emission(a, order, claim, facts);
         }
     }
 
-    function _segment(Assertion memory a, Order memory order, IRounds rounds, IRerun.Claim calldata claim, Facts calldata facts)
+    function _segment(Assertion memory a, Basis memory order, bytes32 beacon, IRerun.Claim calldata claim, Facts calldata facts)
         private
-        view
+        pure
     {
         Program calldata p = facts.program;
         // The step ends in the state and a loss.
@@ -54,29 +65,27 @@ library Grounds {
         if (facts.xType.length != TYPE_BYTES || !Hashing.verify(p.inputs, p.inputCount, tensors, leaf, facts.xTypeProof)) {
             revert IDisputes.WrongFact("xType");
         }
+        Commitment calldata c = claim.commitment;
         a.feed.samplesRoot = facts.samplesRoot;
         a.feed.sampleCount = facts.sampleCount;
-        a.feed.slot = claim.commitment.slot;
+        a.feed.slot = c.slot;
         a.feed.slotCount = order.providers;
         a.feed.firstStep = claim.before.index * order.stepsPerSegment;
         a.feed.batchSize = uint32(bytes4(facts.xType[4:8]));
-        bytes32 beacon = rounds.termsOf(claim.commitment.job).beacon;
-        a.feed.key = sha256(
-            abi.encode(SCHEDULE, order.seed, beacon, uint256(claim.commitment.generation), uint256(claim.commitment.round))
-        );
+        a.feed.key = sha256(abi.encode(SCHEDULE, order.seed, beacon, uint256(c.generation), uint256(c.round)));
     }
 
-    function _emission(Assertion memory a, Order memory order, IRounds rounds, IRerun.Claim calldata claim, Facts calldata facts)
+    function _emission(Assertion memory a, Basis memory order, IRerun.Claim calldata claim, Facts calldata facts)
         private
-        view
+        pure
         returns (bytes32 plain)
     {
         Program calldata p = facts.program;
         uint32 tensors = p.inputCount / 2;
         (a.rowsFrom, a.endCount, a.steps, a.end) = (p.inputCount, p.outputCount, 1, claim.after_.updateRoot);
-        bytes32 start = rounds.viewOf(claim.commitment.job, claim.commitment.generation, claim.commitment.round).startRoot;
         a.origins = new Origin[](2);
-        a.origins[0] = Origin(start, tensors);
+        // A commitment that stands names the round's start.
+        a.origins[0] = Origin(claim.commitment.startRoot, tensors);
         a.origins[1] = Origin(claim.after_.stateRoot, tensors);
         // Faults of the emission are numbered after the last step.
         a.feed.firstStep = order.stepsPerRound;
@@ -89,7 +98,7 @@ library Grounds {
     }
 
     /// That the program is the order's of this kind.
-    function _program(Order memory order, Facts calldata facts, uint16 kind) private pure {
+    function _program(Basis memory order, Facts calldata facts, uint16 kind) private pure {
         Program calldata p = facts.program;
         bytes calldata head = facts.head;
         if (head.length != HEAD_BYTES) revert IDisputes.WrongFact("head");

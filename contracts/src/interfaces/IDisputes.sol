@@ -45,7 +45,6 @@ interface IDisputes {
         uint32 segment;
         address accused;
         address challenger;
-        uint96 bond;
         uint48 sealedBlock;
         uint256 game;
         uint64 faultUntil; // the game ended with the job at fault, which is disputed until then
@@ -58,7 +57,7 @@ interface IDisputes {
         uint16 slot, uint32 segment, address challenger, uint256 game
     );
     event FaultFound(uint256 indexed dispute, uint256 until);
-    event Settled(uint256 indexed dispute, Settlement outcome, address earner);
+    event Settled(uint256 indexed dispute, Settlement outcome);
 
     error NotSealed(bytes32 sealedChallenge);
     error TooSoon(uint256 readyAt);

@@ -190,6 +190,7 @@ interface IGames {
     function timeout(uint256 game) external;
 
     function viewOf(uint256 game) external view returns (GameView memory);
+    function endingOf(uint256 game) external view returns (Ending);
     /// @notice Root over the rows of a run, as the defender opened it.
     function rowsOf(bytes32 claim, uint32 step) external view returns (bytes32);
     function known(bytes32 claim, bytes32 demanded) external view returns (bytes32);

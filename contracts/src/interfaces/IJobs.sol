@@ -112,6 +112,11 @@ interface IJobs {
     /// @dev `drawing` numbers the job's drawings of samples; each takes the nonce of its own place in the chain.
     function spendNonce(uint256 job, uint256 validatorIndex, bytes32 nonce, uint256 drawing) external;
 
+    /// @notice What of the order the claims of slots follow from.
+    function basisOf(uint256 job)
+        external
+        view
+        returns (bytes32 programs, bytes32 dataRoot, bytes32 seed, uint32 providers, uint32 stepsPerRound, uint32 stepsPerSegment);
     function orderOf(uint256 job) external view returns (Order memory);
     function viewOf(uint256 job) external view returns (JobView memory);
     function providersOf(uint256 job) external view returns (address[] memory);
