@@ -15,7 +15,7 @@ OUTCOMES = ("open", "upheld", "dismissed", "fault")
 MOVES_MAX = 64
 SUM = "(uint32,uint32,uint256,uint256,uint256,uint256,int256,bool)"
 SUMMED = f"Summed(uint256,bytes32,{SUM})"
-KINDS = ("", "steps", "rows", "leaves", "content", "state", "parts", "witness", "fault")
+KINDS = ("", "steps", "rows", "leaves", "content", "state", "parts", "witness")
 
 
 @dataclass
