@@ -62,6 +62,9 @@ class Challenger:
             if self.claim.loss_bits in (None, self.work.loss_bits):
                 return Move("resign")
             step = self.claim.steps - 1
+        if self.work.faulty is not None:
+            # Behind a fault there is nothing to compare: that it is one is to be shown, whatever is claimed to follow.
+            step = min(step, self.work.faulty)
         top = depth(self.claim.row_count)
         if not self.claim.row_count:
             return self._ends(step, self._rows(step), known)

@@ -343,7 +343,6 @@ contract Games is IGames {
         if (g.demand == Demand.None || row >= g.rowCount || _place(step, row) >= g.reach) revert NotKnown("demand");
         Span storage span = _span(g, claim, step, steps);
         if (span.rows == 0) span.rows = rows;
-        emit Answered(game, g.claim, g.demand, g.demanded, "");
     }
 
     /// A run, for whoever looks at it first with the states between the runs, as they were opened.

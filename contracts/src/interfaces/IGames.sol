@@ -159,7 +159,8 @@ interface IGames {
     function answerParts(uint256 game, Assertion calldata claim, Sum calldata sum, bytes calldata parts) external;
     function answerWitness(uint256 game, Assertion calldata claim, uint32 step, Evidence calldata evidence) external;
     /// @notice What is owed lies at the fault that a run is said to end in, or behind it: the job is at fault. `operator` is the
-    ///         hash of its name, as it is in the digest; `steps` as in `demandRows`; `rows` is the root over the run's rows, where none was opened.
+    ///         hash of its name, as it is in the digest; `steps` as in `demandRows`; `rows` is the root over the run's rows, for
+    ///         where none was opened.
     function answerFault(
         uint256 game, Assertion calldata claim, uint32 step, bytes32[] calldata steps, bytes32 rows, bytes32 operator, Evidence calldata evidence
     ) external;

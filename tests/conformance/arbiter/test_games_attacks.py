@@ -1,7 +1,8 @@
 """Games in which one side does what no honest one does: it gets nothing by it."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import torch
@@ -11,10 +12,10 @@ from assay.exact.primitives import BY_OPCODE
 from assay.exact.profile import PROFILES
 from assay.exact.values import Value
 from assay.proof.bisect import Challenger
-from assay.proof.claim import Claim, Replay
+from assay.proof.claim import Claim, Feed, Replay
 from assay.proof.defence import Defender
 from assay.proof.evidence import as_tensor, show_sample
-from assay.proof.opened import Move, reach_of
+from assay.proof.opened import Key, Move, reach_of
 from assay.proof.rows import Rows
 from assay.protocol.merkle import depth, merkle_proof, roots_hash, value_root
 from assay.work.program import Program
@@ -96,16 +97,34 @@ BEHIND = [("demandState", 1, 0), ("demandRows", 2, 8, 0), ("demandContent", 1, -
 
 @pytest.mark.parametrize("make", [overflowing, spoilt])
 @pytest.mark.parametrize(("name", "where"), [(name, where) for name, *where in BEHIND])
-def test_behind_a_fault_there_is_nothing_to_open(table: Table, make: type, name: str, where: Sequence[int]) -> None:
+def test_behind_a_fault_there_is_nothing_to_open(
+    table: Table, make: Callable[[], Replay], name: str, where: Sequence[int]
+) -> None:
     honest = make()
     if where[0] >= honest.steps:
         pytest.skip("the fault is in the last run")
-    feed = data_work(spoilt=True)[1] if make is spoilt else None
-    claim = claim_of(f"behind {make.__name__} {name} {where}", honest, **({} if feed is None else {"feed": feed}))
+    feed = data_work(spoilt=True)[1] if make is spoilt else Feed()
+    claim = claim_of(f"behind {make.__name__} {name} {where}", honest, feed=feed)
     game = opened(table, claim, honest, 1 if name != "demandRows" else 0)
     where = [claim.row_count - 1 if each < 0 else each for each in where]
     demand(table, game, claim, honest, name, *where)
     assert outcome(table, game) == "fault"
+
+
+def test_a_state_is_claimed_to_follow_from_a_fault(table: Table) -> None:
+    """A run that begins with no state at all cannot be refuted; that the one before it has given none is to be shown."""
+    honest = overflowing()
+    claim = claim_of("after a fault", honest, end=b"\x07" * 32)
+    for defender, ending in ((Defender(claim, honest), "fault"), (Silent(claim, honest), "upheld")):
+        found = play(table, claim, Challenger(claim, honest), defender)
+        assert found.outcome == ending, found
+
+
+class Silent(Defender):
+    """Shows no state, nor why there is none."""
+
+    def move(self, demand: Key, sum_: tuple[Any, ...] | None = None) -> Move | None:
+        return None if demand[0] == "state" else super().move(demand, sum_)
 
 
 def test_a_run_that_ends_in_a_fault_has_no_loss_to_be_compared(table: Table) -> None:
