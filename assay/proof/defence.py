@@ -71,8 +71,8 @@ class Defender:
         """The row with its node or type, its value, and how long its leaves are."""
         number = self.claim.first + row
         position = number - len(self.claim.program.inputs)
-        list_, at = (0, number) if position < 0 else (2, position)
-        leaf, proof = self.claim.program.leaves[list_][at], merkle_proof(self.claim.program.trees[list_], at)
+        tree, at = (0, number) if position < 0 else (2, position)
+        leaf, proof = self.claim.program.leaves[tree][at], merkle_proof(self.claim.program.trees[tree], at)
         return (step, row, leaf, proof), self.work.values(step, [number])[number], self._leaf_bytes(number)
 
     def _leaf_bytes(self, number: int) -> int:

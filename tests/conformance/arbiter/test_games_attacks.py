@@ -1,6 +1,6 @@
 """Games in which one side does what no honest one does: it gets nothing by it."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -41,10 +41,17 @@ def opened(table: Table, claim: Claim, work: Replay, step: int) -> int:
     game, top, defender = table.open(claim), depth(claim.row_count), Defender(claim, work)
     states = work.ends[:-1]
     if states:
-        table.move(game, claim, defender.move(("steps",)), DEFENDER)
+        answer(table, game, claim, defender, ("steps",))
     table.move(game, claim, Move("demandRows", (step, top, 0, states)), CHALLENGER)
-    table.move(game, claim, defender.move(("rows", step, top, 0)), DEFENDER)
+    answer(table, game, claim, defender, ("rows", step, top, 0))
     return game
+
+
+def answer(table: Table, game: int, claim: Claim, defender: Defender, owed: Key) -> None:
+    """The defender opens what it owes."""
+    move = defender.move(owed)
+    assert move is not None
+    table.move(game, claim, move, DEFENDER)
 
 
 def demand(table: Table, game: int, claim: Claim, work: Replay, name: str, *where: int) -> None:
@@ -53,9 +60,7 @@ def demand(table: Table, game: int, claim: Claim, work: Replay, name: str, *wher
     table.move(game, claim, move, CHALLENGER)
     kind = name.removeprefix("demand").lower()
     assert KINDS[table.view(game)[2]] == kind
-    answer = Defender(claim, work, data_work(spoilt=True)[2]).move((kind, *where))
-    assert answer is not None
-    table.move(game, claim, answer, DEFENDER)
+    answer(table, game, claim, Defender(claim, work, data_work(spoilt=True)[2]), (kind, *where))
 
 
 def test_the_first_rows_asked_for_are_those_of_the_whole(table: Table) -> None:
@@ -165,8 +170,10 @@ def test_a_fault_that_follows_from_a_lie_does_not_answer_for_it(table: Table) ->
     game = opened(table, claim, liar, 0)
     row = number - claim.first
     table.move(game, claim, Move("demandContent", (0, row, 0)), CHALLENGER)
+    excuse = Defender(claim, liar)._fault(0)
+    assert excuse is not None
     with pytest.raises(Halted):
-        table.move(game, claim, Defender(claim, liar)._fault(0), DEFENDER)
+        table.move(game, claim, excuse, DEFENDER)
     assert reach_of(("content", 0, row, 0)) == (0, row + 1)
     found = play(table, replace(claim, subject=b"again".ljust(32)), Challenger(claim, honest), Defender(claim, liar))
     assert found.outcome == "upheld"
@@ -184,7 +191,7 @@ class Retyped(Replay):
         root = value_root("F32", (x.numel(),), content_of(as_tensor(x, 3, 0x40200000)))
         return replace(found, roots=(root, *found.roots[1:]))
 
-    def values(self, step: int, wanted: Sequence[int]) -> dict[int, Tensor]:  # type: ignore[override]
+    def values(self, step: int, wanted: Collection[int]) -> dict[int, Tensor]:
         found = super().values(step, wanted)
         if self.first not in wanted:
             return found
@@ -209,7 +216,7 @@ def test_a_sample_that_the_program_ends_in_is_its_makers_fault(table: Table) -> 
     game = opened(table, claim, honest, 0)
     defender = Defender(claim, honest)
     table.move(game, claim, Move("demandState", (0, 0)), CHALLENGER)
-    table.move(game, claim, defender.move(("state", 0, 0)), DEFENDER)
+    answer(table, game, claim, defender, ("state", 0, 0))
     value = honest.values(0, [x])[x]
     shown = show_sample(claim, records, 0, 0, 5, defender._operand(0, 0, value, [(5, 1)]))
     table.move(game, claim, Move("proveSample", (0, shown)), CHALLENGER)
