@@ -28,7 +28,7 @@ from assay.proof.evidence import (
     show_sample,
 )
 from assay.proof.opened import Key, Move, Tree, below, hashes_in
-from assay.proof.rows import ZERO
+from assay.proof.rows import ZERO, is_end
 from assay.protocol.merkle import (
     ARITY,
     DTYPE_CODES,
@@ -62,7 +62,12 @@ class Challenger:
             if self.claim.loss_bits in (None, self.work.loss_bits):
                 return Move("resign")
             step = self.claim.steps - 1
+        if self.work.faulty is not None:
+            # Behind a fault there is nothing to compare: that it is one is to be shown, whatever is claimed to follow.
+            step = min(step, self.work.faulty)
         top = depth(self.claim.row_count)
+        if not self.claim.row_count:
+            return self._ends(step, self._rows(step), known)
         if ("rows", step, top, 0) not in known:
             return Move("demandRows", (step, top, 0, hashes_in(known.get(("steps",), b""))))
         rows = self._rows(step)
@@ -88,18 +93,21 @@ class Challenger:
     # where all rows agree
 
     def _ends(self, step: int, rows: Tree, known: Mapping[Key, bytes]) -> Move:
-        """The values are the same, so the state is not made of them, or the loss is another, or it is no fault."""
+        """The values are the same, so the state is not made of them, or the loss is another, or it is no fault: then
+        nothing can be opened where the run cannot go on."""
         claimed = [*hashes_in(known.get(("steps",), b"")), self.claim.end][step]
         fault = self.work.rows(step).fault
         exhibitor = self._exhibitor(step, rows)
         outputs = self.claim.program.trees[1]
         if claimed == self.work.ends[step]:
+            if ("state", step, 0) not in known:
+                return Move("demandState", (step, 0))
             number = self.claim.program.outputs[self.claim.end_count]
             value = self.work.values(step, [number])[number]
             proof = merkle_proof(outputs, self.claim.end_count)
             return Move("proveLoss", (number, proof, exhibitor.operand(number, value, [(0, 1)])))
         if fault is not None:
-            return Move("demandFault", (step,))
+            return Move("demandContent", (step, self.claim.first_faulty(fault), 0))
         mine = self.work.end_roots(step)
         for group in range(-(-len(mine) // ARITY)):
             if ("state", step, group) not in known:
@@ -121,15 +129,15 @@ class Challenger:
         number = self.claim.first + row
         node = self.claim.program.nodes[number - len(self.claim.program.inputs)] if self._is_node(number) else None
         if rows.node(0, row) == ZERO:
-            # A run that is said to end in a fault here.
-            return Move("demandFault", (step,))
+            # A run that is said to end in a fault here: that is shown in the value's place.
+            return Move("demandContent", (step, row, 0))
         wanted = {number, *(node.inputs if node else ())}
         values = self.work.values(step, wanted)
         mine = values.get(number)
         if mine is None and node is None:
             mine = self.work.batch(step)[row]  # the run ended before it had looked at it
         shape = self.claim.program.values[number]
-        leaf_bytes = LEAF_BYTES if number in self.claim.program.outputs else VALUE_LEAF_BYTES
+        leaf_bytes = self._leaf_bytes(number)
         size = shape.size_bytes
         count = -(-size // leaf_bytes)
         if mine is None:
@@ -152,12 +160,15 @@ class Challenger:
             return Move("proveSample", (step, show_sample(self.claim, self.records, step, row, element, operand)))
         return self._prove(step, node, number, element, claimed, operand, values, rows, known)
 
+    def _leaf_bytes(self, number: int) -> int:
+        return LEAF_BYTES if is_end(self.claim.program, number) else VALUE_LEAF_BYTES
+
     def _is_node(self, number: int) -> bool:
         return number >= len(self.claim.program.inputs)
 
     def _leaf(self, step: int, row: int, tree: Tree, known: Mapping[Key, bytes], wanted: int | None) -> int | Move:
         """The first leaf that differs, or the one that holds a wanted byte; its opening, if it is not known yet."""
-        leaf_bytes = LEAF_BYTES if self.claim.first + row in self.claim.program.outputs else VALUE_LEAF_BYTES
+        leaf_bytes = self._leaf_bytes(self.claim.first + row)
         height, index = depth(tree.count), 0
         while height > 0:
             if ("leaves", step, row, height, index) not in known:

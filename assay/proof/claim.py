@@ -155,27 +155,32 @@ class Replay:
     @cached_property
     def ends(self) -> list[bytes]:
         """Root of the state after each run, or the fault's digest from the first fault on."""
-        return [root for root, _ in self._course]
+        return [root for root, *_ in self._course]
 
     @property
     def loss_bits(self) -> int:
         """Of the output behind the state's, in the last run; 0 after a fault."""
         return self._course[-1][1]
 
+    @property
+    def faulty(self) -> int | None:
+        """The run that ends in a fault, if one does."""
+        return next((step for step, (_, _, fault) in enumerate(self._course) if fault is not None), None)
+
     @cached_property
-    def _course(self) -> list[tuple[bytes, int]]:
-        found: list[tuple[bytes, int]] = []
+    def _course(self) -> list[tuple[bytes, int, Fault | None]]:
+        found: list[tuple[bytes, int, Fault | None]] = []
         state, digest = list(self._start), b""
         for step in range(self.steps):
             if not digest:
                 ended = self._outputs(step, state)
                 if isinstance(ended, Fault):
                     digest = fault_of(self.first_step + step, ended)
-                else:
-                    state = ended[: self.end_count]
-                    found.append((state_root(state), _bits(ended[self.end_count :])))
-            if digest:
-                found.append((digest, 0))
+                    found.append((digest, 0, ended))
+                    continue
+                state = ended[: self.end_count]
+            root, loss = (digest, 0) if digest else (state_root(state), _bits(ended[self.end_count :]))
+            found.append((root, loss, None))
         return found
 
     def state(self, step: int) -> list[Tensor]:
@@ -195,13 +200,15 @@ class Replay:
 
     def end_roots(self, step: int) -> list[bytes]:
         """Roots of the tensors of the state after a run."""
+        inputs = self._inputs(step, self.state(step))
         return [
-            self.rows(step).root_of(value) if value >= self.first else self._origin_root(step, value)
+            self.rows(step).root_of(value) if value >= len(inputs) else root_of(inputs[value])
             for value in self.program.outputs[: self.end_count]
         ]
 
-    def _origin_root(self, step: int, value: int) -> bytes:
-        return [root for roots in self.origins(step) for root in roots][value]
+    def _inputs(self, step: int, state: list[Tensor]) -> list[Tensor]:
+        others = [tensor for tensors in self.others for tensor in tensors]
+        return [*state, *others, *self.batch(step)]
 
     def rows(self, step: int) -> Rows:
         """The rows of a run; the last one asked for is kept."""
@@ -244,8 +251,7 @@ class Replay:
             see(value, tensor if replaced is None else replaced)
             return replaced
 
-        others = [tensor for tensors in self.others for tensor in tensors]
-        return walk(self.program, [*state, *others, *self.batch(step)], visit, allowance=self.allowance)
+        return walk(self.program, self._inputs(step, state), visit, allowance=self.allowance)
 
 
 def _bits(rest: Sequence[Tensor]) -> int:

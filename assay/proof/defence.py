@@ -12,8 +12,8 @@ from assay.exact.values import ITEM_BYTES
 from assay.proof.claim import Claim, Records, Replay
 from assay.proof.elements import addends_of, faulty_element, largest, sums_of
 from assay.proof.evidence import PART_BYTES, Exhibitor, Kind, Question, show_sample, show_value, tuple_proof
-from assay.proof.opened import Key, Move, opening
-from assay.proof.rows import ZERO
+from assay.proof.opened import Key, Move, below, opening, reach_of
+from assay.proof.rows import ZERO, is_end
 from assay.protocol.merkle import ARITY, LEAF_BYTES, VALUE_LEAF_BYTES, leaf_hashes, levels, merkle_proof
 from assay.work.state import DTYPE_NAMES, content_of
 
@@ -34,6 +34,8 @@ class Defender:
         """The answer; nothing where there is none, as for a witness that does not exist. `sum_` is the sum whose parts
         are asked for."""
         kind, *where = demand
+        if self.work.faulty is not None and (self.work.faulty, self._fault_row) < reach_of(demand):
+            return self._fault(self.work.faulty)
         if kind == "steps":
             return Move("answerSteps", (self.work.ends[:-1],))
         if kind == "rows":
@@ -48,9 +50,15 @@ class Defender:
         if kind == "parts":
             assert sum_ is not None
             return self._parts(sum_)
-        if kind == "witness":
-            return self._witness(*where)
-        return self._fault(*where)
+        return self._witness(*where)
+
+    @property
+    def _fault_row(self) -> int:
+        """The row that the run with a fault cannot give."""
+        assert self.work.faulty is not None
+        fault = self.work.rows(self.work.faulty).fault
+        assert fault is not None
+        return self.claim.first_faulty(fault)
 
     def _tree(self, step: int) -> list[list[bytes]]:
         return self.work.rows(step).levels
@@ -60,32 +68,34 @@ class Defender:
         return Move("answerRows", (step, height, index, *opening(rows, height, index)))
 
     def _shown(self, step: int, row: int) -> tuple[tuple[Any, ...], Tensor, int]:
-        """The row with its node, its value, and how long its leaves are."""
+        """The row with its node or type, its value, and how long its leaves are."""
         number = self.claim.first + row
         position = number - len(self.claim.program.inputs)
-        leaf, proof = b"", []
-        if position >= 0:
-            leaf = self.claim.program.leaves[2][position]
-            proof = merkle_proof(self.claim.program.trees[2], position)
-        leaf_bytes = LEAF_BYTES if number in self.claim.program.outputs else VALUE_LEAF_BYTES
-        return (step, row, leaf, proof), self.work.values(step, [number])[number], leaf_bytes
+        tree, at = (0, number) if position < 0 else (2, position)
+        leaf, proof = self.claim.program.leaves[tree][at], merkle_proof(self.claim.program.trees[tree], at)
+        return (step, row, leaf, proof), self.work.values(step, [number])[number], self._leaf_bytes(number)
+
+    def _leaf_bytes(self, number: int) -> int:
+        return LEAF_BYTES if is_end(self.claim.program, number) else VALUE_LEAF_BYTES
 
     def _operand(self, step: int, row: int, tensor: Tensor, view: Sequence[tuple[int, int]]) -> tuple[Any, ...]:
-        number = self.claim.first + row
-        leaf_bytes = LEAF_BYTES if number in self.claim.program.outputs else VALUE_LEAF_BYTES
-        header, window = show_value(tensor, leaf_bytes, view)
+        header, window = show_value(tensor, self._leaf_bytes(self.claim.first + row), view)
         return header, merkle_proof(self._tree(step)[0], row), window
 
     def _leaves(self, step: int, row: int, height: int, index: int) -> Move:
         shown, tensor, leaf_bytes = self._shown(step, row)
         tree = levels(leaf_hashes(content_of(tensor), leaf_bytes))
         operand = self._operand(step, row, tensor, [])
-        return Move("answerLeaves", (shown, height, index, operand, *opening(tree, height, index)))
+        is_part = height < len(tree) and index << (height - below(height)) < len(tree[below(height)])
+        # Who asks for what the value has not got is told so by the value's type.
+        nodes, proof = opening(tree, height, index) if is_part else ([], [])
+        return Move("answerLeaves", (shown, height, index, operand, nodes, proof))
 
     def _content(self, step: int, row: int, leaf: int) -> Move:
         shown, tensor, leaf_bytes = self._shown(step, row)
-        item = ITEM_BYTES[DTYPE_NAMES[tensor.dtype]]
-        return Move("answerContent", (shown, leaf, self._operand(step, row, tensor, [(leaf * leaf_bytes // item, 1)])))
+        first = leaf * leaf_bytes // ITEM_BYTES[DTYPE_NAMES[tensor.dtype]]
+        view = [(first, 1)] if first < tensor.numel() else []
+        return Move("answerContent", (shown, leaf, self._operand(step, row, tensor, view)))
 
     def exhibit(self, step: int, position: int, question: Question) -> tuple[Any, ...]:
         """Evidence about a node of its own work."""
@@ -123,9 +133,10 @@ class Defender:
         return Move("answerWitness", (step, self.exhibit(step, position, question)))
 
     def _fault(self, step: int) -> Move | None:
-        fault = self.work.rows(step).fault
-        if fault is None:
-            return None
+        found = self.work.rows(step)
+        fault = found.fault
+        assert fault is not None
+        run = (step, self.work.ends[:-1], found.levels[-1][0])
         if fault.node_index < 0:
             if self.records is None:
                 return None
@@ -133,9 +144,9 @@ class Defender:
             sample = self.work.batch(step)[row]
             element = int((~sample.isfinite()).reshape(-1).nonzero()[0])
             shown = show_sample(self.claim, self.records, step, row, element, NOTHING)
-            return Move("answerFaultySample", (step, shown))
-        rows, node = self._tree(step), self.claim.program.nodes[fault.node_index]
+            return Move("answerFaultySample", (*run, shown))
+        rows, node = found.levels, self.claim.program.nodes[fault.node_index]
         values = self.work.values(step, node.inputs)
         question = Question(fault.node_index, faulty_element(node, values), Kind.FAULT)
         evidence = self._exhibitor(step, rows).put(question, values, NOTHING, 0)
-        return Move("answerFault", (step, sha256(fault.operator.encode()).digest(), evidence))
+        return Move("answerFault", (*run, sha256(fault.operator.encode()).digest(), evidence))

@@ -26,6 +26,7 @@ from assay.exact.primitives import BY_OPCODE
 from assay.exact.values import ITEM_BYTES
 from assay.proof import places
 from assay.proof.claim import Claim, Records
+from assay.proof.rows import is_end
 from assay.protocol.merkle import (
     ARITY,
     DTYPE_CODES,
@@ -141,7 +142,7 @@ class Exhibitor:
         return header, list(self._place(number)), window
 
     def _is_output(self, number: int) -> bool:
-        return number in self.program.outputs
+        return is_end(self.program, number)
 
     def _place(self, number: int) -> Sequence[bytes]:
         """What shows that a value is the run's."""

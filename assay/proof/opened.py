@@ -10,11 +10,10 @@ from typing import Any
 from assay.protocol.merkle import EMPTY, depth, node_hash
 
 LEVELS = 6
-CLAIMLESS = {"resign", "recall", "demandLeaves", "demandContent", "demandState", "demandFault"}
+CLAIMLESS = {"resign", "recall", "demandLeaves", "demandContent", "demandState"}
 Key = tuple[Any, ...]
 """What was demanded: ("steps",), ("rows", run, height, index), ("leaves", run, row, height, index), ("content", run,
-row, leaf), ("state", run, group), ("parts", run, node, element, from, count), ("witness", run, node, element) or
-("fault", run)."""
+row, leaf), ("state", run, group), ("parts", run, node, element, from, count) or ("witness", run, node, element)."""
 
 
 @dataclass(frozen=True)
@@ -33,6 +32,16 @@ class Move:
 def below(height: int) -> int:
     """Height of the nodes that open a part of a tree; `Trees.below`."""
     return 0 if height == 0 else (height - 1) // LEVELS * LEVELS
+
+
+def reach_of(demand: Key) -> tuple[int, int]:
+    """The first (run, row) that an answer to this has nothing to do with: a fault before that answers too."""
+    kind, *where = demand
+    if kind == "rows":
+        return where[0], 0
+    if kind == "state":
+        return where[0] + 1, 0
+    return (where[0], where[1] + 1) if kind in ("leaves", "content") else (0, 0)
 
 
 def hashes_in(content: bytes) -> list[bytes]:

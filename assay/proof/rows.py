@@ -44,7 +44,12 @@ class Rows:
         return self.roots[value - self.first]
 
 
+def is_end(program: Program, value: int) -> bool:
+    """Whether a row is a tensor's of what the program ends in. A sample's never is, wherever it comes out again."""
+    return value >= len(program.inputs) and value in program.outputs
+
+
 def row_root(program: Program, value: int, tensor: Tensor) -> bytes:
     """The root of a value, by its place in the program."""
-    hashed = tensor_root if value in program.outputs else value_root
+    hashed = tensor_root if is_end(program, value) else value_root
     return hashed(DTYPE_NAMES[tensor.dtype], tuple(tensor.shape), content_of(tensor))

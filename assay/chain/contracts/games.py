@@ -171,38 +171,57 @@ class Games(Contract):
             read_nothing,
         )
 
-    def answer_fault(self, game: int, claim: Assertion, step: int, operator: bytes, evidence: Evidence) -> Call[None]:
-        """`answerFault(uint256 game, Assertion claim, uint32 step, bytes32 operator, Evidence evidence)`."""
+    def answer_fault(
+        self,
+        game: int,
+        claim: Assertion,
+        step: int,
+        steps: Sequence[bytes],
+        rows: bytes,
+        operator: bytes,
+        evidence: Evidence,
+    ) -> Call[None]:
+        """`answerFault(uint256 game, Assertion claim, uint32 step, bytes32[] steps, bytes32 rows, bytes32 operator,
+        Evidence evidence)`.
+        """
         return Call(
             self,
             pack(
-                bytes.fromhex("286ed1e0"),
+                bytes.fromhex("5ade279b"),
                 (
                     "uint256",
                     "(bytes32,address,(bytes32,bytes32,bytes32,uint32,uint32,uint32),(bytes32,uint256)[],(bytes32,uint32,uint32,uint32,uint32,uint32,bytes32),uint32,uint32,uint32,bool,uint32,bytes32)",
                     "uint32",
+                    "bytes32[]",
+                    "bytes32",
                     "bytes32",
                     "(uint8,uint256,bytes,bytes32[],uint256,((uint8,uint8,uint256[],bytes32),bytes32[],(uint256,bytes,bytes32[]))[],uint256,uint256,int256)",
                 ),
-                (game, claim.to_abi(), step, operator, evidence.to_abi()),
+                (game, claim.to_abi(), step, steps, rows, operator, evidence.to_abi()),
             ),
             0,
             read_nothing,
         )
 
-    def answer_faulty_sample(self, game: int, claim: Assertion, step: int, sample: Sample) -> Call[None]:
-        """`answerFaultySample(uint256 game, Assertion claim, uint32 step, Sample sample)`."""
+    def answer_faulty_sample(
+        self, game: int, claim: Assertion, step: int, steps: Sequence[bytes], rows: bytes, sample: Sample
+    ) -> Call[None]:
+        """`answerFaultySample(uint256 game, Assertion claim, uint32 step, bytes32[] steps, bytes32 rows, Sample
+        sample)`.
+        """
         return Call(
             self,
             pack(
-                bytes.fromhex("47090c34"),
+                bytes.fromhex("c86378b9"),
                 (
                     "uint256",
                     "(bytes32,address,(bytes32,bytes32,bytes32,uint32,uint32,uint32),(bytes32,uint256)[],(bytes32,uint32,uint32,uint32,uint32,uint32,bytes32),uint32,uint32,uint32,bool,uint32,bytes32)",
                     "uint32",
+                    "bytes32[]",
+                    "bytes32",
                     "(uint32,uint256,((uint8,uint8,uint256[],bytes32),bytes32[],(uint256,bytes,bytes32[])),bytes[2],bytes32[][2],bytes,bytes32[])",
                 ),
-                (game, claim.to_abi(), step, sample.to_abi()),
+                (game, claim.to_abi(), step, steps, rows, sample.to_abi()),
             ),
             0,
             read_nothing,
@@ -354,10 +373,6 @@ class Games(Contract):
             0,
             read_nothing,
         )
-
-    def demand_fault(self, game: int, step: int) -> Call[None]:
-        """`demandFault(uint256 game, uint32 step)`."""
-        return Call(self, pack(bytes.fromhex("7a00ef6c"), ("uint256", "uint32"), (game, step)), 0, read_nothing)
 
     def demand_leaves(self, game: int, step: int, row: int, height: int, index: int) -> Call[None]:
         """`demandLeaves(uint256 game, uint32 step, uint32 row, uint32 height, uint32 index)`."""

@@ -23,6 +23,7 @@ contract Games is IGames {
         Ending outcome;
         uint32 rowCount; // of each run
         uint32 endCount;
+        uint64 reach; // what is owed follows from the rows below this place, by (run, row)
     }
 
     struct Span {
@@ -64,7 +65,7 @@ contract Games is IGames {
             (span.before, span.end) = (claim.origins[0].root, claim.end);
         } else {
             bytes32 demanded = keccak256(abi.encode(Demand.Steps));
-            if (known[id][demanded] == 0) _demand(game, g, Demand.Steps, demanded);
+            if (known[id][demanded] == 0) _demand(game, g, Demand.Steps, demanded, 0);
         }
     }
 
@@ -72,44 +73,32 @@ contract Games is IGames {
 
     function demandRows(uint256 game, Assertion calldata claim, uint32 step, uint32 height, uint32 index, bytes32[] calldata steps) external {
         Game storage g = _challengers(game, claim);
-        if (step >= claim.steps) revert NotKnown("step");
-        Span storage span = _spans[g.claim][step];
-        if (span.before == 0) {
-            if (known[g.claim][keccak256(abi.encode(Demand.Steps))] != keccak256(abi.encodePacked(steps))) revert NotKnown("steps");
-            span.before = step == 0 ? claim.origins[0].root : steps[step - 1];
-            span.end = step + 1 == claim.steps ? claim.end : steps[step];
-        }
-        if (Trees.width(_rowCount(claim), height, index) == 0 || height > Hashing.depth(_rowCount(claim))) revert NotKnown("part");
-        _ask(game, g, Demand.Rows, keccak256(abi.encode(Demand.Rows, step, height, index)));
+        bool first = _span(g, claim, step, steps).rows == 0;
+        // INVARIANT: nothing is asked for that nobody could open: the first opening of a run is of the whole.
+        if (!Trees.has(g.rowCount, height, index) || (first && height != Hashing.depth(g.rowCount))) revert NotKnown("part");
+        _ask(game, g, Demand.Rows, keccak256(abi.encode(Demand.Rows, step, height, index)), _place(step, 0));
         emit Demanded(game, g.claim, Demand.Rows, step, 0, height, index);
     }
 
     function demandLeaves(uint256 game, uint32 step, uint32 row, uint32 height, uint32 index) external {
         Game storage g = _asking(game);
         if (_spans[g.claim][step].rows == 0 || row >= g.rowCount) revert NotKnown("row");
-        _ask(game, g, Demand.Leaves, keccak256(abi.encode(Demand.Leaves, step, row, height, index)));
+        _ask(game, g, Demand.Leaves, keccak256(abi.encode(Demand.Leaves, step, row, height, index)), _place(step, row) + 1);
         emit Demanded(game, g.claim, Demand.Leaves, step, row, height, index);
     }
 
     function demandContent(uint256 game, uint32 step, uint32 row, uint32 index) external {
         Game storage g = _asking(game);
         if (_spans[g.claim][step].rows == 0 || row >= g.rowCount) revert NotKnown("row");
-        _ask(game, g, Demand.Content, keccak256(abi.encode(Demand.Content, step, row, index)));
+        _ask(game, g, Demand.Content, keccak256(abi.encode(Demand.Content, step, row, index)), _place(step, row) + 1);
         emit Demanded(game, g.claim, Demand.Content, step, row, 0, index);
     }
 
     function demandState(uint256 game, uint32 step, uint32 index) external {
         Game storage g = _asking(game);
-        if (_spans[g.claim][step].end == 0 || index * ARITY >= g.endCount) revert NotKnown("state");
-        _ask(game, g, Demand.State, keccak256(abi.encode(Demand.State, step, index)));
+        if (_spans[g.claim][step].before == 0 || index * ARITY >= g.endCount) revert NotKnown("state");
+        _ask(game, g, Demand.State, keccak256(abi.encode(Demand.State, step, index)), _place(step, 0) + (1 << 32));
         emit Demanded(game, g.claim, Demand.State, step, 0, 0, index);
-    }
-
-    function demandFault(uint256 game, uint32 step) external {
-        Game storage g = _asking(game);
-        if (_spans[g.claim][step].rows == 0) revert NotKnown("rows");
-        _ask(game, g, Demand.Fault, keccak256(abi.encode(Demand.Fault, step)));
-        emit Demanded(game, g.claim, Demand.Fault, step, 0, 0, 0);
     }
 
     // ---------------------------------------------------------------- what the defender opens
@@ -145,18 +134,20 @@ contract Games is IGames {
     ) external {
         Game storage g = _defenders(game, claim, keccak256(abi.encode(Demand.Leaves, row.step, row.row, height, index)));
         _shape(g, claim, row, value);
-        if (!Trees.opens(value.value.tree, Openings.leafCount(value.value), height, index, nodes, proof)) revert WrongAnswer("leaves");
+        uint256 count = Openings.leafCount(value.value);
+        if (!Trees.has(count, height, index)) return _end(game, g, Ending.Dismissed);
+        if (!Trees.opens(value.value.tree, count, height, index, nodes, proof)) revert WrongAnswer("leaves");
         _answer(game, g, OPENED, abi.encodePacked(nodes));
     }
 
     function answerContent(uint256 game, Assertion calldata claim, Row calldata row, uint32 index, Operand calldata value) external {
         Game storage g = _defenders(game, claim, keccak256(abi.encode(Demand.Content, row.step, row.row, index)));
         _shape(g, claim, row, value);
+        uint256 count = Openings.leafCount(value.value);
+        if (index >= count) return _end(game, g, Ending.Dismissed);
         Openings.shown(value);
         // One leaf and no more, or what was opened could not be shown again as it stands.
-        if (value.window.first != index || value.window.proof.length != Hashing.depth(Openings.leafCount(value.value))) {
-            revert WrongAnswer("leaf");
-        }
+        if (value.window.first != index || value.window.proof.length != Hashing.depth(count)) revert WrongAnswer("leaf");
         _answer(game, g, OPENED, value.window.content);
     }
 
@@ -186,23 +177,26 @@ contract Games is IGames {
         _end(game, g, Ending.Dismissed);
     }
 
-    function answerFault(uint256 game, Assertion calldata claim, uint32 step, bytes32 operator, Evidence calldata evidence) external {
-        Game storage g = _defenders(game, claim, keccak256(abi.encode(Demand.Fault, step)));
+    function answerFault(
+        uint256 game, Assertion calldata claim, uint32 step, bytes32[] calldata steps, bytes32 rows, bytes32 operator, Evidence calldata evidence
+    ) external {
+        uint256 row = uint256(claim.program.inputCount) - claim.rowsFrom + evidence.node;
+        Game storage g = _faulted(game, claim, step, steps, rows, row);
         bytes32 digest = Hashing.faultDigest(uint256(claim.feed.firstStep) + step, evidence.node, operator);
         if (digest != _spans[g.claim][step].end || evidence.kind != Kind.Fault) revert WrongAnswer("digest");
         if (_judge(g, claim, step, evidence).ruling != Ruling.JobFault) revert WrongAnswer("fault");
-        emit Answered(game, g.claim, Demand.Fault, g.demanded, "");
         _end(game, g, Ending.JobFault);
     }
 
-    function answerFaultySample(uint256 game, Assertion calldata claim, uint32 step, Sample calldata sample) external {
-        Game storage g = _defenders(game, claim, keccak256(abi.encode(Demand.Fault, step)));
+    function answerFaultySample(
+        uint256 game, Assertion calldata claim, uint32 step, bytes32[] calldata steps, bytes32 rows, Sample calldata sample
+    ) external {
         if (claim.rowsFrom + 2 != claim.program.inputCount || sample.input > 1) revert WrongAnswer("sample");
+        Game storage g = _faulted(game, claim, step, steps, rows, sample.input);
         uint256 number = uint256(claim.rowsFrom) + sample.input;
         bytes32 digest = Hashing.faultDigest(uint256(claim.feed.firstStep) + step, number, sha256("input"));
         if (digest != _spans[g.claim][step].end) revert WrongAnswer("digest");
         if (!Samples.isFaulty(claim.program, claim.feed, claim.rowsFrom, step, sample)) revert WrongAnswer("fault");
-        emit Answered(game, g.claim, Demand.Fault, g.demanded, "");
         _end(game, g, Ending.JobFault);
     }
 
@@ -242,9 +236,9 @@ contract Games is IGames {
     ) external {
         Game storage g = _challengers(game, claim);
         _output(g, claim, step, output, number, outputProof, value);
+        if (output >= claim.endCount || roots.length <= output % ARITY) revert NotKnown("output");
         // A sample that the program ends in has leaves of another size than a state's tensor: no end is right.
         if (number >= claim.rowsFrom && number < claim.program.inputCount) return _end(game, g, Ending.JobFault);
-        if (output >= claim.endCount || roots.length <= output % ARITY) revert NotKnown("output");
         Openings.inTuple(_spans[g.claim][step].end, claim.endCount, output, roots[output % ARITY], roots);
         bool same = roots[output % ARITY] == Openings.rootOf(value.value);
         emit Ruled(game, step, number, output, uint8(same ? Ruling.Dismissed : Ruling.Upheld));
@@ -255,6 +249,8 @@ contract Games is IGames {
         Game storage g = _challengers(game, claim);
         if (!claim.hasLoss) revert NotKnown("loss");
         uint32 step = claim.steps - 1;
+        // INVARIANT: a run that ends in a fault has no loss, whatever its rows before that are.
+        if (known[g.claim][keccak256(abi.encode(Demand.State, step, uint32(0)))] == 0) revert NotKnown("state");
         _output(g, claim, step, claim.endCount, number, outputProof, value);
         Openings.shown(value);
         // Whatever its shape: the program says that it is one float.
@@ -340,17 +336,45 @@ contract Games is IGames {
         if (g.demand == Demand.None || g.demanded != demanded) revert NotKnown("demand");
     }
 
-    function _ask(uint256 game, Game storage g, Demand demand, bytes32 demanded) private {
-        if (known[g.claim][demanded] != 0) revert Known(demanded);
-        _demand(game, g, demand, demanded);
+    /// INVARIANT: behind a fault there is nothing to open, so it answers for what lies at its place or after it, and for nothing
+    /// before: what it follows from could be a lie that is being asked about.
+    function _faulted(uint256 game, Assertion calldata claim, uint32 step, bytes32[] calldata steps, bytes32 rows, uint256 row)
+        private
+        returns (Game storage g)
+    {
+        g = _game(game, claim);
+        if (msg.sender != g.defender) revert NotYourTurn(msg.sender);
+        if (g.demand == Demand.None || row >= g.rowCount || _place(step, row) >= g.reach) revert NotKnown("demand");
+        Span storage span = _span(g, claim, step, steps);
+        if (span.rows == 0) span.rows = rows;
     }
 
-    function _demand(uint256 game, Game storage g, Demand demand, bytes32 demanded) private {
+    /// A run, for whoever looks at it first with the states between the runs, as they were opened.
+    function _span(Game storage g, Assertion calldata claim, uint32 step, bytes32[] calldata steps) private returns (Span storage span) {
+        if (step >= claim.steps) revert NotKnown("step");
+        span = _spans[g.claim][step];
+        if (span.before == 0) {
+            if (known[g.claim][keccak256(abi.encode(Demand.Steps))] != keccak256(abi.encodePacked(steps))) revert NotKnown("steps");
+            span.before = step == 0 ? claim.origins[0].root : steps[step - 1];
+            span.end = step + 1 == claim.steps ? claim.end : steps[step];
+        }
+    }
+
+    function _place(uint256 step, uint256 row) private pure returns (uint64) {
+        return uint64((step << 32) + row);
+    }
+
+    function _ask(uint256 game, Game storage g, Demand demand, bytes32 demanded, uint64 reach) private {
+        if (known[g.claim][demanded] != 0) revert Known(demanded);
+        _demand(game, g, demand, demanded, reach);
+    }
+
+    function _demand(uint256 game, Game storage g, Demand demand, bytes32 demanded, uint64 reach) private {
         // INVARIANT: no challenger can have a defender open things for ever.
         if (++g.demands > DEMANDS_LIMIT) revert TooMany(DEMANDS_LIMIT);
         uint32 used = uint32(block.timestamp - g.since);
         g.challengerLeft = _after(g.challengerLeft, used, g.clock);
-        (g.demand, g.demanded, g.since) = (demand, demanded, uint48(block.timestamp));
+        (g.demand, g.demanded, g.reach, g.since) = (demand, demanded, reach, uint48(block.timestamp));
         if (demand == Demand.Steps) emit Demanded(game, g.claim, demand, 0, 0, 0, 0);
     }
 
@@ -383,13 +407,13 @@ contract Games is IGames {
         if (f.ruling == Ruling.JobFault) return _end(game, g, Ending.JobFault);
         if (f.ruling == Ruling.Witness) {
             bytes32 element = keccak256(abi.encode(Demand.Witness, step, evidence.node, evidence.element));
-            return _ask(game, g, Demand.Witness, element);
+            return _ask(game, g, Demand.Witness, element, 0);
         }
         Sum memory sum = Sum(step, uint32(evidence.node), evidence.element, f.from, f.count, f.size, f.claimed, whole);
         bytes32 demanded = keccak256(abi.encode(Demand.Parts, sum));
         emit Summed(game, g.claim, sum);
         // The parts of this very sum may have been opened to somebody else.
-        if (known[g.claim][demanded] == 0) _demand(game, g, Demand.Parts, demanded);
+        if (known[g.claim][demanded] == 0) _demand(game, g, Demand.Parts, demanded, 0);
     }
 
     function _end(uint256 game, Game storage g, Ending outcome) private {
@@ -403,7 +427,7 @@ contract Games is IGames {
 
     function _run(Game storage g, Assertion calldata claim, uint32 step) private view returns (Run memory run) {
         Span storage span = _spans[g.claim][step];
-        if (span.rows == 0) revert NotKnown("rows");
+        if (span.rows == 0 && g.rowCount != 0) revert NotKnown("rows");
         run = Run(
             claim.program.nodes, claim.program.nodeCount, claim.program.inputCount, claim.rowsFrom, span.rows, new Origin[](claim.origins.length)
         );
@@ -420,7 +444,10 @@ contract Games is IGames {
         Run memory run = _run(g, claim, row.step);
         uint256 inputs = uint256(claim.program.inputCount) - claim.rowsFrom;
         if (!Hashing.verify(run.rows, _rowCount(claim), row.row, Openings.rootOf(value.value), value.proof)) revert WrongAnswer("row");
-        if (row.row < inputs) return;
+        if (row.row < inputs) {
+            if (!Samples.fits(claim.program, claim.rowsFrom + row.row, row.leaf, row.proof, value.value)) revert WrongAnswer("type");
+            return;
+        }
         Node memory n = Openings.nodeOf(run, row.row - inputs, row.leaf, row.proof);
         if (value.value.tag != (n.isOutput ? 3 : 4) || value.value.dtype != n.dtype) revert WrongAnswer("type");
         if (keccak256(abi.encodePacked(value.value.shape)) != keccak256(abi.encodePacked(n.shape))) revert WrongAnswer("shape");

@@ -3,13 +3,23 @@ pragma solidity ^0.8.28;
 
 import {Hashing} from "../Hashing.sol";
 import {Ruling} from "../arbiter/Arbiter.sol";
-import {Openings} from "../arbiter/Openings.sol";
+import {Openings, Value} from "../arbiter/Openings.sol";
 import {Random} from "../arbiter/Random.sol";
 import {Feed, Program, Sample} from "../interfaces/IGames.sol";
 
 /// @title Samples: whether an element of a run's samples is the one that the order's data and the schedule say.
 library Samples {
     uint256 private constant TYPE_BYTES = 28;
+
+    /// Whether a value is of the type that the program declares for its input of this number.
+    function fits(Program calldata program, uint256 number, bytes calldata declared, bytes32[] calldata proof, Value calldata value)
+        external
+        pure
+        returns (bool)
+    {
+        bool bound = Hashing.verify(program.inputs, program.inputCount, number, Hashing.leafHash(declared), proof);
+        return bound && declared.length == TYPE_BYTES && _isOf(value, declared);
+    }
 
     /// What the claimed element is compared with.
     function rule(Program calldata program, Feed calldata feed, uint256 rowsFrom, uint256 step, Sample calldata sample)
@@ -19,7 +29,7 @@ library Samples {
     {
         bytes calldata declared = sample.types[sample.input];
         (bool ok, uint256 from, uint256 item) = _truth(program, feed, rowsFrom, step, sample);
-        if (!_isOf(sample, declared)) return Ruling.Upheld;
+        if (!_isOf(sample.value.value, declared)) return Ruling.Upheld;
         if (!ok) return Ruling.JobFault;
         Openings.shown(sample.value);
         uint256 offset = Openings.offset(sample.value, sample.element, 1);
@@ -76,10 +86,10 @@ library Samples {
     }
 
     /// Whether the claimed value is of the program's type.
-    function _isOf(Sample calldata sample, bytes calldata declared) private pure returns (bool) {
-        uint256 rank = sample.value.value.shape.length;
-        if (sample.value.value.tag != 4 || uint8(declared[0]) != sample.value.value.dtype || uint8(declared[1]) != rank) return false;
-        for (uint256 i = 0; i < rank; i++) if (_size(declared, i) != sample.value.value.shape[i]) return false;
+    function _isOf(Value calldata value, bytes calldata declared) private pure returns (bool) {
+        uint256 rank = value.shape.length;
+        if (value.tag != 4 || uint8(declared[0]) != value.dtype || uint8(declared[1]) != rank) return false;
+        for (uint256 i = 0; i < rank; i++) if (_size(declared, i) != value.shape[i]) return false;
         return true;
     }
 

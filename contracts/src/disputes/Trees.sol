@@ -23,6 +23,11 @@ library Trees {
         return all - first < most ? all - first : most;
     }
 
+    /// Whether a tree over `count` leaves has such a part.
+    function has(uint256 count, uint256 height, uint256 index) internal pure returns (bool) {
+        return height <= Hashing.depth(count) && width(count, height, index) != 0;
+    }
+
     /// The hash of a part, from the nodes that open it: what is missing to the right is empty.
     function rootOf(bytes32[] calldata nodes, uint256 levels) internal pure returns (bytes32) {
         uint256 size = nodes.length;
@@ -43,9 +48,8 @@ library Trees {
         pure
         returns (bool)
     {
-        uint256 depth = Hashing.depth(count);
-        if (height > depth || nodes.length == 0 || nodes.length != width(count, height, index)) return false;
-        if (proof.length != depth - height) return false;
+        if (!has(count, height, index) || nodes.length != width(count, height, index)) return false;
+        if (proof.length != Hashing.depth(count) - height) return false;
         return Hashing.climb(index, rootOf(nodes, height - below(height)), proof) == root;
     }
 }

@@ -42,7 +42,7 @@ struct Assertion {
     bytes32 end;
 }
 
-/// A row of a run, with its node where the value is one's: what the value has to be like.
+/// A row of a run, with its node, or with its type among the program's inputs: what the value has to be like.
 struct Row {
     uint32 step;
     uint32 row;
@@ -82,8 +82,7 @@ enum Demand {
     Content, // a leaf's bytes
     State, // a part of the tuple that a state's root is over
     Parts, // what the parts of a sum come to
-    Witness, // an element that is as large as claimed
-    Fault // the element that a run cannot give, where it is said to end in a fault of the job
+    Witness // an element that is as large as claimed
 }
 
 enum Ending {
@@ -140,15 +139,14 @@ interface IGames {
     function demandContent(uint256 game, uint32 step, uint32 row, uint32 index) external;
     /// @notice The roots that the state after a run is over: group `index` of up to 64.
     function demandState(uint256 game, uint32 step, uint32 index) external;
-    /// @notice That a run ends in the fault which its end says.
-    function demandFault(uint256 game, uint32 step) external;
 
     function answerSteps(uint256 game, Assertion calldata claim, bytes32[] calldata roots) external;
     /// @notice `proof` leads from the part to the rows' root, which the first answer for a run fixes.
     function answerRows(
         uint256 game, Assertion calldata claim, uint32 step, uint32 height, uint32 index, bytes32[] calldata nodes, bytes32[] calldata proof
     ) external;
-    /// @notice `value` shows the row's value without a window; `proof` leads from the part to the value's tree.
+    /// @notice `value` shows the row's value without a window; `proof` leads from the part to the value's tree. Who has asked for a
+    ///         part, or a leaf, that such a value has not got has lost then.
     function answerLeaves(
         uint256 game, Assertion calldata claim, Row calldata row, uint32 height, uint32 index, Operand calldata value,
         bytes32[] calldata nodes, bytes32[] calldata proof
@@ -160,10 +158,16 @@ interface IGames {
     /// @notice The sums of the parts, nine bytes each, two's complement.
     function answerParts(uint256 game, Assertion calldata claim, Sum calldata sum, bytes calldata parts) external;
     function answerWitness(uint256 game, Assertion calldata claim, uint32 step, Evidence calldata evidence) external;
-    /// @notice `operator` is the hash of its name, as it is in the digest that the run is said to end in. The job is at fault then.
-    function answerFault(uint256 game, Assertion calldata claim, uint32 step, bytes32 operator, Evidence calldata evidence) external;
+    /// @notice What is owed lies at the fault that a run is said to end in, or behind it: the job is at fault. `operator` is the
+    ///         hash of its name, as it is in the digest; `steps` as in `demandRows`; `rows` is the root over the run's rows, for
+    ///         where none was opened.
+    function answerFault(
+        uint256 game, Assertion calldata claim, uint32 step, bytes32[] calldata steps, bytes32 rows, bytes32 operator, Evidence calldata evidence
+    ) external;
     /// @notice The same where it is a sample that no run can begin with; its `value` counts for nothing.
-    function answerFaultySample(uint256 game, Assertion calldata claim, uint32 step, Sample calldata sample) external;
+    function answerFaultySample(
+        uint256 game, Assertion calldata claim, uint32 step, bytes32[] calldata steps, bytes32 rows, Sample calldata sample
+    ) external;
     /// @notice What is owed was opened in another game. Anybody.
     function recall(uint256 game) external;
 
@@ -179,7 +183,7 @@ interface IGames {
         uint256 game, Assertion calldata claim, uint32 step, uint32 output, uint32 number, bytes32[] calldata outputProof,
         Operand calldata value, bytes32[] calldata roots
     ) external;
-    /// @notice The challenger shows that the loss of the last run is another.
+    /// @notice The challenger shows that the loss of the last run is another. The first group of the state after it has been opened.
     function proveLoss(uint256 game, Assertion calldata claim, uint32 number, bytes32[] calldata outputProof, Operand calldata value)
         external;
     /// @notice The challenger shows that an element of a run's samples is another: the one of its record, or none.

@@ -15,7 +15,7 @@ OUTCOMES = ("open", "upheld", "dismissed", "fault")
 MOVES_MAX = 64
 SUM = "(uint32,uint32,uint256,uint256,uint256,uint256,int256,bool)"
 SUMMED = f"Summed(uint256,bytes32,{SUM})"
-KINDS = ("", "steps", "rows", "leaves", "content", "state", "parts", "witness", "fault")
+KINDS = ("", "steps", "rows", "leaves", "content", "state", "parts", "witness")
 
 
 @dataclass
@@ -92,7 +92,8 @@ def _answer(
         except Halted:
             pass
         else:
-            known[demand] = opened(answer)
+            if not answer.name.startswith("answerFault"):
+                known[demand] = opened(answer)
             return answer.name, gas
     table.now_s += 2 * CLOCK_S
     return "timeout", table.send("timeout", game)[1]
@@ -117,7 +118,7 @@ def opened(move: Move) -> bytes:
         return bytes(move.arguments[1])
     if move.name == "answerContent":
         return bytes(move.arguments[2][2][1])
-    if move.name in ("answerWitness", "answerFault", "answerFaultySample"):
+    if move.name == "answerWitness":
         return b""
     hashes = {"answerSteps": 0, "answerRows": 3, "answerLeaves": 4, "answerState": 2}[move.name]
     return b"".join(move.arguments[hashes])
