@@ -32,7 +32,7 @@ from assay.roles.party import Party
 from assay.roles.round import RoundName
 from assay.roles.wake import IDLE, Wake, wake_at
 
-KINDS = ("", "steps", "rows", "leaves", "content", "state", "parts", "witness", "fault")
+KINDS = ("", "steps", "rows", "leaves", "content", "state", "parts", "witness")
 """Demands, in the order of `IGames.Demand`."""
 
 
@@ -93,7 +93,6 @@ def _key_of(event: Demanded) -> Key:
         "leaves": (event.step, event.row, event.height, event.index),
         "content": (event.step, event.row, event.index),
         "state": (event.step, event.index),
-        "fault": (event.step,),
     }
     return kind, *fields[kind]
 

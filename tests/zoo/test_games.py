@@ -8,7 +8,6 @@ from assay.chain.contracts.disputes import ChallengeOpened, Settled
 from assay.chain.contracts.games import Ruled
 from assay.chain.contracts.rerun import Challenged
 from assay.chain.contracts.rounds import Disproved, Finalised, Penalised
-from assay.exact.primitives import BY_OPCODE
 from assay.proof.claim import Alter
 from assay.proof.evidence import Ruling, as_tensor
 from assay.proof.opened import Move
@@ -36,8 +35,9 @@ def test_a_game_comes_down_to_the_number_that_was_changed(set_up: Any, ledgers: 
     stage.watch(Validator, watch=True)
     stage.play()
     (ruled,) = stage.said(Ruled)
-    assert BY_OPCODE[mlp.step.nodes[ruled.node].opcode].name == "contract"
-    assert (ruled.step, ruled.element, Ruling(ruled.ruling)) == (0, ELEMENT, Ruling.UPHELD)
+    node = mlp.step.outputs[0] - len(mlp.step.inputs)
+    assert (ruled.step, ruled.node, ruled.element) == (0, node, ELEMENT)
+    assert Ruling(ruled.ruling) == Ruling.UPHELD
     assert settlements(stage) == [Settlement.UPHELD]
     assert not stage.said(Challenged), "nobody votes"
     only_the_liar_lost(stage)

@@ -6,7 +6,6 @@ itself tells.
 
 from torch import Tensor
 
-from assay.exact.primitives import BY_NAME
 from assay.proof.claim import Alter, Replay
 from assay.proof.evidence import as_tensor, number_at
 from assay.roles.assignment import State
@@ -15,11 +14,11 @@ from assay.roles.zoo.warped import Warped
 from assay.work.batch import Feed
 from assay.work.segment import Span
 
-ELEMENT, BY = 3, 1 << 24
+ELEMENT = 3
 
 
 class Cheat(Warped):
-    """A provider one of whose inner products is off by a little."""
+    """A provider one of whose weights is off by its last bit."""
 
     behaviour = "needle"
 
@@ -43,13 +42,11 @@ class Cheat(Warped):
 
     def alter(self, name: RoundName, slot: int) -> Alter | None:
         """The number, in the first step of the segment."""
-        program = self.assignment(name[0]).bundle.step
-        opcode = BY_NAME["contract"].opcode
-        target = len(program.inputs) + next(at for at, node in enumerate(program.nodes) if node.opcode == opcode)
+        target = self.assignment(name[0]).bundle.step.outputs[0]
 
         def alter(run: int, value: int, tensor: Tensor) -> Tensor | None:
             if (run, value) != (0, target):
                 return None
-            return as_tensor(tensor, ELEMENT, number_at(tensor, ELEMENT) + BY)
+            return as_tensor(tensor, ELEMENT, number_at(tensor, ELEMENT) ^ 1)
 
         return alter

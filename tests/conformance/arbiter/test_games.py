@@ -7,6 +7,7 @@ is consistent, so there is one place only where it can be shown to lie.
 from collections.abc import Callable, Collection
 from dataclasses import replace
 from functools import cache
+from hashlib import sha256
 from random import Random
 from typing import Any
 
@@ -57,7 +58,7 @@ def honest_work(name: str) -> Replay:
 def claim_of(subject: str, work: Replay, **other: Any) -> Claim:
     """What this work amounts to."""
     fields = {
-        "subject": subject.encode().ljust(32, b"\0"),
+        "subject": sha256(subject.encode()).digest(),
         "defender": DEFENDER,
         "program": work.program,
         "origins": work.origins(0),

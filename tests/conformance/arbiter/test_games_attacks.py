@@ -143,7 +143,8 @@ def test_a_run_that_ends_in_a_fault_has_no_loss_to_be_compared(table: Table) -> 
 
     work = work_of("mlp", overflow)
     fault = work.rows(0).fault
-    assert fault is not None and fault.node_index > loss - len(program.inputs)
+    assert fault is not None
+    assert fault.node_index > loss - len(program.inputs)
     claim = claim_of("loss before a fault", work)
     assert claim.loss_bits == 0
     game = opened(table, claim, work, 0)
