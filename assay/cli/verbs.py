@@ -167,7 +167,7 @@ def run(arguments: list[str]) -> int:
 
         if isinstance(error, OSError) and error.filename is not None and error.errno in FULL + BARRED:
             kind = Unavailable if error.errno in FULL else BadInput
-            barred = kind(f"cannot use {show(os.fsdecode(error.filename))}: {error.strerror}", hint="name another path")
+            barred = kind(f"cannot use {show(str(error.filename))}: {error.strerror}", hint="name another path")
             return _report(as_json, barred.to_json(), barred.exit_code)
         if isinstance(error, OSError) and error.errno in FULL:
             _forget_output()

@@ -180,6 +180,7 @@ def test_nobody_is_asked_where_the_input_is_closed(monkeypatch):
     assert main(["version"]) == 0
     with pytest.raises(BadInput, match="nobody is there"):
         confirm("Go on?", yes=False)
+    sys.stdin.close()
 
 
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1", "utf-8"])
