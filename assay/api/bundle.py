@@ -186,6 +186,8 @@ def write_bundle(path: Path, evidence: Evidence, contents: Iterable[bytes]) -> i
     """Writes a bundle, whole or not at all; its size in bytes. Errors: `BadInput`."""
     from assay.store.port import cid_of
 
+    if not path.name or path.is_dir():
+        raise BadInput(f"cannot write {path}: it is a folder", hint="name a file with --out")
     part = path.with_name(f"{path.name}.part")
     written: set[str] = set()
     try:

@@ -14,6 +14,7 @@ Everything in it is readable by its owner only.
 
 import json
 import os
+import re
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
@@ -50,6 +51,8 @@ RECORD_LIMIT_BYTES, RECORD_DEPTH_MAX = 1 << 20, 4
 START_HINT = "start it: assay up"
 CREW = "crew"
 """The account that the local crew's keys follow from."""
+PARTS = re.compile(r"agreed|blobs|board\.|chain\.bin|crew\.password|journal|keys|lock|network\.|probe")
+"""How the names in a home begin."""
 GLANCE_S = 0.2
 """How long what the chain's clock showed is taken for now."""
 
@@ -137,11 +140,13 @@ class Home:
 
     @classmethod
     def create(cls, path: Path) -> "Home":
-        """The home at `path`, made where there is none. Errors: `BadInput`."""
+        """The home at `path`, made where there is none, and closed to others unless it holds more than a home does.
+        Errors: `BadInput`."""
         home = cls(path)
         try:
             home.path.mkdir(parents=True, exist_ok=True, mode=0o700)
-            os.chmod(home.path, 0o700)
+            if all(PARTS.match(each.name) for each in home.path.iterdir()):
+                os.chmod(home.path, 0o700)
         except OSError as error:
             raise BadInput(f"cannot make the home {path}: {error.strerror}", hint="name another --home") from None
         return home

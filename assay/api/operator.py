@@ -63,11 +63,14 @@ def follow(home: Home, say: Callable[[str], None]) -> None:
 
 
 def _hear(home: Home, say: Callable[[str], None], ended: Callable[[], int | None]) -> bool:
-    """Tells what the process says until it is ready; False where that takes too long. Errors: those it ends with."""
+    """Tells what the process says until it is ready; False where it says nothing for too long. Errors: those it ends
+    with."""
     until_s, heard = time.monotonic() + START_S, 0
     while time.monotonic() < until_s:
         code = ended()
         lines = list(read_log(home))
+        if len(lines) > heard:
+            until_s = time.monotonic() + START_S  # a slow machine gets there too
         for line in lines[heard:]:
             if line.get("event") == "Entered":
                 say(str(line.get("step")))
@@ -81,7 +84,8 @@ def _hear(home: Home, say: Callable[[str], None], ended: Callable[[], int | None
 
 
 def _late(home: Home) -> Unavailable:
-    return Unavailable(f"the network is not ready after {START_S:.0f} s", hint=f"see {home.path / 'network.log'}")
+    words = f"the network is not ready, and has said nothing for {START_S:.0f} s"
+    return Unavailable(words, hint=f"see {home.path / 'network.log'}; assay up goes on with it")
 
 
 def stop(home: Home) -> bool:

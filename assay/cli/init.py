@@ -60,9 +60,10 @@ def run(
     job = Job.parse(text)
     about = _check(job, folder, path.parent) if check else {}
     try:
-        path.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise BadInput(f"cannot write {path}: {error.strerror}", hint="choose another file with --out") from error
+        path.write_bytes(text.encode())
+    except (OSError, UnicodeEncodeError) as error:
+        words = getattr(error, "strerror", None) or "what was given is no text"
+        raise BadInput(f"cannot write {path}: {words}", hint="choose another file with --out") from error
     if as_json:
         print_json({"file": str(path), "architecture": architecture, "data": data, **about})
         return
@@ -111,7 +112,7 @@ def _check(job: Any, folder: Path, job_folder: Path) -> dict[str, Any]:
     from dataclasses import replace
 
     from assay.api.draft import make_draft
-    from assay.cli.place import ask_to_run
+    from assay.cli.place import aside, ask_to_run
     from assay.protocol.errors import BadInput
 
     if job_folder.resolve() != folder.resolve() and job.model.architecture != MODEL:
@@ -120,5 +121,6 @@ def _check(job: Any, folder: Path, job_folder: Path) -> dict[str, Any]:
             hint=f"write it to {folder / 'job.toml'}, or leave out --out",
         )
     # Who names the file on the command line has agreed to running it.
-    draft = make_draft(replace(job, folder=job_folder, consent=ask_to_run(yes=True, named=True)))
+    with aside():
+        draft = make_draft(replace(job, folder=job_folder, consent=ask_to_run(yes=True, named=True)))
     return {"operations": len(draft.bundle.step.nodes), "samples": draft.train.count}

@@ -3,7 +3,7 @@
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import chdir, contextmanager, redirect_stdout
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -127,3 +127,10 @@ def ask_to_run(*, yes: bool, named: bool = False) -> "Consent":
         agreed.add(path, content)
 
     return ask
+
+
+@contextmanager
+def aside() -> Iterator[None]:
+    """While a file of the user's runs: what it prints goes to standard error, and where it goes we do not follow."""
+    with redirect_stdout(sys.stderr), chdir("."):
+        yield

@@ -32,7 +32,7 @@ def run(
     - `assay post job.toml --yes --detach --json`
     """
     from assay.api.job import Job
-    from assay.cli.place import ask_to_run, confirm
+    from assay.cli.place import aside, ask_to_run, confirm
     from assay.cli.session import open_account
     from assay.cli.terminal import out, own_name, plain, print_json
     from assay.cli.watch import follow
@@ -40,7 +40,8 @@ def run(
 
     job, console = Job.load(job_file, consent=ask_to_run(yes=yes)), out()
     with open_account(home, account, password_file) as network:
-        draft = network.draft(job)
+        with aside():
+            draft = network.draft(job)
         client = network.client
         client.check(draft)
         client.check_funds(draft)

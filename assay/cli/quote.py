@@ -52,7 +52,7 @@ def _quote(job_file: Path, home: Path | None, offline: bool, at_risk: str | None
     import time
 
     from assay.api.job import Job
-    from assay.cli.place import ask_to_run
+    from assay.cli.place import aside, ask_to_run
     from assay.cli.session import open_network, use_one_thread
 
     job = Job.load(job_file, consent=ask_to_run(yes=yes))
@@ -61,6 +61,8 @@ def _quote(job_file: Path, home: Path | None, offline: bool, at_risk: str | None
         from assay.roles.world import Compute
 
         use_one_thread()
-        return make_draft(job).to_json(Compute(time.perf_counter), at_risk=at_risk)
-    with open_network(home) as network:
+        with aside():
+            draft = make_draft(job)
+        return draft.to_json(Compute(time.perf_counter), at_risk=at_risk)
+    with open_network(home) as network, aside():
         return network.quote(job, at_risk=at_risk)

@@ -52,6 +52,8 @@ def run(
     from assay.cli.terminal import err, out, own_name, plain, print_json
     from assay.protocol.errors import BadInput
 
+    if block_s is not None and block_s != block_s:
+        raise BadInput("--block-s is no number", hint="give seconds from 0.2 to 60")
     if rpc is not None:
         check_url(rpc)
     elif key_file is not None:

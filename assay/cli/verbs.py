@@ -56,6 +56,8 @@ UNREAD = 141
 """As a shell shows a process that SIGPIPE ended."""
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 """What a stream answers when what it writes to takes no more; errors about a file carry its name."""
+BARRED = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENAMETOOLONG, errno.ELOOP, errno.ENOTDIR, errno.EISDIR)
+"""What a path answers that is not ours, or cannot be one."""
 HELP = {"help_option_names": ["-h", "--help"]}
 FOUND = 8
 """What was looked at is not as it was committed: the end of an audit, a replay or a bundle's check."""
@@ -161,9 +163,13 @@ def run(arguments: list[str]) -> int:
     except Exception as error:
         if NOTE.is_set:
             return _interrupted()
-        from assay.protocol.errors import AssayError, Unavailable
+        from assay.protocol.errors import AssayError, BadInput, Unavailable, show
 
-        if isinstance(error, OSError) and error.filename is None and error.errno in FULL:
+        if isinstance(error, OSError) and error.filename is not None and error.errno in FULL + BARRED:
+            kind = Unavailable if error.errno in FULL else BadInput
+            barred = kind(f"cannot use {show(str(error.filename))}: {error.strerror}", hint="name another path")
+            return _report(as_json, barred.to_json(), barred.exit_code)
+        if isinstance(error, OSError) and error.errno in FULL:
             _forget_output()
             lost = Unavailable(f"the output cannot be written: {error.strerror}", hint="write it to another place")
             return _report(False, lost.to_json(), lost.exit_code)

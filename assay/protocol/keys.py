@@ -62,7 +62,8 @@ def number(low: float, high: float, open_low: bool = False) -> Kind:
     words = f"a number {'above' if open_low else 'from'} {low:g} to {high:g}"
 
     def read(value: Any) -> float:
-        fits = type(value) in (int, float) and math.isfinite(value) and low <= value <= high
+        # Compared and not converted: there are whole numbers beyond every float. NaN lies in no range.
+        fits = type(value) in (int, float) and low <= value <= high
         if not fits or (open_low and value == low):
             raise _wrong(value, words)
         return float(value)
@@ -171,12 +172,14 @@ def quorum() -> Kind:
 def options() -> Kind:
     """A small table of names and plain values; kept as sorted pairs."""
     words = "a table of at most 32 names with numbers, texts, or true and false"
+    whole = range(-(1 << 63), 1 << 63)
 
     def read(value: Any) -> tuple[tuple[str, Any], ...]:
         if not isinstance(value, Mapping) or len(value) > 32:
             raise _wrong(value, words)
         for name, entry in value.items():
-            plain = type(entry) in (int, bool) or (type(entry) is float and math.isfinite(entry))
+            plain = type(entry) is bool or (type(entry) is int and entry in whole)
+            plain |= type(entry) is float and math.isfinite(entry)
             if not re.fullmatch(r"[a-z][a-z0-9_]{0,63}", name) or not (
                 plain or (isinstance(entry, str) and len(entry) <= 200)
             ):

@@ -39,12 +39,16 @@ class Hold:
         return True
 
     def is_taken(self) -> bool:
-        """Whether some process holds it now, this one or another."""
+        """Whether some process holds it now, this one or another. Errors: `BadInput`."""
         if self._handle is not None:
             return True
         if not self.path.is_file():
             return False
-        handle = os.open(self.path, os.O_RDWR)
+        try:
+            # Who only looks may be where nothing can be written.
+            handle = os.open(self.path, os.O_RDONLY)
+        except OSError as error:
+            raise BadInput(f"cannot open {self.path}: {error.strerror}", hint="name another --home") from None
         try:
             return not _lock(handle, shared=True)
         finally:

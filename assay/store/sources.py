@@ -20,6 +20,7 @@ from assay.protocol.errors import (
     Pickled,
     SymbolicLink,
     UnreadableData,
+    show,
 )
 from assay.store.pickles import check_no_pickle
 from assay.store.samples import Array, Samples
@@ -69,9 +70,13 @@ def _mnist() -> Samples:
 
 
 def _folder(path: Path, size_max_bytes: int) -> Samples:
-    if not path.is_dir():
-        raise BadInput(f"{path} is not a folder", hint="name a folder of .npz files with arrays x and y")
-    files = sorted(file for file in path.iterdir() if file.suffix == ".npz")
+    try:
+        if not path.is_dir():
+            raise BadInput(f"{path} is not a folder", hint="name a folder of .npz files with arrays x and y")
+        files = sorted(file for file in path.iterdir() if file.suffix == ".npz")
+    except OSError as error:
+        hint = "name a folder that you may read"
+        raise BadInput(f"cannot read the folder {show(str(path))}: {error.strerror}", hint=hint) from error
     if not files:
         raise BadInput(f"{path} has no .npz file", hint="write some with numpy.savez(path, x=inputs, y=targets)")
     if len(files) > FILES_MAX:

@@ -410,6 +410,9 @@ def test_a_bundle_that_cannot_be_written_leaves_nothing(made: Path, tmp_path: Pa
         write_bundle(tmp_path / "no" / "b", evidence, [])
     with open_bundle(made / "light") as (evidence, _), pytest.raises(ZeroDivisionError):
         write_bundle(tmp_path / "b", evidence, (1 // 0 for _ in "x"))  # type: ignore[misc]
+    for folder in (Path(), Path("/"), tmp_path):
+        with open_bundle(made / "light") as (evidence, _), pytest.raises(BadInput, match="it is a folder"):
+            write_bundle(folder, evidence, [])
     assert list(tmp_path.iterdir()) == []
 
 

@@ -1,5 +1,6 @@
 """A home folder: what is in it is the owner's, and what somebody else put there is refused with what to do."""
 
+import errno
 import json
 import os
 import subprocess
@@ -8,10 +9,12 @@ import threading
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from assay.api import operator
 from assay.api.doctor import Doctor, report
 from assay.api.home import Home, Record, local_time
 from assay.api.host import Host, HostOptions
@@ -93,6 +96,17 @@ class TestRecord:
         with pytest.raises(BadInput, match="cannot make the home"):
             Home.create(tmp_path / "file")
 
+    def test_a_folder_that_holds_other_things_stays_open_to_others(self, tmp_path: Path) -> None:
+        for name, mode in ((".", 0o700), ("README.md", 0o755), ("network.log", 0o755)):
+            tmp_path.chmod(0o755)
+            if name != ".":
+                (tmp_path / name).write_text("")
+            Home.create(tmp_path)
+            assert tmp_path.stat().st_mode & 0o777 == mode
+        (tmp_path / "README.md").unlink()
+        Home.create(tmp_path)
+        assert tmp_path.stat().st_mode & 0o777 == 0o700
+
     def test_a_network_that_is_down_says_so_and_asks_nobody(self, tmp_path: Path) -> None:
         home = Home.create(tmp_path)
         home.keep(RECORD)
@@ -150,6 +164,22 @@ class TestHold:
         for looker in lookers:
             looker.join()
         assert sum(seen[before:]) <= len(lookers), "each may have begun one look before it was released"
+
+    def test_who_only_looks_needs_no_right_to_write(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        hold, real = Hold(tmp_path / "lock"), os.open
+        (tmp_path / "lock").write_text("")
+        barred = os.O_WRONLY | os.O_RDWR
+
+        def open_(path: Any, flags: int, *rest: Any) -> int:
+            if barred < 0 or flags & barred:
+                raise OSError(errno.EROFS, os.strerror(errno.EROFS), path)
+            return real(path, flags, *rest)
+
+        monkeypatch.setattr(os, "open", open_)
+        assert hold.is_taken() is False
+        barred = -1
+        with pytest.raises(BadInput, match="Read-only"):
+            hold.is_taken()
 
     def test_nobody_elses_process_is_told_to_stop(self, tmp_path: Path) -> None:
         home = Home.create(tmp_path)
@@ -415,6 +445,26 @@ class TestFollowing:
         follow(home, said.append)
         later.join()
         assert said == ["deploying"]
+        holder.release()
+
+    def test_a_slow_one_is_waited_for_as_long_as_it_says_something(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        home, holder, now_s, ready = Home.create(tmp_path), Hold(tmp_path / "lock"), [0.0], 3
+        assert holder.take("1")
+        self.tell(home, "Entered")
+
+        def sleep(_: float) -> None:
+            now_s[0] += operator.START_S - 1
+            self.tell(home, "Ready" if now_s[0] > ready * operator.START_S else "Seated")
+
+        monkeypatch.setattr(operator, "time", SimpleNamespace(monotonic=lambda: now_s[0], sleep=sleep))
+        follow(home, lambda _: None)
+        assert now_s[0] > ready * operator.START_S
+        monkeypatch.setattr(self, "tell", lambda *_: None)
+        (home.path / "network.log").write_text("")
+        with pytest.raises(Unavailable, match="has said nothing for 300 s"):
+            follow(home, lambda _: None)
         holder.release()
 
     def test_it_says_when_the_other_is_gone(self, tmp_path: Path) -> None:

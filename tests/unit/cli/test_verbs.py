@@ -1,5 +1,6 @@
 """Running verbs: fast help, exit codes, messages with hints instead of tracebacks, JSON that is nothing but JSON."""
 
+import errno
 import io
 import json
 import os
@@ -153,6 +154,110 @@ def test_a_full_disk_is_no_traceback(arguments):
     assert done.returncode == Unavailable.exit_code
     assert "the output cannot be written" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("closed", "arguments", "code"),
+    [
+        ("<&-", "post {job} --yes --account me", 2),
+        (">&-", "zoo", 0),
+        (">&-", "version --json", 0),
+        ("2>&-", "dmeo", 2),
+        ("<&- >&- 2>&-", "down --json", 0),
+    ],
+)
+def test_a_stream_that_is_closed_is_no_traceback(closed, arguments, code, tmp_path):
+    command = f"{sys.executable} -m assay.cli {arguments.format(job=tmp_path / 'none.toml')} {closed}"
+    done = subprocess.run(["sh", "-c", command], capture_output=True, text=True, timeout=60)
+    assert done.returncode == code
+    assert "Traceback" not in done.stderr
+
+
+def test_nobody_is_asked_where_the_input_is_closed(monkeypatch):
+    from assay.cli.place import confirm
+
+    monkeypatch.setattr(sys, "stdin", None)
+    assert main(["version"]) == 0
+    with pytest.raises(BadInput, match="nobody is there"):
+        confirm("Go on?", yes=False)
+    sys.stdin.close()
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "utf-8"])
+def test_no_encoding_of_the_output_is_a_traceback(encoding):
+    for arguments in (["zoo"], ["zoo", "--json"], ["quote", b"\xff\xc3\xa9.toml", "--json"]):
+        command = [sys.executable, "-m", "assay.cli", *arguments]
+        done = subprocess.run(
+            command, env={**os.environ, "PYTHONIOENCODING": encoding}, capture_output=True, timeout=60
+        )
+        assert done.returncode == (2 if arguments[0] == "quote" else 0)
+        assert b"Traceback" not in done.stderr
+        if "--json" in arguments:
+            json.loads(done.stdout.decode(encoding))
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["verify-bundle", "{}"], ["init", "{}.py:Net"], ["init", "--out", "{}"], ["down", "--home", "{}"]],
+)
+def test_a_path_that_cannot_be_is_a_refusal(arguments, capsys):
+    assert main([part.format("x" * 300) for part in arguments] + ["--json"]) == BadInput.exit_code
+    failure = json.loads(capsys.readouterr().out)
+    assert failure["error"] == "bad-input"
+    assert "File name too long" in failure["message"]
+
+
+def test_a_source_that_is_no_text_is_a_refusal(tmp_path, capsys):
+    path = tmp_path / "job.toml"
+    assert main(["init", "--no-check", "--data", "folder:\udcff", "--out", str(path)]) == BadInput.exit_code
+    assert "is no text" in capsys.readouterr().err
+    assert not path.exists()
+
+
+@pytest.mark.parametrize(("number", "kind"), [(errno.EROFS, BadInput), (errno.ENOSPC, Unavailable)])
+def test_a_file_that_cannot_be_used_is_a_refusal_that_names_it(verb, capsys, number, kind):
+    verb(refuse(OSError(number, os.strerror(number), "/some/file")))
+    assert main(["trial"]) == kind.exit_code
+    shown = capsys.readouterr().err
+    assert f"cannot use '/some/file': {os.strerror(number)}" in shown
+
+
+def test_seconds_that_are_no_number_are_refused(tmp_path, capsys):
+    assert main(["up", "--block-s", "nan", "--home", str(tmp_path / "home")]) == BadInput.exit_code
+    assert "--block-s" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
+WANDERING = """
+import os
+from torch import nn
+print("loading")
+os.chdir(os.path.dirname(os.getcwd()))
+
+class Net(nn.Sequential):
+    def __init__(self):
+        print("made")
+        super().__init__(nn.Flatten(), nn.Linear(64, 10))
+
+    def forward(self, x):
+        print("asked")
+        return super().forward(x)
+"""
+
+
+def test_a_file_of_the_users_prints_elsewhere_and_goes_nowhere(tmp_path, monkeypatch, capsys):
+    folder = tmp_path / "own"
+    folder.mkdir()
+    (folder / "model.py").write_text(WANDERING)
+    monkeypatch.chdir(folder)
+    for arguments in (["init", "model.py:Net"], ["quote", "job.toml", "--offline"]):
+        assert main([*arguments, "--json"]) == 0
+        captured = capsys.readouterr()
+        assert isinstance(json.loads(captured.out), dict)
+        assert all(word in captured.err for word in ("loading", "made", "asked"))
+        assert Path.cwd() == folder
+    assert (folder / "job.toml").is_file()
+    assert [path.name for path in tmp_path.iterdir()] == ["own"]
 
 
 @pytest.mark.parametrize("arguments", [["-h"], ["demo", "-h"]])

@@ -214,6 +214,9 @@ def test_a_wrong_key_is_named_with_a_hint(section: str, line: str, key: str, hin
         ("lr = 1e-3", "lr = 0", "train.optimizer.lr"),
         ("lr = 1e-3", "lr = []", "train.optimizer.lr"),
         ("lr = 1e-3", "lr = inf", "train.optimizer.lr"),
+        ("lr = 1e-3", "lr = nan", "train.optimizer.lr"),
+        ("lr = 1e-3", f"lr = {'9' * 400}", "train.optimizer.lr"),
+        ("lr = 1e-3", f"lr = [{'9' * 400}]", "train.optimizer.lr"),
         ("lr = 1e-3", "lr = 1e-3, momentum = 0.9", "train.optimizer.momentum"),
         ("lr = 1e-3", "lr = 1e-3, betas = [0.9, 1.0]", "train.optimizer.betas"),
         ("lr = 1e-3", "lr = 1e-3, betas = [0.9]", "train.optimizer.betas"),
@@ -229,6 +232,16 @@ def test_a_wrong_value_is_named(old: str, new: str, key: str) -> None:
         Job.parse(MINIMAL.replace(old, new))
     assert caught.value.fields["key"] == key
     assert caught.value.hint
+
+
+def test_an_option_beyond_64_bits_is_refused() -> None:
+    for value in ("0x" + "f" * 5_000, "9" * 400, str(1 << 63)):
+        with pytest.raises(BadInput) as caught:
+            Job.parse(edit("model", f"options = {{ width = {value} }}"))
+        assert caught.value.fields["key"] == "model.options"
+    assert dict(Job.parse(edit("model", f"options = {{ width = {1 - (1 << 63)} }}")).model.options) == {
+        "width": 1 - (1 << 63)
+    }
 
 
 def test_private_data_refuses_recomputation_with_the_reason() -> None:
@@ -264,6 +277,9 @@ def hostile_documents() -> list[bytes]:
         remade(extra={}),
         remade(train={**tables["train"], "segment_steps": 0}),
         remade(train={**tables["train"], "seed": 1 << 70}),
+        remade(train={**tables["train"], "optimizer": {**tables["train"]["optimizer"], "lr": 10**400}}),
+        remade(data={**tables["data"], "held_out": -(10**400)}),
+        remade(model={**tables["model"], "options": {"width": 10**400}}),
         remade(verify={**tables["verify"], "rate": 0.1, "samples": 0}),
         remade(data={**tables["data"], "mode": "private"}),
         remade(match=5),

@@ -36,6 +36,11 @@ def test_an_unknown_name_is_bad_input(name: str) -> None:
         sources.load(name)
 
 
+def test_a_name_that_no_folder_can_have_is_bad_input() -> None:
+    with pytest.raises(BadInput, match="cannot read"):
+        sources.load(f"folder:{'x' * 999}")
+
+
 def write(folder: Path, name: str, **arrays: object) -> None:
     np.savez(folder / name, **arrays)
 
