@@ -39,7 +39,7 @@ from assay.protocol.sections import (
     Verify,
     Windows,
 )
-from assay.protocol.transcript import SEGMENTS_MAX
+from assay.protocol.transcript import SEGMENT_STEPS_MAX, SEGMENTS_MAX
 from assay.protocol.words import words_hash
 
 DOCUMENT_MAX_BYTES = 1 << 20
@@ -160,7 +160,8 @@ def reports_needed(rule: str, byzantine_max: int) -> int:
 
 def choose_segment_steps(steps: int) -> int:
     """Steps of a segment so that a round has 8 to 16 of them, as many as divide it; else the nearest to 12 there is."""
-    counts = [count for count in range(1, steps + 1) if steps % count == 0]
+    divisors = [count for count in range(1, steps + 1) if steps % count == 0]
+    counts = [count for count in divisors if steps // count <= SEGMENT_STEPS_MAX]
     fitting = [count for count in counts if count in SEGMENTS_WANTED]
     count = max(fitting) if fitting else min(counts, key=lambda each: (max(each / 12, 12 / each), each))
     return steps // count

@@ -6,6 +6,7 @@ from typing import Any
 
 from assay.protocol import keys
 from assay.protocol.keys import key
+from assay.protocol.transcript import SEGMENT_STEPS_MAX
 
 RULE_REPORTS = {"mean": (0, 1), "krum": (2, 3)}
 """(a, b): a rule needs a * f + b updates to bear f Byzantine ones (Krum: Blanchard et al. 2017, n >= 2f + 3)."""
@@ -187,7 +188,7 @@ class Train:
     rounds: int = key(keys.integer(1, 100_000), "Rounds: train apart, then aggregate.", 20)
     steps: int = key(keys.integer(1, 1_000_000), "Steps of each slot in a round.", 48)
     segment_steps: int = key(
-        keys.integer(0, 1_000_000),
+        keys.integer(0, SEGMENT_STEPS_MAX),
         "Steps between two commitments; where it is left out, as many as give a round 8 to 16 segments.",
         0,
         derived=True,

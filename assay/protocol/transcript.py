@@ -24,6 +24,8 @@ from assay.protocol.words import word, words, words_hash
 ZERO = bytes(32)
 SEGMENTS_MAX = 1_024
 """Of a slot's round: an opening of all leaves has to fit one transaction."""
+SEGMENT_STEPS_MAX = 1_024
+"""Of a segment: the states between its steps are opened in one transaction too."""
 
 
 @dataclass(frozen=True)

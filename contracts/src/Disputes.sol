@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity ^0.8.28;
 
-import {Commitment, Target, Terms} from "./Types.sol";
+import {Commitment, RoundPhase, Target, Terms} from "./Types.sol";
 import {Wired} from "./Wired.sol";
 import {Claims} from "./disputes/Claims.sol";
 import {Grounds} from "./disputes/Grounds.sol";
 import {Facts, IDisputes} from "./interfaces/IDisputes.sol";
-import {Assertion, IGames, Ending} from "./interfaces/IGames.sol";
+import {Assertion, Demand, Ending, IGames} from "./interfaces/IGames.sol";
 import {IJobs} from "./interfaces/IJobs.sol";
 import {IRerun} from "./interfaces/IRerun.sol";
 import {IRounds} from "./interfaces/IRounds.sol";
@@ -48,6 +48,7 @@ contract Disputes is IDisputes, Wired {
     mapping(uint256 job => mapping(address challenger => mapping(bytes32 sealedChallenge => uint256 committedBlock))) private _sealed;
     mapping(uint256 dispute => Dispute) private _disputes;
     mapping(bytes32 slot => Case) private _cases;
+    mapping(bytes32 round => uint256) private _voidUntil; // once a void round is challenged: until then it can be again
 
     constructor(IVault vault, IJobs jobs, IRounds rounds) {
         VAULT = vault;
@@ -87,8 +88,8 @@ contract Disputes is IDisputes, Wired {
 
         (, uint32 segment,, bytes32 plain) = Claims.examine(ROUNDS, claim);
         dispute = ++disputeCount;
-        Case storage about = _enter(dispute, claim, segment, committedBlock);
         Terms memory t = ROUNDS.termsOf(c.job);
+        Case storage about = _enter(dispute, claim, segment, committedBlock, t);
         VAULT.move(t.token, IVault.Kind.Bond, _bondKey(c.job, sealedChallenge), IVault.Kind.Bond, _disputeKey(dispute), _bond(t));
         uint256 game;
         if (plain == 0) (game, plain) = _begin(dispute, claim, facts, t);
@@ -162,7 +163,7 @@ contract Disputes is IDisputes, Wired {
         delete _sealed[job][msg.sender][sealedChallenge];
     }
 
-    function _enter(uint256 dispute, IRerun.Claim calldata claim, uint32 segment, uint256 committedBlock)
+    function _enter(uint256 dispute, IRerun.Claim calldata claim, uint32 segment, uint256 committedBlock, Terms memory t)
         private
         returns (Case storage about)
     {
@@ -176,8 +177,21 @@ contract Disputes is IDisputes, Wired {
         if (about.count < EARNERS_MAX) (d.previous, about.last, about.count) = (about.last, uint48(dispute), about.count + 1);
         about.open++;
         // INVARIANT: until a fault stands the slot that it rests on can be challenged, and not for longer.
-        if (block.timestamp < about.faultUntil) ROUNDS.disputeJoined(c.job, c.generation, c.round);
-        else ROUNDS.disputeOpened(c.job, c.generation, c.round);
+        if (block.timestamp < about.faultUntil) {
+            ROUNDS.disputeJoined(c.job, c.generation, c.round);
+            return about;
+        }
+        ROUNDS.disputeOpened(c.job, c.generation, c.round);
+        (RoundPhase phase,) = ROUNDS.phaseOf(c.job, c.generation, c.round);
+        if (phase == RoundPhase.Void) _limit(c, t);
+    }
+
+    /// INVARIANT: what is void is not challenged for ever, one challenge before the other ends: the job would not end.
+    function _limit(Commitment calldata c, Terms memory t) private {
+        bytes32 key = keccak256(abi.encode(c.job, c.generation, c.round));
+        uint256 until = _voidUntil[key];
+        if (until != 0 && block.timestamp >= until) revert IRounds.TooLate(until);
+        if (until == 0) _voidUntil[key] = block.timestamp + t.windows.open + t.windows.challenge;
     }
 
     function _begin(uint256 dispute, IRerun.Claim calldata claim, Facts calldata facts, Terms memory t)
@@ -208,8 +222,10 @@ contract Disputes is IDisputes, Wired {
             Dispute storage other = _disputes[each];
             if (each == dispute || other.target != d.target || other.segment != d.segment) continue;
             if (other.outcome != Settlement.Open || other.faulted || other.sealedBlock >= earliest) continue;
-            Ending ending = games.endingOf(other.game);
-            if (ending == Ending.Dismissed || ending == Ending.JobFault) continue;
+            IGames.GameView memory game = games.viewOf(other.game);
+            if (game.outcome == Ending.Dismissed || game.outcome == Ending.JobFault) continue;
+            // INVARIANT: who has let its clock run out has lost, whether anybody has said so or not.
+            if (game.outcome == Ending.Open && game.demand == Demand.None && block.timestamp > game.deadline) continue;
             (earliest, earner) = (other.sealedBlock, other.challenger);
         }
     }
@@ -225,11 +241,11 @@ contract Disputes is IDisputes, Wired {
         }
         if (block.timestamp < about.faultUntil) revert TooSoon(about.faultUntil);
         if (about.open != 0) revert StillOpen(about.last);
-        // INVARIANT: no fault is found on a start that is still open to dispute.
-        if (ROUNDS.generationOf(d.job, d.round) == d.generation) {
-            (, uint32 firstOpen,) = ROUNDS.progress(d.job);
-            if (firstOpen < d.round) revert NotFirst(firstOpen);
-        }
+        // INVARIANT: no fault is found on a start that is still open to dispute. Of a round that leads nowhere none follows, and
+        // those before it may never be final.
+        (RoundPhase phase, bool orphan) = ROUNDS.phaseOf(d.job, d.generation, d.round);
+        (, uint32 firstOpen,) = ROUNDS.progress(d.job);
+        if (!orphan && phase != RoundPhase.Void && firstOpen < d.round) revert NotFirst(firstOpen);
         (uint256 job, uint32 generation, uint32 round) = (d.job, d.generation, d.round);
         address accused = _close(dispute, d, Settlement.JobFault, t, 0, 0);
         if (!ROUNDS.forfeited(job, accused)) ROUNDS.jobFault(job, generation, round);

@@ -19,6 +19,7 @@ contract Jobs is IJobs, Wired {
     using Book for Books;
 
     uint256 private constant SEGMENTS_MAX = 1024; // of a slot's round: an opening of all its leaves fits one transaction
+    uint256 private constant STEPS_MAX = 1024; // of a segment: the states between them fit one transaction
 
     uint256 private constant LOCK_MAX = 16; // a drawn account's lock, in prices of a round
 
@@ -277,7 +278,7 @@ contract Jobs is IJobs, Wired {
         // Planted slots are not built: an order that counts on them is refused rather than left without.
         _require(o.canaryRoot == 0, "canaryRoot");
         _require(o.rounds > 0 && uint256(o.rounds) + o.redoRounds <= limits.roundsMax, "rounds");
-        _require(o.stepsPerSegment > 0, "stepsPerSegment");
+        _require(o.stepsPerSegment > 0 && o.stepsPerSegment <= STEPS_MAX, "stepsPerSegment");
         _require(o.stepsPerRound > 0 && o.stepsPerRound % o.stepsPerSegment == 0, "stepsPerRound");
         _require(o.stepsPerRound / o.stepsPerSegment <= SEGMENTS_MAX, "stepsPerSegment");
         _require(o.providers > 0 && o.providers <= limits.providersMax, "providers");

@@ -396,6 +396,11 @@ contract Rounds is IRounds, Wired, EIP712 {
         return Payroll.earned(_s, job, account);
     }
 
+    function phaseOf(uint256 job, uint32 generation, uint32 round) external view returns (RoundPhase phase, bool orphan) {
+        Round storage r = _s.rounds[job][generation][round];
+        return (r.phase, r.orphan);
+    }
+
     function forfeited(uint256 job, address account) external view returns (bool) {
         return _s.forfeited[job][account];
     }

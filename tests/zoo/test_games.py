@@ -7,7 +7,7 @@ import pytest
 from assay.chain.contracts.disputes import ChallengeOpened, Settled
 from assay.chain.contracts.games import Ruled
 from assay.chain.contracts.rerun import Challenged
-from assay.chain.contracts.rounds import Disproved, Finalised, Penalised
+from assay.chain.contracts.rounds import Disproved, Finalised, Penalised, Rewound
 from assay.proof.claim import Alter
 from assay.proof.evidence import Ruling, as_tensor
 from assay.proof.opened import Move
@@ -41,8 +41,9 @@ def test_a_game_comes_down_to_the_number_that_was_changed(set_up: Any, ledgers: 
     assert settlements(stage) == [Settlement.UPHELD]
     assert not stage.said(Challenged), "nobody votes"
     only_the_liar_lost(stage)
-    ledgers.honest_untouched(stage, 1)
-    ledgers.validators_paid(stage, 1)
+    rounds = 1 + len(stage.said(Rewound))
+    ledgers.honest_untouched(stage, rounds)
+    ledgers.validators_paid(stage, rounds)
 
 
 class Unlucky(Validator):

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple, Self
 
-from assay.chain.client import Call, Contract, pack, read_nothing, to_checksum, unpack
+from assay.chain.client import Call, Contract, pack, read_nothing, to_checksum, to_enum, unpack
 from assay.chain.contracts.containers import (
     Commitment,
     RoundView,
@@ -16,6 +16,7 @@ from assay.chain.contracts.containers import (
 )
 from assay.chain.events import Event
 from assay.chain.rpc import BlockTag
+from assay.protocol.phase import RoundPhase
 
 
 @dataclass(frozen=True)
@@ -524,6 +525,13 @@ class FinalStateAnswer(NamedTuple):
     score: int
 
 
+class PhaseOfAnswer(NamedTuple):
+    """What `phaseOf` returns."""
+
+    phase: RoundPhase
+    orphan: bool
+
+
 class ProgressAnswer(NamedTuple):
     """What `progress` returns."""
 
@@ -969,6 +977,16 @@ class Rounds(Contract):
             0,
             read_nothing,
         )
+
+    def phase_of(self, job: int, generation: int, round: int, *, block: BlockTag = "latest") -> PhaseOfAnswer:
+        """`phaseOf(uint256 job, uint32 generation, uint32 round) returns (RoundPhase phase, bool orphan)`."""
+        values = self._view(
+            pack(bytes.fromhex("31bb3af8"), ("uint256", "uint32", "uint32"), (job, generation, round)),
+            ("uint8", "bool"),
+            block,
+        )
+        answer: PhaseOfAnswer = PhaseOfAnswer(to_enum(RoundPhase, values[0]), values[1])
+        return answer
 
     def proceed(self, job: int) -> Call[None]:
         """`proceed(uint256 job)`."""

@@ -174,6 +174,7 @@ interface IRounds {
     function settled(uint256 job) external view returns (bool);
     /// @notice What an account has earned so far, claimed or not; zero once it forfeited.
     function earned(uint256 job, address account) external view returns (uint256);
+    function phaseOf(uint256 job, uint32 generation, uint32 round) external view returns (RoundPhase phase, bool orphan);
     /// @notice Whether an account was disproved in the job, and earns nothing in it any more.
     function forfeited(uint256 job, address account) external view returns (bool);
     /// @notice What one round costs the consumer at the cleared price: the cap of every slash by vote.

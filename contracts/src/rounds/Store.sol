@@ -143,6 +143,11 @@ library Store {
             revert IRounds.TooLate(r.deadline);
         }
         if (r.beaconBlock == 0 || block.number <= r.beaconBlock) revert IRounds.TooEarly(r.beaconBlock);
+        // INVARIANT: the set that waits for what is disputed is not held up for ever, one dispute before the other ends; once
+        // there is an aggregate all of it can be disputed again.
+        if (phase == RoundPhase.Opening && block.timestamp >= uint256(r.openDeadline) + s.terms[job].windows.challenge) {
+            revert IRounds.TooLate(r.openDeadline);
+        }
         // INVARIANT: what was not disputed by the end of its window stands.
         if (phase == RoundPhase.Challenging && block.timestamp >= r.deadline) revert IRounds.TooLate(r.deadline);
         (,, bool ended) = s.jobs.phaseOf(job);

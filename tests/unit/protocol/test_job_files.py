@@ -155,6 +155,7 @@ def test_how_a_file_is_written_does_not_matter_for_its_document() -> None:
         ("train", 'arithmetic = "exact16"', "train.arithmetic", 'did you mean "exact15"?'),
         ("train", "seed = -1", "train.seed", "a whole number"),
         ("train", "steps = 48\nsegment_steps = 5", "train.segment_steps", "divides 48"),
+        ("train", "steps = 4096\nsegment_steps = 2048", "train.segment_steps", "1024"),
         ("train", "steps = 4096\nsegment_steps = 2", "train.segment_steps", "at least 4 steps a segment"),
         ("train", 'arithmetic = { default = "exact8", head = "exact16" }', "train.arithmetic", "exact15"),
         ("train", 'arithmetic = { "a b" = "exact8" }', "train.arithmetic", "by module path"),
@@ -301,7 +302,7 @@ def test_a_huge_document_is_refused_unread() -> None:
 
 @pytest.mark.parametrize(
     ("steps", "segment_steps"),
-    [(48, 3), (40, 4), (1, 1), (7, 1), (8, 1), (17, 1), (100, 10), (1000, 100), (96, 6), (34, 2)],
+    [(48, 3), (40, 4), (1, 1), (7, 1), (8, 1), (17, 1), (100, 10), (1000, 100), (96, 6), (34, 2), (20_000, 1_000), (1_000_000, 1_000)],
 )
 def test_segments_are_chosen_so_that_a_round_has_about_a_dozen(steps: int, segment_steps: int) -> None:
     assert choose_segment_steps(steps) == segment_steps
