@@ -87,6 +87,8 @@ def _play(scene: Scene, ground: Ground, note: Note, tell: Callable[[Story], dict
     job = stretch(scene.job, network.transaction_s)
     stage = Stage(network, job, scene.bundle, scene.train, scene.test)
     enter_cast(stage, scene.cast)
+    if any(card and card.watched for cards in scene.cast.values() for card in cards):
+        stage.watch(Validator, watch=True)
     warm_up(network.worlds.values(), scene.bundle)
     names = {world.address: name for name, world in network.worlds.items()}
     observer = Observer(network.world("observer", 0), network.token.address, DECIMALS, names, note)

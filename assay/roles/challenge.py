@@ -194,11 +194,12 @@ class Challenges:
 
     def open_duel(self, raised: Raised) -> Wake:
         """Opens a challenge that a game decides, with what the order names by hash."""
-        target, claim, end = Target(raised.unit[1]), raised.opened, None
-        if target == Target.EMIT and claim.after.update_root == ZERO:
-            # Only who has a state owes an update: that it is one is shown.
-            end = self.judge.state(raised.name, raised.unit[2], claim.after.index)
-        facts = facts_of(self.party.assignment(raised.name[0]), target, end)
+        target, claim, state = Target(raised.unit[1]), raised.opened, None
+        if target == Target.SEGMENT and claim.before.index:
+            state = self.judge.state(raised.name, raised.unit[2], claim.before.index)
+        elif target == Target.EMIT and claim.after.update_root == ZERO:
+            state = self.judge.state(raised.name, raised.unit[2], claim.after.index)
+        facts = facts_of(self.party.assignment(raised.name[0]), target, state)
         return self.party.clerk.attempt(self.duels.open_challenge(claim, facts, raised.salt))
 
     def withdraw(self, raised: Raised) -> Wake:

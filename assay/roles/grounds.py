@@ -111,8 +111,9 @@ class Ground:
         )
 
 
-def facts_of(assignment: Assignment, target: Target, end: State | None) -> Facts:
-    """What the order names by hash, opened; `end` is the state that an update should have been made of."""
+def facts_of(assignment: Assignment, target: Target, state: State | None) -> Facts:
+    """What the order names by hash, opened; `state` is the one that a segment begins with, or that should have had an
+    update."""
     bundle = assignment.bundle
     place = STEP if target == Target.SEGMENT else EMIT
     program = bundle.step if target == Target.SEGMENT else bundle.emit
@@ -130,5 +131,5 @@ def facts_of(assignment: Assignment, target: Target, end: State | None) -> Facts
         form=assignment.form,
         x_type=program.leaves[0][x] if segment else b"",
         x_type_proof=tuple(merkle_proof(program.trees[0], x)) if segment else (),
-        end_roots=tuple(tuple_proof(list(map(root_of, end)), 0)) if end else (),
+        state_roots=tuple(tuple_proof(list(map(root_of, state)), 0)) if state else (),
     )

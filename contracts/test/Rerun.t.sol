@@ -391,7 +391,7 @@ contract RerunTest is Network {
     function test_slash_byVote_isCappedForTheRound_succeeds() external {
         playTo(RoundPhase.Opening, job, 0, 0, 0xf);
         address silent = jobs.validatorsOf(job)[4];
-        for (uint32 segment = 0; segment < 3; segment++) {
+        for (uint32 segment = 0; segment < 2; segment++) {
             uint256 dispute = _challenge(_segment(1, segment), stranger);
             for (uint256 i = 0; i < 4; i++) _vote(dispute, rerun.votersOf(dispute)[i], TRUTH);
             skip(order.windows.table);

@@ -371,7 +371,7 @@ class Facts:
     form: bytes
     x_type: bytes
     x_type_proof: tuple[bytes, ...]
-    end_roots: tuple[bytes, ...]
+    state_roots: tuple[bytes, ...]
 
     @classmethod
     def from_abi(cls, values: tuple[Any, ...]) -> Self:
@@ -403,7 +403,7 @@ class Facts:
             self.form,
             self.x_type,
             self.x_type_proof,
-            self.end_roots,
+            self.state_roots,
         )
 
 

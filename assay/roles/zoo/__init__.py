@@ -17,6 +17,8 @@ class Card:
     does: str
     caught_by: str
     consequence: str
+    watched: bool = False
+    """Whether samples mostly miss it, so that a watch-tower has to look at everything."""
 
     def load(self) -> Any:
         """The class that plays it."""
@@ -34,7 +36,14 @@ CARDS = (
     _provider("random-weights", "commits random states", "sampled segments differ"),
     _provider("wrong-data", "trains on another slot's samples", "sampled segments differ"),
     _provider("low-precision", "rounds its state to bfloat16 after each segment", "sampled segments differ"),
-    _provider("needle", "changes one number inside one step, and stands by it", "a game comes down to that number"),
+    Card(
+        "needle",
+        "provider",
+        "changes one number inside one step, and stands by it",
+        "a watch-tower and a game that comes down to that number",
+        "slashed, unpaid",
+        watched=True,
+    ),
     _provider("stale-start", "starts from an older state than the round's", "start root compared on chain"),
     _provider("update-swapper", "honest transcript, another update", "update re-derived from the end state"),
     _provider("two-faced", "commits a false state and shows it to one validator", "the state opens itself to all"),

@@ -73,6 +73,13 @@ library Grounds {
         a.feed.firstStep = claim.before.index * order.stepsPerSegment;
         a.feed.batchSize = uint32(bytes4(facts.xType[4:8]));
         a.feed.key = sha256(abi.encode(SCHEDULE, order.seed, beacon, uint256(c.generation), uint256(c.round)));
+        // INVARIANT: behind a fault of the job there is nothing to open, and nobody is called upon for it.
+        if (claim.before.index != 0) _isState(claim.before.stateRoot, tensors, facts);
+    }
+
+    function _isState(bytes32 root, uint256 tensors, Facts calldata facts) private pure {
+        if (facts.stateRoots.length == 0) revert IDisputes.WrongFact("stateRoots");
+        Openings.inTuple(root, tensors, 0, facts.stateRoots[0], facts.stateRoots);
     }
 
     function _emission(Assertion memory a, Basis memory order, IRerun.Claim calldata claim, Facts calldata facts)
@@ -91,8 +98,7 @@ library Grounds {
         a.feed.firstStep = order.stepsPerRound;
         // INVARIANT: who trained up to a fault of the job has no update and owes none; whoever has a state owes one.
         if (claim.after_.updateRoot == 0) {
-            if (facts.endRoots.length == 0) revert IDisputes.WrongFact("endRoots");
-            Openings.inTuple(claim.after_.stateRoot, tensors, 0, facts.endRoots[0], facts.endRoots);
+            _isState(claim.after_.stateRoot, tensors, facts);
             plain = "update";
         }
     }

@@ -17,7 +17,8 @@ struct Facts {
     bytes32 form;
     bytes xType; // of the step's x, whose first size is a batch's
     bytes32[] xTypeProof;
-    bytes32[] endRoots; // Emit without an update: the first group of the end state's tensors, which shows that it is a state
+    // The first group of tensors of the state that the segment begins with, or that should have had an update: shows that it is one.
+    bytes32[] stateRoots;
 }
 
 /// @title Disputes: who challenges a slot's transcript, in what order, for what bond, and what follows from the game.

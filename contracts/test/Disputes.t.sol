@@ -1,0 +1,896 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity ^0.8.28;
+
+import {Hashing} from "../src/Hashing.sol";
+import {Commitment, JobPhase, Leaf, RoundPhase, Target} from "../src/Types.sol";
+import {Evidence, Kind} from "../src/arbiter/Arbiter.sol";
+import {Openings, Operand, Origin, Value} from "../src/arbiter/Openings.sol";
+import {Facts, IDisputes} from "../src/interfaces/IDisputes.sol";
+import {Assertion, Demand, Ending, IGames, Program, Sample} from "../src/interfaces/IGames.sol";
+import {IJobs} from "../src/interfaces/IJobs.sol";
+import {IRerun} from "../src/interfaces/IRerun.sol";
+import {IRounds} from "../src/interfaces/IRounds.sol";
+import {IVault} from "../src/interfaces/IVault.sol";
+import {Network} from "./Network.sol";
+import {Tree} from "./Tree.sol";
+
+/// @title Challenges against the real games and arbiter. The job's program is at fault, where somebody looks: its x has no batch,
+///        and its one node is none. Slot 0 has met that fault in its last segment, slots 2 and 3 are wrong in their leaves alone.
+contract DisputesTest is Network {
+    uint256 private constant COST = 4 * 804 + 5 * 100 + 300;
+    uint32 private constant CLOCK = 120;
+    uint32 private constant STEPS = 8;
+    bytes32 private constant OPERATOR = keccak256("none"); // by hash; of which one nobody asks
+    uint256 private job;
+    uint256 private bond;
+    Facts private _step;
+    Facts private _emit;
+    bytes[2] private _types;
+
+    struct Play {
+        IRerun.Claim claim;
+        Assertion a;
+        address challenger;
+        address accused;
+        uint256 dispute;
+        uint256 game;
+    }
+
+    function setUp() external {
+        deploy(false);
+        populate(6, 12, 4);
+        draft(4, 5, 3);
+        _program();
+        job = running(5);
+        bond = disputes.bondOf(job);
+    }
+
+    function leafAt(Commitment memory c, uint32 index) internal pure override returns (Leaf memory leaf) {
+        leaf = super.leafAt(c, index);
+        if (index != 0) leaf.stateRoot = sha256(abi.encodePacked(bytes1(0x02), uint32(1), _tensor(c, index)));
+        if (c.slot == 0 && index == SEGMENTS) (leaf.stateRoot, leaf.lossBits, leaf.updateRoot) = (_fault(), 0, 0);
+        if (c.slot == 2 && index == 0) leaf.stateRoot = "another start";
+        if (c.slot == 3 && index == 1) leaf.updateRoot = "an update in the middle";
+        if (c.slot == 3 && index == SEGMENTS) leaf.updateRoot = 0;
+    }
+
+    /// Root of the only tensor of a state.
+    function _tensor(Commitment memory c, uint32 index) private pure returns (bytes32) {
+        return keccak256(abi.encode("tensor", c.job, c.generation, c.round, c.slot, index));
+    }
+
+    /// In the second step of the last segment, at the only node.
+    function _fault() private pure returns (bytes32) {
+        return Hashing.faultDigest(25, 0, OPERATOR);
+    }
+
+    // ---------------------------------------------------------------- the order's programs
+
+    function _program() private {
+        bytes memory tensor = abi.encodePacked(uint8(1), uint8(1), uint16(0), uint32(1), new bytes(20));
+        bytes memory scalar = abi.encodePacked(uint8(1), uint8(0), uint16(0), new bytes(24));
+        _types = [scalar, scalar];
+        bytes32 node = Hashing.leafHash("no node");
+        bytes32[] memory inputs = new bytes32[](3);
+        (inputs[0], inputs[1], inputs[2]) = (Hashing.leafHash(tensor), Hashing.leafHash(scalar), Hashing.leafHash(scalar));
+        _step.program = Program(Tree.root(inputs), _outputs(2, 3), node, 1, 2, 3);
+        _step.head = _head(3, 1, 2);
+        (_step.xType, _step.xTypeProof) = (scalar, Tree.proof(inputs, 1));
+        inputs = new bytes32[](2);
+        (inputs[0], inputs[1]) = (Hashing.leafHash(tensor), Hashing.leafHash(tensor));
+        _emit.program = Program(Tree.root(inputs), _outputs(1, 2), node, 1, 1, 2);
+        _emit.head = _head(2, 1, 1);
+
+        bytes32[] memory leaves = new bytes32[](2);
+        (leaves[0], leaves[1]) = (_programLeaf(0, _step), _programLeaf(1, _emit));
+        (_step.programs, _emit.programs) = (leaves, leaves);
+        (_step.place, _emit.place, _step.programCount, _emit.programCount) = (0, 1, 2, 2);
+        order.programs = sha256(abi.encodePacked(bytes1(0x02), uint32(2), leaves));
+        (_step.samplesRoot, _step.sampleCount, _step.form) = ("samples", 64, "form");
+        order.dataRoot = sha256(abi.encode(bytes32("assay.manifest.1"), uint256(64), bytes32("samples"), bytes32("form")));
+    }
+
+    function _head(uint32 inputs, uint32 nodes, uint32 outputs) private pure returns (bytes memory) {
+        return abi.encodePacked("ASSAYPRG", uint16(1), uint16(15), uint32(0), inputs, nodes, outputs);
+    }
+
+    function _outputs(uint256 count, uint32 value) private pure returns (bytes32) {
+        bytes32[] memory leaves = new bytes32[](count);
+        for (uint256 i = 0; i < count; i++) leaves[i] = Hashing.leafHash(abi.encodePacked(value));
+        return Tree.root(leaves);
+    }
+
+    function _programLeaf(uint16 kind, Facts memory f) private pure returns (bytes32) {
+        Program memory p = f.program;
+        bytes32 root = sha256(abi.encodePacked(bytes1(0x02), uint32(4), Hashing.leafHash(f.head), p.inputs, p.outputs, p.nodes));
+        return Hashing.leafHash(abi.encodePacked(kind, uint48(0), root));
+    }
+
+    // ---------------------------------------------------------------- moves
+
+    function _segment(uint16 slot, uint32 segment) private view returns (IRerun.Claim memory) {
+        return this.segmentClaim(job, 0, 0, 0xf, slot, segment);
+    }
+
+    function _emission(uint16 slot) private view returns (IRerun.Claim memory claim) {
+        claim = _segment(slot, SEGMENTS - 1);
+        claim.target = Target.Emit;
+    }
+
+    function _seal(IRerun.Claim memory claim, address challenger) private {
+        bytes32 sealedChallenge = keccak256(abi.encode(claim, challenger, bytes32("salt")));
+        vm.prank(challenger);
+        disputes.commitChallenge(job, sealedChallenge);
+    }
+
+    function _facts(IRerun.Claim memory claim) private view returns (Facts memory f) {
+        bool emission = claim.target == Target.Emit;
+        f = emission ? _emit : _step;
+        f.stateRoots = new bytes32[](1);
+        f.stateRoots[0] = _tensor(claim.commitment, emission ? claim.after_.index : claim.before.index);
+    }
+
+    function _open(IRerun.Claim memory claim, address challenger) private returns (Play memory p) {
+        Facts memory facts = _facts(claim);
+        vm.prank(challenger);
+        p.dispute = disputes.openChallenge(claim, facts, "salt");
+        (p.claim, p.challenger, p.accused) = (claim, challenger, claim.commitment.provider);
+        p.game = disputes.viewOf(p.dispute).game;
+        p.a = _assertion(claim);
+    }
+
+    function _challenge(IRerun.Claim memory claim, address challenger) private returns (Play memory) {
+        _seal(claim, challenger);
+        mine(1);
+        return _open(claim, challenger);
+    }
+
+    /// What Grounds makes of a segment's claim.
+    function _assertion(IRerun.Claim memory claim) private view returns (Assertion memory a) {
+        Commitment memory c = claim.commitment;
+        a.subject = keccak256(abi.encode(c.job, c.generation, c.round, c.slot, claim.target, claim.before.index));
+        (a.defender, a.program) = (c.provider, _step.program);
+        (a.rowsFrom, a.endCount, a.steps, a.end) = (1, 1, STEPS, claim.after_.stateRoot);
+        (a.hasLoss, a.lossBits) = (true, claim.after_.lossBits);
+        a.origins = new Origin[](1);
+        a.origins[0] = Origin(claim.before.stateRoot, 1);
+        (a.feed.samplesRoot, a.feed.sampleCount, a.feed.slot, a.feed.slotCount) = ("samples", 64, c.slot, 4);
+        a.feed.firstStep = STEPS * claim.before.index;
+        a.feed.key = sha256(
+            abi.encode(bytes32("assay.schedule.1"), order.seed, c.beacon, uint256(c.generation), uint256(c.round))
+        );
+    }
+
+    function _states() private pure returns (bytes32[] memory roots) {
+        roots = new bytes32[](STEPS - 1);
+        for (uint256 i = 0; i < roots.length; i++) roots[i] = keccak256(abi.encode("between", i));
+    }
+
+    function _answerSteps(Play memory p, bytes32[] memory roots) private {
+        vm.prank(p.accused);
+        games.answerSteps(p.game, p.a, roots);
+    }
+
+    function _demandRows(Play memory p, uint32 step, bytes32[] memory roots) private {
+        vm.prank(p.challenger);
+        games.demandRows(p.game, p.a, step, 2, 0, roots);
+    }
+
+    /// A run's x, of the type that the program says, or of another; y; and what its node gave.
+    function _rows(uint8 dtype, bytes32 last) private pure returns (bytes32[] memory rows) {
+        rows = new bytes32[](3);
+        rows[0] = sha256(abi.encodePacked(uint8(4), dtype, uint8(0), bytes32("tree")));
+        (rows[1], rows[2]) = ("y", last);
+    }
+
+    function _answerRows(Play memory p, uint32 step, bytes32[] memory rows) private {
+        vm.prank(p.accused);
+        games.answerRows(p.game, p.a, step, 2, 0, rows, new bytes32[](0));
+    }
+
+    function _proveSample(Play memory p, uint8 dtype, bytes32[] memory rows) private {
+        Sample memory s;
+        s.value.value = Value(4, dtype, new uint256[](0), "tree");
+        s.value.proof = Tree.proof(rows, 0);
+        s.types = _types;
+        bytes32[] memory inputs = new bytes32[](3);
+        inputs[0] = Hashing.leafHash(abi.encodePacked(uint8(1), uint8(1), uint16(0), uint32(1), new bytes(20)));
+        (inputs[1], inputs[2]) = (Hashing.leafHash(_types[0]), Hashing.leafHash(_types[1]));
+        for (uint256 i = 0; i < 2; i++) s.typeProofs[i] = Tree.proof(inputs, i + 1);
+        vm.prank(p.challenger);
+        games.proveSample(p.game, p.a, 0, s);
+    }
+
+    /// The slot's run has an x of another type than the program's (6), or the one that shows the job's fault (1).
+    function _shown(Play memory p, uint8 dtype) private {
+        bytes32[] memory rows = _rows(dtype, "node");
+        if (games.viewOf(p.game).demand == Demand.Steps) _answerSteps(p, _states());
+        _demandRows(p, 0, _states());
+        _answerRows(p, 0, rows);
+        _proveSample(p, dtype, rows);
+    }
+
+    function _silent(Play memory p) private {
+        skip(CLOCK + 1);
+        games.timeout(p.game);
+        disputes.settle(p.dispute);
+    }
+
+    function _resign(Play memory p) private {
+        vm.prank(p.challenger);
+        games.resign(p.game);
+        disputes.settle(p.dispute);
+    }
+
+    function _faulted(IRerun.Claim memory claim, address challenger) private returns (Play memory p) {
+        p = _challenge(claim, challenger);
+        _shown(p, 1);
+        yes(games.viewOf(p.game).outcome == Ending.JobFault, "a fault of the job");
+        disputes.settle(p.dispute);
+    }
+
+    function _is(uint256 dispute, IDisputes.Settlement outcome, string memory what) private view {
+        yes(disputes.viewOf(dispute).outcome == outcome, what);
+    }
+
+    function _conserved() private view {
+        equal(sumOfBuckets(), held(), "conserved");
+    }
+
+    // ---------------------------------------------------------------- seal, open, withdraw
+
+    function test_commitChallenge_withdrawn_bondIsBack_succeeds() external {
+        equal(bond, (COST * 2000) / 10_000, "a part of a round's cost");
+        vm.startPrank(stranger);
+        vm.expectPartialRevert(IDisputes.NotSealed.selector);
+        disputes.commitChallenge(job, 0);
+        vm.expectRevert(abi.encodeWithSelector(IRerun.WrongClaim.selector, bytes32("job")));
+        disputes.commitChallenge(job + 1, "sealed");
+        disputes.commitChallenge(job, "sealed");
+        equal(free(stranger), FUNDS / 2 - bond, "set aside");
+        vm.expectPartialRevert(IDisputes.NotSealed.selector);
+        disputes.commitChallenge(job, "sealed");
+        vm.stopPrank();
+        vm.expectPartialRevert(IDisputes.NotSealed.selector);
+        disputes.withdrawChallenge(job, "sealed");
+        vm.startPrank(stranger);
+        disputes.withdrawChallenge(job, "sealed");
+        equal(free(stranger), FUNDS / 2, "back");
+        vm.expectPartialRevert(IDisputes.NotSealed.selector);
+        disputes.withdrawChallenge(job, "sealed");
+        vm.stopPrank();
+        _conserved();
+    }
+
+    function test_openChallenge_tooSoonOrAnothers_reverts() external {
+        playTo(RoundPhase.Opening, job, 0, 0, 0xf);
+        IRerun.Claim memory claim = _segment(1, 2);
+        Facts memory facts = _step;
+        _seal(claim, stranger);
+        vm.prank(stranger);
+        vm.expectPartialRevert(IDisputes.TooSoon.selector);
+        disputes.openChallenge(claim, facts, "salt");
+        mine(1);
+        vm.prank(consumer);
+        vm.expectPartialRevert(IDisputes.NotSealed.selector);
+        disputes.openChallenge(claim, facts, "salt");
+        claim.target = Target.Table;
+        vm.prank(stranger);
+        vm.expectRevert(abi.encodeWithSelector(IDisputes.NoGame.selector, Target.Table));
+        disputes.openChallenge(claim, facts, "salt");
+        claim.target = Target.Segment;
+        Play memory p = _open(claim, stranger);
+        vm.prank(stranger);
+        vm.expectPartialRevert(IDisputes.NotSealed.selector);
+        disputes.openChallenge(claim, facts, "salt");
+        vm.expectPartialRevert(IDisputes.StillOpen.selector);
+        disputes.settle(p.dispute);
+        vm.expectPartialRevert(IDisputes.AlreadySettled.selector);
+        disputes.settle(p.dispute + 1);
+        equal(disputes.disputeCount(), 1, "one");
+    }
+
+    function test_openChallenge_beforeTheBeaconBlock_reverts() external {
+        commitAs(jobs.aggregatorOf(job), job, 0, 0, commitmentRoot(job, 0, 0, 0xf), 0xf, order.quorum);
+        IRerun.Claim memory claim = _segment(1, 2);
+        Facts memory facts = _step;
+        _seal(claim, stranger);
+        mine(1);
+        vm.prank(stranger);
+        vm.expectPartialRevert(IRounds.TooEarly.selector);
+        disputes.openChallenge(claim, facts, "salt");
+    }
+
+    // ---------------------------------------------------------------- facts
+
+    function _refused(IRerun.Claim memory claim, Facts memory facts, bytes memory reason) private {
+        vm.prank(stranger);
+        vm.expectRevert(reason);
+        disputes.openChallenge(claim, facts, "salt");
+    }
+
+    function _fact(bytes32 part) private pure returns (bytes memory) {
+        return abi.encodeWithSelector(IDisputes.WrongFact.selector, part);
+    }
+
+    function _sealed(IRerun.Claim memory claim) private returns (IRerun.Claim memory) {
+        playTo(RoundPhase.Opening, job, 0, 0, 0xf);
+        claim = claim.target == Target.Emit ? _emission(claim.commitment.slot) : _segment(claim.commitment.slot, claim.before.index);
+        _seal(claim, stranger);
+        mine(1);
+        return claim;
+    }
+
+    function test_openChallenge_wrongHead_reverts() external {
+        IRerun.Claim memory claim = _sealed(_segment(1, 2));
+        Facts memory f = _step;
+        f.head = _head(4, 1, 2);
+        _refused(claim, f, _fact("head"));
+        f.head = _head(3, 2, 2);
+        _refused(claim, f, _fact("head"));
+        f.head = _head(3, 1, 3);
+        _refused(claim, f, _fact("head"));
+        f.head = bytes.concat(_head(3, 1, 2), bytes1(0));
+        _refused(claim, f, _fact("head"));
+        (f.head, f.program.inputCount) = (_head(4, 1, 2), 4);
+        _refused(claim, f, abi.encodeWithSelector(Openings.WrongOpening.selector, bytes32("tuple")));
+    }
+
+    function test_openChallenge_anotherProgram_reverts() external {
+        IRerun.Claim memory claim = _sealed(_segment(1, 2));
+        bytes memory tuple = abi.encodeWithSelector(Openings.WrongOpening.selector, bytes32("tuple"));
+        Facts memory f = _step;
+        f.place = 2;
+        _refused(claim, f, _fact("program"));
+        f.place = 1;
+        _refused(claim, f, tuple);
+        (f.place, f.programCount) = (0, 1);
+        _refused(claim, f, tuple);
+        _refused(claim, _emit, tuple); // of another kind
+        f = _step;
+        f.program.nodes = "others";
+        _refused(claim, f, tuple);
+    }
+
+    function test_openChallenge_otherSamplesOrType_reverts() external {
+        IRerun.Claim memory claim = _sealed(_segment(1, 2));
+        Facts memory f = _step;
+        f.sampleCount++;
+        _refused(claim, f, _fact("samples"));
+        f = _step;
+        f.samplesRoot = "others";
+        _refused(claim, f, _fact("samples"));
+        f = _step;
+        f.form = "another";
+        _refused(claim, f, _fact("samples"));
+        f = _step;
+        f.xType[7] = 0x20;
+        _refused(claim, f, _fact("xType"));
+        f = _step;
+        f.xType = bytes.concat(f.xType, bytes1(0));
+        _refused(claim, f, _fact("xType"));
+        f = _step;
+        f.xTypeProof = new bytes32[](1);
+        _refused(claim, f, _fact("xType"));
+        equal(rounds.viewOf(job, 0, 0).disputesOpen, 0, "nothing is disputed");
+        vm.prank(stranger);
+        disputes.withdrawChallenge(job, keccak256(abi.encode(claim, stranger, bytes32("salt"))));
+        equal(free(stranger), FUNDS / 2, "and nothing lost");
+    }
+
+    function test_openChallenge_noUpdate_withoutTheState_reverts() external {
+        IRerun.Claim memory claim = _sealed(_emission(3));
+        Facts memory f = _facts(claim);
+        f.stateRoots = new bytes32[](0);
+        _refused(claim, f, _fact("stateRoots"));
+        f.stateRoots = new bytes32[](1);
+        _refused(claim, f, abi.encodeWithSelector(Openings.WrongOpening.selector, bytes32("tuple")));
+    }
+
+    /// Who has met a fault of the job has no state, and owes no update.
+    function test_openChallenge_noUpdate_afterAFault_reverts() external {
+        IRerun.Claim memory claim = _sealed(_emission(0));
+        _refused(claim, _facts(claim), abi.encodeWithSelector(Openings.WrongOpening.selector, bytes32("tuple")));
+    }
+
+    /// Nor has it anything to open of a segment that would begin behind the fault.
+    function test_openChallenge_segmentWithoutItsState_reverts() external {
+        IRerun.Claim memory claim = _sealed(_segment(1, 2));
+        Facts memory f = _facts(claim);
+        f.stateRoots = new bytes32[](0);
+        _refused(claim, f, _fact("stateRoots"));
+        f.stateRoots = new bytes32[](1);
+        _refused(claim, f, abi.encodeWithSelector(Openings.WrongOpening.selector, bytes32("tuple")));
+    }
+
+    /// The states between so many steps would fit no transaction, and whoever has to open them would lose.
+    function test_post_stepsBeyondATransaction_reverts() external {
+        (order.stepsPerSegment, order.stepsPerRound) = (1025, 1025 * SEGMENTS);
+        vm.expectRevert(abi.encodeWithSelector(IJobs.BadOrder.selector, bytes32("stepsPerSegment")));
+        post();
+    }
+
+    // ---------------------------------------------------------------- plain
+
+    function _upheldAtOnce(IRerun.Claim memory claim) private {
+        uint16 slot = claim.commitment.slot;
+        Play memory p = _challenge(claim, stranger);
+        _is(p.dispute, IDisputes.Settlement.Upheld, "at once");
+        equal(p.game, 0, "without a game");
+        equal(stakes.staked(token, p.accused), FUNDS / 2 - COST, "slashed");
+        equal(free(stranger), FUNDS / 2 + COST / 3, "bond back and a third");
+        equal(vault.burned(token), COST - 2 * (COST / 3), "a third burned");
+        equal((jobs.slotsOpen(job)[0] >> slot) & 1, 0, "slot closed");
+        equal(rounds.viewOf(job, 0, 0).disputesOpen, 0, "closed");
+        vm.expectPartialRevert(IDisputes.AlreadySettled.selector);
+        disputes.settle(p.dispute);
+        claim = _segment(slot, 2);
+        Facts memory facts = _facts(claim);
+        _seal(claim, consumer);
+        mine(1);
+        vm.prank(consumer);
+        vm.expectPartialRevert(IDisputes.AlreadyDisproved.selector);
+        disputes.openChallenge(claim, facts, "salt");
+        _conserved();
+    }
+
+    function test_plain_anotherStart_succeeds() external {
+        playTo(RoundPhase.Opening, job, 0, 0, 0xf);
+        _upheldAtOnce(_segment(2, 0));
+    }
+
+    function test_plain_updateInTheMiddle_succeeds() external {
+        playTo(RoundPhase.Opening, job, 0, 0, 0xf);
+        _upheldAtOnce(_segment(3, 1));
+    }
+
+    function test_plain_noUpdate_succeeds() external {
+        playTo(RoundPhase.Opening, job, 0, 0, 0xf);
+        _upheldAtOnce(_emission(3));
+    }
+
+    function test_plain_included_rewinds_succeeds() external {
+        playTo(RoundPhase.Challenging, job, 0, 0, 0xf);
+        _challenge(_segment(2, 0), stranger);
+        yes(rounds.viewOf(job, 0, 0).phase == RoundPhase.Void, "void");
+        yes(rounds.viewOf(job, 1, 0).phase == RoundPhase.Training, "reopened");
+        _conserved();
+    }
+
+    // ---------------------------------------------------------------- won and lost
+
+    function test_silentDefender_isDisproved_succeeds() external {
+        playTo(RoundPhase.Challenging, job, 0, 0, 0xf);
+        Play memory p = _challenge(_segment(1, 2), stranger);
+        yes(games.viewOf(p.game).demand == Demand.Steps, "the states between are called for");
+        _silent(p);
+        _is(p.dispute, IDisputes.Settlement.Upheld, "upheld");
+        equal(stakes.staked(token, p.accused), FUNDS / 2 - COST, "slashed");
+        equal(free(stranger), FUNDS / 2 + COST / 3, "bond back and a third");
+        equal(vault.burned(token), COST - 2 * (COST / 3), "a third burned");
+        equal(jobs.slotsOpen(job)[0], 0xd, "slot closed");
+        yes(rounds.viewOf(job, 0, 0).phase == RoundPhase.Void, "void");
+        yes(rounds.viewOf(job, 1, 0).phase == RoundPhase.Training, "reopened");
+        equal(rounds.earned(job, p.accused), 0, "unpaid");
+        vm.expectPartialRevert(IDisputes.AlreadySettled.selector);
+        disputes.settle(p.dispute);
+        _conserved();
+    }
+
+    function test_shownByTheArbiter_beforeInclude_succeeds() external {
+        playTo(RoundPhase.Opening, job, 0, 0, 0xf);
+        Play memory p = _challenge(_segment(1, 2), stranger);
+        _shown(p, 6);
+        disputes.settle(p.dispute);
+        _is(p.dispute, IDisputes.Settlement.Upheld, "upheld");
+        includeRound(job, 0, 0, 0xd, 0xd);
+        aggregateRound(job, 0, 0);
+        skip(order.windows.challenge);
+        rounds.finalise(job, 0, 0);
+        _conserved();
+    }
+
+    function test_emit_silentDefender_isDisproved_succeeds() external {
+        playTo(RoundPhase.Opening, job, 0, 0, 0xf);
+        Play memory p = _challenge(_emission(1), stranger);
+        p.a.subject = keccak256(abi.encode(job, uint32(0), uint32(0), uint16(1), Target.Emit, SEGMENTS));
+        p.a.program = _emit.program;
+        (p.a.rowsFrom, p.a.endCount, p.a.steps, p.a.end) = (2, 1, 1, p.claim.after_.updateRoot);
+        (p.a.hasLoss, p.a.lossBits) = (false, 0);
+        p.a.origins = new Origin[](2);
+        p.a.origins[0] = Origin(rounds.viewOf(job, 0, 0).startRoot, 1);
+        p.a.origins[1] = Origin(p.claim.after_.stateRoot, 1);
+        delete p.a.feed;
+        p.a.feed.firstStep = STEPS * SEGMENTS;
+        vm.prank(stranger);
+        games.demandRows(p.game, p.a, 0, 0, 0, new bytes32[](0));
+        _silent(p);
+        _is(p.dispute, IDisputes.Settlement.Upheld, "upheld");
+        equal(disputes.viewOf(p.dispute).segment, SEGMENTS, "N stands for the update");
+        _conserved();
+    }
+
+    function test_challengerResigns_losesItsBond_succeeds() external {
+        playTo(RoundPhase.Opening, job, 0, 0, 0xf);
+        Play memory p = _challenge(_segment(1, 2), stranger);
+        Play memory other = _challenge(_segment(1, 2), consumer);
+        uint256 before = free(p.accused);
+        _resign(p);
+        _is(p.dispute, IDisputes.Settlement.Dismissed, "dismissed");
+        equal(free(stranger), FUNDS / 2 - bond, "bond lost");
+        equal(vault.burned(token), bond / 3, "a third burned");
+        equal(free(p.accused), before + bond - bond / 3, "the rest for whom it made work");
+        equal(stakes.staked(token, p.accused), FUNDS / 2, "who is not slashed");
+        equal(rounds.viewOf(job, 0, 0).disputesOpen, 1, "the other goes on");
+        uint256 had = free(consumer);
+        _silent(other);
+        _is(other.dispute, IDisputes.Settlement.Upheld, "a defeat settles nothing for others");
+        equal(free(consumer), had + bond + COST / 3, "who earns");
+        equal(rounds.viewOf(job, 0, 0).disputesOpen, 0, "closed");
+        _conserved();
+    }
+
+    function test_idleChallenger_losesItsBond_mayComeAgain_succeeds() external {
+        playTo(RoundPhase.Opening, job, 0, 0, 0xf);
+        Play memory p = _challenge(_segment(1, 2), stranger);
+        _answerSteps(p, _states());
+        _silent(p);
+        _is(p.dispute, IDisputes.Settlement.Dismissed, "dismissed");
+        equal(free(stranger), FUNDS / 2 - bond, "bond lost");
+        vm.prank(stranger);
+        disputes.commitChallenge(job, keccak256(abi.encode(p.claim, stranger, bytes32("salt"))));
+        mine(1);
+        Play memory again = _open(p.claim, stranger);
+        yes(games.viewOf(again.game).demand == Demand.None, "what was opened is known");
+        _resign(again);
+        equal(vault.burned(token), 2 * (bond / 3), "each costs");
+        _conserved();
+    }
+
+    // ---------------------------------------------------------------- who earns
+
+    function test_ten_theEarliestSealedEarns_succeeds() external {
+        playTo(RoundPhase.Opening, job, 0, 0, 0xf);
+        IRerun.Claim memory claim = _segment(1, 2);
+        for (uint256 i = 0; i < 10; i++) {
+            _seal(claim, pool[i]);
+            mine(1);
+        }
+        uint256 had = free(pool[0]) + bond;
+        Play[] memory all = new Play[](10);
+        for (uint256 i = 10; i > 0; i--) all[i - 1] = _open(claim, pool[i - 1]);
+        equal(rounds.viewOf(job, 0, 0).disputesOpen, 10, "ten");
+        skip(CLOCK + 1);
+        games.timeout(all[7].game);
+        disputes.settle(all[7].dispute);
+        _is(all[7].dispute, IDisputes.Settlement.Upheld, "one of them has won");
+        equal(free(pool[0]), had - bond + COST / 3, "the first to have sealed earns");
+        games.timeout(all[3].game);
+        for (uint256 i = 0; i < 10; i++) {
+            if (i == 7) continue;
+            disputes.settle(all[i].dispute);
+            _is(all[i].dispute, IDisputes.Settlement.Moot, "moot");
+        }
+        equal(free(pool[0]), had + COST / 3, "bond back");
+        for (uint256 i = 1; i < 10; i++) equal(worth(pool[i]), FUNDS, "nothing lost or won");
+        equal(stakes.staked(token, all[0].accused), FUNDS / 2 - COST, "slashed once");
+        equal(vault.total(token, IVault.Kind.Bond), order.faultDeposit + _providerBonds(), "no bond of theirs is left");
+        equal(rounds.viewOf(job, 0, 0).disputesOpen, 0, "closed");
+        _conserved();
+    }
+
+    function _providerBonds() private view returns (uint256 sum) {
+        for (uint256 i = 0; i < bidders.length; i++) {
+            sum += bucket(IVault.Kind.Bond, uint256(keccak256(abi.encode("assay.bond.1", job, bidders[i]))));
+        }
+    }
+
+    function test_earner_hasNotLost_succeeds() external {
+        playTo(RoundPhase.Opening, job, 0, 0, 0xf);
+        Play memory first = _challenge(_segment(1, 2), stranger);
+        Play memory second = _challenge(_segment(1, 2), pool[0]);
+        Play memory third = _challenge(_segment(1, 2), pool[1]);
+        Play memory elsewhere = _challenge(_segment(1, 1), pool[2]);
+        vm.prank(stranger);
+        games.resign(first.game);
+        skip(CLOCK + 1);
+        games.timeout(third.game);
+        disputes.settle(third.dispute);
+        equal(worth(pool[0]), FUNDS - bond + COST / 3, "the first that has not lost earns");
+        equal(worth(pool[1]), FUNDS, "not who has won");
+        disputes.settle(second.dispute);
+        disputes.settle(elsewhere.dispute);
+        equal(worth(pool[2]), FUNDS, "nor who looked elsewhere");
+        disputes.settle(first.dispute);
+        yes(free(stranger) <= FUNDS / 2, "nor who has resigned");
+        equal(rounds.viewOf(job, 0, 0).disputesOpen, 0, "closed");
+        _conserved();
+    }
+
+    /// Nobody has to call the time of an idle first challenger before its reward is another's.
+    function test_earner_clockHasRunOut_doesNotEarn_succeeds() external {
+        playTo(RoundPhase.Opening, job, 0, 0, 0xf);
+        Play memory idle = _challenge(_segment(1, 2), stranger);
+        _answerSteps(idle, _states());
+        Play memory p = _challenge(_segment(1, 2), pool[0]);
+        _demandRows(p, 0, _states());
+        skip(CLOCK + 1);
+        games.timeout(p.game);
+        disputes.settle(p.dispute);
+        equal(worth(pool[0]), FUNDS + COST / 3, "who has won earns");
+        disputes.settle(idle.dispute);
+        yes(worth(stranger) <= FUNDS, "the idle one does not");
+        _conserved();
+    }
+
+    // ---------------------------------------------------------------- finality
+
+    function test_finalise_waitsForTheGame_succeeds() external {
+        playTo(RoundPhase.Challenging, job, 0, 0, 0xf);
+        IRerun.Claim memory late = _segment(1, 1);
+        Facts memory facts = _step;
+        _seal(late, pool[0]);
+        Play memory p = _challenge(_segment(1, 2), stranger);
+        skip(order.windows.challenge + order.windows.open);
+        vm.expectPartialRevert(IRounds.DisputeOpen.selector);
+        rounds.finalise(job, 0, 0);
+        vm.prank(pool[0]);
+        vm.expectPartialRevert(IRounds.TooLate.selector);
+        disputes.openChallenge(late, facts, "salt");
+        _resign(p);
+        rounds.finalise(job, 0, 0);
+        vm.prank(pool[0]);
+        disputes.withdrawChallenge(job, keccak256(abi.encode(late, pool[0], bytes32("salt"))));
+        equal(worth(pool[0]), FUNDS, "nothing lost");
+        _conserved();
+    }
+
+    /// Nobody signs a set while something is disputed: a challenge can follow the other for so long only.
+    function test_opening_isNotHeldUpForEver_succeeds() external {
+        playTo(RoundPhase.Opening, job, 0, 0, 0xf);
+        IRerun.Claim memory claim = _segment(1, 2);
+        Facts memory facts = _step;
+        _seal(claim, pool[0]);
+        skip(order.windows.open + order.windows.challenge - 2);
+        Play memory p = _challenge(claim, stranger);
+        rounds.advance(job, 0, 0);
+        skip(1);
+        vm.prank(pool[0]);
+        vm.expectPartialRevert(IRounds.TooLate.selector);
+        disputes.openChallenge(claim, facts, "salt");
+        _answerSteps(p, _states());
+        _resign(p);
+        equal(rounds.viewOf(job, 0, 0).disputesOpen, 0, "nothing is disputed");
+        includeRound(job, 0, 0, 0xf, 0xf);
+        aggregateRound(job, 0, 0);
+        p = _open(claim, pool[0]);
+        _shown(p, 6);
+        disputes.settle(p.dispute);
+        _is(p.dispute, IDisputes.Settlement.Upheld, "what was included can be challenged as ever");
+        _conserved();
+    }
+
+    /// Of what was put in another's place, a challenge can follow the other for so long only.
+    function test_void_isNotChallengedForEver_succeeds() external {
+        playTo(RoundPhase.Challenging, job, 0, 0, 0xf);
+        IRerun.Claim memory claim = _segment(1, 2);
+        _challenge(_segment(2, 0), consumer);
+        yes(rounds.viewOf(job, 0, 0).phase == RoundPhase.Void, "void");
+        Play memory p = _challenge(claim, stranger);
+        skip(order.windows.challenge);
+        Play memory second = _challenge(claim, pool[0]);
+        _seal(claim, pool[1]);
+        skip(order.windows.open);
+        Facts memory facts = _step;
+        vm.prank(pool[1]);
+        vm.expectPartialRevert(IRounds.TooLate.selector);
+        disputes.openChallenge(claim, facts, "salt");
+        _silent(p);
+        _is(p.dispute, IDisputes.Settlement.Upheld, "a liar of a void round is slashed");
+        disputes.settle(second.dispute);
+        equal(rounds.viewOf(job, 0, 0).disputesOpen, 0, "closed");
+        _conserved();
+    }
+
+    // ---------------------------------------------------------------- a fault of the job
+
+    function test_fault_stands_succeeds() external {
+        playTo(RoundPhase.Challenging, job, 0, 0, 0xf);
+        playTo(RoundPhase.Opening, job, 0, 1, 0xf);
+        Play memory p = _faulted(this.segmentClaim(job, 0, 1, 0xf, 1, 2), stranger);
+        uint256 until = disputes.viewOf(p.dispute).faultUntil;
+        equal(until, block.timestamp + order.windows.challenge, "a window");
+        _is(p.dispute, IDisputes.Settlement.Open, "open");
+        yes(phaseOf(job) == JobPhase.Running, "running");
+        vm.expectRevert(abi.encodeWithSelector(IDisputes.TooSoon.selector, until));
+        disputes.settle(p.dispute);
+        skip(order.windows.challenge);
+        vm.expectRevert(abi.encodeWithSelector(IDisputes.NotFirst.selector, uint32(0)));
+        disputes.settle(p.dispute);
+        rounds.finalise(job, 0, 0);
+        disputes.settle(p.dispute);
+        _is(p.dispute, IDisputes.Settlement.JobFault, "fault");
+        yes(phaseOf(job) == JobPhase.Faulted, "faulted");
+        equal(vault.burned(token), order.faultDeposit, "the consumer's deposit is forfeited");
+        equal(free(stranger), FUNDS / 2, "bond back");
+        equal(stakes.staked(token, p.accused), FUNDS / 2, "nobody slashed");
+        skip(order.windows.open + order.windows.challenge);
+        jobs.end(job);
+        _conserved();
+    }
+
+    /// Liar and challenger are friends; the slot's window is over, and what it rests on can be disproved all the same.
+    function test_fault_disproved_isUndone_succeeds() external {
+        playTo(RoundPhase.Challenging, job, 0, 0, 0xf);
+        Play memory p = _faulted(_segment(1, 2), stranger);
+        _seal(_segment(1, 1), pool[0]);
+        skip(order.windows.challenge - 1);
+        Play memory honest = _open(_segment(1, 1), pool[0]);
+        yes(block.timestamp >= rounds.viewOf(job, 0, 0).deadline, "the round's window is over");
+        skip(1);
+        vm.expectPartialRevert(IDisputes.StillOpen.selector);
+        disputes.settle(p.dispute);
+        vm.expectPartialRevert(IRounds.DisputeOpen.selector);
+        rounds.finalise(job, 0, 0);
+        _silent(honest);
+        _is(honest.dispute, IDisputes.Settlement.Upheld, "upheld");
+        equal(worth(pool[0]), FUNDS + COST / 3, "who looked earns");
+        equal(worth(p.accused), FUNDS - COST - _bondOf(p.accused), "the liar is slashed");
+        disputes.settle(p.dispute);
+        _is(p.dispute, IDisputes.Settlement.Undone, "undone");
+        equal(free(stranger), FUNDS / 2 - bond, "bond lost");
+        equal(vault.burned(token), bond + COST - 2 * (COST / 3), "and burned");
+        yes(phaseOf(job) == JobPhase.Running, "the job goes on");
+        yes(rounds.viewOf(job, 1, 0).phase == RoundPhase.Training, "without the liar");
+        equal(rounds.viewOf(job, 0, 0).disputesOpen, 0, "closed");
+        _conserved();
+    }
+
+    function _bondOf(address provider) private view returns (uint256) {
+        return bucket(IVault.Kind.Bond, uint256(keccak256(abi.encode("assay.bond.1", job, provider))));
+    }
+
+    function test_fault_windowIsOnce_succeeds() external {
+        playTo(RoundPhase.Challenging, job, 0, 0, 0xf);
+        Play memory p = _faulted(_segment(1, 2), stranger);
+        IRerun.Claim memory claim = _segment(1, 1);
+        Facts memory facts = _step;
+        _seal(claim, pool[0]);
+        _seal(claim, pool[1]);
+        skip(order.windows.challenge - 1);
+        Play memory second = _open(claim, pool[0]);
+        skip(1);
+        vm.prank(pool[1]);
+        vm.expectPartialRevert(IRounds.TooLate.selector);
+        disputes.openChallenge(claim, facts, "salt");
+        _shown(second, 1);
+        disputes.settle(second.dispute);
+        equal(disputes.viewOf(second.dispute).faultUntil, disputes.viewOf(p.dispute).faultUntil, "no window anew");
+        disputes.settle(second.dispute);
+        yes(phaseOf(job) == JobPhase.Faulted, "faulted");
+        disputes.settle(p.dispute);
+        _is(p.dispute, IDisputes.Settlement.JobFault, "the other too");
+        equal(free(stranger), FUNDS / 2, "bond back");
+        skip(order.windows.open + order.windows.challenge);
+        jobs.end(job);
+        _conserved();
+    }
+
+    /// What waits for rounds that are never final would keep the job from its end.
+    function test_fault_twice_theJobEnds_succeeds() external {
+        playTo(RoundPhase.Challenging, job, 0, 0, 0xf);
+        playTo(RoundPhase.Opening, job, 0, 1, 0xf);
+        Play memory later = _faulted(this.segmentClaim(job, 0, 1, 0xf, 1, 2), pool[0]);
+        Play memory p = _faulted(_segment(1, 2), stranger);
+        skip(order.windows.challenge);
+        disputes.settle(p.dispute);
+        yes(phaseOf(job) == JobPhase.Faulted, "faulted");
+        disputes.settle(later.dispute);
+        _is(later.dispute, IDisputes.Settlement.JobFault, "nothing follows from it");
+        equal(worth(pool[0]), FUNDS, "bond back");
+        skip(order.windows.open + order.windows.challenge);
+        jobs.end(job);
+        _conserved();
+    }
+
+    function test_fault_ofVoidRoundOrOrphan_faultsNothing_succeeds() external {
+        playTo(RoundPhase.Challenging, job, 0, 0, 0xf);
+        playTo(RoundPhase.Opening, job, 0, 1, 0xf);
+        Play memory p = _faulted(_segment(1, 2), stranger);
+        Play memory orphan = _faulted(this.segmentClaim(job, 0, 1, 0xf, 1, 2), pool[0]);
+        _challenge(_segment(2, 0), consumer);
+        yes(rounds.viewOf(job, 0, 0).phase == RoundPhase.Void && rounds.viewOf(job, 0, 1).orphan, "void, and an orphan");
+        skip(order.windows.challenge);
+        disputes.settle(p.dispute);
+        disputes.settle(orphan.dispute);
+        _is(p.dispute, IDisputes.Settlement.JobFault, "found");
+        yes(phaseOf(job) == JobPhase.Running, "and nothing follows");
+        equal(free(stranger), FUNDS / 2, "bond back");
+        equal(worth(pool[0]), FUNDS, "bond back");
+        equal(rounds.viewOf(job, 0, 1).disputesOpen, 0, "closed");
+        _conserved();
+    }
+
+    function test_fault_ofALiarElsewhere_faultsNothing_succeeds() external {
+        playTo(RoundPhase.Challenging, job, 0, 0, 0xf);
+        Play memory p = _faulted(_segment(1, 2), stranger);
+        Commitment memory a = commitmentOf(job, 0, 0, 1);
+        Commitment memory b = commitmentOf(job, 0, 0, 1);
+        b.sealedHash = "other";
+        rounds.equivocate(a, signCommitment(a), b, signCommitment(b));
+        skip(order.windows.challenge);
+        disputes.settle(p.dispute);
+        yes(phaseOf(job) == JobPhase.Running, "its word is none");
+        _conserved();
+    }
+
+    // ---------------------------------------------------------------- anything
+
+    /// Whatever six challengers do to four slots of two rounds: each dispute is settled, money is where it was or burned, and
+    /// the job ends.
+    function testFuzz_anything_isSettled(uint256 seed) external {
+        playTo(RoundPhase.Challenging, job, 0, 0, 0xf);
+        playTo(RoundPhase.Opening, job, 0, 1, 0xf);
+        Play[] memory plays = new Play[](8);
+        IRerun.Claim[] memory claims = new IRerun.Claim[](8);
+        for (uint256 i = 0; i < 8; i++) {
+            uint256 dice = uint256(keccak256(abi.encode(seed, i)));
+            claims[i] = this.segmentClaim(job, 0, uint32(dice & 1), 0xf, uint16((dice >> 1) % 4), uint32((dice >> 8) % 3));
+            _seal(claims[i], pool[i]);
+            if (dice >> 255 == 1) mine(1);
+        }
+        mine(1);
+        uint256 count;
+        for (uint256 i = 0; i < 8; i++) {
+            uint256 dice = uint256(keccak256(abi.encode(seed, "move", i)));
+            if (dice % 3 == 0) skip((dice >> 8) % 40);
+            try this.tryOpen(claims[i], pool[i]) returns (Play memory p) {
+                plays[count++] = p;
+            } catch {
+                vm.prank(pool[i]);
+                disputes.withdrawChallenge(job, keccak256(abi.encode(claims[i], pool[i], bytes32("salt"))));
+            }
+            if (count != 0) try this.tryMove(plays[(dice >> 16) % count], dice >> 32) {} catch {}
+            _conserved();
+        }
+        yes(count > 0, "something is disputed");
+        for (uint256 i = 0; i < count; i++) {
+            uint256 dice = uint256(keccak256(abi.encode(seed, "end", i)));
+            try this.tryMove(plays[i], dice) {} catch {}
+        }
+        for (uint256 times = 0; times < 12; times++) {
+            skip(CLOCK + 1);
+            for (uint256 i = 0; i < count; i++) {
+                try games.timeout(plays[i].game) {} catch {}
+                try games.recall(plays[i].game) {} catch {}
+                try disputes.settle(plays[i].dispute) {} catch {}
+            }
+            for (uint32 round = 0; round < 2; round++) {
+                try rounds.advance(job, 0, round) {} catch {}
+                try rounds.finalise(job, 0, round) {} catch {}
+            }
+            _conserved();
+        }
+        for (uint256 i = 0; i < count; i++) {
+            yes(disputes.viewOf(plays[i].dispute).outcome != IDisputes.Settlement.Open, "settled");
+            equal(rounds.viewOf(job, 0, uint32(plays[i].claim.commitment.round)).disputesOpen, 0, "closed");
+        }
+        equal(vault.total(token, IVault.Kind.Bond), bucket(IVault.Kind.Bond, _faultKey()) + _providerBonds(), "no bond left");
+    }
+
+    function _faultKey() private view returns (uint256) {
+        return uint256(keccak256(abi.encode("assay.fault.1", job)));
+    }
+
+    function tryOpen(IRerun.Claim memory claim, address challenger) external returns (Play memory) {
+        return _open(claim, challenger);
+    }
+
+    function tryMove(Play memory p, uint256 dice) external {
+        if (dice % 5 == 0) return _resign(p);
+        if (dice % 5 == 1) return _silent(p);
+        if (dice % 5 == 2) return _answerSteps(p, _states());
+        _shown(p, dice % 5 == 3 ? 1 : 6);
+        disputes.settle(p.dispute);
+    }
+}
