@@ -172,15 +172,15 @@ class Replay:
         found: list[tuple[bytes, int, Fault | None]] = []
         state, digest = list(self._start), b""
         for step in range(self.steps):
-            if not digest:
-                ended = self._outputs(step, state)
-                if isinstance(ended, Fault):
-                    digest = fault_of(self.first_step + step, ended)
-                    found.append((digest, 0, ended))
-                    continue
+            ended = None if digest else self._outputs(step, state)
+            if ended is None:
+                found.append((digest, 0, None))
+            elif isinstance(ended, Fault):
+                digest = fault_of(self.first_step + step, ended)
+                found.append((digest, 0, ended))
+            else:
                 state = ended[: self.end_count]
-            root, loss = (digest, 0) if digest else (state_root(state), _bits(ended[self.end_count :]))
-            found.append((root, loss, None))
+                found.append((state_root(state), _bits(ended[self.end_count :]), None))
         return found
 
     def state(self, step: int) -> list[Tensor]:

@@ -302,7 +302,20 @@ def test_a_huge_document_is_refused_unread() -> None:
 
 @pytest.mark.parametrize(
     ("steps", "segment_steps"),
-    [(48, 3), (40, 4), (1, 1), (7, 1), (8, 1), (17, 1), (100, 10), (1000, 100), (96, 6), (34, 2), (20_000, 1_000), (1_000_000, 1_000)],
+    [
+        (48, 3),
+        (40, 4),
+        (1, 1),
+        (7, 1),
+        (8, 1),
+        (17, 1),
+        (100, 10),
+        (1000, 100),
+        (96, 6),
+        (34, 2),
+        (20_000, 1_000),
+        (1_000_000, 1_000),
+    ],
 )
 def test_segments_are_chosen_so_that_a_round_has_about_a_dozen(steps: int, segment_steps: int) -> None:
     assert choose_segment_steps(steps) == segment_steps
