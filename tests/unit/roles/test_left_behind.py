@@ -27,6 +27,8 @@ class Demander(Validator):
     def dispute(self, job: int) -> Wake:
         for each in self.clerk.notices.disputes(job):
             view = self.votes.disputes.view_of(each.number)
+            if each.outcome == Outcome.OPEN and view.committed.bit_count() == 3 and view.revealed.bit_count() < 2:
+                return self.challenges.pursue(job)  # the others reveal first
             if each.outcome == Outcome.OPEN and not self.done and view.revealed.bit_count() >= 2:
                 for slot in self.slots:
                     self.clerk.attempt(self.world.ledger.rounds.demand_secret(*self.standing(each.name, slot)))
