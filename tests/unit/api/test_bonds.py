@@ -25,7 +25,7 @@ def test_a_dismissed_challenge_is_burned_and_shared():
     bonds = Bonds()
     bonds.post(SEALED, "challenger", 90)
     bonds.pass_on(SEALED, DISPUTE, 90)
-    bonds.challenge(1, "accused")
+    bonds.challenge("assay.dispute.1", 1, "accused")
     assert bonds.burn(DISPUTE, 30) == "challenger"
     assert [bonds.pay(DISPUTE, voter, 10) for voter in ("one", "two", "three")] == ["challenger"] * 3
     assert bonds.pay(DISPUTE, "accused", 30) == "challenger"
@@ -36,7 +36,7 @@ def test_a_challenge_that_is_taken_over_goes_back_to_the_first():
     bonds = Bonds()
     bonds.post(SEALED, "first", 40)
     bonds.pass_on(SEALED, DISPUTE, 40)
-    bonds.challenge(1, "accused")
+    bonds.challenge("assay.dispute.1", 1, "accused")
     bonds.post(OTHER, "second", 40)
     assert bonds.pay(DISPUTE, "first", 40) == "first"
     bonds.pass_on(OTHER, DISPUTE, 40)
