@@ -127,6 +127,7 @@ class State(Money):
         r = self.rounds[name]
         must(not self.ended and r.phase != Phase.FINAL and 0 < r.beacon_block < self.block)
         must(r.phase != Phase.VOID or name[1] >= self.first)
+        must(r.phase != Phase.OPENING or self.now_s < r.open_until_s + self.size.challenge_s)
         must(r.phase != Phase.CHALLENGING or self.now_s < r.deadline_s)
         return r
 
