@@ -5,9 +5,9 @@
 Each game is played to its end on the contracts, by the moves that ship, on the EVM of the embedded chain without a
 chain around it. Prices are Osaka's: calldata costs 10 gas a token at least (EIP-7623). *Served*: the challenger was
 given what the defender's roots are of, so it asks for what the contracts have to have seen, and shows the element.
-*Withheld*: it was given nothing. To the moves come three transactions
-of `Disputes` that are not in the figures: a challenge is sealed, opened, and settled. For the digits MLP on the embedded
-chain they took 105,253, 481,332 and 369,225 gas (settling slashes and closes the slot).
+*Withheld*: it was given nothing. To the moves come three transactions of `Disputes` that are not in the figures: a
+challenge is sealed, opened, and settled. For the digits MLP on the embedded chain they took 105,253, 481,332 and
+369,225 gas (settling slashes and closes the slot).
 """
 
 import argparse
