@@ -16,7 +16,7 @@ BLOCK_S = 2
 WEALTH_WEI = 10**21
 PARTY_GAS = 4_000_000
 """Gas that a party is given coin for at once: its own dealings over some rounds."""
-DEPLOY_GAS = 40_000_000
+DEPLOY_GAS = 65_000_000
 """The same for whoever deploys the system and mints."""
 
 Timer = Callable[[], float]

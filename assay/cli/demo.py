@@ -56,7 +56,7 @@ def run(
     Needs no network, no wallet and no compiler. Ends with who did what, where every token went, one audited step and
     one answer of the trained model.
 
-    With `--rpc` the same job runs on the chain of a node, on which it deploys contracts of its own and pays about 60
+    With `--rpc` the same job runs on the chain of a node, on which it deploys contracts of its own and pays about 75
     million gas. Where the node lets us move its time (anvil, hardhat) that takes two to three times as long; elsewhere
     the job's windows pass in real time: about half an hour with a block every 2 seconds, some hours with one every 12.
 

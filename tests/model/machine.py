@@ -118,7 +118,7 @@ class Machine(Verdicts):
     def penalise_silent(self, name: Name, seat: int) -> None:
         """A validator let the windows of its table pass."""
         r = self.rounds[name]
-        must(Phase.OPENING <= r.phase <= Phase.FINAL and self.now_s >= r.open_until_s)
+        must(not self.ended and Phase.OPENING <= r.phase <= Phase.FINAL and self.now_s >= r.open_until_s)
         must(seat in self.seats - r.penalised - r.revealed)
         r.penalised |= {seat}
         self.slash(r.slashed, seat_of(seat), self.size.cost)
