@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from assay.api.account import Account
+from assay.api.contests import Contests
 from assay.api.losses import mean_loss
 from assay.chain.contracts.containers import RoundView
 from assay.chain.contracts.disputes import ChallengeOpened, FaultFound, Settled
@@ -28,11 +29,8 @@ from assay.chain.contracts.rounds import (
     Voided,
 )
 from assay.chain.events import Event
-from assay.exact.primitives import BY_OPCODE
-from assay.proof.evidence import Ruling
 from assay.protocol.commitment import bitmap_slots
 from assay.protocol.errors import Malformed, Refused, Unsupported
-from assay.protocol.phase import Outcome, Settlement, Target
 from assay.protocol.units import format_amount
 from assay.roles.exam import evaluate
 from assay.roles.openings import Opened, Openings
@@ -121,9 +119,7 @@ class Observer(Party):
         self.aggregators: set[str] = set()
         self.found: dict[str, dict[str, list[int]]] = {}
         """Rounds by reason, by account."""
-        self.disputes: dict[tuple[str, int], dict[str, Any]] = {}
-        """By the contract that numbers them."""
-        self._games: dict[int, ChallengeOpened] = {}
+        self.contests = Contests(self.name, lambda job: self.assignment(job).bundle)
         self.behaviours: dict[str, str] = {}
         self.events: list[Event] = []
         self.seats: dict[int, dict[int, str]] = {}
@@ -207,18 +203,10 @@ class Observer(Party):
                 self.step(f"round {event.round} is rewound into generation {event.generation}")
             case Faulted():
                 self.step(f"the job itself is at fault: its deposit of {self.amount(event.forfeited)} is burned")
-            case Challenged() | Decided():
-                self._dispute(event)
-            case ChallengeOpened():
-                self._challenge(event)
-            case Ruled() if event.game in self._games:
-                self._rule(self._games[event.game], event)
-            case FaultFound():
-                self.step("a game ends with the job at fault, unless its slot is disproved in time")
-            case Settled():
-                entry = self.disputes[event.CONTRACT, event.dispute]
-                entry["outcome"] = Settlement(event.outcome).name.lower()
-                self.step(f"the game about {entry['accused']} ends: {entry['outcome'].replace('_', ' ')}")
+            case Challenged() | Decided() | ChallengeOpened() | Ruled() | FaultFound() | Settled():
+                line = self.contests.enter(event)
+                if line:
+                    self.step(line)
 
     def name(self, address: str) -> str:
         """What a party is called here."""
@@ -365,58 +353,6 @@ class Observer(Party):
             "burned": self.amount(vault.burned(token)),
         }
         self._note({"kind": "money", **figures, "symbol": self._symbol})
-
-    def _dispute(self, event: Challenged | Decided) -> None:
-        if isinstance(event, Challenged):
-            self.disputes[event.CONTRACT, event.dispute] = {
-                "id": event.dispute,
-                "round": event.round,
-                "generation": event.generation,
-                "about": Target(event.target).name.lower(),
-                "slot": event.slot,
-                "segment": event.segment,
-                "accused": self.name(event.accused),
-                "claimed": event.claimed.hex(),
-                "outcome": "open",
-            }
-        else:
-            entry = self.disputes[event.CONTRACT, event.dispute]
-            entry |= {"outcome": Outcome(event.outcome).name.lower(), "truth": event.truth.hex()}
-
-    def _challenge(self, event: ChallengeOpened) -> None:
-        about = Target(event.target).name.lower()
-        self.disputes[event.CONTRACT, event.dispute] = {
-            "id": event.dispute,
-            "round": event.round,
-            "generation": event.generation,
-            "about": about,
-            "slot": event.slot,
-            "segment": event.segment,
-            "accused": self.name(event.accused),
-            "challenger": self.name(event.challenger),
-            "game": event.game,
-            "outcome": "open",
-        }
-        self._games[event.game] = event
-        part = f"segment {event.segment}" if about == "segment" else "update"
-        whose = f"{self.name(event.accused)}'s {part} of round {event.round}"
-        self.step(f"{self.name(event.challenger)} challenges {whose}: game {event.game}")
-
-    def _rule(self, about: ChallengeOpened, event: Ruled) -> None:
-        """What the contract recomputed, in the program's words."""
-        bundle = self.assignment(about.job).bundle
-        program = bundle.step if about.target == Target.SEGMENT else bundle.emit
-        ruling = Ruling(event.ruling).name.lower().replace("_", " ")
-        entry = self.disputes[about.CONTRACT, about.dispute]
-        if event.node >= len(program.nodes):
-            entry |= {"element": event.element, "ruling": ruling}
-            return
-        node, sources = program.nodes[event.node], program.side.sources
-        source = sources[event.node] if event.node < len(sources) else ""
-        place = f"run {event.step}, node {event.node} ({BY_OPCODE[node.opcode].name}"
-        place += f" of {source})" if source else ")"
-        entry |= {"place": place, "element": event.element, "ruling": ruling}
-        self.step(f"game {event.game} comes to element {event.element} of {place}: {ruling}")
 
 
 def _text(word: bytes) -> str:

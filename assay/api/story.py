@@ -68,7 +68,7 @@ class Story:
             "stakes": self.amounts(self.observer.account.stakes),
             "bonds": self.amounts(self.observer.account.bonds),
             "audit": self.audit(),
-            "disputes": list(self.observer.disputes.values()),
+            "disputes": self.observer.contests.entries,
             "gas": self.gas(),
             "seconds": {**seconds, "total": 0.0},
             "ratio": {

@@ -220,9 +220,9 @@ class Challenges:
                 other.outcome == Outcome.OPEN and self._waits_for(other, view, unit)
             ):
                 return True
-            # A game that somebody else has lost says nothing; one's own does, and so does a vote.
-            mine = other.game is None or other.challenger == self.world.address
-            if other.unit == unit and mine:
+            # What a game decides neither a vote nor a game that somebody else has lost has settled.
+            settled = other.challenger == self.world.address if unit[1] in DUELS else other.game is None
+            if other.unit == unit and settled:
                 return True
         return False
 

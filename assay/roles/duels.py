@@ -14,7 +14,7 @@ from assay.chain.artifacts import load_artifact
 from assay.chain.client import Call, read_nothing
 from assay.chain.contracts.containers import GameView
 from assay.chain.contracts.disputes import Disputes
-from assay.chain.contracts.games import Answered, Demanded, Games, Ruled, Summed
+from assay.chain.contracts.games import Answered, Demanded, Games, Summed
 from assay.chain.deploy import pack_invocation
 from assay.chain.events import Event
 from assay.proof.bisect import Challenger
@@ -70,8 +70,6 @@ class Record:
             key: Key | None = None
             if isinstance(event, Demanded):
                 key = _key_of(event)
-            elif isinstance(event, Ruled):
-                key = ("witness", event.step, event.node, event.element)
             elif isinstance(event, Summed):
                 sum_ = event.sum.to_abi()
                 key = ("parts", *sum_[:5])
@@ -85,16 +83,18 @@ class Record:
         return cls(keys, sums, known)
 
 
-def _key_of(event: Demanded) -> Key:
-    kind = KINDS[event.demand]
+def _key_of(event: Demanded) -> Key | None:
+    """The demand that an event announces; nothing of one that no game knows."""
     fields = {
         "steps": (),
         "rows": (event.step, event.height, event.index),
         "leaves": (event.step, event.row, event.height, event.index),
         "content": (event.step, event.row, event.index),
         "state": (event.step, event.index),
+        "witness": (event.step, event.row, event.index),
     }
-    return kind, *fields[kind]
+    kind = KINDS[event.demand] if event.demand < len(KINDS) else ""
+    return (kind, *fields[kind]) if kind in fields else None
 
 
 def _hash(kind: str, *fields: int) -> bytes:

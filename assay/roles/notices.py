@@ -10,7 +10,7 @@ from typing import TypeGuard, TypeVar
 
 from assay.chain.contracts.containers import TranscriptOpening
 from assay.chain.contracts.disputes import ChallengeOpened, ChallengeSealed, Disputes, FaultFound, Settled
-from assay.chain.contracts.games import Answered, Demanded, Games, Ruled, Summed
+from assay.chain.contracts.games import Answered, Demanded, Games, Summed
 from assay.chain.contracts.jobs import BidCommitted, BidRevealed, Posted
 from assay.chain.contracts.rerun import ChallengeCommitted, Challenged, Decided, Rerun
 from assay.chain.contracts.rounds import (
@@ -34,7 +34,7 @@ WINDOW_BLOCKS = 64
 """Deeper than this no reorganisation is undone; whoever starts reads so many headers."""
 ROUNDS_END = 1 << 32
 """Above every round's index."""
-PLAYED = (Answered, Demanded, Ruled, Summed)
+PLAYED = (Answered, Demanded, Summed)
 KINDS = (
     *PLAYED,
     BidCommitted,

@@ -5,14 +5,16 @@ from typing import Any
 import pytest
 
 from assay.chain.contracts.disputes import ChallengeOpened, Settled
-from assay.chain.contracts.games import Ruled
+from assay.chain.contracts.games import Answered, Demanded, Ruled
 from assay.chain.contracts.rerun import Challenged
 from assay.chain.contracts.rounds import Disproved, Finalised, Penalised, Rewound
 from assay.proof.claim import Alter
 from assay.proof.evidence import Ruling, as_tensor
 from assay.proof.opened import Move
-from assay.protocol.phase import RoundPhase, Settlement, Target
+from assay.protocol.phase import Outcome, RoundPhase, Settlement, Target
+from assay.roles.duels import KINDS, Record
 from assay.roles.finding import Disagreement
+from assay.roles.notices import Dispute
 from assay.roles.validator import Validator
 from assay.roles.zoo import CHEATS
 from assay.roles.zoo.needle import ELEMENT
@@ -35,8 +37,7 @@ def test_a_game_comes_down_to_the_number_that_was_changed(set_up: Any, ledgers: 
     stage.watch(Validator, watch=True)
     stage.play()
     (ruled,) = stage.said(Ruled)
-    node = mlp.step.outputs[0] - len(mlp.step.inputs)
-    assert (ruled.step, ruled.node, ruled.element) == (0, node, ELEMENT)
+    assert (ruled.step, ruled.number, ruled.element) == (0, mlp.step.outputs[0], ELEMENT)
     assert Ruling(ruled.ruling) == Ruling.UPHELD
     assert settlements(stage) == [Settlement.UPHELD]
     assert not stage.said(Challenged), "nobody votes"
@@ -145,3 +146,32 @@ def test_who_challenges_the_honest_loses_its_bond_to_them(set_up: Any, ledgers: 
     wallet = stage.network.token.balance_of(opened.accused)
     assert free + wallet == 2 * stage.order.price_ceiling + stage.price() + bond - bond // 3
     ledgers.conserved(stage)
+
+
+def test_demands_that_no_game_knows_are_passed_over() -> None:
+    known = Demanded(1, bytes(32), KINDS.index("rows"), 2, 0, 8, 3)
+    odd = [Demanded(1, bytes(32), kind, 0, 0, 0, 0) for kind in (0, KINDS.index("parts"), len(KINDS), 255)]
+    answered = Answered(1, bytes(32), 0, b"nothing that was asked for".ljust(32), b"x")
+    record = Record.of([*odd, answered, known])
+    assert set(record.keys.values()) == {("steps",), ("rows", 2, 8, 3)}
+    assert record.known == {}
+
+
+def test_only_ones_own_lost_game_settles_what_games_decide(set_up: Any) -> None:
+    stage = set_up()
+    stage.post()
+    validator = stage.network.parties["validator-1"]
+    name, me, liar = (stage.job, 0, 0), validator.world.address, stage.address("provider-1")
+    view = stage.network.ledger.rounds.view_of(*name)
+
+    def known(target: Target, challenger: str, game: int | None, outcome: Outcome = Outcome.DISMISSED) -> bool:
+        unit = (liar, int(target), 0, 2)
+        over = Dispute(1, name, *unit, b"", outcome, challenger, game)
+        validator.clerk.notices.disputes = lambda job: [over]
+        return bool(validator.challenges.known(name, view, unit))
+
+    assert not known(Target.SEGMENT, "", None), "a vote"
+    assert not known(Target.SEGMENT, liar, 7), "somebody else's game"
+    assert known(Target.SEGMENT, me, 7)
+    assert known(Target.SEGMENT, "", None, Outcome.UPHELD)
+    assert known(Target.TABLE, "", None)

@@ -100,7 +100,7 @@ class Ended(Event):
 
 @dataclass(frozen=True)
 class Ruled(Event):
-    """`event Ruled(uint256 game, uint256 step, uint256 node, uint256 element, uint8 ruling)`."""
+    """`event Ruled(uint256 game, uint256 step, uint256 number, uint256 element, uint8 ruling)`."""
 
     TOPIC: ClassVar[bytes] = bytes.fromhex("76bedbc268667a27a62b53adc22c935a4dcd19d6d06f0ddfe0cc2b71c14d8ef4")
     CONTRACT: ClassVar[str] = "Games"
@@ -114,7 +114,7 @@ class Ruled(Event):
 
     game: int
     step: int
-    node: int
+    number: int
     element: int
     ruling: int
 

@@ -213,7 +213,7 @@ contract Games is IGames {
         Game storage g = _challengers(game, claim);
         // INVARIANT: what only a defender shows, and the part of a sum that only it has put in numbers, is no challenger's evidence.
         if (evidence.kind != Kind.Element && evidence.kind != Kind.Larger && evidence.kind != Kind.Absent) revert NotKnown("kind");
-        _ruled(game, g, step, evidence, _judge(g, claim, step, evidence), true);
+        _ruled(game, g, claim.program.inputCount, step, evidence, _judge(g, claim, step, evidence), true);
     }
 
     function provePart(
@@ -227,7 +227,7 @@ contract Games is IGames {
         uint256 count = sum.count - offset < sum.size ? sum.count - offset : sum.size;
         if (evidence.node != sum.node || evidence.element != sum.element || evidence.from != sum.from + offset) revert NotKnown("part");
         if (evidence.count != count || evidence.claimed != _part(parts, part)) revert NotKnown("part");
-        _ruled(game, g, sum.step, evidence, _judge(g, claim, sum.step, evidence), false);
+        _ruled(game, g, claim.program.inputCount, sum.step, evidence, _judge(g, claim, sum.step, evidence), false);
     }
 
     function proveOutput(
@@ -400,14 +400,18 @@ contract Games is IGames {
         return uint256(g.since) + (g.demand == Demand.None ? g.challengerLeft : g.defenderLeft);
     }
 
-    function _ruled(uint256 game, Game storage g, uint32 step, Evidence calldata evidence, Finding memory f, bool whole) private {
-        emit Ruled(game, step, evidence.node, evidence.element, uint8(f.ruling));
+    function _ruled(
+        uint256 game, Game storage g, uint256 inputs, uint32 step, Evidence calldata evidence, Finding memory f, bool whole
+    ) private {
+        emit Ruled(game, step, inputs + evidence.node, evidence.element, uint8(f.ruling));
         if (f.ruling == Ruling.Upheld) return _end(game, g, Ending.Upheld);
         if (f.ruling == Ruling.Dismissed) return _end(game, g, Ending.Dismissed);
         if (f.ruling == Ruling.JobFault) return _end(game, g, Ending.JobFault);
         if (f.ruling == Ruling.Witness) {
             bytes32 element = keccak256(abi.encode(Demand.Witness, step, evidence.node, evidence.element));
-            return _ask(game, g, Demand.Witness, element, 0);
+            _ask(game, g, Demand.Witness, element, 0);
+            emit Demanded(game, g.claim, Demand.Witness, step, evidence.node, 0, evidence.element);
+            return;
         }
         Sum memory sum = Sum(step, uint32(evidence.node), evidence.element, f.from, f.count, f.size, f.claimed, whole);
         bytes32 demanded = keccak256(abi.encode(Demand.Parts, sum));

@@ -110,12 +110,14 @@ interface IGames {
         uint16 demands;
     }
 
+    /// @dev `row`: of a witness the node; `index`: of a witness the element.
     event Demanded(uint256 indexed game, bytes32 indexed claim, Demand demand, uint256 step, uint256 row, uint256 height, uint256 index);
     /// @dev `content`: what was opened, one hash after another, or the bytes.
     event Answered(uint256 indexed game, bytes32 indexed claim, Demand demand, bytes32 demanded, bytes content);
     /// @dev A sum whose parts are asked for.
     event Summed(uint256 indexed game, bytes32 indexed claim, Sum sum);
-    event Ruled(uint256 indexed game, uint256 step, uint256 node, uint256 element, uint8 ruling);
+    /// @dev `number`: of the value, inputs first; `element`: of a state's tensor which output it is.
+    event Ruled(uint256 indexed game, uint256 step, uint256 number, uint256 element, uint8 ruling);
     event Ended(uint256 indexed game, bytes32 indexed claim, Ending outcome);
 
     error NotYourTurn(address caller);
@@ -194,6 +196,7 @@ interface IGames {
     function timeout(uint256 game) external;
 
     function viewOf(uint256 game) external view returns (GameView memory);
+    /// @notice How a game has ended, alone.
     function endingOf(uint256 game) external view returns (Ending);
     /// @notice Root over the rows of a run, as the defender opened it.
     function rowsOf(bytes32 claim, uint32 step) external view returns (bytes32);

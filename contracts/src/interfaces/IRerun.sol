@@ -3,7 +3,7 @@ pragma solidity ^0.8.28;
 
 import {Commitment, Entry, Leaf, Target} from "../Types.sol";
 
-/// @title Disputes: who lied. First implementation (Rerun): all drawn validators re-execute the disputed unit and vote,
+/// @title Rerun: who lied, by a vote. All drawn validators re-execute the disputed unit and vote,
 ///        blind, by commit and reveal; every slash is capped at the round's cost.
 interface IRerun {
     /// Everything the accused has claimed, with its proofs. Fields that a target does not need are empty.

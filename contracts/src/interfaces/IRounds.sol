@@ -132,8 +132,9 @@ interface IRounds {
     /// @notice Moves what an account earned in a job that has ended to its free balance. Anybody may call for it.
     function claim(uint256 job, address account) external returns (uint256 amount);
 
-    /// @dev For the disputes contract. A round takes disputes from its beacon block until its challenge window is over;
-    ///      a void round until the round in its place is final, or the job has ended.
+    /// @dev For Disputes and Rerun. A round takes disputes from its beacon block until its challenge window is over, in Opening no
+    ///      longer than a challenge window after its tables' time; a void round until the round in its place is final, or the job
+    ///      has ended.
     function disputeOpened(uint256 job, uint32 generation, uint32 round) external;
     /// @dev One more about what is disputed, whatever the time: whoever calls bounds it.
     function disputeJoined(uint256 job, uint32 generation, uint32 round) external;
@@ -174,6 +175,7 @@ interface IRounds {
     function settled(uint256 job) external view returns (bool);
     /// @notice What an account has earned so far, claimed or not; zero once it forfeited.
     function earned(uint256 job, address account) external view returns (uint256);
+    /// @notice The phase of a round, and whether it leads nowhere.
     function phaseOf(uint256 job, uint32 generation, uint32 round) external view returns (RoundPhase phase, bool orphan);
     /// @notice Whether an account was disproved in the job, and earns nothing in it any more.
     function forfeited(uint256 job, address account) external view returns (bool);

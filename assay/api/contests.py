@@ -1,0 +1,90 @@
+"""What is disputed and what came of it, as the report lists it and the display tells it."""
+
+from collections.abc import Callable
+from typing import Any
+
+from assay.chain.contracts.disputes import ChallengeOpened, FaultFound, Settled
+from assay.chain.contracts.games import Ruled
+from assay.chain.contracts.rerun import Challenged, Decided
+from assay.exact.primitives import BY_OPCODE
+from assay.proof.evidence import Ruling
+from assay.protocol.phase import Outcome, Settlement, Target
+from assay.work.program import Bundle, Program
+
+Told = Challenged | Decided | ChallengeOpened | Ruled | FaultFound | Settled
+
+
+class Contests:
+    """The disputes of a deployment. `name` is what an address is called, `bundle` gives a job's programs."""
+
+    def __init__(self, name: Callable[[str], str], bundle: Callable[[int], Bundle]) -> None:
+        self._name, self._bundle = name, bundle
+        self._entries: dict[tuple[str, int], dict[str, Any]] = {}
+        """By the contract that numbers them."""
+        self._games: dict[int, ChallengeOpened] = {}
+
+    @property
+    def entries(self) -> list[dict[str, Any]]:
+        """All of them, in the order in which they were opened."""
+        return list(self._entries.values())
+
+    def enter(self, event: Told) -> str:
+        """Takes an event in; a line about it, or none."""
+        match event:
+            case Challenged():
+                self._add(event)["claimed"] = event.claimed.hex()
+            case Decided():
+                told = {"outcome": Outcome(event.outcome).name.lower(), "truth": event.truth.hex()}
+                self._entries[event.CONTRACT, event.dispute] |= told
+            case ChallengeOpened():
+                return self._open(event)
+            case Ruled() if event.game in self._games:
+                return self._rule(self._games[event.game], event)
+            case FaultFound():
+                return "a game ends with the job at fault, unless its slot is disproved in time"
+            case Settled():
+                entry = self._entries[event.CONTRACT, event.dispute]
+                entry["outcome"] = Settlement(event.outcome).name.lower()
+                return f"the game about {entry['accused']} ends: {entry['outcome'].replace('_', ' ')}"
+        return ""
+
+    def _add(self, event: Challenged | ChallengeOpened) -> dict[str, Any]:
+        entry = self._entries[event.CONTRACT, event.dispute] = {
+            "id": event.dispute,
+            "round": event.round,
+            "generation": event.generation,
+            "about": Target(event.target).name.lower(),
+            "slot": event.slot,
+            "segment": event.segment,
+            "accused": self._name(event.accused),
+            "outcome": "open",
+        }
+        return entry
+
+    def _open(self, event: ChallengeOpened) -> str:
+        challenger = self._name(event.challenger)
+        entry = self._add(event)
+        entry |= {"challenger": challenger, "game": event.game}
+        part = f"segment {event.segment}" if event.target == Target.SEGMENT else "update"
+        line = f"{challenger} challenges {entry['accused']}'s {part} of round {event.round}"
+        if not event.game:
+            return f"{line}: decided at once"
+        self._games[event.game] = event
+        return f"{line}: game {event.game}"
+
+    def _rule(self, about: ChallengeOpened, event: Ruled) -> str:
+        """What the contract recomputed, in the program's words."""
+        bundle = self._bundle(about.job)
+        place = _place(bundle.step if about.target == Target.SEGMENT else bundle.emit, event)
+        ruling = Ruling(event.ruling).name.lower().replace("_", " ")
+        self._entries[about.CONTRACT, about.dispute] |= {"place": place, "element": event.element, "ruling": ruling}
+        return f"game {event.game} comes to element {event.element} of {place}: {ruling}"
+
+
+def _place(program: Program, event: Ruled) -> str:
+    """A value by its node and operator, or as an input by its name."""
+    node, (names, sources) = event.number - len(program.inputs), (program.side.input_names, program.side.sources)
+    if node < 0:
+        return f"run {event.step}, input {names[event.number] if event.number < len(names) else event.number}"
+    source = f" of {sources[node]}" if node < len(sources) and sources[node] else ""
+    return f"run {event.step}, node {node} ({BY_OPCODE[program.nodes[node].opcode].name}{source})"
