@@ -11,8 +11,10 @@ from assay.chain.contracts.rounds import Disproved, Finalised, Penalised, Rewoun
 from assay.proof.claim import Alter
 from assay.proof.evidence import Ruling, as_tensor
 from assay.proof.opened import Move
+from assay.protocol.errors import Overload
 from assay.protocol.phase import RoundPhase, Settlement, Target
 from assay.roles.finding import Disagreement
+from assay.roles.provider import Provider
 from assay.roles.validator import Validator
 from assay.roles.zoo import CHEATS
 from assay.roles.zoo.needle import ELEMENT
@@ -108,10 +110,10 @@ class Griefer(Validator):
     """Challenges a segment of an honest slot, and plays for what it has made up."""
 
     behaviour = "griefer"
-    made_up = False
 
     def __init__(self, world: Any, **settings: Any) -> None:
         super().__init__(world, **settings)
+        self.at = lambda: ""  # whom; else whoever has the first slot
         self.judge.alter = self.make_up  # type: ignore[method-assign]
 
     def make_up(self, name: Any, slot: int) -> Alter:
@@ -123,10 +125,11 @@ class Griefer(Validator):
         return alter
 
     def serve(self, name: Any, view: Any) -> Any:
-        wake = super().serve(name, view)
-        if view.phase != RoundPhase.OPENING or self.judge.transcript(name, 0) is None:
+        wake, providers = super().serve(name, view), self.clerk.providers(name[0])
+        slot = providers.index(self.at()) if self.at() else 0
+        if view.phase != RoundPhase.OPENING or self.judge.transcript(name, slot) is None:
             return wake
-        claim = Disagreement(Target.SEGMENT, 0, 2, self.clerk.providers(name[0])[0], bytes(32))
+        claim = Disagreement(Target.SEGMENT, slot, 2, providers[slot], bytes(32))
         return wake | self.challenges.raise_one(name, view, claim, 0)
 
 
@@ -144,4 +147,27 @@ def test_who_challenges_the_honest_loses_its_bond_to_them(set_up: Any, ledgers: 
     free = stage.network.ledger.vault.free(stage.network.token.address, opened.accused)
     wallet = stage.network.token.balance_of(opened.accused)
     assert free + wallet == 2 * stage.order.price_ceiling + stage.price() + bond - bond // 3
+    ledgers.conserved(stage)
+
+
+class Burdened(Provider):
+    """An honest provider that once it is challenged cannot do anything else."""
+
+    def open(self, name: Any, view: Any, piece: Any) -> Any:
+        if self.duels.rounds(name[0]):
+            raise Overload("the program takes longer than is allowed here", limit=1, actual=2)
+        return super().open(name, view, piece)
+
+
+def test_who_cannot_go_on_with_its_work_stands_by_it_all_the_same(set_up: Any, ledgers: Any) -> None:
+    stage = set_up(honest=2, providers=(Burdened,), validators=(*(Validator,) * 4, Griefer), rounds=1)
+    stage.network.mint(stage.network.worlds["validator-5"], 10**9)
+    for party in stage.network.parties.values():
+        if isinstance(party, Griefer):
+            party.at = lambda: stage.address("provider-3")
+    stage.play()
+    (opened,) = stage.said(ChallengeOpened)
+    assert opened.accused == stage.address("provider-3")
+    assert settlements(stage) == [Settlement.DISMISSED]
+    assert not stage.said(Disproved)
     ledgers.conserved(stage)
