@@ -159,6 +159,9 @@ class Judge:
         elif emitted.astray is not None:
             astray = Disagreement(Target.SEGMENT, case.slot, emitted.astray, case.provider, UNSERVED)
             finding.disagreements.append(astray)
+        elif emitted.fault is not None:
+            # An update of a state that there is not: no game could tell, and the job is at fault anyway.
+            finding.fault = finding.fault or emitted.fault
         elif emitted.root != case.leaves[-1].update_root:
             truth = emit_digest(emitted.root)
             finding.disagreements.append(Disagreement(Target.EMIT, case.slot, case.segments, case.provider, truth))

@@ -1,11 +1,13 @@
 """Games on a network: one honest party disproves a slot, whoever else plays, and nobody disproves an honest one."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from assay.chain.contracts.disputes import ChallengeOpened, Settled
 from assay.chain.contracts.games import Ruled
+from assay.chain.contracts.jobs import Faulted
 from assay.chain.contracts.rerun import Challenged
 from assay.chain.contracts.rounds import Disproved, Finalised, Penalised, Rewound
 from assay.proof.claim import Alter
@@ -13,6 +15,7 @@ from assay.proof.evidence import Ruling, as_tensor
 from assay.proof.opened import Move
 from assay.protocol.errors import Overload
 from assay.protocol.phase import RoundPhase, Settlement, Target
+from assay.protocol.transcript import ZERO
 from assay.roles.finding import Disagreement
 from assay.roles.provider import Provider
 from assay.roles.validator import Validator
@@ -170,4 +173,23 @@ def test_who_cannot_go_on_with_its_work_stands_by_it_all_the_same(set_up: Any, l
     assert opened.accused == stage.address("provider-3")
     assert settlements(stage) == [Settlement.DISMISSED]
     assert not stage.said(Disproved)
+    ledgers.conserved(stage)
+
+
+class Overbound(Provider):
+    """Binds an update to work that the job's own fault has ended."""
+
+    behaviour = "overbound"
+
+    def compute(self, name: Any, slot: int, start: Any, start_root: bytes) -> Any:
+        work = super().compute(name, slot, start, start_root)
+        return replace(work, update_root=bytes([7]) * 32) if work.update_root == ZERO else work
+
+
+def test_nobody_honest_plays_for_an_update_of_a_state_that_there_is_not(set_up: Any, ledgers: Any) -> None:
+    stage = set_up(providers=(Overbound,), validators=(Validator,) * 3, consumer=CHEATS["nan-bomb"].load())
+    stage.play()
+    assert not stage.said(ChallengeOpened)
+    assert stage.said(Faulted)
+    assert not [event for event in stage.said(Penalised) if event.amount]
     ledgers.conserved(stage)
