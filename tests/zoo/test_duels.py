@@ -193,3 +193,21 @@ def test_nobody_honest_plays_for_an_update_of_a_state_that_there_is_not(set_up: 
     assert stage.said(Faulted)
     assert not [event for event in stage.said(Penalised) if event.amount]
     ledgers.conserved(stage)
+
+
+class Slow(Validator):
+    """A watch-tower that has the states which it challenges only after a while."""
+
+    def __init__(self, world: Any, **settings: Any) -> None:
+        super().__init__(world, **settings)
+        find, asked = self.judge.state, iter(range(3))
+        self.judge.state = lambda *place: find(*place) if next(asked, None) is None else None  # type: ignore[method-assign]
+
+
+def test_a_challenge_waits_for_the_state_that_it_is_played_with(set_up: Any, ledgers: Any) -> None:
+    stage = set_up(providers=(CHEATS["needle"].load(),), validators=(Unlucky,) * 3)
+    stage.watch(Slow, watch=True)
+    stage.play()
+    assert settlements(stage) == [Settlement.UPHELD]
+    only_the_liar_lost(stage)
+    ledgers.conserved(stage)
