@@ -149,7 +149,7 @@ class Judge:
         if truth is None:
             finding.awaited = True
         elif case.strays(truth):
-            finding.disagreements.append(case.accuse(truth))
+            finding.charge(case, truth)
 
     def _judge_update(self, case: Case, finding: Finding) -> None:
         """Whether a slot's update follows from its end state."""
@@ -170,7 +170,7 @@ class Judge:
             if end is None:
                 finding.awaited = True
             elif case.strays(end):
-                finding.disagreements.append(case.accuse(end))
+                finding.charge(case, end)
             else:
                 finding.fault = emitted.root
 
@@ -184,7 +184,7 @@ class Judge:
         if truth is None:
             finding.awaited = True
         elif truth.segment != segment or case.strays(truth):
-            finding.disagreements.append(case.accuse(truth))
+            finding.charge(case, truth)
         elif truth.faulted:
             finding.fault = finding.fault or last
         else:

@@ -21,8 +21,9 @@ from assay.roles.provider import Provider
 from assay.roles.validator import Validator
 from assay.roles.zoo import CHEATS
 from assay.roles.zoo.needle import ELEMENT
+from assay.work.state import update_root
 
-LIAR = "provider-4"
+LIAR, SEGMENTS = "provider-4", 8
 
 
 def settlements(stage: Any) -> list[Settlement]:
@@ -210,4 +211,35 @@ def test_a_challenge_waits_for_the_state_that_it_is_played_with(set_up: Any, led
     stage.play()
     assert settlements(stage) == [Settlement.UPHELD]
     only_the_liar_lost(stage)
+    ledgers.conserved(stage)
+
+
+class Leaper(Provider):
+    """Leaves the job's own fault for a state in its last leaf, with the update that follows from it."""
+
+    behaviour = "leaper"
+
+    def compute(self, name: Any, slot: int, start: Any, start_root: bytes) -> Any:
+        work = super().compute(name, slot, start, start_root)
+        assert work.fault is not None
+        update = self.world.compute.runner(self.assignment(name[0]).bundle.emit).run([*start, *start])
+        states = (*[work.states[at] for at in range(SEGMENTS)], start)
+        roots = (*work.roots[:-1], start_root)
+        return replace(work, states=states, roots=roots, update=update, update_root=update_root(update))
+
+
+class Suspicious(Validator):
+    """A validator that derives the leaper's slot whole."""
+
+    def serve(self, name: Any, view: Any) -> Any:
+        self.judge.suspects.add((name, 3))
+        return super().serve(name, view)
+
+
+def test_a_slot_that_goes_on_after_a_fault_does_not_hide_it(set_up: Any, ledgers: Any) -> None:
+    stage = set_up(providers=(Leaper,), validators=(Suspicious,) * 3, consumer=CHEATS["nan-bomb"].load())
+    stage.play()
+    assert stage.said(Faulted)
+    assert not stage.said(ChallengeOpened)
+    assert not [event for event in stage.said(Penalised) if event.amount]
     ledgers.conserved(stage)
