@@ -22,7 +22,6 @@ PHASES = {
         "demandLeaves",
         "demandContent",
         "demandState",
-        "demandFault",
         "answerSteps",
         "answerRows",
         "answerLeaves",

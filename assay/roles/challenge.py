@@ -18,6 +18,7 @@ from assay.chain.contracts.rerun import Rerun
 from assay.protocol.phase import JobPhase, Outcome, RoundPhase, Target
 from assay.protocol.table import aggregate_digest
 from assay.protocol.transcript import ZERO
+from assay.roles.assignment import State
 from assay.roles.claims import claim_of
 from assay.roles.finding import Disagreement, Unit
 from assay.roles.grounds import facts_of
@@ -177,7 +178,10 @@ class Challenges:
     def open(self, raised: Raised) -> Wake:
         """Opens a sealed challenge; where it cannot be opened, its bond comes back."""
         if raised.duel:
-            opened = self.open_duel(raised)
+            state = self.start(raised)
+            if state is None:
+                return wake_at(self.world.clock() + 1)  # nobody could play for it yet
+            opened = self.open_duel(raised, state)
         else:
             opened = self.party.clerk.attempt(self.votes.open_challenge(raised.opened, raised.salt))
         if opened.acted:
@@ -192,14 +196,16 @@ class Challenges:
         self._refused.add((raised.name, raised.unit))
         return self.withdraw(raised)
 
-    def open_duel(self, raised: Raised) -> Wake:
+    def start(self, raised: Raised) -> State | None:
+        """The state that a disputed segment begins with, or that a disputed update is made of."""
+        leaf = raised.opened.before if raised.unit[1] == Target.SEGMENT else raised.opened.after
+        return self.judge.state(raised.name, raised.unit[2], leaf.index)
+
+    def open_duel(self, raised: Raised, state: State) -> Wake:
         """Opens a challenge that a game decides, with what the order names by hash."""
-        target, claim, state = Target(raised.unit[1]), raised.opened, None
-        if target == Target.SEGMENT and claim.before.index:
-            state = self.judge.state(raised.name, raised.unit[2], claim.before.index)
-        elif target == Target.EMIT and claim.after.update_root == ZERO:
-            state = self.judge.state(raised.name, raised.unit[2], claim.after.index)
-        facts = facts_of(self.party.assignment(raised.name[0]), target, state)
+        target, claim = Target(raised.unit[1]), raised.opened
+        shown = claim.before.index > 0 if target == Target.SEGMENT else claim.after.update_root == ZERO
+        facts = facts_of(self.party.assignment(raised.name[0]), target, state if shown else None)
         return self.party.clerk.attempt(self.duels.open_challenge(claim, facts, raised.salt))
 
     def withdraw(self, raised: Raised) -> Wake:

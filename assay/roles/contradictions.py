@@ -35,7 +35,7 @@ class Contradictions:
             finding.doubts.append(doubt)
         elif truth.segment != entry.segment or truth.digest != claimed:
             self._starts.relay(case.name, case.slot, entry.segment)
-            finding.disagreements.append(case.accuse(truth))
+            finding.charge(case, truth)
         else:
             finding.disagreements.append(doubt.accuse(truth))
 
@@ -53,7 +53,7 @@ class Contradictions:
             if truth is None:
                 finding.awaited = True
             elif case.strays(truth):
-                finding.disagreements.append(case.accuse(truth))
+                finding.charge(case, truth)
                 finding.accepted = [slot for slot in finding.accepted if slot != doubt.slot]
             else:
                 finding.disagreements.append(doubt.accuse(truth))

@@ -21,6 +21,7 @@ from assay.proof.bisect import Challenger
 from assay.proof.claim import Alter, Replay
 from assay.proof.defence import Defender
 from assay.proof.opened import Key, Move
+from assay.protocol.errors import AssayError, Unavailable
 from assay.protocol.phase import Ending, Outcome, Target
 from assay.protocol.transcript import Transcript
 from assay.protocol.words import word
@@ -78,7 +79,8 @@ class Record:
                 continue
             if key is not None:
                 keys[_hash(*key)] = key
-        opened = [event for event in events if isinstance(event, Answered)]
+        # A witness ends its game, and answers nothing in another.
+        opened = [each for each in events if isinstance(each, Answered) and KINDS[each.demand] != "witness"]
         known = {keys[event.demanded]: event.content for event in opened if event.demanded in keys}
         return cls(keys, sums, known)
 
@@ -108,14 +110,15 @@ class Duels:
         self._party, self._world, self._side = party, party.world, side
         self._disputes = party.world.ledger.open(Disputes)
         self._games = party.world.ledger.open(Games)
-        self._grounds: dict[int, tuple[Ground, Replay]] = {}
+        self._grounds: dict[bytes, tuple[Ground, Replay]] = {}
+        """By claim: where the chain is rewritten, a game's number may go to another."""
 
     def forget(self, job: int) -> None:
         """Drops what was computed for games of a job that are over."""
-        open_games = {each.game for each in self._open(job)}
-        for game in [game for game, (ground, _) in self._grounds.items() if ground.name[0] == job]:
-            if game not in open_games:
-                del self._grounds[game]
+        mine = {claim: ground for claim, (ground, _) in self._grounds.items() if ground.name[0] == job}
+        disputed = {(each.name, each.unit) for each in self._open(job)} if mine else set()
+        for claim in [claim for claim, ground in mine.items() if (ground.name, ground.unit) not in disputed]:
+            del self._grounds[claim]
 
     def rounds(self, job: int) -> list[int]:
         """Indexes of the rounds of a job, of any generation, in which a game of this party's is open."""
@@ -126,7 +129,13 @@ class Duels:
         """Makes a move wherever it is this party's turn, and ends what is over."""
         wake = IDLE
         for dispute in self._open(job):
-            wake |= self._turn(dispute)
+            try:
+                wake |= self._turn(dispute)
+            except AssayError as trouble:
+                # What is wrong with one game does not keep a party from the others, nor from its work.
+                if not isinstance(trouble, Unavailable):
+                    self._party.troubles[job] = trouble.message
+                wake |= wake_at(self._world.clock() + 1)
         self.forget(job)
         return wake
 
@@ -146,9 +155,9 @@ class Duels:
         record = Record.of(self._party.clerk.notices.played(game.claim))
         owed = record.keys.get(game.demanded) if game.demand else None
         if owed in record.known:
-            return attempt(self._games.recall(dispute.game))
+            return attempt(self._games.recall(dispute.game)) | wake_at(now_s + 1)
         if now_s > game.deadline:
-            return attempt(self._games.timeout(dispute.game))
+            return attempt(self._games.timeout(dispute.game)) | wake_at(now_s + 1)
         move = self._move(dispute, game, record, owed)
         if move is None:
             return wake_at(game.deadline + 1)
@@ -170,11 +179,11 @@ class Duels:
         if not attacks and not defends:
             return None
         compute, windows = self._world.compute, self._party.clerk.order(dispute.name[0]).windows
-        with compute.metered("dispute"), compute.within(patience_s(windows.table)):
-            found = self._grounds.get(dispute.game or 0) or self._ground(dispute)
+        with compute.metered("dispute"), compute.within(patience_s(windows.table + windows.open)):
+            found = self._grounds.get(game.claim) or self._ground(dispute)
             if found is None:
                 return None
-            self._grounds[dispute.game or 0] = found
+            self._grounds[game.claim] = found
             ground, work = found
             records = ground.assignment.records if dispute.target == Target.SEGMENT else None
             if attacks:

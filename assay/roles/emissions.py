@@ -30,6 +30,8 @@ class Emitted:
     faulted: bool = False
     astray: int | None = None
     """The first segment that does not end as its leaf says, where an end state that was not served was derived."""
+    fault: bytes | None = None
+    """Digest of a fault of the job by which there is no end state, as the leaves say too."""
 
 
 class Emissions:
@@ -95,9 +97,10 @@ class Emissions:
         if replayed is None:
             return None
         span, reached = replayed
-        if span.fault is not None:
-            return Emitted(ZERO, faulted=True)
-        if span.state is None or span.state_root != leaves[-1].state_root:
+        told = (leaves[reached + 1].state_root, leaves[reached + 1].loss_bits) == (span.state_root, span.loss_bits)
+        if span.fault is not None and (told or span.state_root in [leaf.state_root for leaf in leaves[: reached + 1]]):
+            return Emitted(ZERO, faulted=True, fault=span.state_root)
+        if span.state is None or not told:
             return Emitted(UNSERVED, astray=reached)
         return self._run(name, view, span.state, opened)
 

@@ -56,6 +56,11 @@ class Case:
         """Whether what was derived is not what its leaf says there."""
         return truth.digest != self.claimed(truth.segment)
 
+    def fault_before(self, truth: Truth) -> bytes | None:
+        """The digest of a fault that its leaves say too, before the segment that was asked for."""
+        roots = [leaf.state_root for leaf in self.leaves[: truth.segment + 1]]
+        return next((root for root in roots if truth.faulted and segment_digest(root, 0) == truth.digest), None)
+
     def accuse(self, truth: Truth) -> Disagreement:
         """Its segment does not come to what its leaf says."""
         return Disagreement(Target.SEGMENT, self.slot, truth.segment, self.provider, truth.digest)
@@ -100,6 +105,14 @@ class Finding:
     def complete(self) -> bool:
         """Whether nothing is awaited any more."""
         return not self.awaited and not self.unopened
+
+    def charge(self, case: Case, truth: Truth) -> None:
+        """Accuses a slot, unless the job was at fault before: no game can be about what begins in a fault."""
+        fault = case.fault_before(truth)
+        if fault is None:
+            self.disagreements.append(case.accuse(truth))
+        else:
+            self.fault = self.fault or fault
 
     def accuses(self, accused: str) -> bool:
         """Whether this party is accused already: one disproof a round is enough."""

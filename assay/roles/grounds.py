@@ -19,6 +19,7 @@ from assay.protocol.phase import Target
 from assay.protocol.schedule import work_key
 from assay.protocol.transcript import Leaf
 from assay.roles.assignment import Assignment, State
+from assay.roles.finding import Unit
 from assay.roles.round import RoundName
 from assay.work.limits import Allowance
 from assay.work.program import Program
@@ -43,6 +44,11 @@ class Ground:
     after: Leaf
     end: State | None = None
     """Of an update the state that it is made of."""
+
+    @property
+    def unit(self) -> Unit:
+        """What is disputed of the round."""
+        return self.provider, int(self.target), self.slot, self.segment
 
     @property
     def program(self) -> Program:

@@ -149,7 +149,7 @@ class Judge:
         if truth is None:
             finding.awaited = True
         elif case.strays(truth):
-            finding.disagreements.append(case.accuse(truth))
+            finding.charge(case, truth)
 
     def _judge_update(self, case: Case, finding: Finding) -> None:
         """Whether a slot's update follows from its end state."""
@@ -159,6 +159,9 @@ class Judge:
         elif emitted.astray is not None:
             astray = Disagreement(Target.SEGMENT, case.slot, emitted.astray, case.provider, UNSERVED)
             finding.disagreements.append(astray)
+        elif emitted.fault is not None:
+            # An update of a state that there is not: no game could tell, and the job is at fault anyway.
+            finding.fault = finding.fault or emitted.fault
         elif emitted.root != case.leaves[-1].update_root:
             truth = emit_digest(emitted.root)
             finding.disagreements.append(Disagreement(Target.EMIT, case.slot, case.segments, case.provider, truth))
@@ -167,7 +170,7 @@ class Judge:
             if end is None:
                 finding.awaited = True
             elif case.strays(end):
-                finding.disagreements.append(case.accuse(end))
+                finding.charge(case, end)
             else:
                 finding.fault = emitted.root
 
@@ -181,7 +184,7 @@ class Judge:
         if truth is None:
             finding.awaited = True
         elif truth.segment != segment or case.strays(truth):
-            finding.disagreements.append(case.accuse(truth))
+            finding.charge(case, truth)
         elif truth.faulted:
             finding.fault = finding.fault or last
         else:

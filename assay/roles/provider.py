@@ -49,6 +49,7 @@ class Provider(Party):
         """Drops what concerns rounds of a job that are final, finished work above all."""
         super().forget(job, below)
         drop(self.pieces, job, below)
+        self.duels.forget(job)
 
     def tick(self) -> Wake:
         """One turn."""
@@ -100,7 +101,7 @@ class Provider(Party):
         slots = self.clerk.slots(job, self.world.address)
         if not slots:
             return IDLE
-        wake = self.overdue.take(job)
+        wake = self.duels.tick(job) | self.overdue.take(job)
         for name, view in self.clerk.rounds(job):
             piece = self.piece(name, view, slots[0])
             match view.phase:
@@ -113,7 +114,7 @@ class Provider(Party):
                     wake |= self.stand(name, view, piece) | self.serve(name, piece, blind=True)
                 case RoundPhase.OPENING | RoundPhase.AGGREGATING | RoundPhase.CHALLENGING if piece is not None:
                     wake |= self.open(name, view, piece) | self.serve(name, piece, blind=False)
-        return wake | self.duels.tick(job)
+        return wake
 
     def held_from(self, job: int) -> int:
         """The same; what is challenged has to be opened until its game is over."""

@@ -101,7 +101,7 @@ class Validator(Party):
 
     def dispute(self, job: int) -> Wake:
         """Sees its own challenges through, and votes on everybody's."""
-        return self.challenges.pursue(job) | self.duels.tick(job) | self.votes.tick(job)
+        return self.duels.tick(job) | self.challenges.pursue(job) | self.votes.tick(job)
 
     def serve(self, name: RoundName, view: RoundView) -> Wake:
         """What this phase asks of a validator."""
@@ -202,3 +202,4 @@ class Validator(Party):
         super().forget(job, below)
         for part in (self.judge, self.challenges, self.sheets, self.witness, self.tower):
             part.forget(job, below)
+        self.duels.forget(job)

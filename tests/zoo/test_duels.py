@@ -1,25 +1,31 @@
 """Games on a network: one honest party disproves a slot, whoever else plays, and nobody disproves an honest one."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from assay.chain.contracts.disputes import ChallengeOpened, Settled
 from assay.chain.contracts.games import Answered, Demanded, Ruled
+from assay.chain.contracts.jobs import Faulted
 from assay.chain.contracts.rerun import Challenged
 from assay.chain.contracts.rounds import Disproved, Finalised, Penalised, Rewound
 from assay.proof.claim import Alter
 from assay.proof.evidence import Ruling, as_tensor
 from assay.proof.opened import Move
+from assay.protocol.errors import Overload
 from assay.protocol.phase import Outcome, RoundPhase, Settlement, Target
+from assay.protocol.transcript import ZERO
 from assay.roles.duels import KINDS, Record
 from assay.roles.finding import Disagreement
 from assay.roles.notices import Dispute
+from assay.roles.provider import Provider
 from assay.roles.validator import Validator
 from assay.roles.zoo import CHEATS
 from assay.roles.zoo.needle import ELEMENT
+from assay.work.state import update_root
 
-LIAR = "provider-4"
+LIAR, SEGMENTS = "provider-4", 8
 
 
 def settlements(stage: Any) -> list[Settlement]:
@@ -109,10 +115,10 @@ class Griefer(Validator):
     """Challenges a segment of an honest slot, and plays for what it has made up."""
 
     behaviour = "griefer"
-    made_up = False
 
     def __init__(self, world: Any, **settings: Any) -> None:
         super().__init__(world, **settings)
+        self.at = lambda: ""  # whom; else whoever has the first slot
         self.judge.alter = self.make_up  # type: ignore[method-assign]
 
     def make_up(self, name: Any, slot: int) -> Alter:
@@ -124,10 +130,11 @@ class Griefer(Validator):
         return alter
 
     def serve(self, name: Any, view: Any) -> Any:
-        wake = super().serve(name, view)
-        if view.phase != RoundPhase.OPENING or self.judge.transcript(name, 0) is None:
+        wake, providers = super().serve(name, view), self.clerk.providers(name[0])
+        slot = providers.index(self.at()) if self.at() else 0
+        if view.phase != RoundPhase.OPENING or self.judge.transcript(name, slot) is None:
             return wake
-        claim = Disagreement(Target.SEGMENT, 0, 2, self.clerk.providers(name[0])[0], bytes(32))
+        claim = Disagreement(Target.SEGMENT, slot, 2, providers[slot], bytes(32))
         return wake | self.challenges.raise_one(name, view, claim, 0)
 
 
@@ -175,3 +182,94 @@ def test_only_ones_own_lost_game_settles_what_games_decide(set_up: Any) -> None:
     assert known(Target.SEGMENT, me, 7)
     assert known(Target.SEGMENT, "", None, Outcome.UPHELD)
     assert known(Target.TABLE, "", None)
+
+
+class Burdened(Provider):
+    """An honest provider that once it is challenged cannot do anything else."""
+
+    def open(self, name: Any, view: Any, piece: Any) -> Any:
+        if self.duels.rounds(name[0]):
+            raise Overload("the program takes longer than is allowed here", limit=1, actual=2)
+        return super().open(name, view, piece)
+
+
+def test_who_cannot_go_on_with_its_work_stands_by_it_all_the_same(set_up: Any, ledgers: Any) -> None:
+    stage = set_up(honest=2, providers=(Burdened,), validators=(*(Validator,) * 4, Griefer), rounds=1)
+    stage.network.mint(stage.network.worlds["validator-5"], 10**9)
+    for party in stage.network.parties.values():
+        if isinstance(party, Griefer):
+            party.at = lambda: stage.address("provider-3")
+    stage.play()
+    (opened,) = stage.said(ChallengeOpened)
+    assert opened.accused == stage.address("provider-3")
+    assert settlements(stage) == [Settlement.DISMISSED]
+    assert not stage.said(Disproved)
+    ledgers.conserved(stage)
+
+
+class Overbound(Provider):
+    """Binds an update to work that the job's own fault has ended."""
+
+    behaviour = "overbound"
+
+    def compute(self, name: Any, slot: int, start: Any, start_root: bytes) -> Any:
+        work = super().compute(name, slot, start, start_root)
+        return replace(work, update_root=bytes([7]) * 32) if work.update_root == ZERO else work
+
+
+def test_nobody_honest_plays_for_an_update_of_a_state_that_there_is_not(set_up: Any, ledgers: Any) -> None:
+    stage = set_up(providers=(Overbound,), validators=(Validator,) * 3, consumer=CHEATS["nan-bomb"].load())
+    stage.play()
+    assert not stage.said(ChallengeOpened)
+    assert stage.said(Faulted)
+    assert not [event for event in stage.said(Penalised) if event.amount]
+    ledgers.conserved(stage)
+
+
+class Slow(Validator):
+    """A watch-tower that has the states which it challenges only after a while."""
+
+    def __init__(self, world: Any, **settings: Any) -> None:
+        super().__init__(world, **settings)
+        find, asked = self.judge.state, iter(range(3))
+        self.judge.state = lambda *place: find(*place) if next(asked, None) is None else None  # type: ignore[method-assign]
+
+
+def test_a_challenge_waits_for_the_state_that_it_is_played_with(set_up: Any, ledgers: Any) -> None:
+    stage = set_up(providers=(CHEATS["needle"].load(),), validators=(Unlucky,) * 3)
+    stage.watch(Slow, watch=True)
+    stage.play()
+    assert settlements(stage) == [Settlement.UPHELD]
+    only_the_liar_lost(stage)
+    ledgers.conserved(stage)
+
+
+class Leaper(Provider):
+    """Leaves the job's own fault for a state in its last leaf, with the update that follows from it."""
+
+    behaviour = "leaper"
+
+    def compute(self, name: Any, slot: int, start: Any, start_root: bytes) -> Any:
+        work = super().compute(name, slot, start, start_root)
+        assert work.fault is not None
+        update = self.world.compute.runner(self.assignment(name[0]).bundle.emit).run([*start, *start])
+        states = (*[work.states[at] for at in range(SEGMENTS)], start)
+        roots = (*work.roots[:-1], start_root)
+        return replace(work, states=states, roots=roots, update=update, update_root=update_root(update))
+
+
+class Suspicious(Validator):
+    """A validator that derives the leaper's slot whole."""
+
+    def serve(self, name: Any, view: Any) -> Any:
+        self.judge.suspects.add((name, 3))
+        return super().serve(name, view)
+
+
+def test_a_slot_that_goes_on_after_a_fault_does_not_hide_it(set_up: Any, ledgers: Any) -> None:
+    stage = set_up(providers=(Leaper,), validators=(Suspicious,) * 3, consumer=CHEATS["nan-bomb"].load())
+    stage.play()
+    assert stage.said(Faulted)
+    assert not stage.said(ChallengeOpened)
+    assert not [event for event in stage.said(Penalised) if event.amount]
+    ledgers.conserved(stage)
