@@ -36,6 +36,7 @@ class Target(IntEnum):
     EMIT = 1
     TABLE = 2
     AGGREGATE = 3
+    SCORE = 4
 
 
 class Outcome(IntEnum):

@@ -17,9 +17,9 @@ def emit_digest(update_root: bytes) -> bytes:
     return words_hash("assay.digest.emit.1", update_root)
 
 
-def aggregate_digest(end_root: bytes, score: int) -> bytes:
-    """What the aggregate of a round's included updates came to, and what it scores."""
-    return words_hash("assay.digest.aggregate.2", end_root, score)
+def score_digest(end_root: bytes, score: int) -> bytes:
+    """What a round's end state scores."""
+    return words_hash("assay.digest.score.1", end_root, score)
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,9 @@ from assay.work.segment import fault_of
 from assay.work.state import state_root
 from assay.work.walk import Fault
 
+Parts = tuple[State, list[State]]
+"""The state that a round begins with, and the updates that enter its end state, by slot."""
+
 
 @dataclass(frozen=True)
 class Aggregated:
@@ -44,15 +47,19 @@ class Aggregates:
         while an update is missing."""
         key = (name, tuple(view.included))
         if key not in self._found:
-            assignment = self._party.assignment(name[0])
-            start = self._party.state(name[0], view.start_root)
-            opened = [self._openings.of(name, view, slot) for slot in bitmap_slots(view.included)]
-            updates = [slot.update for slot in opened if slot is not None and slot.update is not None]
-            program = assignment.bundle.aggregate.get(len(updates))
-            if start is None or len(updates) < len(opened) or program is None:
+            assignment, parts = self._party.assignment(name[0]), self.parts(name, view)
+            program = assignment.bundle.aggregate.get(len(parts[1])) if parts else None
+            if parts is None or program is None:
                 return None
-            self._found[key] = self._run(assignment, name[2], program, start, updates)
+            self._found[key] = self._run(assignment, name[2], program, *parts)
         return self._found[key]
+
+    def parts(self, name: RoundName, view: RoundView) -> Parts | None:
+        """What a round's end state is made of; nothing while something of it is missing."""
+        start = self._party.state(name[0], view.start_root)
+        opened = [self._openings.of(name, view, slot) for slot in bitmap_slots(view.included)]
+        updates = [slot.update for slot in opened if slot is not None and slot.update is not None]
+        return None if start is None or len(updates) < len(opened) else (start, updates)
 
     def _run(
         self, assignment: Assignment, index: int, program: Program, start: State, updates: list[State]

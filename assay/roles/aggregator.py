@@ -7,13 +7,18 @@ takes its place.
 """
 
 from assay.chain.contracts.containers import RoundView
+from assay.proof.claim import Alter
 from assay.protocol.commitment import bitmap, bitmap_slots, commitment_root
 from assay.protocol.phase import JobPhase, RoundPhase
-from assay.roles.aggregates import Aggregates
+from assay.protocol.transcript import Transcript
+from assay.roles.aggregates import Aggregates, Parts
+from assay.roles.assignment import State
 from assay.roles.candidacy import AGGREGATOR
 from assay.roles.carrier import carry_fault, carry_result
 from assay.roles.content import commitment_content
+from assay.roles.duels import Duels
 from assay.roles.equivocation import expose
+from assay.roles.notices import ROUNDS_END
 from assay.roles.openings import Openings
 from assay.roles.pace import check_measuring
 from assay.roles.page import Page
@@ -35,6 +40,7 @@ class Aggregator(Party):
         super().__init__(world)
         self.openings = Openings(self)
         self.aggregates = Aggregates(self, self.openings)
+        self.duels = Duels(self, Merged(self))
         self._proposed: dict[RoundName, bytes] = {}
 
     def forget(self, job: int, below: int) -> None:
@@ -43,6 +49,15 @@ class Aggregator(Party):
         self.openings.forget(job, below)
         self.aggregates.forget(job, below)
         drop(self._proposed, job, below)
+        self.duels.forget(job)
+
+    def keeps(self, job: int) -> bool:
+        """The same; who lost its place stands by what it has added up."""
+        return super().keeps(job) or bool(self.duels.rounds(job))
+
+    def held_from(self, job: int) -> int:
+        """The same; what is challenged has to be opened until its game is over."""
+        return min(super().held_from(job), *self.duels.rounds(job), ROUNDS_END)
 
     def tick(self) -> Wake:
         """One turn."""
@@ -55,9 +70,10 @@ class Aggregator(Party):
             case JobPhase.BIDDING | JobPhase.DRAWING:
                 return self.consider(job, check_measuring)
             case JobPhase.RUNNING:
-                return self.serve(job)
+                return self.duels.tick(job) | self.serve(job)
             case JobPhase.DONE | JobPhase.CANCELLED | JobPhase.FAULTED:
-                return settle(self.world, self.clerk, job)
+                wake = self.duels.tick(job)
+                return wake if wake.acted else wake | settle(self.world, self.clerk, job)
         return IDLE
 
     def serve(self, job: int) -> Wake:
@@ -143,6 +159,10 @@ class Aggregator(Party):
         include = self.world.ledger.rounds.include(*name, accepted, accepted, view.tables_revealed, root, [])
         return self.clerk.attempt(include)
 
+    def alter(self, name: RoundName) -> Alter | None:  # noqa: ARG002
+        """How what it adds up differs from what the program says: honest work does not."""
+        return None
+
     def aggregate(self, name: RoundName, view: RoundView, page: Page) -> Wake:
         """Adds up by the job's program, publishes the new state, and carries the quorum's signatures to the chain.
 
@@ -158,3 +178,26 @@ class Aggregator(Party):
         if signatures is None and not view.optimistic and self.world.clock() < alone_s:
             return wake_at(alone_s)
         return self.clerk.attempt(self.world.ledger.rounds.aggregate(*name, end.root, end.score, signatures or []))
+
+
+class Merged:
+    """What an aggregator has added up, as the games about it need it."""
+
+    def __init__(self, aggregator: Aggregator) -> None:
+        self._aggregator = aggregator
+
+    def transcript(self, name: RoundName, slot: int) -> Transcript | None:  # noqa: ARG002
+        """It has no slot."""
+        return None
+
+    def state(self, name: RoundName, slot: int, index: int) -> State | None:  # noqa: ARG002
+        """Nor a state of one."""
+        return None
+
+    def alter(self, name: RoundName, slot: int | None) -> Alter | None:
+        """How what it has added up differs from what the program says."""
+        return self._aggregator.alter(name) if slot is None else None
+
+    def parts(self, name: RoundName) -> Parts | None:
+        """What a round's aggregate is made of."""
+        return self._aggregator.aggregates.parts(name, self._aggregator.clerk.round(name))

@@ -2,7 +2,8 @@
 
 seal the challenge -> open it -> play it to its end (`duels`) -> settle
 
-What a slot has committed to is decided by a game; of rows of tables and of aggregates drawn validators vote (`votes`).
+What a slot has committed to, and what a round's updates come to, is decided by a game; of rows of tables and of scores
+drawn validators vote (`votes`).
 """
 
 from collections.abc import Sequence
@@ -15,13 +16,12 @@ from eth_hash.auto import keccak
 from assay.chain.contracts.containers import Claim, RoundView
 from assay.chain.contracts.disputes import Disputes
 from assay.chain.contracts.rerun import Rerun
+from assay.protocol.commitment import bitmap_slots
 from assay.protocol.phase import JobPhase, Outcome, RoundPhase, Target
-from assay.protocol.table import aggregate_digest
 from assay.protocol.transcript import ZERO
-from assay.roles.assignment import State
-from assay.roles.claims import claim_of
+from assay.roles.claims import claim_of, told
 from assay.roles.finding import Disagreement, Unit
-from assay.roles.grounds import facts_of
+from assay.roles.grounds import aggregate_facts, facts_of
 from assay.roles.judge import Judge
 from assay.roles.memory import Memory
 from assay.roles.notices import Dispute
@@ -35,8 +35,10 @@ BOND = 2
 """`IVault.Kind.Bond`."""
 REPEATED = 4
 """Bonds that the last dispute of one unit costs, which is the third."""
-DUELS = (Target.SEGMENT, Target.EMIT)
+DUELS = (Target.SEGMENT, Target.EMIT, Target.AGGREGATE)
 """What is decided by games."""
+SHOWN_AT_ONCE = 16
+"""Updates that one transaction shows: 2 kB each, and 60,000 gas."""
 PATIENCE = 4
 """Somebody else's game is waited for until this part of the window is left: its challenger may not mean it."""
 
@@ -63,9 +65,10 @@ class Raised:
         return Claim.from_abi(decode([CLAIM_TYPE], self.claim)[0])
 
     def is_past(self, view: RoundView) -> bool:
-        """Whether it disputes an aggregate that the chain, rewritten since, does not say any more."""
-        told = aggregate_digest(view.end_root, view.score)
-        return self.unit[1] == Target.AGGREGATE and self.opened.commitment.transcript_root != told
+        """Whether it disputes an aggregate or score that the chain, rewritten since, does not say any more."""
+        target = Target(self.unit[1])
+        disputed = self.opened.commitment.transcript_root
+        return target in (Target.AGGREGATE, Target.SCORE) and disputed != told(view, target)
 
     def to_json(self) -> dict[str, object]:
         """As plain values."""
@@ -178,10 +181,9 @@ class Challenges:
     def open(self, raised: Raised) -> Wake:
         """Opens a sealed challenge; where it cannot be opened, its bond comes back."""
         if raised.duel:
-            state = self.start(raised)
-            if state is None:
+            opened = self.open_aggregate(raised) if raised.unit[1] == Target.AGGREGATE else self.open_slot(raised)
+            if opened is None:
                 return wake_at(self.world.clock() + 1)  # nobody could play for it yet
-            opened = self.open_duel(raised, state)
         else:
             opened = self.party.clerk.attempt(self.votes.open_challenge(raised.opened, raised.salt))
         if opened.acted:
@@ -196,17 +198,33 @@ class Challenges:
         self._refused.add((raised.name, raised.unit))
         return self.withdraw(raised)
 
-    def start(self, raised: Raised) -> State | None:
-        """The state that a disputed segment begins with, or that a disputed update is made of."""
-        leaf = raised.opened.before if raised.unit[1] == Target.SEGMENT else raised.opened.after
-        return self.judge.state(raised.name, raised.unit[2], leaf.index)
-
-    def open_duel(self, raised: Raised, state: State) -> Wake:
-        """Opens a challenge that a game decides, with what the order names by hash."""
+    def open_slot(self, raised: Raised) -> Wake | None:
+        """Opens a challenge of a segment or an update, with what the order names by hash; nothing while the state that
+        it begins with, or is made of, is not here."""
         target, claim = Target(raised.unit[1]), raised.opened
-        shown = claim.before.index > 0 if target == Target.SEGMENT else claim.after.update_root == ZERO
+        segment = target == Target.SEGMENT
+        state = self.judge.state(raised.name, raised.unit[2], (claim.before if segment else claim.after).index)
+        if state is None:
+            return None
+        shown = claim.before.index > 0 if segment else claim.after.update_root == ZERO
         facts = facts_of(self.party.assignment(raised.name[0]), target, state if shown else None)
         return self.party.clerk.attempt(self.duels.open_challenge(claim, facts, raised.salt))
+
+    def open_aggregate(self, raised: Raised) -> Wake | None:
+        """The same of an aggregate, once the chain has been shown what it is made of."""
+        name, view = raised.name, self.party.clerk.round(raised.name)
+        included = bitmap_slots(view.included)
+        if self.judge.parts(name) is None:
+            return None
+        roots = self.duels.updates_of(*name)
+        missing = [slot for slot, root in zip(included, roots, strict=True) if root == ZERO]
+        if not missing:
+            facts = aggregate_facts(self.party.assignment(name[0]), len(included))
+            return self.party.clerk.attempt(self.duels.open_challenge(raised.opened, facts, raised.salt))
+        providers, last = self.party.clerk.providers(name[0]), self.party.clerk.segments(name[0])
+        updates = [Disagreement(Target.EMIT, slot, last, providers[slot], ZERO) for slot in missing[:SHOWN_AT_ONCE]]
+        claims = [claim_of(self.judge, name, view, update) for update in updates]
+        return self.party.clerk.attempt(self.duels.show_updates(claims))
 
     def withdraw(self, raised: Raised) -> Wake:
         """Takes the bond of a challenge back that was sealed and not opened."""

@@ -4,7 +4,7 @@ from assay.chain.contracts.containers import Claim, RoundView
 from assay.chain.contracts.containers import Entry as ChainEntry
 from assay.protocol.commitment import Commitment
 from assay.protocol.phase import Target
-from assay.protocol.table import Table, aggregate_digest
+from assay.protocol.table import Table, score_digest
 from assay.protocol.transcript import ZERO, Leaf
 from assay.roles.finding import Disagreement
 from assay.roles.forms import chain_leaf, on_chain
@@ -17,8 +17,8 @@ NO_ENTRY = ChainEntry(0, 0, ZERO)
 
 def claim_of(judge: Judge, name: RoundName, view: RoundView, disagreement: Disagreement) -> Claim:
     """What a disagreement is about; a slot's opening and a table's rows must be here."""
-    if disagreement.target == Target.AGGREGATE:
-        return aggregate_claim(name, aggregate_digest(view.end_root, view.score))
+    if disagreement.target in (Target.AGGREGATE, Target.SCORE):
+        return aggregate_claim(name, view, disagreement.target)
     commitment, proof, signature = judge.party.standing(name, disagreement.slot)
     opened = judge.openings.of(name, view, disagreement.slot)
     assert opened is not None
@@ -27,8 +27,8 @@ def claim_of(judge: Judge, name: RoundName, view: RoundView, disagreement: Disag
     before, after = Leaf(0, ZERO), transcript.leaves[-1]
     if disagreement.target == Target.SEGMENT:
         before, after = transcript.leaves[segment], transcript.leaves[segment + 1]
-    told = judge.tables.rows(name, disagreement.accused) if disagreement.target == Target.TABLE else None
-    rows = None if told is None else Table(told)
+    shown = judge.tables.rows(name, disagreement.accused) if disagreement.target == Target.TABLE else None
+    rows = None if shown is None else Table(shown)
     return Claim(
         target=disagreement.target,
         commitment=commitment,
@@ -47,12 +47,17 @@ def claim_of(judge: Judge, name: RoundName, view: RoundView, disagreement: Disag
     )
 
 
-def aggregate_claim(name: RoundName, disputed: bytes) -> Claim:
-    """What a round comes to, as it stands on chain: the digest of its end root and score."""
+def told(view: RoundView, target: Target) -> bytes:
+    """What a round says on chain that it comes to, or scores."""
+    return score_digest(view.end_root, view.score) if target == Target.SCORE else view.end_root
+
+
+def aggregate_claim(name: RoundName, view: RoundView, target: Target) -> Claim:
+    """What a round comes to, or scores, as it stands on chain."""
     leaf = chain_leaf(Leaf(0, ZERO))
     return Claim(
-        target=Target.AGGREGATE,
-        commitment=on_chain(Commitment(*name, 0, NOBODY, ZERO, ZERO, disputed, ZERO, ZERO)),
+        target=target,
+        commitment=on_chain(Commitment(*name, 0, NOBODY, ZERO, ZERO, told(view, target), ZERO, ZERO)),
         commitment_proof=(),
         signature=b"",
         secret=ZERO,

@@ -25,8 +25,9 @@ from assay.protocol.errors import AssayError, Unavailable
 from assay.protocol.phase import Ending, Outcome, Target
 from assay.protocol.transcript import Transcript
 from assay.protocol.words import word
+from assay.roles.aggregates import Parts
 from assay.roles.assignment import State
-from assay.roles.grounds import Ground
+from assay.roles.grounds import Ground, Merger, Stand
 from assay.roles.notices import Dispute
 from assay.roles.pace import patience_s
 from assay.roles.party import Party
@@ -38,7 +39,7 @@ KINDS = ("", "steps", "rows", "leaves", "content", "state", "parts", "witness")
 
 
 class Side(Protocol):
-    """What a player holds of a disputed slot."""
+    """What a player holds of what is disputed."""
 
     def transcript(self, name: RoundName, slot: int) -> Transcript | None:
         """Its leaves."""
@@ -48,8 +49,13 @@ class Side(Protocol):
         """The state of leaf `index`."""
         ...
 
-    def alter(self, name: RoundName, slot: int) -> Alter | None:
-        """How its own work on the slot differs from what the program says: honest work does not."""
+    def parts(self, name: RoundName) -> Parts | None:
+        """What a round's aggregate is made of."""
+        ...
+
+    def alter(self, name: RoundName, slot: int | None) -> Alter | None:
+        """How its own work on a slot, or else on the aggregate, differs from what the program says: honest work does
+        not."""
         ...
 
 
@@ -110,7 +116,7 @@ class Duels:
         self._party, self._world, self._side = party, party.world, side
         self._disputes = party.world.ledger.open(Disputes)
         self._games = party.world.ledger.open(Games)
-        self._grounds: dict[bytes, tuple[Ground, Replay]] = {}
+        self._grounds: dict[bytes, tuple[Stand, Replay]] = {}
         """By claim: where the chain is rewritten, a game's number may go to another."""
 
     def forget(self, job: int) -> None:
@@ -165,14 +171,12 @@ class Duels:
 
     def _disproved(self, dispute: Dispute) -> bool:
         others = self._party.clerk.notices.disputes(dispute.name[0])
-        same = [
-            each for each in others if each.game is not None and (each.name, each.slot) == (dispute.name, dispute.slot)
-        ]
+        same = [each for each in others if each.game is not None and each.case == dispute.case]
         return any(each.outcome == Outcome.UPHELD for each in same)
 
     # moves
 
-    def _move(self, dispute: Dispute, game: GameView, record: Record, owed: Key | None) -> tuple[Move, Ground] | None:
+    def _move(self, dispute: Dispute, game: GameView, record: Record, owed: Key | None) -> tuple[Move, Stand] | None:
         """This party's next move; nothing where it is not its turn, or there is none."""
         attacks = dispute.challenger == self._world.address and not game.demand
         defends = dispute.accused == self._world.address and owed is not None
@@ -192,9 +196,15 @@ class Duels:
             answer = Defender(ground.claim, work, records).move(owed, record.sums.get(owed))
             return None if answer is None else (answer, ground)
 
-    def _ground(self, dispute: Dispute) -> tuple[Ground, Replay] | None:
+    def _ground(self, dispute: Dispute) -> tuple[Stand, Replay] | None:
         """What the game is about, as this party has it; nothing while a state is not here."""
-        name, slot = dispute.name, dispute.slot
+        name, slot, assignment = dispute.name, dispute.slot, self._party.assignment(dispute.name[0])
+        if dispute.target == Target.AGGREGATE:
+            parts = self._side.parts(name)
+            if parts is None:
+                return None
+            merged = Merger(assignment, name, dispute.accused, *parts, self._party.clerk.round(name).end_root)
+            return merged, merged.replay(self._world.compute.allowance, self._side.alter(name, None))
         transcript = self._side.transcript(name, slot)
         if transcript is None:
             return None
@@ -205,12 +215,12 @@ class Duels:
         if start is None or (emit and end is None):
             return None
         after = transcript.leaves[-1] if emit else transcript.leaves[first + 1]
-        assignment, target = self._party.assignment(name[0]), Target(dispute.target)
+        target = Target(dispute.target)
         before = (transcript.leaves[first], start)
         ground = Ground(assignment, name, slot, dispute.accused, target, dispute.segment, before, after, end)
         return ground, ground.replay(self._world.compute.allowance, self._side.alter(name, slot))
 
-    def _call(self, game: int, made: tuple[Move, Ground]) -> Call[None]:
+    def _call(self, game: int, made: tuple[Move, Stand]) -> Call[None]:
         move, ground = made
         arguments = (game, ground.claim.to_abi(), *move.arguments) if move.needs_claim else (game, *move.arguments)
         payload = pack_invocation(load_artifact("Games"), move.name, arguments)

@@ -7,7 +7,6 @@ from torch import Tensor
 
 from assay.chain.contracts.containers import RoundView
 from assay.protocol.errors import AssayError
-from assay.protocol.table import emit_digest
 from assay.protocol.transcript import ZERO
 from assay.roles.assignment import State
 from assay.roles.openings import Opened, Openings
@@ -58,24 +57,6 @@ class Emissions:
                 return None
             self._found[name, slot] = emitted
         return self._found[name, slot]
-
-    def digest(self, name: RoundName, view: RoundView, slot: int) -> bytes | None:
-        """The same as a voter says it."""
-        emitted = self.of(name, view, slot)
-        if emitted is None:
-            return None
-        return UNSERVED if emitted.astray is not None else emit_digest(emitted.root)
-
-    def derive(self, name: RoundName, view: RoundView, slot: int, claimed: bytes) -> bytes | None:
-        """The same from the round's start, where the slot has shown no end state: its provider may dispute an update
-        before it opens it. Where the start does not lead to what is claimed, nobody can say what does."""
-        replayed = self._replays.replay(name, view, slot, self._party.clerk.segments(name[0]) - 1)
-        if replayed is None:
-            return None
-        end, _ = replayed
-        emitted = self._run(name, view, end.state, None) if end.state is not None else None
-        found = emit_digest(emitted.root if emitted else ZERO)
-        return found if found == claimed else UNSERVED
 
     def shown_end(self, name: RoundName, opened: Opened) -> State | None:
         """A slot's end state, as served and verified against its last leaf."""

@@ -1,7 +1,7 @@
-"""What a slot stands for in a game, and what of the order is opened for it: `disputes/Grounds.sol`.
+"""What a slot or an aggregator stands for in a game, and what of the order is opened for it: `disputes/Grounds.sol`.
 
-A game is about one segment of a slot, or about its update. Both sides make the same claim out of the order, the
-programs and two leaves of the transcript, and nothing of it is anybody's word.
+A game is about one segment of a slot, about its update, or about what a round's included updates come to. Both sides
+make the same claim out of the order, the programs and what was committed, and nothing of it is anybody's word.
 """
 
 from dataclasses import dataclass
@@ -25,8 +25,8 @@ from assay.work.limits import Allowance
 from assay.work.program import Program
 from assay.work.state import root_of
 
-STEP, EMIT = 0, 1
-"""Places of the two among a job's programs."""
+STEP, EMIT, AGGREGATE = 0, 1, 4
+"""Places of the two, and of the first that adds updates up, among a job's programs."""
 
 
 @dataclass(frozen=True)
@@ -117,15 +117,70 @@ class Ground:
         )
 
 
-def facts_of(assignment: Assignment, target: Target, state: State | None) -> Facts:
-    """What the order names by hash, opened; `state` is the one that a segment begins with, or that should have had an
-    update."""
+@dataclass(frozen=True)
+class Merger:
+    """What the included updates of a round come to."""
+
+    assignment: Assignment
+    name: RoundName
+    aggregator: str
+    start: State
+    updates: list[State]
+    end_root: bytes
+
+    @property
+    def unit(self) -> Unit:
+        """What is disputed of the round."""
+        return self.aggregator, int(Target.AGGREGATE), 0, 0
+
+    @property
+    def program(self) -> Program:
+        """What is run."""
+        return self.assignment.bundle.aggregate[len(self.updates)]
+
+    @cached_property
+    def claim(self) -> Claim:
+        """What the aggregator stands for."""
+        subject = keccak(encode(["uint256"] * 6, [*self.name, 0, Target.AGGREGATE, 0]))
+        origins = tuple(tuple(map(root_of, tensors)) for tensors in (self.start, *self.updates))
+        return Claim(subject, self.aggregator, self.program, origins, Feed(), self.end_root, len(self.program.outputs))
+
+    def replay(self, allowance: Allowance, alter: Alter | None = None) -> Replay:
+        """The same run, by whoever has the updates."""
+        return Replay(
+            self.program,
+            self.start,
+            lambda _: [],
+            others=self.updates,
+            end_count=self.claim.end_count,
+            allowance=allowance,
+            alter=alter,
+        )
+
+
+Stand = Ground | Merger
+"""What somebody stands for."""
+
+
+def aggregate_facts(assignment: Assignment, update_count: int) -> Facts:
+    """What the order names by hash of the program that adds so many updates up, opened."""
     bundle = assignment.bundle
-    place = STEP if target == Target.SEGMENT else EMIT
-    program = bundle.step if target == Target.SEGMENT else bundle.emit
+    place = AGGREGATE + sorted(bundle.aggregate).index(update_count)
+    return _facts(assignment, bundle.aggregate[update_count], place)
+
+
+def facts_of(assignment: Assignment, target: Target, state: State | None) -> Facts:
+    """What the order names by hash of a slot's work, opened; `state` is the one that a segment begins with, or that
+    should have had an update."""
+    if target == Target.SEGMENT:
+        return _facts(assignment, assignment.bundle.step, STEP, state)
+    return _facts(assignment, assignment.bundle.emit, EMIT, state)
+
+
+def _facts(assignment: Assignment, program: Program, place: int, state: State | None = None) -> Facts:
+    bundle, segment = assignment.bundle, place == STEP
     inputs, outputs, nodes = (merkle_root(hashes) for hashes in program.trees)
     x = len(program.outputs) - 1
-    segment = target == Target.SEGMENT
     return Facts(
         program=ChainProgram(inputs, outputs, nodes, len(program.nodes), len(program.outputs), len(program.inputs)),
         head=program.head,

@@ -11,7 +11,7 @@ from assay.protocol.commitment import bitmap_slots
 from assay.protocol.phase import Target
 from assay.protocol.table import emit_digest
 from assay.protocol.transcript import ZERO, Transcript
-from assay.roles.aggregates import Aggregates
+from assay.roles.aggregates import Aggregates, Parts
 from assay.roles.assignment import State
 from assay.roles.contradictions import Contradictions
 from assay.roles.emissions import Emissions
@@ -74,7 +74,11 @@ class Judge:
         same = derived is not None and state_root(derived) == opened.transcript.leaves[index].state_root
         return derived if same else None
 
-    def alter(self, name: RoundName, slot: int) -> Alter | None:  # noqa: ARG002
+    def parts(self, name: RoundName) -> Parts | None:
+        """What a round's aggregate is made of."""
+        return self.aggregates.parts(name, self.party.clerk.round(name))
+
+    def alter(self, name: RoundName, slot: int | None) -> Alter | None:  # noqa: ARG002
         """A judge has run what the program says."""
         return None
 

@@ -26,7 +26,7 @@ from assay.chain.contracts.rounds import (
 from assay.chain.cursor import Cursor
 from assay.chain.events import Emitted, Event, LogEntry
 from assay.chain.ledger import Ledger
-from assay.protocol.phase import Outcome, Settlement
+from assay.protocol.phase import Outcome, Settlement, Target
 from assay.roles.round import RoundName, drop
 
 E = TypeVar("E", bound=Event)
@@ -62,7 +62,7 @@ SILENCE = (b"silent", b"unserved")
 
 @dataclass(frozen=True)
 class Dispute:
-    """A dispute as it stands: `before` is the root of the state that a disputed segment begins from."""
+    """A dispute as it stands."""
 
     number: int
     name: RoundName
@@ -70,7 +70,6 @@ class Dispute:
     target: int
     slot: int
     segment: int
-    before: bytes
     outcome: Outcome
     challenger: str = ""
     game: int | None = None
@@ -82,6 +81,11 @@ class Dispute:
     def unit(self) -> tuple[str, int, int, int]:
         """What is disputed of the round."""
         return self.accused, self.target, self.slot, self.segment
+
+    @property
+    def case(self) -> tuple[RoundName, int, bool]:
+        """All that is decided with it: what is disputed of one slot, or of the aggregate."""
+        return self.name, self.slot, self.target == Target.AGGREGATE
 
 
 class Notices:
@@ -275,13 +279,13 @@ class Notices:
             for each in self.of(Challenged, name):
                 outcome = Outcome(outcomes.get(each.dispute, Outcome.OPEN))
                 unit = (each.accused, int(each.target), each.slot, each.segment)
-                found.append(Dispute(each.dispute, name, *unit, each.before, outcome))
+                found.append(Dispute(each.dispute, name, *unit, outcome))
             settled = {each.dispute: each.outcome for each in self.of(Settled, name)}
             for opened in self.of(ChallengeOpened, name):
                 ended = settled.get(opened.dispute, Settlement.OPEN).outcome
                 unit = (opened.accused, int(opened.target), opened.slot, opened.segment)
                 faulted = opened.dispute in {each.dispute for each in self.of(FaultFound, name)}
-                found.append(Dispute(opened.dispute, name, *unit, b"", ended, opened.challenger, opened.game, faulted))
+                found.append(Dispute(opened.dispute, name, *unit, ended, opened.challenger, opened.game, faulted))
         return sorted(found, key=lambda dispute: (dispute.game is not None, dispute.number))
 
 

@@ -11,6 +11,7 @@ from assay.protocol.commitment import Commitment, bitmap_slots
 from assay.protocol.errors import Refused
 from assay.protocol.phase import JobPhase, RoundPhase
 from assay.protocol.transcript import Transcript
+from assay.roles.aggregates import Parts
 from assay.roles.assignment import Assignment, State
 from assay.roles.bidding import Bidding
 from assay.roles.content import commitment_content
@@ -269,9 +270,13 @@ class Own:
         piece = self._piece(name, slot)
         return None if piece is None else piece.work.states[index]
 
-    def alter(self, name: RoundName, slot: int) -> Alter | None:
+    def parts(self, name: RoundName) -> Parts | None:  # noqa: ARG002
+        """No provider is asked what its update became a part of."""
+        return None
+
+    def alter(self, name: RoundName, slot: int | None) -> Alter | None:
         """How it differs from what the program says."""
-        return self._provider.alter(name, slot)
+        return None if slot is None else self._provider.alter(name, slot)
 
     def _piece(self, name: RoundName, slot: int) -> Piece | None:
         return self._provider.piece(name, self._provider.clerk.round(name), slot)

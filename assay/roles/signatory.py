@@ -130,10 +130,14 @@ class Signatory:
         return told | cast(self._party, name, "Aggregate", values, {"root": end.root.hex()})
 
     def compare_aggregate(self, name: RoundName, view: RoundView) -> Wake:
-        """Challenges an aggregate that is not what the programs make of the included updates, or scores otherwise."""
+        """Challenges an aggregate that is not what the programs make of the included updates, or that scores otherwise.
+
+        Without a seat as well: no quorum's signature makes it right.
+        """
         end = self._judge.aggregates.of(name, view)
         if end is None or (end.fault is None and (end.root, end.score) == (view.end_root, view.score)):
             return IDLE
+        target = Target.SCORE if end.fault is None and end.root == view.end_root else Target.AGGREGATE
         aggregator = self._world.ledger.rounds.aggregator_of(*name)
-        disagreement = Disagreement(Target.AGGREGATE, 0, 0, aggregator, end.root)
+        disagreement = Disagreement(target, 0, 0, aggregator, end.root)
         return self._challenges.raise_all(name, view, [disagreement], self._party.seat(name[0]) or 0)

@@ -96,14 +96,6 @@ class Truths:
             self._derived[key] = truth
         return self._derived[key]
 
-    def rests_on(self, name: RoundName, view: RoundView, slot: int, segment: int, before_root: bytes) -> bool | None:
-        """Whether the round's start leads to the state that a segment is claimed to begin from; nothing while that is
-        not here."""
-        if segment == 0:
-            return before_root == view.start_root
-        replayed = self._replays.replay(name, view, slot, segment - 1)
-        return None if replayed is None else replayed[0].state_root == before_root
-
 
 def _truth(span: Span, segment: int, *, derived: bool) -> Truth:
     return Truth(segment_digest(span.state_root, span.loss_bits), span.fault is not None, segment, derived)

@@ -97,6 +97,7 @@ class Validator(Party):
                 wake |= self.condemn(name, view, flaw) if flaw else self.make_out(name, view) | self.serve(name, view)
             if self.watch and view.phase == RoundPhase.CHALLENGING:
                 wake |= self.challenges.raise_all(name, view, self.tower.look(name, view), 0)
+                wake |= self.signatory.compare_aggregate(name, view)
         return wake
 
     def dispute(self, job: int) -> Wake:

@@ -1,4 +1,5 @@
-"""Voting on what somebody has challenged: blind, by commit and reveal, for what re-execution gives."""
+"""Voting on what somebody has challenged and no game decides, a row of a table or a score: blind, by commit and reveal,
+for what re-execution gives."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -7,18 +8,15 @@ from assay.chain.contracts.containers import DisputeView, RoundView
 from assay.chain.contracts.rerun import Rerun
 from assay.protocol.errors import AssayError, Unavailable
 from assay.protocol.phase import Outcome, Target
-from assay.protocol.table import aggregate_digest, segment_digest
-from assay.protocol.words import domain, words_hash
+from assay.protocol.table import score_digest, segment_digest
+from assay.protocol.words import words_hash
 from assay.roles.judge import Judge
 from assay.roles.memory import Memory
 from assay.roles.party import Party
 from assay.roles.round import RoundName
 from assay.roles.seals import sealed_vote
-from assay.roles.truths import UNSERVED
 from assay.roles.wake import IDLE, Wake, wake_at
 
-FAULT = domain("assay.digest.fault.1")
-"""What a voter reveals where the job itself is at fault."""
 ABSTAIN = words_hash("assay.vote.abstain.1")
 """What a voter reveals that cannot tell: it counts for nothing, and whoever is silent is penalised."""
 
@@ -76,7 +74,7 @@ class Votes:
         """Seals a vote as soon as there is one."""
         ballot = self._ballots.get(*ballot_name(dispute, view))
         if ballot is None:
-            digest, patience_s = self.answer(dispute, view), self.patience_s(view)
+            digest, patience_s = self.answer(view), self.patience_s(view)
             if digest is None:
                 return wake_at(patience_s if self.world.clock() < patience_s else self.silence_s(view))
             ballot = self._ballots.keep(Ballot(digest, self.world.entropy.draw(32)), *ballot_name(dispute, view))
@@ -101,14 +99,14 @@ class Votes:
 
     def show(self, view: DisputeView) -> None:
         """Passes on what the disputed segment begins from: the same bytes for all who vote, and for who is accused."""
-        if view.target in (Target.SEGMENT, Target.TABLE):
+        if view.target == Target.TABLE:
             self.judge.starts.relay((view.job, view.generation, view.round), view.slot, view.segment)
 
-    def answer(self, dispute: int, view: DisputeView) -> bytes | None:
+    def answer(self, view: DisputeView) -> bytes | None:
         """What to vote: the truth; where none is to be had in time, that there is none; nothing while it is awaited."""
         late = self.world.clock() >= self.silence_s(view)
         try:
-            found = self.truth(dispute, view)
+            found = self.truth(view)
         except Unavailable:
             if not late:
                 raise
@@ -118,46 +116,17 @@ class Votes:
             return ABSTAIN
         return ABSTAIN if found is None and late else found
 
-    def truth(self, dispute: int, view: DisputeView) -> bytes | None:
+    def truth(self, view: DisputeView) -> bytes | None:
         """The digest of what is disputed, by re-execution; nothing while something is awaited for it."""
         name = (view.job, view.generation, view.round)
         round_view = self.world.ledger.rounds.view_of(*name)
-        match view.target:
-            case Target.SEGMENT:
-                return self.segment_truth(name, round_view, dispute, view)
-            case Target.TABLE:
-                return self.row_truth(name, round_view, view)
-            case Target.EMIT:
-                shown = self.judge.emissions.digest(name, round_view, view.slot)
-                if shown is None and self.world.clock() >= self.patience_s(view):
-                    return self.judge.emissions.derive(name, round_view, view.slot, view.claimed)
-                return shown
-            case _:
-                end = self.judge.aggregates.of(name, round_view)
-                if end is None:
-                    return None
-                return aggregate_digest(end.root, end.score) if end.fault is None else FAULT
-
-    def segment_truth(self, name: RoundName, round_view: RoundView, dispute: int, view: DisputeView) -> bytes | None:
-        """What a segment comes to from the state in its leaf, where that was served; else from the round's start.
-
-        Where the start does not lead to that leaf nobody can say what follows from it: the provider's fault.
-        """
-        served = self.judge.truths.served(name, round_view, view.slot, view.segment)
-        if served is not None:
-            return served.digest
-        if self.world.clock() < self.patience_s(view):
+        if view.target == Target.TABLE:
+            return self.row_truth(name, round_view, view)
+        end = self.judge.aggregates.of(name, round_view)
+        if end is None:
             return None
-        voted = [each for each in self.party.clerk.notices.disputes(view.job) if each.game is None]
-        before = next(each.before for each in voted if each.number == dispute)
-        sound = self.judge.truths.rests_on(name, round_view, view.slot, view.segment, before)
-        if sound is None:
-            return None
-        if not sound:
-            self.judge.suspects.add((name, view.slot))
-            return UNSERVED
-        truth = self.judge.truths.derive(name, round_view, view.slot, view.segment)
-        return None if truth is None else truth.digest if truth.segment == view.segment else UNSERVED
+        # Who has found another end state cannot tell what that one scores: a game is about it.
+        return score_digest(end.root, end.score) if end.root == round_view.end_root else ABSTAIN
 
     def row_truth(self, name: RoundName, round_view: RoundView, view: DisputeView) -> bytes | None:
         """What a validator should have found: from the state that it was served, or from the round's start if none was.

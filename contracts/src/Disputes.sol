@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity ^0.8.28;
 
+import {Bitmap} from "./Bitmap.sol";
 import {Commitment, RoundPhase, Target, Terms} from "./Types.sol";
 import {Wired} from "./Wired.sol";
 import {Claims} from "./disputes/Claims.sol";
@@ -25,10 +26,10 @@ contract Disputes is IDisputes, Wired {
         uint48 sealedBlock; // when its challenger had committed
         address challenger;
         uint48 game;
-        uint48 previous; // of the same slot, before this one
+        uint48 previous; // of the same case, before this one
     }
 
-    /// All that is disputed of one slot's transcript.
+    /// All that is disputed of one slot's transcript, or of an aggregate.
     struct Case {
         uint48 faultUntil;
         uint48 last;
@@ -47,8 +48,9 @@ contract Disputes is IDisputes, Wired {
     uint256 public disputeCount;
     mapping(uint256 job => mapping(address challenger => mapping(bytes32 sealedChallenge => uint256 committedBlock))) private _sealed;
     mapping(uint256 dispute => Dispute) private _disputes;
-    mapping(bytes32 slot => Case) private _cases;
+    mapping(bytes32 name => Case) private _cases;
     mapping(bytes32 round => uint256) private _voidUntil; // once a void round is challenged: until then it can be again
+    mapping(bytes32 round => mapping(uint256 slot => bytes32)) private _updates; // roots, as they were shown
 
     constructor(IVault vault, IJobs jobs, IRounds rounds) {
         VAULT = vault;
@@ -79,14 +81,24 @@ contract Disputes is IDisputes, Wired {
         VAULT.move(t.token, IVault.Kind.Bond, _bondKey(job, sealedChallenge), IVault.Kind.Free, _key(msg.sender), _bond(t));
     }
 
+    function showUpdates(IRerun.Claim[] calldata claims) external {
+        for (uint256 i = 0; i < claims.length; i++) {
+            Commitment calldata c = claims[i].commitment;
+            if (claims[i].target != Target.Emit) revert NoGame(claims[i].target);
+            Claims.examine(ROUNDS, claims[i]);
+            // INVARIANT: a slot has one commitment that stands, and that one update: whoever shows it shows the same.
+            _updates[_roundOf(c.job, c.generation, c.round)][c.slot] = claims[i].after_.updateRoot;
+        }
+    }
+
     function openChallenge(IRerun.Claim calldata claim, Facts calldata facts, bytes32 salt) external returns (uint256 dispute) {
-        if (claim.target != Target.Segment && claim.target != Target.Emit) revert NoGame(claim.target);
+        if (claim.target == Target.Table || claim.target == Target.Score) revert NoGame(claim.target);
         Commitment calldata c = claim.commitment;
         bytes32 sealedChallenge = keccak256(abi.encode(claim, msg.sender, salt));
         uint256 committedBlock = _unseal(c.job, sealedChallenge);
         if (block.number <= committedBlock) revert TooSoon(committedBlock + 1);
 
-        (, uint32 segment,, bytes32 plain) = Claims.examine(ROUNDS, claim);
+        (address accused, uint32 segment,, bytes32 plain) = Claims.examine(ROUNDS, claim);
         dispute = ++disputeCount;
         Terms memory t = ROUNDS.termsOf(c.job);
         Case storage about = _enter(dispute, claim, segment, committedBlock, t);
@@ -94,7 +106,7 @@ contract Disputes is IDisputes, Wired {
         uint256 game;
         if (plain == 0) (game, plain) = _begin(dispute, claim, facts, t);
         emit ChallengeOpened(
-            dispute, c.job, c.provider, claim.target, c.generation, c.round, c.slot, segment, msg.sender, game
+            dispute, c.job, accused, claim.target, c.generation, c.round, c.slot, segment, msg.sender, game
         );
         if (plain != 0) _uphold(dispute, _disputes[dispute], about, t, plain);
     }
@@ -115,7 +127,10 @@ contract Disputes is IDisputes, Wired {
             return;
         }
         if (ending == Ending.Open) revert StillOpen(dispute);
-        if (ending == Ending.Upheld) return _uphold(dispute, d, about, t, d.target == Target.Emit ? bytes32("emit") : bytes32("segment"));
+        if (ending == Ending.Upheld) {
+            bytes32 reason = d.target == Target.Aggregate ? bytes32("aggregate") : d.target == Target.Emit ? bytes32("emit") : bytes32("segment");
+            return _uphold(dispute, d, about, t, reason);
+        }
         if (ending == Ending.Dismissed) {
             about.open--;
             uint256 bond = _bond(t);
@@ -135,13 +150,25 @@ contract Disputes is IDisputes, Wired {
             target: d.target,
             slot: d.slot,
             segment: d.segment,
-            accused: d.job == 0 ? address(0) : JOBS.providerAt(d.job, d.slot),
+            accused: d.job == 0 ? address(0) : _accused(d),
             challenger: d.challenger,
             sealedBlock: d.sealedBlock,
             game: d.game,
             faultUntil: d.faulted ? _cases[_caseOf(d)].faultUntil : 0,
             outcome: d.outcome
         });
+    }
+
+    function updatesOf(uint256 job, uint32 generation, uint32 round) public view returns (bytes32[] memory roots) {
+        uint256[] memory included = ROUNDS.viewOf(job, generation, round).included;
+        mapping(uint256 slot => bytes32) storage shown = _updates[_roundOf(job, generation, round)];
+        uint256 count;
+        for (uint256 word = 0; word < included.length; word++) count += Bitmap.count(included[word]);
+        roots = new bytes32[](count);
+        count = 0;
+        for (uint256 slot = 0; slot < 256 * included.length; slot++) {
+            if ((included[slot >> 8] >> (slot & 255)) & 1 == 1) roots[count++] = shown[slot];
+        }
     }
 
     function bondOf(uint256 job) external view returns (uint256) {
@@ -188,7 +215,7 @@ contract Disputes is IDisputes, Wired {
 
     /// INVARIANT: what is void is not challenged for ever, one challenge before the other ends: the job would not end.
     function _limit(Commitment calldata c, Terms memory t) private {
-        bytes32 key = keccak256(abi.encode(c.job, c.generation, c.round));
+        bytes32 key = _roundOf(c.job, c.generation, c.round);
         uint256 until = _voidUntil[key];
         if (until != 0 && block.timestamp >= until) revert IRounds.TooLate(until);
         if (until == 0) _voidUntil[key] = block.timestamp + t.windows.open + t.windows.challenge;
@@ -199,7 +226,12 @@ contract Disputes is IDisputes, Wired {
         returns (uint256 game, bytes32 plain)
     {
         Assertion memory a;
-        (a, plain) = Grounds.assertion(JOBS, t.beacon, claim, facts);
+        Commitment calldata c = claim.commitment;
+        if (claim.target == Target.Aggregate) {
+            a = Grounds.aggregation(JOBS, ROUNDS, c, facts, updatesOf(c.job, c.generation, c.round));
+        } else {
+            (a, plain) = Grounds.assertion(JOBS, t.beacon, claim, facts);
+        }
         if (plain != 0) return (0, plain);
         game = games.open(a, msg.sender, t.windows.table + t.windows.open);
         _disputes[dispute].game = uint48(game);
@@ -211,7 +243,8 @@ contract Disputes is IDisputes, Wired {
         address earner = _earner(dispute, d, about);
         (uint256 job, uint32 generation, uint32 round, uint16 slot) = (d.job, d.generation, d.round, d.slot);
         _close(dispute, d, Settlement.Upheld, t, 0, 0);
-        ROUNDS.disprovedSlot(job, generation, round, slot, earner, reason, 0, 0);
+        if (d.target == Target.Aggregate) ROUNDS.disprovedAggregate(job, generation, round, earner, reason, 0, 0);
+        else ROUNDS.disprovedSlot(job, generation, round, slot, earner, reason);
     }
 
     /// The earliest sealed of those about the same thing that have not lost.
@@ -257,7 +290,7 @@ contract Disputes is IDisputes, Wired {
     {
         d.outcome = outcome;
         bytes32 key = _disputeKey(dispute);
-        accused = JOBS.providerAt(d.job, d.slot);
+        accused = _accused(d);
         VAULT.move(t.token, IVault.Kind.Bond, key, IVault.Kind.Burned, 0, burned);
         VAULT.move(t.token, IVault.Kind.Bond, key, IVault.Kind.Free, _key(accused), toAccused);
         VAULT.move(t.token, IVault.Kind.Bond, key, IVault.Kind.Free, _key(d.challenger), _bond(t) - burned - toAccused);
@@ -265,8 +298,17 @@ contract Disputes is IDisputes, Wired {
         ROUNDS.disputeClosed(d.job, d.generation, d.round);
     }
 
+    function _accused(Dispute storage d) private view returns (address) {
+        if (d.target == Target.Aggregate) return ROUNDS.aggregatorOf(d.job, d.generation, d.round);
+        return JOBS.providerAt(d.job, d.slot);
+    }
+
     function _caseOf(Dispute storage d) private view returns (bytes32) {
-        return keccak256(abi.encode(d.job, d.generation, d.round, d.slot));
+        return keccak256(abi.encode(d.job, d.generation, d.round, d.slot, d.target == Target.Aggregate));
+    }
+
+    function _roundOf(uint256 job, uint32 generation, uint32 round) private pure returns (bytes32) {
+        return keccak256(abi.encode(job, generation, round));
     }
 
     function _key(address account) private pure returns (bytes32) {

@@ -14,9 +14,8 @@ library Hashing {
     bytes32 internal constant TABLE = "assay.table.1";
     bytes32 internal constant DIGEST_SEGMENT = "assay.digest.segment.1";
     bytes32 internal constant DIGEST_EMIT = "assay.digest.emit.1";
-    bytes32 internal constant DIGEST_AGGREGATE = "assay.digest.aggregate.2";
+    bytes32 internal constant DIGEST_SCORE = "assay.digest.score.1";
     /// What voters reveal for a unit that cannot be executed because the job itself is at fault.
-    bytes32 internal constant FAULT = "assay.digest.fault.1";
 
     bytes32 internal constant COMMITMENT_TYPE = keccak256(
         "Commitment(uint256 job,uint32 generation,uint32 round,uint16 slot,address provider,bytes32 beacon,bytes32 startRoot,bytes32 transcriptRoot,bytes32 secretHash,bytes32 sealedHash)"
@@ -120,8 +119,8 @@ library Hashing {
         return sha256(abi.encode(bytes32("assay.vote.abstain.1")));
     }
 
-    function aggregateDigest(bytes32 endRoot, int64 score) internal pure returns (bytes32) {
-        return sha256(abi.encode(DIGEST_AGGREGATE, endRoot, score));
+    function scoreDigest(bytes32 endRoot, int64 score) internal pure returns (bytes32) {
+        return sha256(abi.encode(DIGEST_SCORE, endRoot, score));
     }
 
     function entryLeaf(Entry calldata entry) internal pure returns (bytes32) {

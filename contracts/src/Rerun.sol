@@ -92,7 +92,9 @@ contract Rerun is IRerun {
         if (block.number <= challenge.committedBlock) revert NotReady(challenge.committedBlock + 1);
         delete _sealed[c.job][msg.sender][sealedChallenge];
 
-        (address accused, uint32 segment, bytes32 claimed, bytes32 plain) = Claims.examine(ROUNDS, claim);
+        // INVARIANT: no vote decides what arithmetic does.
+        if (claim.target != Target.Table && claim.target != Target.Score) revert NoVote(claim.target);
+        (address accused, uint32 segment, bytes32 claimed,) = Claims.examine(ROUNDS, claim);
         bytes32 unit = keccak256(abi.encode(c.job, c.generation, c.round, claim.target, accused, c.slot, segment));
         dispute = _disputeOf[unit];
         if (dispute != 0) {
@@ -123,14 +125,9 @@ contract Rerun is IRerun {
         d.claimed = claimed;
         d.claimHash = keccak256(abi.encode(claim));
         _move(c.job, IVault.Kind.Bond, from, IVault.Kind.Bond, _disputeKey(dispute), challenge.bond);
-        emit Challenged(dispute, c.job, accused, claim.target, c.generation, c.round, c.slot, segment, claimed, claim.before.stateRoot);
+        emit Challenged(dispute, c.job, accused, claim.target, c.generation, c.round, c.slot, segment, claimed);
         ROUNDS.disputeOpened(c.job, c.generation, c.round);
 
-        if (plain != 0) {
-            _close(dispute, d, Outcome.Upheld, plain);
-            ROUNDS.disprovedSlot(c.job, c.generation, c.round, c.slot, msg.sender, plain, _disputeKey(dispute), 0);
-            return dispute;
-        }
         Terms memory t = ROUNDS.termsOf(c.job);
         d.commitDeadline = uint48(block.timestamp + t.windows.table);
         d.revealDeadline = d.commitDeadline + t.windows.open;
@@ -174,9 +171,7 @@ contract Rerun is IRerun {
         if (d.revealed != everyone && block.timestamp < d.revealDeadline) revert NotReady(d.revealDeadline);
         Terms memory t = ROUNDS.termsOf(d.job);
         bytes32 truth = _count(d, t.quorum);
-        Outcome outcome = truth == 0
-            ? Outcome.NoQuorum
-            : truth == Hashing.FAULT ? Outcome.JobFault : truth == d.claimed ? Outcome.Dismissed : Outcome.Upheld;
+        Outcome outcome = truth == 0 ? Outcome.NoQuorum : truth == d.claimed ? Outcome.Dismissed : Outcome.Upheld;
         _close(dispute, d, outcome, truth);
 
         if (outcome == Outcome.Upheld) {
@@ -191,8 +186,6 @@ contract Rerun is IRerun {
             _move(d.job, IVault.Kind.Bond, key, IVault.Kind.Burned, 0, d.bond - rest);
             uint256 paid = _payVoters(d, t, key, rest / 2);
             _move(d.job, IVault.Kind.Bond, key, IVault.Kind.Free, _key(d.accused), rest - paid);
-        } else if (outcome == Outcome.JobFault) {
-            ROUNDS.jobFault(d.job, d.generation, d.round);
         }
         _penalise(d, truth);
     }
@@ -283,14 +276,10 @@ contract Rerun is IRerun {
     }
 
     function _disprove(Dispute storage d, bytes32 purse, uint256 fees) private returns (uint256 kept) {
-        if (d.target == Target.Aggregate) {
-            return ROUNDS.disprovedAggregate(d.job, d.generation, d.round, d.challenger, purse, fees);
+        if (d.target == Target.Score) {
+            return ROUNDS.disprovedAggregate(d.job, d.generation, d.round, d.challenger, "score", purse, fees);
         }
-        if (d.target == Target.Table) {
-            return ROUNDS.disprovedValidator(d.job, d.generation, d.round, d.accused, d.challenger, "table", purse, fees);
-        }
-        bytes32 reason = d.target == Target.Emit ? bytes32("emit") : bytes32("segment");
-        return ROUNDS.disprovedSlot(d.job, d.generation, d.round, d.slot, d.challenger, reason, purse, fees);
+        return ROUNDS.disprovedValidator(d.job, d.generation, d.round, d.accused, d.challenger, "table", purse, fees);
     }
 
     /// Whoever voted with the minority or not at all.

@@ -42,6 +42,12 @@ contract Rounds is IRounds, Wired, EIP712 {
         _;
     }
 
+    /// INVARIANT: no vote disproves a slot, nor finds the job at fault.
+    modifier onlyGames() {
+        if (msg.sender != _s.disputes) revert NotModule(msg.sender);
+        _;
+    }
+
     // ---------------------------------------------------------------- commit
 
     function open(uint256 job, Terms calldata terms) external {
@@ -294,10 +300,9 @@ contract Rounds is IRounds, Wired, EIP712 {
     }
 
     function disprovedSlot(
-        uint256 job, uint32 generation, uint32 round, uint16 slot, address challenger, bytes32 reason, bytes32 purse, uint256 fees
-    ) external onlyDisputes returns (uint256) {
-        uint256 cap = _s.terms[job].roundCost();
-        return Verdicts.disprovedSlot(_s, job, generation, round, slot, cap, challenger, reason, purse, fees);
+        uint256 job, uint32 generation, uint32 round, uint16 slot, address challenger, bytes32 reason
+    ) external onlyGames {
+        Verdicts.disprovedSlot(_s, job, generation, round, slot, _s.terms[job].roundCost(), challenger, reason);
     }
 
     function disprovedValidator(
@@ -307,9 +312,9 @@ contract Rounds is IRounds, Wired, EIP712 {
     }
 
     function disprovedAggregate(
-        uint256 job, uint32 generation, uint32 round, address challenger, bytes32 purse, uint256 fees
+        uint256 job, uint32 generation, uint32 round, address challenger, bytes32 reason, bytes32 purse, uint256 fees
     ) external onlyDisputes returns (uint256) {
-        return Verdicts.disprovedAggregate(_s, job, generation, round, challenger, purse, fees);
+        return Verdicts.disprovedAggregate(_s, job, generation, round, challenger, reason, purse, fees);
     }
 
     function penalise(
@@ -318,7 +323,7 @@ contract Rounds is IRounds, Wired, EIP712 {
         Verdicts.penalise(_s, job, generation, round, validators, reasons);
     }
 
-    function jobFault(uint256 job, uint32 generation, uint32 round) external onlyDisputes {
+    function jobFault(uint256 job, uint32 generation, uint32 round) external onlyGames {
         if (_s.isLive(job, generation, round)) Verdicts.fault(_s, job, generation, round);
     }
 

@@ -156,10 +156,11 @@ struct Terms {
     bytes32 beacon; // of the draw
 }
 
-/// What a dispute is about; the truth is the digest that a re-execution gives.
+/// What a dispute is about. Games decide the first two and Aggregate; on the others drawn validators vote.
 enum Target {
     Segment, // a slot's transcript: leaf `segment + 1` follows from leaf `segment`
     Emit, // a slot's update follows from its start and end states
     Table, // a validator's row
-    Aggregate // a round's end root follows from its start root and included updates, and its score from its end root
+    Aggregate, // a round's end root follows from its start root and included updates
+    Score // a round's score follows from its end root
 }

@@ -253,7 +253,7 @@ contract OrphansTest is Network {
         playTo(RoundPhase.Sampling, job, 0, 1, 0xf);
         equal(bucket(IVault.Kind.Escrow, job), 2 * COST, "two rounds, no more");
         vm.prank(address(rerun));
-        rounds.disprovedAggregate(job, 0, 0, bidders[0], 0, 0);
+        rounds.disprovedAggregate(job, 0, 0, bidders[0], "aggregate", 0, 0);
         uint256 left = bucket(IVault.Kind.Escrow, job);
         yes(left >= COST && left < 2 * COST, "one round's cost, and what the slash brought");
         yes(rounds.viewOf(job, 1, 0).phase == RoundPhase.None, "it is the orphan's: nothing opens");
@@ -285,7 +285,7 @@ contract OrphansTest is Network {
         for (uint32 round = 0; round < 3; round++) playTo(RoundPhase.Challenging, job, 0, round, 0xf);
         playTo(RoundPhase.Sampling, job, 0, 3, 0xf);
         vm.prank(address(rerun));
-        rounds.disprovedAggregate(job, 0, 3, bidders[0], 0, 0);
+        rounds.disprovedAggregate(job, 0, 3, bidders[0], "aggregate", 0, 0);
         playTo(RoundPhase.Sampling, job, 1, 3, 0xf);
         _disprove();
         uint64[] memory orphans = rounds.orphansOf(job);

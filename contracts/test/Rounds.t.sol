@@ -555,7 +555,7 @@ contract RoundsTest is Network {
         _emptyThePool();
         playTo(RoundPhase.Challenging, job, 0, 0, 0xf);
         vm.prank(address(rerun));
-        rounds.disprovedAggregate(job, 0, 0, bidders[0], 0, 0);
+        rounds.disprovedAggregate(job, 0, 0, bidders[0], "aggregate", 0, 0);
         equal(jobs.aggregatorOf(job), address(0), "vacant");
         skip(10);
         vm.prank(stranger);
@@ -948,11 +948,11 @@ contract RoundsTest is Network {
         vm.expectPartialRevert(IRounds.NotModule.selector);
         rounds.disputeClosed(job, 0, 0);
         vm.expectPartialRevert(IRounds.NotModule.selector);
-        rounds.disprovedSlot(job, 0, 0, 0, stranger, "x", 0, 0);
+        rounds.disprovedSlot(job, 0, 0, 0, stranger, "x");
         vm.expectPartialRevert(IRounds.NotModule.selector);
         rounds.disprovedValidator(job, 0, 0, stranger, stranger, "x", 0, 0);
         vm.expectPartialRevert(IRounds.NotModule.selector);
-        rounds.disprovedAggregate(job, 0, 0, stranger, 0, 0);
+        rounds.disprovedAggregate(job, 0, 0, stranger, "x", 0, 0);
         vm.expectPartialRevert(IRounds.NotModule.selector);
         rounds.penalise(job, 0, 0, new address[](0), new bytes32[](0));
         vm.expectPartialRevert(IRounds.NotModule.selector);

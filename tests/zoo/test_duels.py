@@ -173,7 +173,7 @@ def test_only_ones_own_lost_game_settles_what_games_decide(set_up: Any) -> None:
 
     def known(target: Target, challenger: str, game: int | None, outcome: Outcome = Outcome.DISMISSED) -> bool:
         unit = (liar, int(target), 0, 2)
-        over = Dispute(1, name, *unit, b"", outcome, challenger, game)
+        over = Dispute(1, name, *unit, outcome, challenger, game)
         validator.clerk.notices.disputes = lambda job: [over]
         return bool(validator.challenges.known(name, view, unit))
 

@@ -65,7 +65,7 @@ def test_a_job_without_a_rule_is_measured_once_in_the_end(set_up: Any, ledgers: 
 def test_who_says_that_the_model_is_good_enough_is_challenged(play: Any, ledgers: Any) -> None:
     stage = play(aggregator=CHEATS["flattering-aggregator"].load(), rounds=2, train=stop("accuracy", 0.99))
     (dispute,) = stage.said(Challenged)
-    assert (dispute.target, dispute.accused) == (Target.AGGREGATE, stage.address("aggregator-1"))
+    assert (dispute.target, dispute.accused) == (Target.SCORE, stage.address("aggregator-1"))
     (rewound,) = stage.said(Rewound)
     assert (rewound.round, rewound.generation) == (0, 1)
     (penalty,) = [event for event in stage.said(Penalised) if event.amount]

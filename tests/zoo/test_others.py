@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from assay.chain.contracts.disputes import ChallengeOpened, Settled
 from assay.chain.contracts.jobs import AggregatorReplaced, BidCommitted, Cancelled, Ended, Faulted
 from assay.chain.contracts.rerun import Challenged, Decided
 from assay.chain.contracts.rounds import (
@@ -18,7 +19,7 @@ from assay.chain.contracts.rounds import (
     Voided,
 )
 from assay.protocol.commitment import bitmap_slots
-from assay.protocol.phase import Outcome, Target
+from assay.protocol.phase import Outcome, Settlement, Target
 from assay.protocol.transcript import ZERO
 from assay.roles.content import row_content
 from assay.roles.provider import Provider
@@ -143,8 +144,10 @@ def test_where_most_validators_are_silent_the_round_ends_after_the_longer_window
 def test_an_invented_aggregate_is_challenged_and_done_again(play: Any, ledgers: Any) -> None:
     stage = play(aggregator=CHEATS["inventing-aggregator"].load(), rounds=2)
     penalty(stage, "aggregator-1", "aggregate")
-    (dispute,) = stage.said(Challenged)
-    assert (dispute.target, dispute.accused) == (Target.AGGREGATE, stage.address("aggregator-1"))
+    opened = stage.said(ChallengeOpened)
+    assert {(each.target, each.accused) for each in opened} == {(Target.AGGREGATE, stage.address("aggregator-1"))}
+    assert Settlement.UPHELD in [event.outcome for event in stage.said(Settled)]
+    assert not stage.said(Challenged), "nobody votes on it"
     (rewound,) = stage.said(Rewound)
     assert (rewound.round, rewound.generation) == (0, 1)
     assert stage.said(AggregatorReplaced)[-1].to == stage.address("aggregator-2")

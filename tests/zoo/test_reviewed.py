@@ -20,7 +20,7 @@ from assay.exact.primitives import BY_NAME
 from assay.protocol.errors import LimitExceeded, Refused
 from assay.protocol.job import Job
 from assay.protocol.phase import JobPhase, Outcome, RoundPhase, Target
-from assay.protocol.table import Entry, aggregate_digest
+from assay.protocol.table import Entry
 from assay.protocol.transcript import ZERO, Leaf
 from assay.roles import assignment, assignments, pace
 from assay.roles.aggregator import Aggregator
@@ -269,7 +269,7 @@ class Bystander(Disputer):
 
     def false(self, job: int) -> Claim:
         void = self.world.ledger.rounds.view_of(job, 0, 0)
-        return aggregate_claim((job, 0, 0), aggregate_digest(void.end_root, void.score))
+        return aggregate_claim((job, 0, 0), void, Target.SCORE)
 
     def turn(self, job: int) -> Any:
         if self.clerk.view(job).phase != JobPhase.RUNNING or not self.clerk.progress(job)[0]:
@@ -294,7 +294,7 @@ def test_what_is_disputed_of_a_void_round_is_remembered_until_it_is_counted(tiny
     stage.play()
     assert [(event.generation, event.round) for event in stage.said(Rewound)] == [(1, 0)]
     (dispute,) = stage.said(Challenged)
-    assert (dispute.target, dispute.generation, dispute.round) == (Target.AGGREGATE, 0, 0)
+    assert (dispute.target, dispute.generation, dispute.round) == (Target.SCORE, 0, 0)
     told = [type(event) for event in stage.events() if isinstance(event, Challenged | Finalised | VoteRevealed)]
     assert told[:3] == [Challenged, Finalised, VoteRevealed]
     assert outcomes(stage) == [Outcome.DISMISSED]

@@ -33,10 +33,10 @@ class ChallengeCommitted(Event):
 @dataclass(frozen=True)
 class Challenged(Event):
     """`event Challenged(uint256 dispute, uint256 job, address accused, Target target, uint32 generation, uint32
-    round, uint16 slot, uint32 segment, bytes32 claimed, bytes32 before)`.
+    round, uint16 slot, uint32 segment, bytes32 claimed)`.
     """
 
-    TOPIC: ClassVar[bytes] = bytes.fromhex("92aa54899605fcb92cc599998eedff93f2a2e5f726f64c1280dd6846874b3948")
+    TOPIC: ClassVar[bytes] = bytes.fromhex("f0259ac78743248f2659468061569384ed5cbc70cbfbd4420c66d9c990385f25")
     CONTRACT: ClassVar[str] = "Rerun"
     TYPES: ClassVar[tuple[tuple[str, bool], ...]] = (
         ("uint256", True),
@@ -47,7 +47,6 @@ class Challenged(Event):
         ("uint32", False),
         ("uint16", False),
         ("uint32", False),
-        ("bytes32", False),
         ("bytes32", False),
     )
 
@@ -60,7 +59,6 @@ class Challenged(Event):
     slot: int
     segment: int
     claimed: bytes
-    before: bytes
 
     @classmethod
     def from_abi(cls, values: tuple[Any, ...]) -> Self:
@@ -75,7 +73,6 @@ class Challenged(Event):
             values[6],
             values[7],
             values[8],
-            values[9],
         )
 
 

@@ -718,10 +718,10 @@ class Rounds(Contract):
         )
 
     def disproved_aggregate(
-        self, job: int, generation: int, round: int, challenger: str, purse: bytes, fees: int
+        self, job: int, generation: int, round: int, challenger: str, reason: bytes, purse: bytes, fees: int
     ) -> Call[int]:
-        """`disprovedAggregate(uint256 job, uint32 generation, uint32 round, address challenger, bytes32 purse,
-        uint256 fees) returns (uint256)`.
+        """`disprovedAggregate(uint256 job, uint32 generation, uint32 round, address challenger, bytes32 reason,
+        bytes32 purse, uint256 fees) returns (uint256)`.
         """
 
         def read(payload: bytes) -> int:
@@ -732,35 +732,29 @@ class Rounds(Contract):
         return Call(
             self,
             pack(
-                bytes.fromhex("e561a894"),
-                ("uint256", "uint32", "uint32", "address", "bytes32", "uint256"),
-                (job, generation, round, challenger, purse, fees),
+                bytes.fromhex("554f9e3e"),
+                ("uint256", "uint32", "uint32", "address", "bytes32", "bytes32", "uint256"),
+                (job, generation, round, challenger, reason, purse, fees),
             ),
             0,
             read,
         )
 
     def disproved_slot(
-        self, job: int, generation: int, round: int, slot: int, challenger: str, reason: bytes, purse: bytes, fees: int
-    ) -> Call[int]:
+        self, job: int, generation: int, round: int, slot: int, challenger: str, reason: bytes
+    ) -> Call[None]:
         """`disprovedSlot(uint256 job, uint32 generation, uint32 round, uint16 slot, address challenger, bytes32
-        reason, bytes32 purse, uint256 fees) returns (uint256)`.
+        reason)`.
         """
-
-        def read(payload: bytes) -> int:
-            values = unpack(("uint256",), payload)
-            answer: int = values[0]
-            return answer
-
         return Call(
             self,
             pack(
-                bytes.fromhex("39be8d8d"),
-                ("uint256", "uint32", "uint32", "uint16", "address", "bytes32", "bytes32", "uint256"),
-                (job, generation, round, slot, challenger, reason, purse, fees),
+                bytes.fromhex("c2b70089"),
+                ("uint256", "uint32", "uint32", "uint16", "address", "bytes32"),
+                (job, generation, round, slot, challenger, reason),
             ),
             0,
-            read,
+            read_nothing,
         )
 
     def disproved_validator(

@@ -91,13 +91,24 @@ CARDS = (
     Card("hidden-rows", "validator", "reveals a root and no rows", "a quorum names who served", "slashed, unpaid"),
     Card("silent-validator", "validator", "takes a seat and shows no table", "deadline", "slashed, loses its seat"),
     Card(
-        "inventing-aggregator", "aggregator", "commits a state of its own", "quorum and challenge", "slashed, replaced"
+        "inventing-aggregator",
+        "aggregator",
+        "commits a state of its own",
+        "no quorum signs, and a game is lost",
+        "slashed, replaced",
+    ),
+    Card(
+        "needle-aggregator",
+        "aggregator",
+        "adds up wrongly by one number, and stands by it",
+        "a game that comes down to that number",
+        "slashed, replaced",
     ),
     Card(
         "flattering-aggregator",
         "aggregator",
         "commits a score that the model has not",
-        "quorum and challenge",
+        "a vote on the score",
         "slashed, replaced",
     ),
     Card("stalling-aggregator", "aggregator", "commits nothing", "deadline", "lock lost, replaced"),
@@ -137,7 +148,10 @@ UNCAUGHT = (
     ),
     ("shared results", "validators who pass each other their results in private do less work than they are paid for"),
     ("a majority that hides bytes", "k of n validators who withhold blobs can make a round void, not wrong"),
-    ("a corrupt committee", "until disputes are decided by arithmetic, k lying validators decide a re-run"),
+    (
+        "a corrupt committee",
+        "k lying validators decide what games do not: a row of a table, a score, and that the job is at fault",
+    ),
     ("poisoned public data", "training on bad data is not a wrong computation"),
 )
 """What no check here catches."""

@@ -23,7 +23,7 @@ class Stamp(Judge):
 class Echo(Votes):
     """Votes for whatever is claimed."""
 
-    def truth(self, dispute: int, view: DisputeView) -> bytes | None:
+    def truth(self, view: DisputeView) -> bytes | None:
         return view.claimed
 
 

@@ -8,17 +8,17 @@ import {IRounds} from "../interfaces/IRounds.sol";
 
 /// @title Claims: what somebody has committed to of a round, with its proofs. Both ways to dispute begin with it.
 library Claims {
-    /// Checks on chain all that a claim about a slot's transcript says. `plain` is the reason when arithmetic alone decides it.
+    /// Checks on chain all that a claim says. `plain` is the reason when arithmetic alone decides it.
     function examine(IRounds rounds, IRerun.Claim calldata claim)
         external
         view
         returns (address accused, uint32 segment, bytes32 claimed, bytes32 plain)
     {
         Commitment calldata c = claim.commitment;
-        if (claim.target == Target.Aggregate) {
+        if (claim.target == Target.Aggregate || claim.target == Target.Score) {
             RoundView memory r = rounds.viewOf(c.job, c.generation, c.round);
+            claimed = claim.target == Target.Score ? Hashing.scoreDigest(r.endRoot, r.score) : r.endRoot;
             // INVARIANT: a claim names what it disputes, so that one made on a chain that was rewritten disputes nothing else.
-            claimed = Hashing.aggregateDigest(r.endRoot, r.score);
             if (r.endRoot == 0 || c.slot != 0 || c.transcriptRoot != claimed) revert IRerun.WrongClaim("aggregate");
             return (rounds.aggregatorOf(c.job, c.generation, c.round), 0, claimed, 0);
         }

@@ -3,18 +3,20 @@ pragma solidity ^0.8.28;
 
 import {Hashing} from "../Hashing.sol";
 import {Openings, Origin} from "../arbiter/Openings.sol";
-import {Commitment, Target} from "../Types.sol";
+import {Commitment, RoundView, Target} from "../Types.sol";
 import {Facts, IDisputes} from "../interfaces/IDisputes.sol";
 import {Assertion, Program} from "../interfaces/IGames.sol";
 import {IJobs} from "../interfaces/IJobs.sol";
 import {IRerun} from "../interfaces/IRerun.sol";
+import {IRounds} from "../interfaces/IRounds.sol";
 
-/// @title Grounds: what a slot stands for, from its commitment and the order. Nothing of it is the challenger's word.
+/// @title Grounds: what a slot or an aggregator stands for, from commitments and the order. Nothing of it is the challenger's word.
 library Grounds {
     uint256 private constant HEAD_BYTES = 28;
     uint256 private constant TYPE_BYTES = 28;
     uint16 private constant STEP = 0;
     uint16 private constant EMIT = 1;
+    uint16 private constant AGGREGATE = 4;
     bytes32 private constant SCHEDULE = "assay.schedule.1";
     bytes32 private constant MANIFEST = "assay.manifest.1";
 
@@ -39,12 +41,35 @@ library Grounds {
         (a.defender, a.program) = (c.provider, facts.program);
         if (claim.target == Target.Segment) {
             a.subject = keccak256(abi.encode(c.job, c.generation, c.round, c.slot, claim.target, claim.before.index));
-            _program(order, facts, STEP);
+            _program(order, facts, STEP, 0);
             _segment(a, order, beacon, claim, facts);
         } else {
             a.subject = keccak256(abi.encode(c.job, c.generation, c.round, c.slot, claim.target, claim.after_.index));
-            _program(order, facts, EMIT);
+            _program(order, facts, EMIT, 0);
             plain = _emission(a, order, claim, facts);
+        }
+    }
+
+    /// That a round's end follows from its start and its included updates, by the program for as many.
+    function aggregation(IJobs jobs, IRounds rounds, Commitment calldata c, Facts calldata facts, bytes32[] calldata updates)
+        external
+        view
+        returns (Assertion memory a)
+    {
+        Basis memory order;
+        (order.programs,,,,,) = jobs.basisOf(c.job);
+        RoundView memory r = rounds.viewOf(c.job, c.generation, c.round);
+        Program calldata p = facts.program;
+        _program(order, facts, AGGREGATE, uint16(updates.length));
+        (a.defender, a.program) = (rounds.aggregatorOf(c.job, c.generation, c.round), p);
+        a.subject = keccak256(abi.encode(c.job, c.generation, c.round, uint16(0), Target.Aggregate, uint32(0)));
+        (a.rowsFrom, a.endCount, a.steps, a.end) = (p.inputCount, p.outputCount, 1, r.endRoot);
+        a.origins = new Origin[](updates.length + 1);
+        a.origins[0] = Origin(r.startRoot, p.outputCount);
+        uint256 tensors = (p.inputCount - p.outputCount) / updates.length;
+        for (uint256 i = 0; i < updates.length; i++) {
+            if (updates[i] == 0) revert IDisputes.WrongFact("updates");
+            a.origins[i + 1] = Origin(updates[i], tensors);
         }
     }
 
@@ -103,15 +128,15 @@ library Grounds {
         }
     }
 
-    /// That the program is the order's of this kind.
-    function _program(Basis memory order, Facts calldata facts, uint16 kind) private pure {
+    /// That the program is the order's of this kind, for so many updates.
+    function _program(Basis memory order, Facts calldata facts, uint16 kind, uint16 updates) private pure {
         Program calldata p = facts.program;
         bytes calldata head = facts.head;
         if (head.length != HEAD_BYTES) revert IDisputes.WrongFact("head");
         if (uint32(bytes4(head[16:20])) != p.inputCount || uint32(bytes4(head[20:24])) != p.nodeCount) revert IDisputes.WrongFact("head");
         if (uint32(bytes4(head[24:28])) != p.outputCount) revert IDisputes.WrongFact("head");
         bytes32 root = sha256(abi.encodePacked(bytes1(0x02), uint32(4), Hashing.leafHash(head), p.inputs, p.outputs, p.nodes));
-        bytes32 leaf = Hashing.leafHash(abi.encodePacked(kind, uint48(0), root));
+        bytes32 leaf = Hashing.leafHash(abi.encodePacked(kind, updates, uint32(0), root));
         if (facts.place >= facts.programCount) revert IDisputes.WrongFact("program");
         Openings.inTuple(order.programs, facts.programCount, facts.place, leaf, facts.programs);
     }

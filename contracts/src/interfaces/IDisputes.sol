@@ -7,12 +7,13 @@ import {IRerun} from "./IRerun.sol";
 
 /// What a challenge rests on that the order names by hash, opened.
 struct Facts {
-    Program program; // the step's or the emission's
+    Program program; // the step's, the emission's or the aggregation's
     bytes head; // of the program, as its root binds it
     uint32 place; // among the order's programs
     uint32 programCount;
     bytes32[] programs; // the group of leaves over the programs that holds this one, then all groups where there are several
-    bytes32 samplesRoot; // of the training data
+    // Of a segment alone, the training data:
+    bytes32 samplesRoot;
     uint32 sampleCount;
     bytes32 form;
     bytes xType; // of the step's x, whose first size is a batch's
@@ -21,20 +22,21 @@ struct Facts {
     bytes32[] stateRoots;
 }
 
-/// @title Disputes: who challenges a slot's transcript, in what order, for what bond, and what follows from the game.
+/// @title Disputes: who challenges a slot's transcript or an aggregate, in what order, for what bond, and what follows from the
+///        game.
 ///
-/// A challenge is sealed, then opened; then it is a game (`IGames`) of its challenger with the slot's provider, which nobody
-/// votes on. Many may be open about one slot: the first that is won disproves it, and the earliest sealed that is about the same
-/// thing and not lost earns. A fault of the job that comes out of a game stands only after a window in which anybody may show
-/// that the same slot is wrong.
+/// A challenge is sealed, then opened; then it is a game (`IGames`) of its challenger with the slot's provider, or with the
+/// aggregator, which nobody votes on. Many may be open about one slot or aggregate: the first that is won disproves it, and the
+/// earliest sealed that is about the same thing and not lost earns. A fault of the job that comes out of a game stands only after
+/// a window in which anybody may show that the same slot, or aggregate, is wrong.
 interface IDisputes {
     enum Settlement {
         Open,
-        Upheld, // the slot is disproved by this
+        Upheld, // the slot, or aggregate, is disproved by this
         Dismissed, // the challenger lost, and its bond
-        Moot, // the slot was disproved by another
+        Moot, // it was disproved by another
         JobFault,
-        Undone // the job was said to be at fault on the word of a slot that was then disproved
+        Undone // the job was said to be at fault on the word of what was then disproved
     }
 
     struct ChallengeView {
@@ -73,13 +75,17 @@ interface IDisputes {
     function commitChallenge(uint256 job, bytes32 sealedChallenge) external;
     function withdrawChallenge(uint256 job, bytes32 sealedChallenge) external;
     /// @notice Opens it, in a later block, before the round is final, or until a fault that came out of the slot is final.
-    ///         Targets are Segment and Emit.
+    ///         Targets are Segment, Emit and Aggregate; of an aggregate all included updates have been shown before.
     function openChallenge(IRerun.Claim calldata claim, Facts calldata facts, bytes32 salt) external returns (uint256 dispute);
+    /// @notice Shows which updates slots have committed to, by claims about Emit: an aggregate is made of them. Anybody.
+    function showUpdates(IRerun.Claim[] calldata claims) external;
     /// @notice Draws the consequences of a game that has ended. A fault takes two calls: the second when its window is over, no
     ///         challenge of the slot is open and all earlier rounds are final. Anybody.
     function settle(uint256 dispute) external;
 
     function viewOf(uint256 dispute) external view returns (ChallengeView memory);
+    /// @notice Roots of the included updates, by slot; zero where it was not shown.
+    function updatesOf(uint256 job, uint32 generation, uint32 round) external view returns (bytes32[] memory);
     function disputeCount() external view returns (uint256);
     function bondOf(uint256 job) external view returns (uint256);
 }

@@ -3,13 +3,13 @@ pragma solidity ^0.8.28;
 
 import {Commitment, Entry, Leaf, Target} from "../Types.sol";
 
-/// @title Rerun: who lied, by a vote. All drawn validators re-execute the disputed unit and vote,
-///        blind, by commit and reveal; every slash is capped at the round's cost.
+/// @title Rerun: who lied, by a vote, where no game is to be had: of rows of tables and of scores. All drawn validators re-execute
+///        the disputed unit and vote, blind, by commit and reveal; every slash is capped at the round's cost.
 interface IRerun {
     /// Everything the accused has claimed, with its proofs. Fields that a target does not need are empty.
     struct Claim {
         Target target;
-        Commitment commitment; // Segment, Emit, Table: the slot's; Aggregate: job, generation, round, and as transcriptRoot the digest disputed
+        Commitment commitment; // of the slot; Aggregate, Score: job, generation, round, and as transcriptRoot the root or digest disputed
         bytes32[] commitmentProof;
         bytes signature; // the provider's, when the commitment came by the aggregator's root
         bytes32 secret;
@@ -28,8 +28,7 @@ interface IRerun {
         Open,
         Upheld, // the accused claimed something else than the quorum found
         Dismissed, // the quorum found what the accused claimed
-        NoQuorum,
-        JobFault
+        NoQuorum
     }
 
     struct DisputeView {
@@ -53,7 +52,7 @@ interface IRerun {
     event ChallengeCommitted(bytes32 indexed sealedChallenge, address indexed challenger);
     event Challenged(
         uint256 indexed dispute, uint256 indexed job, address indexed accused, Target target, uint32 generation, uint32 round,
-        uint16 slot, uint32 segment, bytes32 claimed, bytes32 before
+        uint16 slot, uint32 segment, bytes32 claimed
     );
     event Voted(uint256 indexed dispute, address indexed validator, bytes32 sealedVote);
     event VoteRevealed(uint256 indexed dispute, address indexed validator, bytes32 digest);
@@ -66,6 +65,7 @@ interface IRerun {
     error WrongClaim(bytes32 part);
     error NotReady(uint256 readyAt);
     error TooFewVoters(uint256 voters, uint256 needed);
+    error NoVote(Target target);
 
     /// @notice keccak256(abi.encode(claim, challenger, salt)); the bond (Params.challengeBond of the round's cost) leaves the free balance.
     ///         It belongs to the caller: others may seal the same and gain nothing by it.
@@ -75,9 +75,9 @@ interface IRerun {
     ///         costs twice the bond the next time, from the free balance, and cannot be disputed a fourth time.
     function openChallenge(Claim calldata claim, bytes32 salt) external returns (uint256 dispute);
     /// @notice keccak256(abi.encode(dispute, voter, digest, salt)) of a drawn validator that is not the accused.
-    ///         The digest of a unit that cannot be executed because the job itself is at fault is Hashing.FAULT; of one that
-    ///         rests on a state which the voter was not served and could not derive, Hashing.unservedDigest. Who cannot tell at
-    ///         all says Hashing.abstainDigest: it counts for nothing, costs nothing and earns nothing.
+    ///         The digest of a unit that rests on a state which the voter was not served and could not derive is
+    ///         Hashing.unservedDigest. Who cannot tell at all says Hashing.abstainDigest: it counts for nothing, costs nothing and
+    ///         earns nothing.
     function vote(uint256 dispute, bytes32 sealedVote) external;
     function revealVote(uint256 dispute, bytes32 digest, bytes32 salt) external;
     /// @notice Counts once all have revealed, or after the windows. Minority and silent voters are penalised like a mismatch,

@@ -139,16 +139,14 @@ interface IRounds {
     /// @dev One more about what is disputed, whatever the time: whoever calls bounds it.
     function disputeJoined(uint256 job, uint32 generation, uint32 round) external;
     function disputeClosed(uint256 job, uint32 generation, uint32 round) external;
-    /// @dev Each takes min(lock, roundCost) and sets up to `fees` of the job's share aside in the Vault's bond bucket `purse`,
-    ///      for the voters; returns how much that was.
-    function disprovedSlot(
-        uint256 job, uint32 generation, uint32 round, uint16 slot, address challenger, bytes32 reason, bytes32 purse, uint256 fees
-    ) external returns (uint256 kept);
+    /// @dev Each takes min(lock, roundCost). Where voters are to be paid, up to `fees` of the job's share are set aside in the
+    ///      Vault's bond bucket `purse`; `kept` is how much that was.
+    function disprovedSlot(uint256 job, uint32 generation, uint32 round, uint16 slot, address challenger, bytes32 reason) external;
     function disprovedValidator(
         uint256 job, uint32 generation, uint32 round, address validator, address challenger, bytes32 reason, bytes32 purse, uint256 fees
     ) external returns (uint256 kept);
     function disprovedAggregate(
-        uint256 job, uint32 generation, uint32 round, address challenger, bytes32 purse, uint256 fees
+        uint256 job, uint32 generation, uint32 round, address challenger, bytes32 reason, bytes32 purse, uint256 fees
     ) external returns (uint256 kept);
     /// @dev A silent or minority voter: min(lock, roundCost), nothing else.
     function penalise(

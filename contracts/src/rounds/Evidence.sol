@@ -155,7 +155,7 @@ library Evidence {
         if (block.timestamp < demand.deadline) revert IRounds.TooEarly(demand.deadline);
         address by = demand.by;
         _close(s, r, job, slot);
-        Verdicts.disprovedSlot(s, job, generation, round, slot, type(uint256).max, by, "secret", 0, 0);
+        Verdicts.disprovedSlot(s, job, generation, round, slot, type(uint256).max, by, "secret");
     }
 
     /// Each signer had to replay from the round's start what the slot did not serve.
@@ -186,7 +186,7 @@ library Evidence {
         if (ended) revert IRounds.TooLate(0);
         _bound(s, domain, a, signatureA);
         _bound(s, domain, b, signatureB);
-        Verdicts.disprovedSlot(s, a.job, a.generation, a.round, a.slot, type(uint256).max, msg.sender, "equivocation", 0, 0);
+        Verdicts.disprovedSlot(s, a.job, a.generation, a.round, a.slot, type(uint256).max, msg.sender, "equivocation");
     }
 
     /// A live round in this phase, for its aggregator.

@@ -67,12 +67,10 @@ library Verdicts {
     }
 
     function disprovedSlot(
-        State storage s, uint256 job, uint32 generation, uint32 round, uint16 slot, uint256 cap, address challenger, bytes32 reason,
-        bytes32 purse, uint256 fees
-    ) public returns (uint256 kept) {
+        State storage s, uint256 job, uint32 generation, uint32 round, uint16 slot, uint256 cap, address challenger, bytes32 reason
+    ) public {
         address provider = s.jobs.providerAt(job, slot);
-        uint256 taken;
-        (taken, kept) = _slash(s, job, s.rounds[job][generation][round], provider, cap, challenger, purse, fees);
+        (uint256 taken,) = _take(s, job, s.rounds[job][generation][round], provider, cap, challenger);
         Payroll.forfeit(s, job, provider);
         s.jobs.closeSlot(job, slot);
         emit IRounds.Disproved(job, generation, round, slot, provider, taken, reason);
@@ -96,14 +94,14 @@ library Verdicts {
     }
 
     function disprovedAggregate(
-        State storage s, uint256 job, uint32 generation, uint32 round, address challenger, bytes32 purse, uint256 fees
+        State storage s, uint256 job, uint32 generation, uint32 round, address challenger, bytes32 reason, bytes32 purse, uint256 fees
     ) external returns (uint256 kept) {
         Round storage r = s.rounds[job][generation][round];
         address aggregator = r.aggregator;
         uint256 taken;
         (taken, kept) = _slash(s, job, r, aggregator, Store.roundCost(s.terms[job]), challenger, purse, fees);
         Payroll.forfeit(s, job, aggregator);
-        emit IRounds.Penalised(job, generation, round, aggregator, taken, "aggregate");
+        emit IRounds.Penalised(job, generation, round, aggregator, taken, reason);
         if (s.jobs.aggregatorOf(job) == aggregator) s.jobs.replaceAggregator(job, address(0), Store.seed(s, job, r, "aggregator"));
         if (Store.isLive(s, job, generation, round)) rewind(s, job, round);
     }

@@ -202,8 +202,8 @@ def table_vectors() -> dict[str, Any]:
             "digest": entries[0].digest.hex(),
         },
         "emit_digest": {"update_root": word("update").hex(), "digest": entries[2].digest.hex()},
-        "aggregate_digest": [
-            {"end_root": word("end").hex(), "score": score, "digest": table.aggregate_digest(word("end"), score).hex()}
+        "score_digest": [
+            {"end_root": word("end").hex(), "score": score, "digest": table.score_digest(word("end"), score).hex()}
             for score in (950_000, -83_200, UNSCORED)
         ],
         "entries": [

@@ -163,8 +163,8 @@ def test_tables_as_solidity_encodes_them() -> None:
     assert x(row["digest"]) == h(encoded)
     row = vectors["emit_digest"]
     assert x(row["digest"]) == h(encode(["bytes32", "bytes32"], [tag("assay.digest.emit.1"), x(row["update_root"])]))
-    for row in vectors["aggregate_digest"]:
-        values = [tag("assay.digest.aggregate.2"), x(row["end_root"]), row["score"]]
+    for row in vectors["score_digest"]:
+        values = [tag("assay.digest.score.1"), x(row["end_root"]), row["score"]]
         assert x(row["digest"]) == h(encode(["bytes32", "bytes32", "int64"], values))
     kinds = ["bytes32", "uint16", "uint32", "bytes32"]
     leaves = []

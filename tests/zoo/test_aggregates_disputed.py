@@ -1,0 +1,156 @@
+"""Games about what a round's updates come to: one honest party disproves a false aggregate, whoever has signed it."""
+
+from typing import Any
+
+from assay.chain.contracts.containers import Claim
+from assay.chain.contracts.disputes import ChallengeOpened, Disputes, Settled
+from assay.chain.contracts.games import Ruled
+from assay.chain.contracts.rerun import Challenged, Rerun
+from assay.chain.contracts.rounds import Aggregated, Disproved, Finalised, Penalised, Rewound
+from assay.proof.claim import Alter
+from assay.proof.evidence import Ruling, as_tensor
+from assay.protocol.phase import RoundPhase, Settlement, Target
+from assay.protocol.transcript import ZERO
+from assay.roles.claims import aggregate_claim, claim_of
+from assay.roles.finding import Disagreement
+from assay.roles.seals import sealed_challenge
+from assay.roles.validator import Validator
+from assay.roles.zoo import CHEATS
+from assay.roles.zoo.needle_aggregator import ELEMENT, Slanted
+
+LIAR = "aggregator-1"
+
+
+def settlements(stage: Any) -> list[Settlement]:
+    return [Settlement(event.outcome) for event in stage.said(Settled)]
+
+
+def ruling_on_the_needle(stage: Any) -> None:
+    (ruled,) = [event for event in stage.said(Ruled) if event.ruling == Ruling.UPHELD]
+    program = stage.network.parties["validator-1"].assignment(stage.job).bundle.aggregate[3]
+    assert (ruled.number, ruled.element) == (program.outputs[0], ELEMENT)
+
+
+def only_the_liar_lost(stage: Any) -> None:
+    (penalty,) = [event for event in stage.said(Penalised) if event.amount]
+    assert (penalty.account, penalty.reason.rstrip(b"\0")) == (stage.address(LIAR), b"aggregate")
+    assert not stage.said(Disproved)
+    assert not stage.said(Challenged), "nobody votes"
+    assert stage.paid(LIAR) == 0
+
+
+def test_a_sum_that_is_off_by_one_bit_is_ruled_on_where_it_is(play: Any, ledgers: Any) -> None:
+    stage = play(aggregator=CHEATS["needle-aggregator"].load())
+    opened = stage.said(ChallengeOpened)[0]
+    assert (opened.target, opened.accused) == (Target.AGGREGATE, stage.address(LIAR))
+    assert Settlement.UPHELD in settlements(stage)
+    ruling_on_the_needle(stage)
+    only_the_liar_lost(stage)
+    assert [(event.round, event.generation) for event in stage.said(Rewound)] == [(0, 1)]
+    assert {event.generation for event in stage.said(Finalised)} == {1}
+    ledgers.conserved(stage)
+
+
+class Bribed(Validator):
+    """Signs what the aggregator likes, and finds nothing wrong with it."""
+
+    behaviour = "bribed"
+
+    def __init__(self, world: Any, **settings: Any) -> None:
+        super().__init__(world, **settings)
+        self.judge.aggregates = Slanted(self, self.judge.openings)
+
+
+def test_one_watch_tower_is_enough_against_a_whole_committee(set_up: Any, ledgers: Any) -> None:
+    stage = set_up(aggregator=CHEATS["needle-aggregator"].load(), validators=(Bribed,) * 3)
+    stage.watch(Validator, watch=True)
+    stage.play()
+    assert not stage.said(Aggregated)[0].optimistic, "a quorum has signed it"
+    # The committee holds against the aggregator that took its place what it has signed for the liar, and loses that.
+    assert settlements(stage) == [Settlement.UPHELD, *[Settlement.DISMISSED] * 3]
+    only_the_liar_lost(stage)
+    assert stage.said(Rewound)
+    assert {event.generation for event in stage.said(Finalised)} == {1}
+    ledgers.conserved(stage)
+
+
+class Griefer(Validator):
+    """Challenges an honest aggregate, and plays for what it has made up."""
+
+    behaviour = "griefer"
+
+    def __init__(self, world: Any, **settings: Any) -> None:
+        super().__init__(world, **settings)
+        self.judge.alter = self.make_up  # type: ignore[method-assign]
+
+    def make_up(self, name: Any, slot: int | None) -> Alter:
+        program = self.assignment(name[0]).bundle.aggregate[3]
+
+        def alter(run: int, value: int, tensor: Any) -> Any:
+            return as_tensor(tensor, 0, 0) if value == program.outputs[0] else None
+
+        return alter
+
+    def serve(self, name: Any, view: Any) -> Any:
+        wake = super().serve(name, view)
+        if view.phase != RoundPhase.CHALLENGING:
+            return wake
+        aggregator = self.world.ledger.rounds.aggregator_of(*name)
+        return wake | self.challenges.raise_one(name, view, Disagreement(Target.AGGREGATE, 0, 0, aggregator, ZERO), 0)
+
+
+def test_who_challenges_an_honest_aggregate_loses_its_bond_to_who_made_it(set_up: Any, ledgers: Any) -> None:
+    stage = set_up(validators=(*(Validator,) * 4, Griefer))
+    stage.network.mint(stage.network.worlds["validator-5"], 10**9)
+    stage.play()
+    assert settlements(stage) == [Settlement.DISMISSED]
+    (ruled,) = stage.said(Ruled)
+    assert ruled.ruling == Ruling.DISMISSED
+    assert not stage.said(Rewound)
+    assert not [event for event in stage.said(Penalised) if event.amount]
+    (opened,) = stage.said(ChallengeOpened)
+    bond = stage.network.ledger.open(Disputes).bond_of(stage.job)
+    vault, token = stage.network.ledger.vault, stage.network.token.address
+    assert opened.accused == stage.address(LIAR)
+    assert vault.burned(token) == bond // 3
+    ledgers.conserved(stage)
+
+
+class Voter(Validator):
+    """Would have a committee vote on what games decide."""
+
+    def __init__(self, world: Any, **settings: Any) -> None:
+        super().__init__(world, **settings)
+        self.refusals: dict[Target, str] = {}
+
+    def serve(self, name: Any, view: Any) -> Any:
+        wake, rerun = super().serve(name, view), self.world.ledger.open(Rerun)
+        if view.phase != RoundPhase.CHALLENGING or len(self.refusals) == 3:
+            return wake
+        target = (Target.SEGMENT, Target.EMIT, Target.AGGREGATE)[len(self.refusals)]
+        claim, salt = self.claim(name, view, target), bytes(32)
+        sealed = sealed_challenge(claim, self.world.address, salt)
+        if self.clerk.notices.sealed_block(sealed) is None:
+            self.clerk.fund(self.clerk.order(name[0]).token, rerun.bond_of(name[0]))
+            return wake | self.clerk.attempt(rerun.commit_challenge(name[0], sealed))
+        if not self.clerk.attempt(rerun.open_challenge(claim, salt)).acted:
+            refusal = self.clerk.refusals[-1].fields["contract_error"]
+            if refusal != "NotReady":
+                self.refusals[target] = refusal
+        return wake
+
+    def claim(self, name: Any, view: Any, target: Target) -> Claim:
+        if target == Target.AGGREGATE:
+            return aggregate_claim(name, view, target)
+        segment = 2 if target == Target.SEGMENT else self.clerk.segments(name[0])
+        provider = self.clerk.providers(name[0])[0]
+        return claim_of(self.judge, name, view, Disagreement(target, 0, segment, provider, ZERO))
+
+
+def test_nobody_votes_on_what_a_game_decides(set_up: Any) -> None:
+    stage = set_up(validators=(Validator, Validator, Voter))
+    stage.network.mint(stage.network.worlds["validator-3"], 10**9)
+    stage.play()
+    voter = stage.network.parties["validator-3"]
+    assert voter.refusals == dict.fromkeys((Target.SEGMENT, Target.EMIT, Target.AGGREGATE), "NoVote")
+    assert not stage.said(Challenged)
