@@ -18,6 +18,7 @@ PHASES = {
         "revealVote",
         "decide",
         "settle",
+        "demandRun",
         "demandRows",
         "demandLeaves",
         "demandContent",

@@ -69,12 +69,12 @@ class Challenger:
         if not self.claim.row_count:
             return self._ends(step, self._rows(step), known)
         if ("rows", step, top, 0) not in known:
-            return Move("demandRows", (step, top, 0, hashes_in(known.get(("steps",), b""))))
+            return Move("demandRun", (step, hashes_in(known.get(("steps",), b""))))
         rows = self._rows(step)
         height, index = top, 0
         while True:
             if ("rows", step, height, index) not in known:
-                return Move("demandRows", (step, height, index, []))
+                return Move("demandRows", (step, height, index))
             rows.enter(height, index, hashes_in(known["rows", step, height, index]))
             found = rows.first_difference(height, index)
             if found is None:

@@ -1,6 +1,5 @@
 """The defender's side of a game: what it has committed is opened as it is asked for."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
@@ -11,14 +10,21 @@ from assay.exact.primitives import BY_OPCODE
 from assay.exact.values import ITEM_BYTES
 from assay.proof.claim import Claim, Records, Replay
 from assay.proof.elements import addends_of, faulty_element, largest, sums_of
-from assay.proof.evidence import PART_BYTES, Exhibitor, Kind, Question, show_sample, show_value, tuple_proof
+from assay.proof.evidence import (
+    NOTHING,
+    PART_BYTES,
+    Exhibitor,
+    Kind,
+    Question,
+    View,
+    show_sample,
+    show_value,
+    tuple_proof,
+)
 from assay.proof.opened import Key, Move, below, opening, reach_of
-from assay.proof.rows import ZERO, is_end
+from assay.proof.rows import is_end
 from assay.protocol.merkle import ARITY, LEAF_BYTES, VALUE_LEAF_BYTES, leaf_hashes, levels, merkle_proof
 from assay.work.state import DTYPE_NAMES, content_of
-
-NOTHING: tuple[Any, ...] = ((4, 1, [], ZERO), [], (0, b"", []))
-"""In place of a claimed value where there is none."""
 
 
 @dataclass(frozen=True)
@@ -78,7 +84,7 @@ class Defender:
     def _leaf_bytes(self, number: int) -> int:
         return LEAF_BYTES if is_end(self.claim.program, number) else VALUE_LEAF_BYTES
 
-    def _operand(self, step: int, row: int, tensor: Tensor, view: Sequence[tuple[int, int]]) -> tuple[Any, ...]:
+    def _operand(self, step: int, row: int, tensor: Tensor, view: View) -> tuple[Any, ...]:
         header, window = show_value(tensor, self._leaf_bytes(self.claim.first + row), view)
         return header, merkle_proof(self._tree(step)[0], row), window
 

@@ -52,6 +52,10 @@ PARTS_LIMIT = 256
 ROWS_LIMIT = 4
 """Of those that lie in different rows."""
 SUMS = ("contract", "integer_sum", "integer_sum_at")
+View = list[tuple[int, int]]
+"""What of a value is shown: [(first element, count)] or nothing."""
+NOTHING: tuple[Any, ...] = ((4, 1, [], bytes(32)), [], (0, b"", []))
+"""In place of a value where there is none, or none is looked at."""
 
 
 class Kind(IntEnum):
@@ -127,7 +131,7 @@ class Exhibitor:
         operands = [claimed]
         for which, window in self._views(node, question, values, element):
             value = node.inputs[which]
-            operands.append(self.operand(value, values[value], window))
+            operands.append(NOTHING if window is None else self.operand(value, values[value], window))
         if node.payload and self._is_output(number):
             operands.append(_payload(node, question.element))
         leaf = self.program.leaves[2][question.node]
@@ -135,7 +139,7 @@ class Exhibitor:
         part = (question.at, question.count, question.claimed)
         return int(question.kind), question.node, leaf, proof, question.element, operands, *part
 
-    def operand(self, number: int, tensor: Tensor, view: Sequence[tuple[int, int]]) -> tuple[Any, ...]:
+    def operand(self, number: int, tensor: Tensor, view: View) -> tuple[Any, ...]:
         """`Operand` of the contracts: a value, and the leaves that hold `view`, [(first element, count)] or nothing."""
         leaf_bytes = LEAF_BYTES if self._is_output(number) or number < self.first else VALUE_LEAF_BYTES
         header, window = show_value(tensor, leaf_bytes, view)
@@ -156,15 +160,15 @@ class Exhibitor:
 
     def _views(
         self, node: Node, question: Question, values: Mapping[int, Tensor], claimed: int
-    ) -> list[tuple[int, list[tuple[int, int]]]]:
-        """(input, what of it is shown) for each operand beside the claimed value."""
+    ) -> list[tuple[int, View | None]]:
+        """(input, what of it is shown) for each operand beside the claimed value; nothing where nobody looks at it."""
         name = BY_OPCODE[node.opcode].name
         shapes = [tuple(self.program.values[each].shape) for each in node.inputs]
         element = question.element
         if name in ("constant", "iota"):
             return []
         if name in SUMS:
-            return _addends(name, shapes, question)
+            return _addends(name, shapes, question, values[node.inputs[-1]])
         if name in ("exponent", "amax"):
             shows = question.kind != Kind.ABSENT or (name == "exponent" and not claimed)
             return [(0, [(question.at, 1)] if shows else [])]
@@ -189,7 +193,9 @@ class Exhibitor:
         return [(at, [(places.broadcast(shape, node.shape, element), 1)]) for at, shape in enumerate(shapes)]
 
 
-def _addends(name: str, shapes: Sequence[Sequence[int]], question: Question) -> list[tuple[int, list[tuple[int, int]]]]:
+def _addends(
+    name: str, shapes: Sequence[Sequence[int]], question: Question, targets: Tensor
+) -> list[tuple[int, View | None]]:
     length = shapes[0][0] if name == "integer_sum_at" else shapes[0][-1]
     start, count = (question.at, question.count) if question.kind == Kind.PART else (0, length)
     if count > (ROWS_LIMIT if name == "integer_sum_at" else SUM_LIMIT):
@@ -200,13 +206,17 @@ def _addends(name: str, shapes: Sequence[Sequence[int]], question: Question) -> 
         return [(0, [(left + start, count)]), (1, [(right + start, count)])]
     if name == "integer_sum":
         return [(0, [(question.element * length + start, count)])]
-    width = shapes[0][1]
-    column = question.element % width
-    rows = [(0, [((start + each) * width + column, 1)]) for each in range(count)]
-    return [(1, [(start, count)]), *rows]
+    target, column = divmod(question.element, shapes[0][1])
+    shown: list[tuple[int, View | None]] = []
+    for each in range(start, start + count):
+        # Only rows that are added here count; the first says what rows are like.
+        empty: View | None = [] if each == start else None
+        added = int(targets.reshape(-1)[each]) == target
+        shown.append((0, [(each * shapes[0][1] + column, 1)] if added else empty))
+    return [(1, [(start, count)]), *shown]
 
 
-def show_value(tensor: Tensor, leaf_bytes: int, view: Sequence[tuple[int, int]]) -> tuple[Any, Any]:
+def show_value(tensor: Tensor, leaf_bytes: int, view: View) -> tuple[Any, Any]:
     """(`Value`, `Window`) of the contracts."""
     content = content_of(tensor)
     dtype = DTYPE_NAMES[tensor.dtype]

@@ -10,7 +10,18 @@ from typing import Any
 from assay.protocol.merkle import EMPTY, depth, node_hash
 
 LEVELS = 6
-CLAIMLESS = {"resign", "recall", "demandLeaves", "demandContent", "demandState"}
+CLAIMLESS = {
+    "answerParts",
+    "answerRows",
+    "answerState",
+    "answerSteps",
+    "demandContent",
+    "demandLeaves",
+    "demandRows",
+    "demandState",
+    "recall",
+    "resign",
+}
 Key = tuple[Any, ...]
 """What was demanded: ("steps",), ("rows", run, height, index), ("leaves", run, row, height, index), ("content", run,
 row, leaf), ("state", run, group), ("parts", run, node, element, from, count) or ("witness", run, node, element)."""

@@ -261,91 +261,46 @@ class Games(Contract):
             read_nothing,
         )
 
-    def answer_parts(self, game: int, claim: Assertion, sum: Sum, parts: bytes) -> Call[None]:
-        """`answerParts(uint256 game, Assertion claim, Sum sum, bytes parts)`."""
+    def answer_parts(self, game: int, sum: Sum, parts: bytes) -> Call[None]:
+        """`answerParts(uint256 game, Sum sum, bytes parts)`."""
         return Call(
             self,
             pack(
-                bytes.fromhex("25032cc7"),
-                (
-                    "uint256",
-                    "(bytes32,address,(bytes32,bytes32,bytes32,uint32,uint32,uint32),(bytes32,uint256)[],(bytes32,uint32,uint32,uint32,uint32,uint32,bytes32),uint32,uint32,uint32,bool,uint32,bytes32)",
-                    "(uint32,uint32,uint256,uint256,uint256,uint256,int256,bool)",
-                    "bytes",
-                ),
-                (game, claim.to_abi(), sum.to_abi(), parts),
+                bytes.fromhex("775ea19a"),
+                ("uint256", "(uint32,uint32,uint256,uint256,uint256,uint256,int256,bool)", "bytes"),
+                (game, sum.to_abi(), parts),
             ),
             0,
             read_nothing,
         )
 
     def answer_rows(
-        self,
-        game: int,
-        claim: Assertion,
-        step: int,
-        height: int,
-        index: int,
-        nodes: Sequence[bytes],
-        proof: Sequence[bytes],
+        self, game: int, step: int, height: int, index: int, nodes: Sequence[bytes], proof: Sequence[bytes]
     ) -> Call[None]:
-        """`answerRows(uint256 game, Assertion claim, uint32 step, uint32 height, uint32 index, bytes32[] nodes,
-        bytes32[] proof)`.
-        """
+        """`answerRows(uint256 game, uint32 step, uint32 height, uint32 index, bytes32[] nodes, bytes32[] proof)`."""
         return Call(
             self,
             pack(
-                bytes.fromhex("d8f910a2"),
-                (
-                    "uint256",
-                    "(bytes32,address,(bytes32,bytes32,bytes32,uint32,uint32,uint32),(bytes32,uint256)[],(bytes32,uint32,uint32,uint32,uint32,uint32,bytes32),uint32,uint32,uint32,bool,uint32,bytes32)",
-                    "uint32",
-                    "uint32",
-                    "uint32",
-                    "bytes32[]",
-                    "bytes32[]",
-                ),
-                (game, claim.to_abi(), step, height, index, nodes, proof),
+                bytes.fromhex("f2651b1b"),
+                ("uint256", "uint32", "uint32", "uint32", "bytes32[]", "bytes32[]"),
+                (game, step, height, index, nodes, proof),
             ),
             0,
             read_nothing,
         )
 
-    def answer_state(self, game: int, claim: Assertion, step: int, index: int, roots: Sequence[bytes]) -> Call[None]:
-        """`answerState(uint256 game, Assertion claim, uint32 step, uint32 index, bytes32[] roots)`."""
+    def answer_state(self, game: int, step: int, index: int, roots: Sequence[bytes]) -> Call[None]:
+        """`answerState(uint256 game, uint32 step, uint32 index, bytes32[] roots)`."""
         return Call(
             self,
-            pack(
-                bytes.fromhex("89094681"),
-                (
-                    "uint256",
-                    "(bytes32,address,(bytes32,bytes32,bytes32,uint32,uint32,uint32),(bytes32,uint256)[],(bytes32,uint32,uint32,uint32,uint32,uint32,bytes32),uint32,uint32,uint32,bool,uint32,bytes32)",
-                    "uint32",
-                    "uint32",
-                    "bytes32[]",
-                ),
-                (game, claim.to_abi(), step, index, roots),
-            ),
+            pack(bytes.fromhex("d8a887a9"), ("uint256", "uint32", "uint32", "bytes32[]"), (game, step, index, roots)),
             0,
             read_nothing,
         )
 
-    def answer_steps(self, game: int, claim: Assertion, roots: Sequence[bytes]) -> Call[None]:
-        """`answerSteps(uint256 game, Assertion claim, bytes32[] roots)`."""
-        return Call(
-            self,
-            pack(
-                bytes.fromhex("1e7f9021"),
-                (
-                    "uint256",
-                    "(bytes32,address,(bytes32,bytes32,bytes32,uint32,uint32,uint32),(bytes32,uint256)[],(bytes32,uint32,uint32,uint32,uint32,uint32,bytes32),uint32,uint32,uint32,bool,uint32,bytes32)",
-                    "bytes32[]",
-                ),
-                (game, claim.to_abi(), roots),
-            ),
-            0,
-            read_nothing,
-        )
+    def answer_steps(self, game: int, roots: Sequence[bytes]) -> Call[None]:
+        """`answerSteps(uint256 game, bytes32[] roots)`."""
+        return Call(self, pack(bytes.fromhex("0e56c4b7"), ("uint256", "bytes32[]"), (game, roots)), 0, read_nothing)
 
     def answer_witness(self, game: int, claim: Assertion, step: int, evidence: Evidence) -> Call[None]:
         """`answerWitness(uint256 game, Assertion claim, uint32 step, Evidence evidence)`."""
@@ -387,23 +342,28 @@ class Games(Contract):
             read_nothing,
         )
 
-    def demand_rows(
-        self, game: int, claim: Assertion, step: int, height: int, index: int, steps: Sequence[bytes]
-    ) -> Call[None]:
-        """`demandRows(uint256 game, Assertion claim, uint32 step, uint32 height, uint32 index, bytes32[] steps)`."""
+    def demand_rows(self, game: int, step: int, height: int, index: int) -> Call[None]:
+        """`demandRows(uint256 game, uint32 step, uint32 height, uint32 index)`."""
+        return Call(
+            self,
+            pack(bytes.fromhex("e0b6bd0b"), ("uint256", "uint32", "uint32", "uint32"), (game, step, height, index)),
+            0,
+            read_nothing,
+        )
+
+    def demand_run(self, game: int, claim: Assertion, step: int, steps: Sequence[bytes]) -> Call[None]:
+        """`demandRun(uint256 game, Assertion claim, uint32 step, bytes32[] steps)`."""
         return Call(
             self,
             pack(
-                bytes.fromhex("ea710289"),
+                bytes.fromhex("bd281cc2"),
                 (
                     "uint256",
                     "(bytes32,address,(bytes32,bytes32,bytes32,uint32,uint32,uint32),(bytes32,uint256)[],(bytes32,uint32,uint32,uint32,uint32,uint32,bytes32),uint32,uint32,uint32,bool,uint32,bytes32)",
                     "uint32",
-                    "uint32",
-                    "uint32",
                     "bytes32[]",
                 ),
-                (game, claim.to_abi(), step, height, index, steps),
+                (game, claim.to_abi(), step, steps),
             ),
             0,
             read_nothing,

@@ -9,21 +9,27 @@ import {Samples} from "./Samples.sol";
 import {Trees} from "./Trees.sol";
 
 contract Games is IGames {
+    /// What changes with each move, in one word.
+    struct Turn {
+        uint64 reach; // what is owed follows from the rows below this place, by (run, row)
+        uint48 since; // when the one who is to move began to think
+        uint32 defenderLeft;
+        uint32 challengerLeft;
+        uint16 demands;
+        Demand demand;
+        Ending outcome;
+    }
+
     struct Game {
         bytes32 claim;
         bytes32 demanded;
         address challenger;
         uint32 clock;
-        uint32 defenderLeft;
-        uint32 challengerLeft;
-        address defender;
-        uint48 since; // when the one who is to move began to think
-        uint16 demands;
-        Demand demand;
-        Ending outcome;
         uint32 rowCount; // of each run
         uint32 endCount;
-        uint64 reach; // what is owed follows from the rows below this place, by (run, row)
+        address defender;
+        uint32 steps;
+        Turn turn;
     }
 
     struct Span {
@@ -58,8 +64,9 @@ contract Games is IGames {
         game = ++gameCount;
         Game storage g = _games[game];
         (g.claim, g.challenger, g.defender) = (id, challenger, claim.defender);
-        (g.rowCount, g.endCount) = (uint32(_rowCount(claim)), claim.endCount);
-        (g.clock, g.defenderLeft, g.challengerLeft, g.since) = (clock, clock, clock, uint48(block.timestamp));
+        (g.rowCount, g.endCount, g.steps, g.clock) = (uint32(_rowCount(claim)), claim.endCount, claim.steps, clock);
+        Turn storage turn = g.turn;
+        (turn.defenderLeft, turn.challengerLeft, turn.since) = (clock, clock, uint48(block.timestamp));
         if (claim.steps == 1) {
             Span storage span = _spans[id][0];
             (span.before, span.end) = (claim.origins[0].root, claim.end);
@@ -71,13 +78,17 @@ contract Games is IGames {
 
     // ---------------------------------------------------------------- what the challenger asks for
 
-    function demandRows(uint256 game, Assertion calldata claim, uint32 step, uint32 height, uint32 index, bytes32[] calldata steps) external {
+    function demandRun(uint256 game, Assertion calldata claim, uint32 step, bytes32[] calldata steps) external {
         Game storage g = _challengers(game, claim);
-        bool first = _span(g, claim, step, steps).rows == 0;
+        if (_span(g, claim, step, steps).rows != 0 || g.rowCount == 0) revert NotKnown("run");
+        _askRows(game, g, step, uint32(Hashing.depth(g.rowCount)), 0);
+    }
+
+    function demandRows(uint256 game, uint32 step, uint32 height, uint32 index) external {
+        Game storage g = _asking(game);
         // INVARIANT: nothing is asked for that nobody could open: the first opening of a run is of the whole.
-        if (!Trees.has(g.rowCount, height, index) || (first && height != Hashing.depth(g.rowCount))) revert NotKnown("part");
-        _ask(game, g, Demand.Rows, keccak256(abi.encode(Demand.Rows, step, height, index)), _place(step, 0));
-        emit Demanded(game, g.claim, Demand.Rows, step, 0, height, index);
+        if (_spans[g.claim][step].rows == 0 || !Trees.has(g.rowCount, height, index)) revert NotKnown("part");
+        _askRows(game, g, step, height, index);
     }
 
     function demandLeaves(uint256 game, uint32 step, uint32 row, uint32 height, uint32 index) external {
@@ -103,9 +114,9 @@ contract Games is IGames {
 
     // ---------------------------------------------------------------- what the defender opens
 
-    function answerSteps(uint256 game, Assertion calldata claim, bytes32[] calldata roots) external {
-        Game storage g = _defenders(game, claim, keccak256(abi.encode(Demand.Steps)));
-        if (roots.length + 1 != claim.steps) revert WrongAnswer("count");
+    function answerSteps(uint256 game, bytes32[] calldata roots) external {
+        Game storage g = _owing(game, keccak256(abi.encode(Demand.Steps)));
+        if (roots.length + 1 != g.steps) revert WrongAnswer("count");
         // A state that is none would stand for a run that nobody can ask about.
         for (uint256 i = 0; i < roots.length; i++) if (roots[i] == 0) revert WrongAnswer("root");
         bytes memory content = abi.encodePacked(roots);
@@ -113,11 +124,11 @@ contract Games is IGames {
     }
 
     function answerRows(
-        uint256 game, Assertion calldata claim, uint32 step, uint32 height, uint32 index, bytes32[] calldata nodes, bytes32[] calldata proof
+        uint256 game, uint32 step, uint32 height, uint32 index, bytes32[] calldata nodes, bytes32[] calldata proof
     ) external {
-        Game storage g = _defenders(game, claim, keccak256(abi.encode(Demand.Rows, step, height, index)));
+        Game storage g = _owing(game, keccak256(abi.encode(Demand.Rows, step, height, index)));
         Span storage span = _spans[g.claim][step];
-        uint256 count = _rowCount(claim);
+        uint256 count = g.rowCount;
         // INVARIANT: a run has one tree of rows, fixed by its first opening, which is of the whole.
         if (span.rows == 0) {
             if (height != Hashing.depth(count) || nodes.length != Trees.width(count, height, 0)) revert WrongAnswer("rows");
@@ -151,15 +162,15 @@ contract Games is IGames {
         _answer(game, g, OPENED, value.window.content);
     }
 
-    function answerState(uint256 game, Assertion calldata claim, uint32 step, uint32 index, bytes32[] calldata roots) external {
-        Game storage g = _defenders(game, claim, keccak256(abi.encode(Demand.State, step, index)));
+    function answerState(uint256 game, uint32 step, uint32 index, bytes32[] calldata roots) external {
+        Game storage g = _owing(game, keccak256(abi.encode(Demand.State, step, index)));
         if (roots.length == 0) revert WrongAnswer("state");
-        Openings.inTuple(_spans[g.claim][step].end, claim.endCount, index * ARITY, roots[0], roots);
+        Openings.inTuple(_spans[g.claim][step].end, g.endCount, index * ARITY, roots[0], roots);
         _answer(game, g, OPENED, abi.encodePacked(roots));
     }
 
-    function answerParts(uint256 game, Assertion calldata claim, Sum calldata sum, bytes calldata parts) external {
-        Game storage g = _defenders(game, claim, keccak256(abi.encode(Demand.Parts, sum)));
+    function answerParts(uint256 game, Sum calldata sum, bytes calldata parts) external {
+        Game storage g = _owing(game, keccak256(abi.encode(Demand.Parts, sum)));
         uint256 count = (sum.count + sum.size - 1) / sum.size;
         if (parts.length != count * PART_BYTES) revert WrongAnswer("count");
         int256 total;
@@ -202,8 +213,8 @@ contract Games is IGames {
 
     function recall(uint256 game) external {
         Game storage g = _games[game];
-        if (g.outcome != Ending.Open || g.claim == 0) revert Over(g.outcome);
-        if (g.demand == Demand.None || known[g.claim][g.demanded] == 0) revert NotKnown("answer");
+        if (g.turn.outcome != Ending.Open || g.claim == 0) revert Over(g.turn.outcome);
+        if (g.turn.demand == Demand.None || known[g.claim][g.demanded] == 0) revert NotKnown("answer");
         _passToChallenger(g);
     }
 
@@ -276,28 +287,30 @@ contract Games is IGames {
     function resign(uint256 game) external {
         Game storage g = _games[game];
         if (msg.sender != g.challenger) revert NotYourTurn(msg.sender);
-        if (g.outcome != Ending.Open) revert Over(g.outcome);
+        if (g.turn.outcome != Ending.Open) revert Over(g.turn.outcome);
         _end(game, g, Ending.Dismissed);
     }
 
     function timeout(uint256 game) external {
         Game storage g = _games[game];
-        if (g.claim == 0 || g.outcome != Ending.Open) revert Over(g.outcome);
+        if (g.claim == 0 || g.turn.outcome != Ending.Open) revert Over(g.turn.outcome);
         if (block.timestamp <= _deadline(g)) revert ClockRuns(_deadline(g));
         // INVARIANT: who has opened what is owed in another game does not lose this one by the clock: it is recalled first.
-        if (g.demand != Demand.None && known[g.claim][g.demanded] != 0) revert Known(g.demanded);
-        _end(game, g, g.demand == Demand.None ? Ending.Dismissed : Ending.Upheld);
+        if (g.turn.demand != Demand.None && known[g.claim][g.demanded] != 0) revert Known(g.demanded);
+        _end(game, g, g.turn.demand == Demand.None ? Ending.Dismissed : Ending.Upheld);
     }
 
     function viewOf(uint256 game) external view returns (GameView memory v) {
         Game storage g = _games[game];
+        Turn storage turn = g.turn;
         v = GameView(
-            g.claim, g.challenger, g.demand, g.demanded, g.outcome, g.defenderLeft, g.challengerLeft, uint64(_deadline(g)), g.demands
+            g.claim, g.challenger, turn.demand, g.demanded, turn.outcome, turn.defenderLeft, turn.challengerLeft, uint64(_deadline(g)),
+            turn.demands
         );
     }
 
     function endingOf(uint256 game) external view returns (Ending) {
-        return _games[game].outcome;
+        return _games[game].turn.outcome;
     }
 
     function rowsOf(bytes32 claim, uint32 step) external view returns (bytes32) {
@@ -309,7 +322,7 @@ contract Games is IGames {
     function _running(uint256 game) private view returns (Game storage g) {
         g = _games[game];
         if (g.claim == 0) revert WrongClaim();
-        if (g.outcome != Ending.Open) revert Over(g.outcome);
+        if (g.turn.outcome != Ending.Open) revert Over(g.turn.outcome);
         if (block.timestamp > _deadline(g)) revert ClockRuns(_deadline(g));
     }
 
@@ -321,7 +334,7 @@ contract Games is IGames {
     /// A challenger whose turn it is.
     function _asking(uint256 game) private view returns (Game storage g) {
         g = _running(game);
-        if (msg.sender != g.challenger || g.demand != Demand.None) revert NotYourTurn(msg.sender);
+        if (msg.sender != g.challenger || g.turn.demand != Demand.None) revert NotYourTurn(msg.sender);
     }
 
     function _challengers(uint256 game, Assertion calldata claim) private view returns (Game storage g) {
@@ -330,10 +343,15 @@ contract Games is IGames {
     }
 
     /// INVARIANT: only a defender says what it stands for: the first opening of a tree, and the parts of a sum, bind it.
-    function _defenders(uint256 game, Assertion calldata claim, bytes32 demanded) private view returns (Game storage g) {
-        g = _game(game, claim);
+    function _owing(uint256 game, bytes32 demanded) private view returns (Game storage g) {
+        g = _running(game);
         if (msg.sender != g.defender) revert NotYourTurn(msg.sender);
-        if (g.demand == Demand.None || g.demanded != demanded) revert NotKnown("demand");
+        if (g.turn.demand == Demand.None || g.demanded != demanded) revert NotKnown("demand");
+    }
+
+    function _defenders(uint256 game, Assertion calldata claim, bytes32 demanded) private view returns (Game storage g) {
+        _game(game, claim);
+        return _owing(game, demanded);
     }
 
     /// INVARIANT: behind a fault there is nothing to open, so it answers for what lies at its place or after it, and for nothing
@@ -344,7 +362,7 @@ contract Games is IGames {
     {
         g = _game(game, claim);
         if (msg.sender != g.defender) revert NotYourTurn(msg.sender);
-        if (g.demand == Demand.None || row >= g.rowCount || _place(step, row) >= g.reach) revert NotKnown("demand");
+        if (g.turn.demand == Demand.None || row >= g.rowCount || _place(step, row) >= g.turn.reach) revert NotKnown("demand");
         Span storage span = _span(g, claim, step, steps);
         if (span.rows == 0) span.rows = rows;
     }
@@ -364,6 +382,11 @@ contract Games is IGames {
         return uint64((step << 32) + row);
     }
 
+    function _askRows(uint256 game, Game storage g, uint32 step, uint32 height, uint32 index) private {
+        _ask(game, g, Demand.Rows, keccak256(abi.encode(Demand.Rows, step, height, index)), _place(step, 0));
+        emit Demanded(game, g.claim, Demand.Rows, step, 0, height, index);
+    }
+
     function _ask(uint256 game, Game storage g, Demand demand, bytes32 demanded, uint64 reach) private {
         if (known[g.claim][demanded] != 0) revert Known(demanded);
         _demand(game, g, demand, demanded, reach);
@@ -371,33 +394,34 @@ contract Games is IGames {
 
     function _demand(uint256 game, Game storage g, Demand demand, bytes32 demanded, uint64 reach) private {
         // INVARIANT: no challenger can have a defender open things for ever.
-        if (++g.demands > DEMANDS_LIMIT) revert TooMany(DEMANDS_LIMIT);
-        uint32 used = uint32(block.timestamp - g.since);
-        g.challengerLeft = _after(g.challengerLeft, used, g.clock);
-        (g.demand, g.demanded, g.reach, g.since) = (demand, demanded, reach, uint48(block.timestamp));
+        Turn storage turn = g.turn;
+        if (++turn.demands > DEMANDS_LIMIT) revert TooMany(DEMANDS_LIMIT);
+        turn.challengerLeft = _left(turn.challengerLeft, g);
+        (g.demanded, turn.demand, turn.reach, turn.since) = (demanded, demand, reach, uint48(block.timestamp));
         if (demand == Demand.Steps) emit Demanded(game, g.claim, demand, 0, 0, 0, 0);
     }
 
     function _answer(uint256 game, Game storage g, bytes32 answer, bytes memory content) private {
         known[g.claim][g.demanded] = answer;
-        emit Answered(game, g.claim, g.demand, g.demanded, content);
+        emit Answered(game, g.claim, g.turn.demand, g.demanded, content);
         _passToChallenger(g);
     }
 
     function _passToChallenger(Game storage g) private {
-        uint32 used = uint32(block.timestamp - g.since);
-        g.defenderLeft = _after(g.defenderLeft, used, g.clock);
-        (g.demand, g.since) = (Demand.None, uint48(block.timestamp));
+        Turn storage turn = g.turn;
+        turn.defenderLeft = _left(turn.defenderLeft, g);
+        (turn.demand, turn.since) = (Demand.None, uint48(block.timestamp));
     }
 
     /// Of what is left an eighth of the whole at least: a late move is not followed by one that nobody could make.
-    function _after(uint32 left, uint32 used, uint32 clock) private pure returns (uint32) {
-        uint32 rest = left > used ? left - used : 0;
-        return rest > clock / 8 ? rest : clock / 8;
+    function _left(uint32 left, Game storage g) private view returns (uint32) {
+        (uint256 used, uint32 least) = (block.timestamp - g.turn.since, g.clock / 8);
+        return left > used + least ? uint32(left - used) : least;
     }
 
     function _deadline(Game storage g) private view returns (uint256) {
-        return uint256(g.since) + (g.demand == Demand.None ? g.challengerLeft : g.defenderLeft);
+        Turn storage turn = g.turn;
+        return uint256(turn.since) + (turn.demand == Demand.None ? turn.challengerLeft : turn.defenderLeft);
     }
 
     function _ruled(
@@ -421,7 +445,7 @@ contract Games is IGames {
     }
 
     function _end(uint256 game, Game storage g, Ending outcome) private {
-        g.outcome = outcome;
+        g.turn.outcome = outcome;
         emit Ended(game, g.claim, outcome);
     }
 

@@ -132,9 +132,11 @@ interface IGames {
     /// @notice Begins a game; Disputes only. `clock` is what each side has in all, in seconds.
     function open(Assertion calldata claim, address challenger, uint32 clock) external returns (uint256 game);
 
-    /// @notice The challenger asks for rows of a run: first for the top of their tree, which says of which run (`steps` are the
-    ///         states between them, as they were opened), then for the part of it at (height, index). An answer is the part's nodes up to six levels below.
-    function demandRows(uint256 game, Assertion calldata claim, uint32 step, uint32 height, uint32 index, bytes32[] calldata steps) external;
+    /// @notice The challenger asks for the top of the tree over a run's rows, which says which run is looked at; `steps` are the
+    ///         states between the runs, as they were opened.
+    function demandRun(uint256 game, Assertion calldata claim, uint32 step, bytes32[] calldata steps) external;
+    /// @notice Then for the part of it at (height, index). An answer is the part's nodes up to six levels below.
+    function demandRows(uint256 game, uint32 step, uint32 height, uint32 index) external;
     /// @notice The same in the tree over the bytes of the value of a row.
     function demandLeaves(uint256 game, uint32 step, uint32 row, uint32 height, uint32 index) external;
     /// @notice A leaf's bytes.
@@ -142,10 +144,10 @@ interface IGames {
     /// @notice The roots that the state after a run is over: group `index` of up to 64.
     function demandState(uint256 game, uint32 step, uint32 index) external;
 
-    function answerSteps(uint256 game, Assertion calldata claim, bytes32[] calldata roots) external;
+    function answerSteps(uint256 game, bytes32[] calldata roots) external;
     /// @notice `proof` leads from the part to the rows' root, which the first answer for a run fixes.
     function answerRows(
-        uint256 game, Assertion calldata claim, uint32 step, uint32 height, uint32 index, bytes32[] calldata nodes, bytes32[] calldata proof
+        uint256 game, uint32 step, uint32 height, uint32 index, bytes32[] calldata nodes, bytes32[] calldata proof
     ) external;
     /// @notice `value` shows the row's value without a window; `proof` leads from the part to the value's tree. Who has asked for a
     ///         part, or a leaf, that such a value has not got has lost then.
@@ -156,12 +158,12 @@ interface IGames {
     /// @notice `value` shows the leaf.
     function answerContent(uint256 game, Assertion calldata claim, Row calldata row, uint32 index, Operand calldata value) external;
     /// @notice `roots`: the group, then the hashes of all groups where there are several.
-    function answerState(uint256 game, Assertion calldata claim, uint32 step, uint32 index, bytes32[] calldata roots) external;
+    function answerState(uint256 game, uint32 step, uint32 index, bytes32[] calldata roots) external;
     /// @notice The sums of the parts, nine bytes each, two's complement.
-    function answerParts(uint256 game, Assertion calldata claim, Sum calldata sum, bytes calldata parts) external;
+    function answerParts(uint256 game, Sum calldata sum, bytes calldata parts) external;
     function answerWitness(uint256 game, Assertion calldata claim, uint32 step, Evidence calldata evidence) external;
     /// @notice What is owed lies at the fault that a run is said to end in, or behind it: the job is at fault. `operator` is the
-    ///         hash of its name, as it is in the digest; `steps` as in `demandRows`; `rows` is the root over the run's rows, for
+    ///         hash of its name, as it is in the digest; `steps` as in `demandRun`; `rows` is the root over the run's rows, for
     ///         where none was opened.
     function answerFault(
         uint256 game, Assertion calldata claim, uint32 step, bytes32[] calldata steps, bytes32 rows, bytes32 operator, Evidence calldata evidence

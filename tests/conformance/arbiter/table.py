@@ -7,6 +7,7 @@ from assay.proof.bisect import Challenger
 from assay.proof.claim import Claim
 from assay.proof.defence import Defender
 from assay.proof.opened import Key, Move
+from assay.protocol.merkle import depth
 from tests.conformance.arbiter.harness import CALLER, Halted, Harness
 
 CLOCK_S = 3_600
@@ -68,12 +69,12 @@ def play(
     known = {} if known is None else known
     game = table.open(claim) if game is None else game
     moves: list[tuple[str, int]] = []
-    demand, sum_ = _owed(table, game, Move("open"))
+    demand, sum_ = _owed(table, game, claim, Move("open"))
     for _ in range(MOVES_MAX):
         if demand is None:
             move = challenger.move(known)
             moves.append((move.name, table.move(game, claim, move, CHALLENGER)))
-            demand, sum_ = _owed(table, game, move)
+            demand, sum_ = _owed(table, game, claim, move)
         else:
             moves.append(_answer(table, game, claim, defender.move(demand, sum_), demand, known))
             demand = None
@@ -99,7 +100,7 @@ def _answer(
     return "timeout", table.send("timeout", game)[1]
 
 
-def _owed(table: Table, game: int, move: Move) -> tuple[Key | None, tuple[Any, ...] | None]:
+def _owed(table: Table, game: int, claim: Claim, move: Move) -> tuple[Key | None, tuple[Any, ...] | None]:
     """What the defender owes after a move."""
     kind, rest = KINDS[table.view(game)[2]], move.arguments
     if kind == "parts":
@@ -109,6 +110,8 @@ def _owed(table: Table, game: int, move: Move) -> tuple[Key | None, tuple[Any, .
         return ("witness", rest[0], rest[1][1], rest[1][4]), None
     if kind == "steps":
         return ("steps",), None
+    if move.name == "demandRun":
+        return ("rows", rest[0], depth(claim.row_count), 0), None
     return ((kind, *(rest[:3] if kind == "rows" else rest)) if kind else None), None
 
 

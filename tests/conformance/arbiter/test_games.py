@@ -23,7 +23,7 @@ from assay.proof.defence import Defender
 from assay.proof.evidence import Kind, Question, as_tensor, number_at
 from assay.proof.opened import Move
 from assay.proof.rows import Rows, row_root
-from assay.protocol.merkle import roots_hash
+from assay.protocol.merkle import depth, roots_hash
 from assay.work.batch import Feed as Batches
 from assay.work.program import Bundle
 from assay.work.walk import Fault
@@ -186,7 +186,7 @@ def test_nobody_opens_for_a_defender_and_nobody_moves_out_of_turn(table: Table) 
         with pytest.raises(Halted):
             table.move(game, claim, framing, caller)
     with pytest.raises(Halted):
-        table.move(game, claim, Move("demandRows", (0, 0, 0, [])), CHALLENGER)
+        table.move(game, claim, Move("demandRun", (0, [])), CHALLENGER)
     table.move(game, claim, Defender(claim, honest).move(("steps",)), DEFENDER)
     with pytest.raises(Halted):
         table.move(game, claim, Defender(claim, honest).move(("steps",)), DEFENDER)
@@ -196,7 +196,7 @@ def test_nobody_opens_for_a_defender_and_nobody_moves_out_of_turn(table: Table) 
     with pytest.raises(Halted):
         table.move(game, claim_of("framed", honest, end=b"\x01" * 32), move, CHALLENGER)
     table.move(game, claim, move, CHALLENGER)
-    rows = ("rows", move.arguments[0], move.arguments[1], 0)
+    rows = ("rows", move.arguments[0], depth(claim.row_count), 0)
     with pytest.raises(Halted):
         table.move(game, claim, Defender(claim, liar).move(rows), STRANGER)
     with pytest.raises(Halted):
@@ -207,7 +207,7 @@ def test_a_challenger_shows_nothing_that_is_a_defenders_to_show(table: Table) ->
     honest = honest_work("mlp")
     claim = claim_of("wrong kinds", honest)
     game = table.open(claim)
-    move = Move("demandRows", (0, 8, 0, []))
+    move = Move("demandRun", (0, []))
     table.move(game, claim, move, CHALLENGER)
     defender = Defender(claim, honest)
     table.move(game, claim, defender.move(("rows", 0, 8, 0)), DEFENDER)

@@ -42,7 +42,7 @@ def opened(table: Table, claim: Claim, work: Replay, step: int) -> int:
     states = work.ends[:-1]
     if states:
         answer(table, game, claim, defender, ("steps",))
-    table.move(game, claim, Move("demandRows", (step, top, 0, states)), CHALLENGER)
+    table.move(game, claim, Move("demandRun", (step, states)), CHALLENGER)
     answer(table, game, claim, defender, ("rows", step, top, 0))
     return game
 
@@ -56,9 +56,9 @@ def answer(table: Table, game: int, claim: Claim, defender: Defender, owed: Key)
 
 def demand(table: Table, game: int, claim: Claim, work: Replay, name: str, *where: int) -> None:
     """Asks for something, and has it answered."""
-    move = Move(name, where if name != "demandRows" else (*where, work.ends[:-1]))
+    move = Move(name, where if name != "demandRun" else (where[0], work.ends[:-1]))
     table.move(game, claim, move, CHALLENGER)
-    kind = name.removeprefix("demand").lower()
+    kind = "rows" if name == "demandRun" else name.removeprefix("demand").lower()
     assert KINDS[table.view(game)[2]] == kind
     answer(table, game, claim, Defender(claim, work, data_work(spoilt=True)[2]), (kind, *where))
 
@@ -69,7 +69,7 @@ def test_the_first_rows_asked_for_are_those_of_the_whole(table: Table) -> None:
     top = depth(claim.row_count)
     for height, index in ((0, 0), (6, 1), (top - 1, 0), (top + 1, 0)):
         with pytest.raises(Halted):
-            table.move(table.open(claim), claim, Move("demandRows", (0, height, index, [])), CHALLENGER)
+            table.move(table.open(claim), claim, Move("demandRows", (0, height, index)), CHALLENGER)
     game = opened(table, claim, honest, 0)
     for height, index in ((0, 0), (6, 1), (top - 1, 0)):
         demand(table, game, claim, honest, "demandRows", 0, height, index)
@@ -97,7 +97,7 @@ def test_an_end_that_is_zero_is_asked_for_as_any_other(table: Table) -> None:
 # ---------------------------------------------------------------- faults
 
 
-BEHIND = [("demandState", 1, 0), ("demandRows", 2, 8, 0), ("demandContent", 1, -1, 0)]
+BEHIND = [("demandState", 1, 0), ("demandRun", 2, 8, 0), ("demandContent", 1, -1, 0)]
 
 
 @pytest.mark.parametrize("make", [overflowing, spoilt])
@@ -110,7 +110,7 @@ def test_behind_a_fault_there_is_nothing_to_open(
         pytest.skip("the fault is in the last run")
     feed = data_work(spoilt=True)[1] if make is spoilt else Feed()
     claim = claim_of(f"behind {make.__name__} {name} {where}", honest, feed=feed)
-    game = opened(table, claim, honest, 1 if name != "demandRows" else 0)
+    game = opened(table, claim, honest, 1 if name != "demandRun" else 0)
     where = [claim.row_count - 1 if each < 0 else each for each in where]
     demand(table, game, claim, honest, name, *where)
     assert outcome(table, game) == "fault"

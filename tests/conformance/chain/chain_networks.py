@@ -36,9 +36,9 @@ def find_anvil() -> str:
 
 
 @contextmanager
-def run_anvil(*, chain_id: int = CHAIN_ID, timestamp: int = START_S) -> Iterator[str]:
+def run_anvil(*, chain_id: int = CHAIN_ID, timestamp: int = START_S, hardfork: str = "cancun") -> Iterator[str]:
     """A fresh anvil on a free port, with its URL."""
-    command = [find_anvil(), "--port", "0", "--hardfork", "cancun", "--chain-id", str(chain_id), "--accounts", "0"]
+    command = [find_anvil(), "--port", "0", "--hardfork", hardfork, "--chain-id", str(chain_id), "--accounts", "0"]
     command += ["--timestamp", str(timestamp), "--gas-limit", "30000000", "--base-fee", "1000000000", "--no-cors"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
         reader = None
