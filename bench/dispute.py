@@ -1,13 +1,13 @@
 """What a dispute about one training step costs: transactions and gas, by the kind of node that the lie is in.
 
-`python -m bench.dispute [--json] [--write] [--only mlp] [--kinds contract,where]`
+`python -m bench.dispute [--json] [--write] [--only mlp] [--kinds contract,where] [--chain osaka|cancun|embedded]`
 
-Each game is played to its end on the contracts, by the moves that ship, on the EVM of the embedded chain without a
-chain around it. Prices are Osaka's: calldata costs 10 gas a token at least (EIP-7623). *Served*: the challenger was
-given what the defender's roots are of, so it asks for what the contracts have to have seen, and shows the element.
-*Withheld*: it was given nothing. To the moves come three transactions of `Disputes` that are not in the figures: a
-challenge is sealed, opened, and settled. For the digits MLP on the embedded chain they took 105,253, 481,332 and
-369,225 gas (settling slashes and closes the slot).
+Each game is played to its end on the contracts, by the moves that ship, and each move costs what its receipt says: on
+anvil by Osaka's rules, where calldata costs 10 gas a token at least (EIP-7623), or by Cancun's, or on the embedded
+chain. *Served*: the challenger was given what the defender's roots are of, so it asks for what the contracts have to
+have seen, and shows the element. *Withheld*: it was given nothing. To the moves come three transactions of `Disputes`,
+of which two are counted and the gas is not: a challenge is sealed, opened, and settled. For the digits MLP on the
+embedded chain they took 105,253, 481,332 and 369,225 gas (settling slashes and closes the slot).
 """
 
 import argparse
@@ -33,7 +33,8 @@ from assay.work.capture import capture
 from assay.work.program import Program
 from bench import _record
 from bench.exact import EXAMPLES
-from tests.conformance.arbiter.table import DEFENDER, Played, Table, opened, play
+from bench.on_node import CHAINS, table_on
+from tests.conformance.arbiter.table import Played, Table, opened, play
 
 OPENING = 2
 """Transactions before the first move: the challenge, sealed and opened."""
@@ -121,16 +122,16 @@ def game(table: Table, case: Case, honest: Replay, position: int, *, served: boo
         return None
     subject = f"{case.name} {position} {served}".encode().ljust(32, b"\0")
     ends = (liar.ends[-1], len(case.start), STEPS, liar.loss_bits)
-    claim = Claim(subject, DEFENDER, case.program, honest.origins(0), Feed(), *ends)
+    claim = Claim(subject, table.defender, case.program, honest.origins(0), Feed(), *ends)
     defender = Defender(claim, liar)
     played = play(table, claim, Challenger(claim, honest), defender, Served(defender) if served else {})
     assert played.outcome == "upheld", (case.name, position, played)
     return played
 
 
-def measure(case: Case, kinds: list[str], *, loud: bool) -> dict[str, Any]:
+def measure(table: Table, case: Case, kinds: list[str], *, loud: bool) -> dict[str, Any]:
     """By kind of node: moves and gas of both ways."""
-    table, honest, rows = Table(), case.work(), {}
+    honest, rows = case.work(), {}
     for kind, position in case.positions(kinds):
         games = {way: game(table, case, honest, position, served=way == "served") for way in ("served", "withheld")}
         row = {way: _figures(each) for way, each in games.items() if each is not None}
@@ -162,12 +163,14 @@ def main() -> None:
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.add_argument("--write", action="store_true", help="keep the figures in bench/results/dispute.md")
     parser.add_argument("--only", default="mlp,cnn,gpt", help="models, by comma")
+    parser.add_argument("--chain", default="osaka", choices=CHAINS, help="where they are played (anvil by default)")
     parser.add_argument("--kinds", default="", help="kinds of nodes, by comma; all of them if left out")
     options = parser.parse_args()
     load = _record.load_average()
     cases = [case_of(name) for name in options.only.split(",")]
     kinds = [kind for kind in options.kinds.split(",") if kind]
-    rows = {case.name: measure(case, kinds, loud=not options.json) for case in cases}
+    with table_on(options.chain) as table:
+        rows = {case.name: measure(table, case, kinds, loud=not options.json) for case in cases}
     games = {name: worst(each) for name, each in rows.items()}
     nodes = {case.name: len(case.program.nodes) for case in cases}
     if options.write:

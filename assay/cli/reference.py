@@ -196,8 +196,45 @@ def _zoo() -> Iterator[str]:
         ("cheat", "role", "what it does", "caught by", "what that costs it"),
         ((f"`{card.name}`", card.role, card.does, card.caught_by, card.consequence) for card in CARDS),
     )
+    yield "## How surely, and for how much"
+    yield from _found()
     yield "## Not caught"
     yield _table(("what", "why"), UNCAUGHT)
+
+
+def _found() -> Iterator[str]:
+    """What each cheat meets under the scheme that is built, in the demo's job."""
+    from assay.api.cast import DemoOptions
+    from assay.api.demo import RECIPES
+    from assay.market.detection import job_detection, round_detection
+    from assay.roles.zoo import CARDS, FOUND, Card
+
+    recipe, options = RECIPES["sklearn:digits", "mlp"], DemoOptions()
+    slots, segments = options.providers + 1, recipe.steps // recipe.segment_steps
+    pairs, false = slots * segments, {"all": segments, "half": segments // 2, "one": 1}
+
+    def row(card: Card) -> tuple[str, ...]:
+        _, honest, price = FOUND[card.found]
+        if not card.false:
+            return f"`{card.name}`", honest, "1", "1", price
+        once = round_detection(pairs, false[card.false], recipe.samples, options.validators)
+        return f"`{card.name}`", honest, f"{once:.3f}", f"{job_detection(once, recipe.rounds):.3f}", price
+
+    yield (
+        f"The scheme is `recompute`, the only one that is built. The figures are for the demo's job: {slots} slots of"
+        f" {segments} segments, one of the slots a cheat's, {options.validators} validators who sample"
+        f" {recipe.samples} segments each, {recipe.rounds} rounds. They are for samples alone; a watch-tower"
+        " re-executes everything, so that with one that is honest each is 1. A cheat that is not about work is found"
+        " whenever those who have to be honest are."
+    )
+    yield _table(
+        ("cheat", "who has to be honest", "found in a round", "in a job", "what it takes on chain"), map(row, CARDS)
+    )
+    yield (
+        "A game costs 0.6 to 1.9 million gas in 4 to 14 moves, beside 1 million to seal, open and settle it"
+        " ([figures](../../bench/results/dispute.md)); the loser's bond or stake pays the winner. Disputes move"
+        " no stake of anybody else."
+    )
 
 
 def _primitives() -> Iterator[str]:

@@ -1,5 +1,6 @@
 """The defender's side of a game: what it has committed is opened as it is asked for."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
@@ -35,6 +36,8 @@ class Defender:
     work: Replay
     records: Records | None = None
     """The samples, where the runs take any."""
+    shown: Collection[tuple[int, int]] = ()
+    """(run, row) of values of which something was opened before."""
 
     def move(self, demand: Key, sum_: tuple[Any, ...] | None = None) -> Move | None:
         """The answer; nothing where there is none, as for a witness that does not exist. `sum_` is the sum whose parts
@@ -79,6 +82,8 @@ class Defender:
         position = number - len(self.claim.program.inputs)
         tree, at = (0, number) if position < 0 else (2, position)
         leaf, proof = self.claim.program.leaves[tree][at], merkle_proof(self.claim.program.trees[tree], at)
+        if (step, row) in self.shown:
+            leaf, proof = b"", []
         return (step, row, leaf, proof), self.work.values(step, [number])[number], self._leaf_bytes(number)
 
     def _leaf_bytes(self, number: int) -> int:
@@ -86,7 +91,7 @@ class Defender:
 
     def _operand(self, step: int, row: int, tensor: Tensor, view: View) -> tuple[Any, ...]:
         header, window = show_value(tensor, self._leaf_bytes(self.claim.first + row), view)
-        return header, merkle_proof(self._tree(step)[0], row), window
+        return header, [] if (step, row) in self.shown else merkle_proof(self._tree(step)[0], row), window
 
     def _leaves(self, step: int, row: int, height: int, index: int) -> Move:
         shown, tensor, leaf_bytes = self._shown(step, row)
@@ -95,13 +100,15 @@ class Defender:
         is_part = height < len(tree) and index << (height - below(height)) < len(tree[below(height)])
         # Who asks for what the value has not got is told so by the value's type.
         nodes, proof = opening(tree, height, index) if is_part else ([], [])
-        return Move("answerLeaves", (shown, height, index, operand, nodes, proof))
+        again = (step, row) in self.shown
+        return Move("answerLeaves", (shown, height, index, operand, nodes, proof), again)
 
     def _content(self, step: int, row: int, leaf: int) -> Move:
         shown, tensor, leaf_bytes = self._shown(step, row)
         first = leaf * leaf_bytes // ITEM_BYTES[DTYPE_NAMES[tensor.dtype]]
         view = [(first, 1)] if first < tensor.numel() else []
-        return Move("answerContent", (shown, leaf, self._operand(step, row, tensor, view)))
+        operand = self._operand(step, row, tensor, view)
+        return Move("answerContent", (shown, leaf, operand), (step, row) in self.shown)
 
     def exhibit(self, step: int, position: int, question: Question) -> tuple[Any, ...]:
         """Evidence about a node of its own work."""

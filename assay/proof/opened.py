@@ -3,7 +3,7 @@
 The same as `contracts/src/disputes/Trees.sol`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -22,6 +22,15 @@ CLAIMLESS = {
     "recall",
     "resign",
 }
+NO_CLAIM: tuple[Any, ...] = (
+    bytes(32),
+    "0x" + "00" * 20,
+    (bytes(32), bytes(32), bytes(32), 0, 0, 0),
+    [],
+    (bytes(32), 0, 0, 0, 0, 0, bytes(32)),
+    *(0, 0, 0, False, 0, bytes(32)),
+)
+"""In the claim's place where it is not looked at."""
 Key = tuple[Any, ...]
 """What was demanded: ("steps",), ("rows", run, height, index), ("leaves", run, row, height, index), ("content", run,
 row, leaf), ("state", run, group), ("parts", run, node, element, from, count) or ("witness", run, node, element)."""
@@ -33,11 +42,13 @@ class Move:
 
     name: str
     arguments: tuple[Any, ...] = ()
+    again: bool = False
+    """Whether it is about a value that was shown before, so that the claim need not be said."""
 
-    @property
-    def needs_claim(self) -> bool:
-        """Whether the claim is said, behind the game and before the arguments."""
-        return self.name not in CLAIMLESS
+    def call(self, game: int, claim: tuple[Any, ...]) -> tuple[Any, ...]:
+        """All arguments: the game, the claim as the contracts take it where it is said, and those of the move."""
+        said = () if self.name in CLAIMLESS else (NO_CLAIM,) if self.again else (claim,)
+        return game, *said, *self.arguments
 
 
 def below(height: int) -> int:
@@ -53,6 +64,11 @@ def reach_of(demand: Key) -> tuple[int, int]:
     if kind == "state":
         return where[0] + 1, 0
     return (where[0], where[1] + 1) if kind in ("leaves", "content") else (0, 0)
+
+
+def places_in(demands: Iterable[Key]) -> set[tuple[int, int]]:
+    """(run, row) of each value of which something was opened."""
+    return {(key[1], key[2]) for key in demands if key[0] in ("leaves", "content")}
 
 
 def hashes_in(content: bytes) -> list[bytes]:

@@ -20,7 +20,7 @@ from assay.chain.events import Event
 from assay.proof.bisect import Challenger
 from assay.proof.claim import Alter, Replay
 from assay.proof.defence import Defender
-from assay.proof.opened import Key, Move
+from assay.proof.opened import Key, Move, places_in
 from assay.protocol.errors import AssayError, Unavailable
 from assay.protocol.phase import Ending, Outcome, Target
 from assay.protocol.transcript import Transcript
@@ -193,7 +193,7 @@ class Duels:
             if attacks:
                 return Challenger(ground.claim, work, records).move(record.known), ground
             assert owed is not None
-            answer = Defender(ground.claim, work, records).move(owed, record.sums.get(owed))
+            answer = Defender(ground.claim, work, records, places_in(record.known)).move(owed, record.sums.get(owed))
             return None if answer is None else (answer, ground)
 
     def _ground(self, dispute: Dispute) -> tuple[Stand, Replay] | None:
@@ -222,6 +222,5 @@ class Duels:
 
     def _call(self, game: int, made: tuple[Move, Stand]) -> Call[None]:
         move, ground = made
-        arguments = (game, ground.claim.to_abi(), *move.arguments) if move.needs_claim else (game, *move.arguments)
-        payload = pack_invocation(load_artifact("Games"), move.name, arguments)
+        payload = pack_invocation(load_artifact("Games"), move.name, move.call(game, ground.claim.to_abi()))
         return Call(self._games, payload, 0, read_nothing)

@@ -19,6 +19,13 @@ class Card:
     consequence: str
     watched: bool = False
     """Whether samples mostly miss it, so that a watch-tower has to look at everything."""
+    false: str = ""
+    """Which of its own segments are false, of a cheat that samples find: all, half or one."""
+
+    @property
+    def found(self) -> str:
+        """A key of `FOUND`: who has to be honest for it to be found."""
+        return next(way for way, (names, _, _) in FOUND.items() if self.name in names)
 
     def load(self) -> Any:
         """The class that plays it."""
@@ -26,16 +33,18 @@ class Card:
         return module.Cheat
 
 
-def _provider(name: str, does: str, caught_by: str, consequence: str = "slashed, unpaid") -> Card:
-    return Card(name, "provider", does, caught_by, consequence)
+def _provider(name: str, does: str, caught_by: str, consequence: str = "slashed, unpaid", *, false: str = "") -> Card:
+    return Card(name, "provider", does, caught_by, consequence, false=false)
 
 
 CARDS = (
-    _provider("lazy", "trains nothing and commits the start state", "sampled segments differ"),
-    _provider("skipper", "trains every other segment only", "sampled segments differ"),
-    _provider("random-weights", "commits random states", "sampled segments differ"),
-    _provider("wrong-data", "trains on another slot's samples", "sampled segments differ"),
-    _provider("low-precision", "rounds its state to bfloat16 after each segment", "sampled segments differ"),
+    _provider("lazy", "trains nothing and commits the start state", "sampled segments differ", false="all"),
+    _provider("skipper", "trains every other segment only", "sampled segments differ", false="half"),
+    _provider("random-weights", "commits random states", "sampled segments differ", false="all"),
+    _provider("wrong-data", "trains on another slot's samples", "sampled segments differ", false="all"),
+    _provider(
+        "low-precision", "rounds its state to bfloat16 after each segment", "sampled segments differ", false="all"
+    ),
     Card(
         "needle",
         "provider",
@@ -43,6 +52,7 @@ CARDS = (
         "a watch-tower and a game that comes down to that number",
         "slashed, unpaid",
         watched=True,
+        false="one",
     ),
     _provider("stale-start", "starts from an older state than the round's", "start root compared on chain"),
     _provider("update-swapper", "honest transcript, another update", "update re-derived from the end state"),
@@ -139,6 +149,47 @@ CARDS = (
 """The zoo."""
 
 CHEATS = {card.name: card for card in CARDS}
+
+FOUND = {
+    "sample": (
+        ("lazy", "skipper", "random-weights", "wrong-data", "low-precision", "needle"),
+        "one validator whose sample meets it, or one watch-tower",
+        "a game",
+    ),
+    "opening": (
+        ("update-swapper", "two-faced", "copycat"),
+        "one validator, or one watch-tower: all compare what was opened",
+        "a game",
+    ),
+    "sum": (
+        ("inventing-aggregator", "needle-aggregator"),
+        "one validator, or one watch-tower: all add up themselves",
+        "a game",
+    ),
+    "contract": (
+        (
+            *("stale-start", "two-roots", "late", "silent", "unrevealed-secret", "hidden-leaves", "silent-validator"),
+            *("stalling-aggregator", "hasty-aggregator"),
+        ),
+        "nobody: a contract compares, or a deadline passes; anybody calls it",
+        "a call",
+    ),
+    "quorum": (
+        (
+            *("hidden-states", "late-server", "decoy-commitment", "garbage", "short-table", "hidden-rows"),
+            *("excluding-aggregator", "withholding-aggregator", "nan-bomb"),
+        ),
+        "k of m validators, who sign",
+        "a call",
+    ),
+    "vote": (
+        ("rubber-stamp", "end-copier", "flattering-aggregator"),
+        "k of m validators, who vote",
+        "a vote",
+    ),
+    "limits": (("poisoned-program",), "nobody: whoever looks stays away", "nothing"),
+}
+"""By what has to happen: which cheats are found by it, who has to be honest for that, and what it takes on chain."""
 
 UNCAUGHT = (
     ("a second sample", "when a quorum fails after secrets are out, the sample that is drawn anew is not blind"),

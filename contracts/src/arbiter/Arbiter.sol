@@ -57,11 +57,11 @@ contract Arbiter {
     uint256 private constant PARTS_LIMIT = 256;
     uint256 private constant ROWS_LIMIT = 4; // of those that lie in different rows, each in a leaf of its own
 
-    function judge(Run memory run, Evidence calldata e) external pure returns (Finding memory f) {
+    function judge(Run memory run, Evidence calldata e) external view returns (Finding memory f) {
         f.ruling = _ruling(run, e, f);
     }
 
-    function _ruling(Run memory run, Evidence calldata e, Finding memory f) private pure returns (Ruling) {
+    function _ruling(Run memory run, Evidence calldata e, Finding memory f) private view returns (Ruling) {
         Node memory n = Openings.nodeOf(run, e.node, e.leaf, e.proof);
         Operand calldata out = _operand(e, 0);
         if (e.kind == Kind.Fault) return _fault(run, n, e);
@@ -87,7 +87,7 @@ contract Arbiter {
     }
 
     /// Sums and largest elements have a value whatever they are of.
-    function _fault(Run memory run, Node memory n, Evidence calldata e) private pure returns (Ruling) {
+    function _fault(Run memory run, Node memory n, Evidence calldata e) private view returns (Ruling) {
         if (e.element >= Openings.sizeOf(n.shape)) revert Openings.WrongOpening("element");
         uint256 opcode = n.opcode;
         if (opcode == 0x01 || opcode == 0x70 || opcode == 0x72 || opcode == 0x73 || opcode == 0x75 || opcode == 0x78 || opcode == 0x79) {
@@ -97,7 +97,7 @@ contract Arbiter {
         return ok ? Ruling.Upheld : Ruling.JobFault;
     }
 
-    function _finite(Run memory run, Node memory n, Evidence calldata e) private pure returns (bool ok, int256 found) {
+    function _finite(Run memory run, Node memory n, Evidence calldata e) private view returns (bool ok, int256 found) {
         (ok, found) = _value(run, n, e);
         if (n.dtype == Openings.F32 && !Float.isFinite(uint256(found))) ok = false;
     }
@@ -105,7 +105,7 @@ contract Arbiter {
     // ---------------------------------------------------------------- one element
 
     /// The element that a node gives; not ok where there is none.
-    function _value(Run memory run, Node memory n, Evidence calldata e) private pure returns (bool, int256) {
+    function _value(Run memory run, Node memory n, Evidence calldata e) private view returns (bool, int256) {
         uint256 opcode = n.opcode;
         if (opcode == 0x01) return _constant(n, e);
         if (opcode == 0x02) {
@@ -125,14 +125,14 @@ contract Arbiter {
     }
 
     /// Of a constant that the program ends in, whose leaves are longer than those of its payload.
-    function _constant(Node memory n, Evidence calldata e) private pure returns (bool, int256) {
+    function _constant(Node memory n, Evidence calldata e) private view returns (bool, int256) {
         Operand calldata payload = _operand(e, 1);
         if (payload.value.tag != 4 || payload.value.tree != n.payload) revert Openings.WrongOpening("payload");
         if (payload.value.dtype != n.dtype || !_same(payload.value.shape, n.shape)) revert Openings.WrongOpening("payload");
         return _load(payload, e.element);
     }
 
-    function _elementwise(Run memory run, Node memory n, Evidence calldata e) private pure returns (bool, int256) {
+    function _elementwise(Run memory run, Node memory n, Evidence calldata e) private view returns (bool, int256) {
         uint256 count = n.inputs.length;
         if (count == 0 || count > 3 || n.attributes.length != 0) return (false, 0);
         uint256[][] memory shapes = new uint256[][](count);
@@ -199,7 +199,7 @@ contract Arbiter {
         return holds ? int256(1) : int256(0);
     }
 
-    function _moved(Run memory run, Node memory n, Evidence calldata e) private pure returns (bool, int256) {
+    function _moved(Run memory run, Node memory n, Evidence calldata e) private view returns (bool, int256) {
         if (n.opcode == 0x55) return _joined(run, n, e);
         if (n.inputs.length != 1) return (false, 0);
         Operand calldata from = _input(run, n, e, 0, 1);
@@ -209,7 +209,7 @@ contract Arbiter {
     }
 
     /// Of `concat` the shapes of all inputs count: each is shown, and of the one that the element is of its bytes too.
-    function _joined(Run memory run, Node memory n, Evidence calldata e) private pure returns (bool, int256) {
+    function _joined(Run memory run, Node memory n, Evidence calldata e) private view returns (bool, int256) {
         uint256 count = n.inputs.length;
         if (count > 256) return (false, 0);
         uint256[][] memory shapes = new uint256[][](count);
@@ -222,7 +222,7 @@ contract Arbiter {
         return ok ? _load(e.operands[which + 1], place) : (false, int256(0));
     }
 
-    function _lookedUp(Run memory run, Node memory n, Evidence calldata e) private pure returns (bool, int256) {
+    function _lookedUp(Run memory run, Node memory n, Evidence calldata e) private view returns (bool, int256) {
         if (n.inputs.length != 2 || n.attributes.length != 0) return (false, 0);
         Operand calldata places = _input(run, n, e, 1, 1);
         Operand calldata table = _input(run, n, e, 0, 2);
@@ -238,7 +238,7 @@ contract Arbiter {
         return ok && place != Maps.OUTSIDE ? _load(table, place) : (false, int256(0));
     }
 
-    function _quantise(Run memory run, Node memory n, Evidence calldata e) private pure returns (bool, int256) {
+    function _quantise(Run memory run, Node memory n, Evidence calldata e) private view returns (bool, int256) {
         if (n.inputs.length != 2 || n.attributes.length != 1) return (false, 0);
         Operand calldata values = _input(run, n, e, 0, 1);
         Operand calldata exponents = _input(run, n, e, 1, 2);
@@ -255,7 +255,7 @@ contract Arbiter {
         return (ok && fits, found);
     }
 
-    function _rescale(Run memory run, Node memory n, Evidence calldata e) private pure returns (bool, int256) {
+    function _rescale(Run memory run, Node memory n, Evidence calldata e) private view returns (bool, int256) {
         uint256 count = n.inputs.length;
         if (count < 2 || count > 3 || n.attributes.length != 1 || n.dtype != Openings.F32) return (false, 0);
         Operand calldata sums = _input(run, n, e, 0, 1);
@@ -273,7 +273,7 @@ contract Arbiter {
         return (true, int256(Float.scale(c, exponent)));
     }
 
-    function _random(Run memory run, Node memory n, Evidence calldata e) private pure returns (bool, int256) {
+    function _random(Run memory run, Node memory n, Evidence calldata e) private view returns (bool, int256) {
         if (n.inputs.length != 2 || n.attributes.length != 1 || n.shape.length != 1 || n.dtype != Openings.I64) return (false, 0);
         Operand calldata key = _input(run, n, e, 0, 1);
         Operand calldata step = _input(run, n, e, 1, 2);
@@ -290,7 +290,7 @@ contract Arbiter {
 
     function _contract(Run memory run, Node memory n, Evidence calldata e, int256 claimed, Finding memory f)
         private
-        pure
+        view
         returns (Ruling)
     {
         if (n.inputs.length != 2 || n.attributes.length != 0 || n.dtype != Openings.I64) return Ruling.JobFault;
@@ -315,7 +315,7 @@ contract Arbiter {
 
     function _sum(Run memory run, Node memory n, Evidence calldata e, int256 claimed, Finding memory f)
         private
-        pure
+        view
         returns (Ruling)
     {
         if (n.inputs.length != 1 || n.attributes.length != 0 || n.dtype != Openings.I64) return Ruling.JobFault;
@@ -334,7 +334,7 @@ contract Arbiter {
     /// Operands: the claimed value, the indices, then each row on its own.
     function _sumAt(Run memory run, Node memory n, Evidence calldata e, int256 claimed, Finding memory f)
         private
-        pure
+        view
         returns (Ruling)
     {
         if (n.inputs.length != 2 || n.attributes.length != 0 || n.dtype != Openings.I64) return Ruling.JobFault;
@@ -372,7 +372,7 @@ contract Arbiter {
 
     // ---------------------------------------------------------------- largest elements
 
-    function _exponent(Run memory run, Node memory n, Evidence calldata e, int256 claimed) private pure returns (Ruling) {
+    function _exponent(Run memory run, Node memory n, Evidence calldata e, int256 claimed) private view returns (Ruling) {
         if (n.inputs.length != 1 || n.attributes.length != 3 || n.dtype != Openings.I16) return Ruling.JobFault;
         (int256 mask, int256 bits, int256 limit) = (n.attributes[0], n.attributes[1], n.attributes[2]);
         Operand calldata values = _input(run, n, e, 0, 1);
@@ -395,7 +395,7 @@ contract Arbiter {
         return Integers.needs(uint256(pattern), bits, limit, claimed - 1) ? Ruling.Dismissed : Ruling.Upheld;
     }
 
-    function _largest(Run memory run, Node memory n, Evidence calldata e, uint256 claimed) private pure returns (Ruling) {
+    function _largest(Run memory run, Node memory n, Evidence calldata e, uint256 claimed) private view returns (Ruling) {
         if (n.inputs.length != 1 || n.attributes.length != 0 || n.dtype != Openings.F32) return Ruling.JobFault;
         Operand calldata values = _input(run, n, e, 0, 1);
         (bool ok, uint256 start, uint256 length) = Maps.rowStart(values.value.shape, n.shape, e.element);
@@ -413,7 +413,7 @@ contract Arbiter {
     }
 
     /// Operands: the claimed index, the element there, and the one at `from`, which should have been named instead.
-    function _argmax(Run memory run, Node memory n, Evidence calldata e, int256 claimed) private pure returns (Ruling) {
+    function _argmax(Run memory run, Node memory n, Evidence calldata e, int256 claimed) private view returns (Ruling) {
         if (n.inputs.length != 1 || n.attributes.length != 0 || n.dtype != Openings.I64) return Ruling.JobFault;
         Operand calldata there = _input(run, n, e, 0, 1);
         (bool ok, uint256 start, uint256 length) = Maps.rowStart(there.value.shape, n.shape, e.element);
@@ -439,7 +439,7 @@ contract Arbiter {
     /// An operand that has to be an input of the node; whoever calls has looked how many there are.
     function _input(Run memory run, Node memory n, Evidence calldata e, uint256 input, uint256 place)
         private
-        pure
+        view
         returns (Operand calldata operand)
     {
         operand = _operand(e, place);
@@ -447,13 +447,13 @@ contract Arbiter {
     }
 
     /// An element of an input; not ok where it is none that a value may have.
-    function _load(Operand calldata operand, uint256 element) private pure returns (bool ok, int256 value) {
+    function _load(Operand calldata operand, uint256 element) private view returns (bool ok, int256 value) {
         (ok, value) = Integers.load(operand.window.content, _place(operand, element, 1), operand.value.dtype);
         if (operand.value.dtype == Openings.F32 && !Float.isFinite(uint256(value))) ok = false;
     }
 
     /// Where elements begin in the bytes that are shown of a value, which have to be its own.
-    function _place(Operand calldata operand, uint256 element, uint256 count) private pure returns (uint256) {
+    function _place(Operand calldata operand, uint256 element, uint256 count) private view returns (uint256) {
         Openings.shown(operand);
         return Openings.offset(operand, element, count);
     }

@@ -87,7 +87,7 @@ library Openings {
 
     /// The node at a place of the run's program. The fields of a leaf in the program's root are as whoever made it wrote them: one
     /// that no node can have, or a use of a later value, gives a node without an opcode.
-    function nodeOf(Run memory run, uint256 index, bytes calldata leaf, bytes32[] calldata proof) internal pure returns (Node memory n) {
+    function nodeOf(Run memory run, uint256 index, bytes calldata leaf, bytes32[] calldata proof) internal view returns (Node memory n) {
         if (!Hashing.verify(run.nodes, run.nodeCount, index, Hashing.leafHash(leaf), proof)) revert WrongOpening("node");
         if (leaf.length < HEAD_BYTES) return n;
         uint256 opcode = uint16(bytes2(leaf[0:2]));
@@ -128,7 +128,7 @@ library Openings {
     }
 
     /// Whether a value is the run's of this number: a tensor of its origins, or a row.
-    function agreed(Run memory run, uint256 number, Operand calldata operand) internal pure {
+    function agreed(Run memory run, uint256 number, Operand calldata operand) internal view {
         bytes32 root = rootOf(operand.value);
         if (number >= run.rowsFrom) {
             uint256 rows = run.inputCount - run.rowsFrom + run.nodeCount;
@@ -168,7 +168,7 @@ library Openings {
 
     /// Reverts unless the bytes shown are the value's. `padded` is whether beyond the leaves, as far as the last one shown tells,
     /// there are empty nodes as there should be: what else stands there is of no element, and yet changes the root.
-    function shown(Operand calldata operand) internal pure returns (bool padded) {
+    function shown(Operand calldata operand) internal view returns (bool padded) {
         Value calldata value = operand.value;
         Window calldata window = operand.window;
         uint256 leafBytes = value.tag == 3 ? 4096 : 1024;

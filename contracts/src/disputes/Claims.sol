@@ -51,7 +51,7 @@ library Claims {
         claimed = Hashing.segmentDigest(claim.after_);
     }
 
-    function _open(IRerun.Claim calldata claim, Leaf calldata leaf, bytes32[] calldata proof, uint32 last) private pure {
+    function _open(IRerun.Claim calldata claim, Leaf calldata leaf, bytes32[] calldata proof, uint32 last) private view {
         bytes32 hash = Hashing.segmentLeaf(claim.commitment, claim.secret, leaf);
         if (!Hashing.verify(claim.commitment.transcriptRoot, uint256(last) + 1, leaf.index, hash, proof)) revert IRerun.WrongClaim("leaf");
     }

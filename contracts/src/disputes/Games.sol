@@ -51,6 +51,7 @@ contract Games is IGames {
     mapping(uint256 game => Game) private _games;
     mapping(bytes32 claim => mapping(uint32 step => Span)) private _spans;
     mapping(bytes32 claim => mapping(bytes32 demanded => bytes32)) public known;
+    mapping(bytes32 claim => mapping(uint256 place => bytes32)) private _values; // roots of rows' values that were shown once
 
     constructor(Arbiter arbiter, address owner) {
         ARBITER = arbiter;
@@ -143,7 +144,7 @@ contract Games is IGames {
         uint256 game, Assertion calldata claim, Row calldata row, uint32 height, uint32 index, Operand calldata value,
         bytes32[] calldata nodes, bytes32[] calldata proof
     ) external {
-        Game storage g = _defenders(game, claim, keccak256(abi.encode(Demand.Leaves, row.step, row.row, height, index)));
+        Game storage g = _owing(game, keccak256(abi.encode(Demand.Leaves, row.step, row.row, height, index)));
         _shape(g, claim, row, value);
         uint256 count = Openings.leafCount(value.value);
         if (!Trees.has(count, height, index)) return _end(game, g, Ending.Dismissed);
@@ -152,7 +153,7 @@ contract Games is IGames {
     }
 
     function answerContent(uint256 game, Assertion calldata claim, Row calldata row, uint32 index, Operand calldata value) external {
-        Game storage g = _defenders(game, claim, keccak256(abi.encode(Demand.Content, row.step, row.row, index)));
+        Game storage g = _owing(game, keccak256(abi.encode(Demand.Content, row.step, row.row, index)));
         _shape(g, claim, row, value);
         uint256 count = Openings.leafCount(value.value);
         if (index >= count) return _end(game, g, Ending.Dismissed);
@@ -174,7 +175,10 @@ contract Games is IGames {
         uint256 count = (sum.count + sum.size - 1) / sum.size;
         if (parts.length != count * PART_BYTES) revert WrongAnswer("count");
         int256 total;
-        for (uint256 i = 0; i < count; i++) total += _part(parts, i);
+        // At most 256 of 72 bits.
+        unchecked {
+            for (uint256 i = 0; i < count; i++) total += _part(parts, i);
+        }
         if (sum.wraps) total = int64(total);
         // INVARIANT: parts that do not add up to the element answer nothing.
         if (total != sum.total) revert WrongAnswer("total");
@@ -182,7 +186,8 @@ contract Games is IGames {
     }
 
     function answerWitness(uint256 game, Assertion calldata claim, uint32 step, Evidence calldata evidence) external {
-        Game storage g = _defenders(game, claim, keccak256(abi.encode(Demand.Witness, step, evidence.node, evidence.element)));
+        _game(game, claim);
+        Game storage g = _owing(game, keccak256(abi.encode(Demand.Witness, step, evidence.node, evidence.element)));
         if (evidence.kind != Kind.Witness || _judge(g, claim, step, evidence).ruling != Ruling.Dismissed) revert WrongAnswer("witness");
         emit Answered(game, g.claim, Demand.Witness, g.demanded, "");
         _end(game, g, Ending.Dismissed);
@@ -349,11 +354,6 @@ contract Games is IGames {
         if (g.turn.demand == Demand.None || g.demanded != demanded) revert NotKnown("demand");
     }
 
-    function _defenders(uint256 game, Assertion calldata claim, bytes32 demanded) private view returns (Game storage g) {
-        _game(game, claim);
-        return _owing(game, demanded);
-    }
-
     /// INVARIANT: behind a fault there is nothing to open, so it answers for what lies at its place or after it, and for nothing
     /// before: what it follows from could be a lie that is being asked about.
     function _faulted(uint256 game, Assertion calldata claim, uint32 step, bytes32[] calldata steps, bytes32 rows, uint256 row)
@@ -467,11 +467,19 @@ contract Games is IGames {
         return uint256(claim.program.inputCount) - claim.rowsFrom + claim.program.nodeCount;
     }
 
-    /// Whether `value` is the run's in this row, and as its node says that it has to be: nothing else is an opening of it.
-    function _shape(Game storage g, Assertion calldata claim, Row calldata row, Operand calldata value) private view {
+    /// Whether `value` is the run's in this row, and as its node says that it has to be: nothing else is an opening of it. Once it
+    /// was shown it is known by its root, and neither claim nor row has to be shown again.
+    function _shape(Game storage g, Assertion calldata claim, Row calldata row, Operand calldata value) private {
+        bytes32 root = Openings.rootOf(value.value);
+        mapping(uint256 place => bytes32) storage values = _values[g.claim];
+        uint256 place = _place(row.step, row.row);
+        if (values[place] == root) return;
+        if (values[place] != 0) revert WrongAnswer("row");
+        if (g.claim != keccak256(abi.encode(claim))) revert WrongClaim();
+        values[place] = root;
         Run memory run = _run(g, claim, row.step);
         uint256 inputs = uint256(claim.program.inputCount) - claim.rowsFrom;
-        if (!Hashing.verify(run.rows, _rowCount(claim), row.row, Openings.rootOf(value.value), value.proof)) revert WrongAnswer("row");
+        if (!Hashing.verify(run.rows, _rowCount(claim), row.row, root, value.proof)) revert WrongAnswer("row");
         if (row.row < inputs) {
             if (!Samples.fits(claim.program, claim.rowsFrom + row.row, row.leaf, row.proof, value.value)) revert WrongAnswer("type");
             return;
@@ -490,8 +498,11 @@ contract Games is IGames {
         Openings.agreed(_run(g, claim, step), number, value);
     }
 
-    function _part(bytes calldata parts, uint256 index) private pure returns (int256) {
-        return int72(uint72(bytes9(parts[PART_BYTES * index:PART_BYTES * (index + 1)])));
+    /// A number of nine bytes, two's complement; whoever calls has looked that it is there.
+    function _part(bytes calldata parts, uint256 index) private pure returns (int256 part) {
+        assembly ("memory-safe") {
+            part := signextend(8, shr(184, calldataload(add(parts.offset, mul(9, index)))))
+        }
     }
 
     function _reversed(uint32 word) private pure returns (uint32) {

@@ -75,7 +75,7 @@ library Grounds {
 
     function _segment(Assertion memory a, Basis memory order, bytes32 beacon, IRerun.Claim calldata claim, Facts calldata facts)
         private
-        pure
+        view
     {
         Program calldata p = facts.program;
         // The step ends in the state and a loss.

@@ -14,7 +14,7 @@ library Samples {
     /// Whether a value is of the type that the program declares for its input of this number.
     function fits(Program calldata program, uint256 number, bytes calldata declared, bytes32[] calldata proof, Value calldata value)
         external
-        pure
+        view
         returns (bool)
     {
         bool bound = Hashing.verify(program.inputs, program.inputCount, number, Hashing.leafHash(declared), proof);
@@ -24,7 +24,7 @@ library Samples {
     /// What the claimed element is compared with.
     function rule(Program calldata program, Feed calldata feed, uint256 rowsFrom, uint256 step, Sample calldata sample)
         external
-        pure
+        view
         returns (Ruling)
     {
         bytes calldata declared = sample.types[sample.input];
@@ -41,7 +41,7 @@ library Samples {
     /// Whether the element of the record is none that a run could begin with.
     function isFaulty(Program calldata program, Feed calldata feed, uint256 rowsFrom, uint256 step, Sample calldata sample)
         external
-        pure
+        view
         returns (bool)
     {
         (bool ok, uint256 from, uint256 item) = _truth(program, feed, rowsFrom, step, sample);
@@ -52,7 +52,7 @@ library Samples {
     /// since program, samples and schedule do not fit.
     function _truth(Program calldata program, Feed calldata feed, uint256 rowsFrom, uint256 step, Sample calldata sample)
         private
-        pure
+        view
         returns (bool ok, uint256 from, uint256 item)
     {
         uint256[2] memory sizes; // bytes of x and of y in a record

@@ -29,7 +29,7 @@ library Trees {
     }
 
     /// The hash of a part, from the nodes that open it: what is missing to the right is empty.
-    function rootOf(bytes32[] calldata nodes, uint256 levels) internal pure returns (bytes32) {
+    function rootOf(bytes32[] calldata nodes, uint256 levels) internal view returns (bytes32) {
         uint256 size = nodes.length;
         bytes32[] memory row = nodes;
         for (uint256 level = 0; level < levels; level++) {
@@ -45,7 +45,7 @@ library Trees {
     /// Whether nodes open the part of the tree with this root.
     function opens(bytes32 root, uint256 count, uint256 height, uint256 index, bytes32[] calldata nodes, bytes32[] calldata proof)
         internal
-        pure
+        view
         returns (bool)
     {
         if (!has(count, height, index) || nodes.length != width(count, height, index)) return false;

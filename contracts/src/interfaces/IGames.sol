@@ -150,7 +150,8 @@ interface IGames {
         uint256 game, uint32 step, uint32 height, uint32 index, bytes32[] calldata nodes, bytes32[] calldata proof
     ) external;
     /// @notice `value` shows the row's value without a window; `proof` leads from the part to the value's tree. Who has asked for a
-    ///         part, or a leaf, that such a value has not got has lost then.
+    ///         part, or a leaf, that such a value has not got has lost then. Of a value that was shown before, `claim`, the row's
+    ///         leaf and all proofs but the last may be empty.
     function answerLeaves(
         uint256 game, Assertion calldata claim, Row calldata row, uint32 height, uint32 index, Operand calldata value,
         bytes32[] calldata nodes, bytes32[] calldata proof

@@ -1,12 +1,12 @@
 """A game played out between two sides on the contracts themselves, move by move."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from assay.proof.bisect import Challenger
 from assay.proof.claim import Claim
 from assay.proof.defence import Defender
-from assay.proof.opened import Key, Move
+from assay.proof.opened import Key, Move, places_in
 from assay.protocol.merkle import depth
 from tests.conformance.arbiter.harness import CALLER, Halted, Harness
 
@@ -23,21 +23,24 @@ KINDS = ("", "steps", "rows", "leaves", "content", "state", "parts", "witness")
 class Table:
     """The arbiter and the games, deployed; `CALLER` owns them."""
 
-    harness: Harness = field(default_factory=lambda: Harness("Games", [("address", "Arbiter"), ("address", CALLER)]))
+    harness: Any = field(default_factory=lambda: Harness("Games", [("address", "Arbiter"), ("address", CALLER)]))
     now_s: int = 1_000
+    challenger: str = CHALLENGER
+    defender: str = DEFENDER
+    owner: str = CALLER
 
-    def send(self, name: str, *arguments: Any, caller: str = CALLER) -> tuple[Any, int]:
+    def send(self, name: str, *arguments: Any, caller: str = "") -> tuple[Any, int]:
         """A transaction: (result, its gas). Errors: `Halted`."""
-        return self.harness.send(name, *arguments, now_s=self.now_s, caller=caller)
+        sent: tuple[Any, int] = self.harness.send(name, *arguments, now_s=self.now_s, caller=caller or self.owner)
+        return sent
 
     def move(self, game: int, claim: Claim, move: Move, caller: str) -> int:
         """Makes a move: its gas."""
-        arguments = (game, *move.arguments) if not move.needs_claim else (game, claim.to_abi(), *move.arguments)
-        return self.send(move.name, *arguments, caller=caller)[1]
+        return self.send(move.name, *move.call(game, claim.to_abi()), caller=caller)[1]
 
     def open(self, claim: Claim) -> int:
         """Begins a game."""
-        return int(self.send("open", claim.to_abi(), CHALLENGER, CLOCK_S)[0])
+        return int(self.send("open", claim.to_abi(), self.challenger, CLOCK_S)[0])
 
     def view(self, game: int) -> tuple[Any, ...]:
         """`GameView`."""
@@ -69,14 +72,17 @@ def play(
     known = {} if known is None else known
     game = table.open(claim) if game is None else game
     moves: list[tuple[str, int]] = []
+    answered = set(known) if type(known) is dict else set[Key]()  # what is known otherwise was not shown on chain
     demand, sum_ = _owed(table, game, claim, Move("open"))
     for _ in range(MOVES_MAX):
         if demand is None:
             move = challenger.move(known)
-            moves.append((move.name, table.move(game, claim, move, CHALLENGER)))
+            moves.append((move.name, table.move(game, claim, move, table.challenger)))
             demand, sum_ = _owed(table, game, claim, move)
         else:
-            moves.append(_answer(table, game, claim, defender.move(demand, sum_), demand, known))
+            answer = replace(defender, shown=places_in(answered)).move(demand, sum_)
+            moves.append(_answer(table, game, claim, answer, demand, known))
+            answered.add(demand)
             demand = None
         outcome = OUTCOMES[table.view(game)[4]]
         if outcome != "open":
@@ -89,7 +95,7 @@ def _answer(
 ) -> tuple[str, int]:
     if answer is not None:
         try:
-            gas = table.move(game, claim, answer, DEFENDER)
+            gas = table.move(game, claim, answer, table.defender)
         except Halted:
             pass
         else:
