@@ -60,7 +60,9 @@ def parts(found: dict[str, Any]) -> list[str]:
         (name, f"{each['cpu_s']:.2f}", FLOWER_S.get(name, "-"), each["live_mib"], each["nodes"])
         for name, each in found.items()
     ]
-    return [_record.table(("rule", "s of the processor", "Flower 1.41 (20 of 1M), s", "MiB alive at once", "nodes"), rows)]
+    return [
+        _record.table(("rule", "s of the processor", "Flower 1.41 (20 of 1M), s", "MiB alive at once", "nodes"), rows)
+    ]
 
 
 def main() -> None:
