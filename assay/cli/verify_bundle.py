@@ -16,7 +16,11 @@ if TYPE_CHECKING:
 def run(
     bundle: Annotated[Path, typer.Argument(metavar="BUNDLE", help="A file that assay export wrote.")],
     recompute: Annotated[
-        bool, typer.Option("--recompute", help="Execute all included work again as well; needs PyTorch.")
+        bool,
+        typer.Option(
+            "--recompute",
+            help="Execute all included work again as well, which takes as long as it took; needs PyTorch.",
+        ),
     ] = False,
     rpc: Annotated[
         str | None,
