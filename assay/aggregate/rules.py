@@ -2,25 +2,36 @@
 
 from collections.abc import Callable
 
-from assay.aggregate.krum import Krum
+from assay.aggregate.krum import Krum, MultiKrum
+from assay.aggregate.norm import NormBound
+from assay.aggregate.trimmed import Median, TrimmedMean
 from assay.protocol.errors import BadInput, Refused
 from assay.protocol.job import Job
+from assay.protocol.sections import Aggregate
 from assay.work.capture import MEAN, Rule, rule_source
 from assay.work.program import Bundle
 
-RULES: dict[str, Callable[[int], Rule]] = {"mean": lambda _: MEAN, "krum": Krum}
+RULES: dict[str, Callable[[Aggregate], Rule]] = {
+    "mean": lambda _: MEAN,
+    "trimmed-mean": lambda terms: TrimmedMean(terms.byzantine_max),
+    "median": lambda terms: Median(terms.byzantine_max),
+    "krum": lambda terms: Krum(terms.byzantine_max),
+    "multi-krum": lambda terms: MultiKrum(terms.byzantine_max),
+    "norm-bound": lambda terms: NormBound(terms.byzantine_max, terms.norm_max or 1.0),
+}
+"""Each is a program in the normal form, so that whatever a job may name can be disputed down to one element."""
 
 
-def get_rule(name: str, byzantine_count: int = 0) -> Rule:
+def get_rule(name: str, byzantine_count: int = 0, norm_max: float | None = None) -> Rule:
     """The rule of this name, which is to bear so many arbitrary updates. Errors: `BadInput` for no rule's name."""
     if name not in RULES:
         raise BadInput(f"unknown aggregation rule {name!r}", hint=f"choose one of {', '.join(RULES)}")
-    return RULES[name](byzantine_count)
+    return RULES[name](Aggregate(rule=name, byzantine_max=byzantine_count, norm_max=norm_max))
 
 
 def rule_of(job: Job) -> Rule:
     """The rule that a job names: what its aggregates are captured with."""
-    return get_rule(job.aggregate.rule, job.aggregate.byzantine_max)
+    return RULES[job.aggregate.rule](job.aggregate)
 
 
 def check_rule(job: Job, bundle: Bundle) -> None:

@@ -7,6 +7,7 @@ It is a zip whose members are stored and not compressed, under no other names, s
 elsewhere. Everything read from one is hostile until it is checked (`assay.api.verify`).
 """
 
+import io
 import re
 import stat
 import zipfile
@@ -41,6 +42,8 @@ BLOB = re.compile(r"blobs/([0-9a-f]{64})")
 EVIDENCE_MAX_BYTES = 256 << 20
 BUNDLE_MAX_BYTES = 8 << 30
 MEMBERS_MAX = 100_000
+DIRECTORY_MAX_BYTES = 160 * MEMBERS_MAX
+"""Of the archive's directory, which is read whole before anything in it is looked at."""
 LOGS_MAX = 1_000_000
 STAMP = (1980, 1, 1, 0, 0, 0)
 """Date of every member, so that the same evidence makes the same file."""
@@ -215,12 +218,27 @@ def open_bundle(path: Path) -> Iterator[tuple[Evidence, BundleBlobs]]:
     if size_bytes > BUNDLE_MAX_BYTES:
         raise LimitExceeded(f"{path.name} is too large", limit=BUNDLE_MAX_BYTES, actual=size_bytes)
     with readable():
-        archive = zipfile.ZipFile(path)
-    with archive:
+        file = _Guarded(io.FileIO(path))
+    with file:
+        with readable():
+            archive = zipfile.ZipFile(file)
+        file.admitted_bytes = size_bytes
         sizes = _members(archive, size_bytes)
         with readable():
             content = archive.read(EVIDENCE)
         yield Evidence.from_bytes(content), BundleBlobs(archive, sizes)
+
+
+class _Guarded(io.BufferedReader):
+    """A bundle's file, of which nothing longer than a directory is read at once until that has been looked at."""
+
+    admitted_bytes = DIRECTORY_MAX_BYTES
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        """Errors: `LimitExceeded` for more than is admitted."""
+        if size is not None and size > self.admitted_bytes:
+            raise LimitExceeded("a bundle's directory is too long", limit=self.admitted_bytes, actual=size)
+        return super().read(size)
 
 
 def _members(archive: zipfile.ZipFile, size_bytes: int) -> dict[str, int]:

@@ -3,7 +3,11 @@
 from dataclasses import dataclass, field
 from typing import Any
 
+from assay.protocol.errors import LimitExceeded
+
 SHOWN_MAX = 5
+NOTED_MAX = 100_000
+"""Things that one check notes as wrong or missing. A few bytes of a log can say that a thousand are there."""
 NEEDED = ("order", "commitments", "openings", "quorums")
 """Checks in which nothing may be missing."""
 
@@ -18,11 +22,22 @@ class Finding:
     missing: list[str] = field(default_factory=list)
 
     def check(self, holds: bool, words: str) -> None:
-        """Counts one thing."""
+        """Counts one thing. Errors: `LimitExceeded` once too many are wrong."""
         if holds:
             self.held += 1
         else:
-            self.wrong.append(words)
+            self._note(self.wrong, words)
+
+    def miss(self, words: str) -> None:
+        """Notes one thing that is not there. Errors: `LimitExceeded`, as for `check`, once there are too many."""
+        self._note(self.missing, words)
+
+    def _note(self, noted: list[str], words: str) -> None:
+        if len(noted) >= NOTED_MAX:
+            raise LimitExceeded(
+                "so much is wrong or missing that nothing more is looked at here", limit=NOTED_MAX, actual=NOTED_MAX + 1
+            )
+        noted.append(words)
 
     @property
     def holds(self) -> bool:

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from assay.api.home import CREW, GLANCE_S, ChainClock, Home, Record, wrong_chain
-from assay.api.operator import TURNED_AWAY
+from assay.api.operator import NODE_URL, TURNED_AWAY
 from assay.chain.connect import connect, disconnect
 from assay.chain.deploy import DEMO_LIMITS, Deployment, deploy, plan_system
 from assay.chain.embedded import EmbeddedChain
@@ -304,11 +304,10 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--bare", action="store_true")
     parser.add_argument("--port", type=int, default=0)
     parser.add_argument("--block-s", type=float, default=BLOCK_S)
-    parser.add_argument("--rpc", default="")
     parser.add_argument("--key-file", default="")
     parser.add_argument("--memory-mb", type=int, default=0)
     parser.add_argument("--compile", dest="compiled", action="store_true")
-    given = vars(parser.parse_args(arguments))
+    given = vars(parser.parse_args(arguments)) | {"rpc": os.environ.pop(NODE_URL, "")}
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())

@@ -67,12 +67,15 @@ class Till:
             leaving.ready,
         )
 
-    def mint(self, amount: int) -> None:
-        """Test tokens out of nothing."""
-        cap = self.coin.mint_max()
-        for part in [cap] * (amount // cap) + [amount % cap]:
-            if part:
-                self.coin.mint(self.address, part).send()
+    def mint(self, amount: int, told: Callable[[int, int], None] = lambda _, __: None) -> None:
+        """Test tokens out of nothing, as many at a time as the token gives. `told` hears after each time how much has
+        been given, and of how much."""
+        cap, given = self.coin.mint_max(), 0
+        while given < amount:
+            part = min(cap, amount - given)
+            self.coin.mint(self.address, part).send()
+            given += part
+            told(given, amount)
 
     # stakes
 

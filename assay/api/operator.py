@@ -12,10 +12,14 @@ from typing import Any
 from assay.api.home import Home
 from assay.protocol.errors import AssayError, Malformed, Unavailable, error_tree
 from assay.protocol.plain import read_plain
+from assay.store.hold import Hold
 
 START_S, STOP_S = 300.0, 60.0
 POLL_S = 0.1
 LOG_LIMIT_BYTES, LINE_LIMIT_BYTES = 4 << 20, 1 << 16
+NODE_URL = "ASSAY_NODE_URL"
+"""Where the background process finds the URL of somebody else's node: everybody may read a process's arguments, and
+nobody else what is in its environment."""
 ENDED, TURNED_AWAY = 1, 75
 """Exit codes: of a process that is gone, and we do not know how; of one that found another one at work in its home."""
 
@@ -24,18 +28,59 @@ class _TurnedAway(Exception):
     """The process found another one at work."""
 
 
-def start(home: Home, arguments: list[str], say: Callable[[str], None]) -> None:
-    """Starts the process and returns when it is ready. Errors: those it ends with, `Unavailable` when it is late."""
+def start(home: Home, arguments: list[str], say: Callable[[str], None], *, url: str = "") -> bool:
+    """Starts the process, for a chain of our own or the node at `url`, and returns when it is ready; False where it was
+    somebody else who started it. Errors: those it ends with, `Unavailable` when it is late."""
+    launch, waited = Hold(home.path / "lock.start"), False
+    while not launch.take(str(os.getpid())):
+        if not waited:
+            say("somebody else is starting the network: waiting for it")
+            waited = True
+        if home.is_running():
+            follow(home, say)
+            return False
+        time.sleep(POLL_S)
+    try:
+        if home.is_running():
+            process = None
+        else:
+            process = _launch(home, arguments, url)
+            # Until it has the home nobody else may begin: the log is its own.
+            while process.poll() is None and not home.is_running():
+                time.sleep(POLL_S)
+    finally:
+        launch.release()
+    if process is None:
+        follow(home, say)
+        return False
+    return _attend(home, process, say)
+
+
+def _launch(home: Home, arguments: list[str], url: str) -> "subprocess.Popen[bytes]":
+    """Starts the process, with a new log."""
     path = home.path / "network.log"
     if path.exists():
         os.replace(path, path.with_suffix(".log.1"))
     handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     # -P: no file of the folder in which somebody happens to stand is imported.
     command = [sys.executable, "-P", "-m", "assay.api.host", str(home.path), *arguments]
+    environment = {name: value for name, value in os.environ.items() if name != NODE_URL}
+    environment |= {NODE_URL: url} if url else {}
     with open(handle, "wb") as log:
-        process = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True, close_fds=True
+        return subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            env=environment,
+            start_new_session=True,
+            close_fds=True,
         )
+
+
+def _attend(home: Home, process: "subprocess.Popen[bytes]", say: Callable[[str], None]) -> bool:
+    """Waits for the process that was started; False where it has found another one at work, which is ready now."""
+    path = home.path / "network.log"
 
     def ended() -> int | None:
         code = process.poll()
@@ -52,6 +97,8 @@ def start(home: Home, arguments: list[str], say: Callable[[str], None]) -> None:
         if path.with_suffix(".log.1").exists():
             os.replace(path.with_suffix(".log.1"), path)
         follow(home, say)
+        return False
+    return True
 
 
 def follow(home: Home, say: Callable[[str], None]) -> None:

@@ -38,15 +38,22 @@ class Ordered:
     def __init__(self, evidence: Evidence, blobs: BundleBlobs) -> None:
         self.evidence, self.blobs = evidence, blobs
         self.events = [event for _, event in evidence.events()]
+        self._said: dict[type[Event], list[Any]] = {}
+        for event in self.events:
+            if getattr(event, "job", evidence.job) == evidence.job:
+                self._said.setdefault(type(event), []).append(event)
+        self._by_round: dict[type[Event], dict[RoundName, Any]] = {}
 
     def said(self, kind: type[E]) -> list[E]:
         """The job's events of one kind, in order."""
-        found = [event for event in self.events if isinstance(event, kind)]
-        return [event for event in found if getattr(event, "job", self.evidence.job) == self.evidence.job]
+        return self._said.get(kind, [])
 
     def by_round(self, kind: type[E]) -> dict[RoundName, E]:
         """The same by round; the last where there are several."""
-        return {(event.generation, event.round): event for event in self.said(kind)}  # type: ignore[attr-defined]
+        if kind not in self._by_round:
+            rows = {(event.generation, event.round): event for event in self.said(kind)}  # type: ignore[attr-defined]
+            self._by_round[kind] = rows
+        return self._by_round[kind]
 
     def round_cost(self, price: int) -> int:
         """Most that a round costs at a price per slot."""
@@ -74,7 +81,7 @@ class Ordered:
             finding.check(each.deposited == cost, "the deposit is not what the order costs")
         finding.check(self._paid_in() == [(order.token, cost - order.fault_deposit)], "another escrow was paid in")
         if self.document is None:
-            finding.missing.append("the job's document")
+            finding.miss("the job's document")
             return
         try:
             job = Job.from_tables(self.document["job"])
@@ -99,7 +106,7 @@ class Ordered:
                 self.blobs.get(cid, SIZE_MAX_BYTES)
                 finding.held += 1
             except AssayError as error:
-                finding.wrong.append(error.message)
+                finding.check(False, error.message)
         if self.document is None or finding.wrong:
             return
         order = self.evidence.order
@@ -108,9 +115,11 @@ class Ordered:
             if self.blobs.has(cid):
                 manifest = Manifest.from_bytes(self.blobs.get(cid, MANIFEST_MAX_BYTES))
                 finding.check(manifest.root == root, f"the {name} samples are not the ordered ones")
-                finding.missing += [f"samples {each}" for each in manifest.blobs if not self.blobs.has(each)]
+                for each in manifest.blobs:
+                    if not self.blobs.has(each):
+                        finding.miss(f"samples {each}")
             else:
-                finding.missing.append(f"the {name} samples")
+                finding.miss(f"the {name} samples")
         for name, words, root_of, root in (
             ("programs", "the programs", encoded_programs_root, order.programs),
             ("state", "the initial state", encoded_state_root, order.state_root),
@@ -120,7 +129,7 @@ class Ordered:
                 same = root_of(self.blobs.get(cid, SIZE_MAX_BYTES)) == root
                 finding.check(same, f"the order names something else than {words}")
             else:
-                finding.missing.append(words)
+                finding.miss(words)
 
 
 def compare_terms(job: Job, order: Order) -> dict[str, bool]:

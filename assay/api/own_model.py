@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as functional
 from torch import Tensor, nn
 
-from assay.aggregate.rules import get_rule
+from assay.aggregate.rules import rule_of
 from assay.api.job import Job
 from assay.api.own_file import OWN, SHIPPED, THEIRS, find_own, find_shipped, takes, theirs, wrong
 from assay.protocol import keys
@@ -96,7 +96,7 @@ class OwnModel:
         x = torch.zeros((size, *samples.x.shape[1:]), dtype=torch.from_numpy(samples.x[:1]).dtype)
         y = torch.zeros((size, *samples.y.shape[1:]), dtype=torch.from_numpy(samples.y[:1]).dtype)
         optimizer = keys.write_section(job.train.optimizer)
-        rule = get_rule(job.aggregate.rule, job.aggregate.byzantine_max)
+        rule = rule_of(job)
         if y.dtype == torch.int64 and len(y) and bool((samples.y == DEFAULT_IGNORED).any()):
             # Where some targets of the data are left out, the batch at capture says so.
             y.view(-1)[0] = DEFAULT_IGNORED

@@ -6,12 +6,11 @@ from typing import cast
 
 from assay.api.bundle import BundleBlobs, Evidence
 from assay.api.finding import Finding
-from assay.api.verify import Verifier
+from assay.api.verify import Verifier, slots_of
 from assay.chain.contracts.jobs import Drawn
 from assay.chain.contracts.rounds import Aggregated, Finalised, Included
 from assay.proof.recompute import audit_slot, check_update, summary
 from assay.proof.verdict import Verdict
-from assay.protocol.commitment import bitmap_slots
 from assay.protocol.score import UNSCORED, is_due
 from assay.roles.assignment import State, fetch_assignment
 from assay.roles.exam import score
@@ -42,14 +41,19 @@ def reexecute(evidence: Evidence, blobs: BundleBlobs, compute: Compute) -> Itera
     step, emit = compute.runner(assignment.bundle.step), compute.runner(assignment.bundle.emit)
     included = verifier.by_round(Included)
     state: State = list(assignment.initial)
-    for final in verifier.said(Finalised):
+    for index, final in enumerate(verifier.said(Finalised)):
         name = (final.generation, final.round)
         finding = Finding(f"round {final.round}")
+        if final.round != index:
+            # Each is executed once, however often it is said to be final.
+            finding.check(False, "it became final out of order")
+            yield finding
+            return
         updates = []
-        for slot in bitmap_slots(included[name].included) if name in included else ():
+        for slot in slots_of(included[name].included) if name in included else ():
             transcript = verifier.transcript(name, slot)
             if transcript is None:
-                finding.missing.append(f"slot {slot}")
+                finding.miss(f"slot {slot}")
                 continue
             feed = assignment.course.feed(*name, slot)
             verdict = summary(audit_slot(step, emit, state, feed, plan, transcript))

@@ -4,7 +4,7 @@ Nothing here needs torch or a network. What it takes on trust are the logs thems
 confirm (`assay.api.anchors`). Re-execution is `assay.api.reexecute`.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
 from itertools import product
 from typing import Any
@@ -30,13 +30,17 @@ from assay.chain.contracts.rounds import (
 )
 from assay.chain.contracts.vault import Moved
 from assay.protocol.commitment import bitmap_slots, commitment_root
-from assay.protocol.errors import AssayError, Malformed
+from assay.protocol.errors import AssayError, LimitExceeded, Malformed
 from assay.protocol.table import Entry, segment_digest, table_root
 from assay.protocol.transcript import ZERO, SlotName, Transcript, secret_hash
 from assay.protocol.typed import Domain, bitmap_hash, recover, typed_digest
 
 CHOICES_MAX = 8
 """Slots that were entered by their providers whose place in the root is searched for; each doubles the search."""
+SEARCH_MAX = 1 << 23
+"""Leaves of all roots of commitments that are built for one bundle: some ten seconds' worth of hashes."""
+PROVIDERS_MAX = 1024
+"""Slots of a job."""
 
 
 class Verifier(Ordered):
@@ -45,6 +49,8 @@ class Verifier(Ordered):
     def __init__(self, evidence: Evidence, blobs: BundleBlobs) -> None:
         super().__init__(evidence, blobs)
         self.domain = Domain(evidence.chain_id, self._address("Rounds"))
+        self._searched = 0
+        self._transcripts: dict[tuple[RoundName, int], Transcript | None] = {}
 
     def _address(self, name: str) -> str:
         if name not in self.evidence.contracts:
@@ -77,7 +83,10 @@ class Verifier(Ordered):
     def providers(self) -> tuple[str, ...]:
         """Who holds which slot."""
         matched = self.said(Matched)
-        return matched[-1].providers if matched else ()
+        providers = matched[-1].providers if matched else ()
+        if len(providers) > PROVIDERS_MAX:
+            raise LimitExceeded("a job of too many slots", limit=PROVIDERS_MAX, actual=len(providers))
+        return providers
 
     @cached_property
     def validators(self) -> frozenset[str]:
@@ -103,9 +112,9 @@ class Verifier(Ordered):
                     named and owner and signed, f"slot {slot} of round {_words(name)} is not its provider's word"
                 )
                 leaves[slot] = leaf
-            present = set(bitmap_slots(committed.present))
+            present = set(slots_of(committed.present))
             if not present <= set(leaves):
-                finding.missing.append(f"commitments of round {_words(name)}")
+                finding.miss(f"commitments of round {_words(name)}")
                 continue
             itself = [slot for slot in leaves if (name, slot) in direct]
             holds = present <= set(itself) or self._gives(committed.commitment_root, leaves, itself)
@@ -116,6 +125,10 @@ class Verifier(Ordered):
         have taken some of them in and left others out."""
         free, rest = itself[:CHOICES_MAX], {slot: leaf for slot, leaf in leaves.items() if slot not in itself}
         for chosen in product((True, False), repeat=len(free)):
+            self._searched += len(self.providers)
+            if self._searched > SEARCH_MAX:
+                words = "which commitments gave their rounds' roots takes too long to find out"
+                raise LimitExceeded(words, limit=SEARCH_MAX, actual=self._searched)
             taken = {slot for slot, there in zip(free, chosen, strict=True) if there} | set(itself[CHOICES_MAX:])
             if commitment_root({**rest, **{slot: leaves[slot] for slot in taken}}, len(self.providers)) == root:
                 return True
@@ -132,6 +145,11 @@ class Verifier(Ordered):
 
     def transcript(self, name: RoundName, slot: int) -> Transcript | None:
         """A slot's opened leaves, if they give what it committed."""
+        if (name, slot) not in self._transcripts:
+            self._transcripts[name, slot] = self._open(name, slot)
+        return self._transcripts[name, slot]
+
+    def _open(self, name: RoundName, slot: int) -> Transcript | None:
         evidence = self.evidence.rounds.get(name, RoundEvidence()).slots.get(slot)
         if evidence is None or evidence.opening is None:
             return None
@@ -149,11 +167,11 @@ class Verifier(Ordered):
         """Each included slot opened all its leaves: they give the committed root, and begin where the round begins."""
         opened = self.by_round(RoundOpened)
         for name, included in self.by_round(Included).items():
-            for slot in bitmap_slots(included.included):
+            for slot in slots_of(included.included):
                 where = f"slot {slot} of round {_words(name)}"
                 evidence = self.evidence.rounds.get(name, RoundEvidence()).slots.get(slot)
                 if evidence is None or evidence.opening is None:
-                    finding.missing.append(where)
+                    finding.miss(where)
                     continue
                 transcript = self.transcript(name, slot)
                 finding.check(transcript is not None, f"{where} does not open to its commitment")
@@ -185,12 +203,18 @@ class Verifier(Ordered):
 
     def check_tables(self, finding: Finding) -> None:
         """Validators' tables are those that they revealed, and what they found is what was committed."""
+        revealed: dict[tuple[RoundName, str], bytes] = {}
         for event in self.said(TableRevealed):
             name = (event.generation, event.round)
+            if (name, event.validator) in revealed:
+                same = revealed[name, event.validator] == event.table_root
+                finding.check(same, f"{event.validator} revealed two tables in round {_words(name)}")
+                continue
+            revealed[name, event.validator] = event.table_root
             rows = self.evidence.rounds.get(name, RoundEvidence()).tables.get(event.validator)
             who = f"{event.validator} in round {_words(name)}"
             if rows is None:
-                finding.missing.append(f"the table of {who}")
+                finding.miss(f"the table of {who}")
                 continue
             entries = _entries(rows)
             finding.check(
@@ -202,15 +226,16 @@ class Verifier(Ordered):
                     continue
                 leaf = transcript.leaves[entry.segment + 1]
                 agrees = entry.digest == segment_digest(leaf.state_root, leaf.loss_bits)
-                judged = self._judged(event.validator) or self._judged(transcript.name.provider)
+                judged = not self._judged.isdisjoint((event.validator, transcript.name.provider))
                 finding.check(
                     agrees or judged, f"{who} found slot {entry.slot} segment {entry.segment} to be otherwise"
                 )
 
-    def _judged(self, account: str) -> bool:
-        """Whether an account was found out in this job, so that a disagreement with it is settled."""
-        found = {event.provider for event in self.said(Disproved)} | {event.account for event in self.said(Penalised)}
-        return account in found
+    @cached_property
+    def _judged(self) -> frozenset[str]:
+        """Who was found out in this job, so that a disagreement with them is settled."""
+        disproved, penalised = self.said(Disproved), self.said(Penalised)
+        return frozenset((*(event.provider for event in disproved), *(event.account for event in penalised)))
 
     def check_quorums(self, finding: Finding) -> None:
         """A quorum of drawn validators has signed what was accepted and what the aggregate came to."""
@@ -234,7 +259,7 @@ class Verifier(Ordered):
     ) -> None:
         signers = set()
         for vote in self.evidence.rounds.get(name, RoundEvidence()).votes:
-            if vote.kind == kind and vote.signer in self.validators:
+            if vote.kind == kind and vote.signer in self.validators and vote.signer not in signers:
                 try:
                     signature = bytes.fromhex(vote.content["signature"])
                 except (KeyError, TypeError, ValueError):
@@ -245,9 +270,7 @@ class Verifier(Ordered):
         if len(signers) >= quorum:
             finding.held += 1
         elif not optional:
-            finding.missing.append(
-                f"{quorum - len(signers)} signatures under the {kind.lower()} of round {_words(name)}"
-            )
+            finding.miss(f"{quorum - len(signers)} signatures under the {kind.lower()} of round {_words(name)}")
 
     def _named(self, name: RoundName) -> dict[str, object]:
         return {"job": self.evidence.job, "generation": name[0], "round": name[1]}
@@ -282,7 +305,7 @@ class Verifier(Ordered):
         if self.said(Ended):
             finding.check(balance[Kind.ESCROW] == 0, f"{balance[Kind.ESCROW]} units are left in escrow after the end")
             if balance[Kind.CREDIT]:
-                finding.missing.append(f"claims of {balance[Kind.CREDIT]} units")
+                finding.miss(f"claims of {balance[Kind.CREDIT]} units")
 
     def _check_pay(self, finding: Finding) -> None:
         """Each final round credits the price of every included slot, half of every other accepted one, and the fees."""
@@ -292,10 +315,10 @@ class Verifier(Ordered):
             name = (final.generation, final.round)
             fixed = included.get(name)
             if fixed is None:
-                finding.wrong.append(f"round {_words(name)} was paid without an included set")
+                finding.check(False, f"round {_words(name)} was paid without an included set")
                 continue
-            full = len(bitmap_slots(fixed.included))
-            half = len(set(bitmap_slots(fixed.accepted)) - set(bitmap_slots(fixed.included)))
+            full = len(slots_of(fixed.included))
+            half = len(set(slots_of(fixed.accepted)) - set(slots_of(fixed.included)))
             most = full * price + half * (price // 2) + fixed.served.bit_count() * order.validator_fee
             exact = final.credited in (most, most + order.aggregator_fee)
             bounded = forfeits and final.credited <= most + order.aggregator_fee
@@ -303,6 +326,13 @@ class Verifier(Ordered):
         for void in self.said(Voided):
             bound = self.round_cost(price)
             finding.check(void.credited <= bound, f"a void round {void.round} credits more than a round costs")
+
+
+def slots_of(rows: Sequence[int]) -> list[int]:
+    """The slots in a bitmap of the chain's. Errors: `LimitExceeded` for one of more slots than a job has."""
+    if 256 * len(rows) > PROVIDERS_MAX:
+        raise LimitExceeded("a set of too many slots", limit=PROVIDERS_MAX, actual=256 * len(rows))
+    return bitmap_slots(rows)
 
 
 def _entries(rows: list[Any]) -> list[Entry] | None:

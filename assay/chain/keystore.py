@@ -101,7 +101,8 @@ def read_password(path: Path) -> str:
     try:
         lines = content.decode("utf-8").splitlines()
     except UnicodeDecodeError:
-        lines = []
+        hint = "save it as plain text in UTF-8, with the password on the first line"
+        raise BadInput(f"{path} does not hold a password: its bytes are no text", hint=hint) from None
     if not lines or not lines[0]:
         raise BadInput(f"{path} does not hold a password", hint="write it on the first line")
     return lines[0]

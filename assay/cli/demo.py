@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import click
 import typer
 
+from assay.cli.place import RPC_HELP
 from assay.cli.values import complete_cheats, complete_sources
 
 if TYPE_CHECKING:
@@ -40,7 +41,8 @@ def run(
     ] = None,
     model: Annotated[str | None, typer.Option(click_type=click.Choice(("mlp", "cnn")), help="What is trained.")] = None,
     rpc: Annotated[
-        str | None, typer.Option(metavar="URL", help="A node whose chain is used instead of the embedded one.")
+        str | None,
+        typer.Option(metavar="URL", help=f"A node whose chain is used instead of the embedded one: {RPC_HELP}"),
     ] = None,
     key_file: Annotated[
         Path | None,
@@ -72,11 +74,12 @@ def run(
 
     - `assay demo --rpc http://127.0.0.1:8545`
     """
+    from assay.chain.location import resolve_url
     from assay.cli.terminal import out as console_out
     from assay.cli.terminal import own_name, print_json
 
     given: dict[str, Any] = {"seed": seed, "providers": providers, "rounds": rounds, "data": data, "model": model}
-    given |= {"rpc": rpc, "key_file": key_file}
+    given |= {"rpc": rpc and resolve_url(rpc), "key_file": key_file}
     if cheaters is not None:
         given["cheaters"] = tuple(name for name in (part.strip() for part in cheaters.split(",")) if name)
     options = _choose(given)

@@ -29,7 +29,7 @@ def run(
     from assay.chain.ground import PARTY_GAS
     from assay.chain.rpc import Rpc
     from assay.cli.place import open_home, unlock
-    from assay.cli.terminal import out, plain, print_json
+    from assay.cli.terminal import Pace, err, out, plain, print_json
     from assay.protocol.errors import BadInput
     from assay.protocol.units import parse_amount
 
@@ -48,12 +48,18 @@ def run(
         gas_wei = max(ETHER_WEI if record.operator else 0, PARTY_GAS * price_gas(Rpc(web3)))
         if Rpc(web3).get_balance(signer.address) < gas_wei // 2:
             find_faucet(web3).give(signer, gas_wei)
-        till.mint(units)
+        pace, console = Pace(), err()
+
+        def say(given: int, asked: int) -> None:
+            if given < asked and not as_json and pace.is_due():
+                console.print(plain(f"· {till.words(given)} of {till.words(asked)}", "dim"))
+
+        till.mint(units, say)
         held = till.look()
         if as_json:
             whole = {"account": account, "address": signer.address, "made": not known, "given": amount}
             print_json(whole | {"wallet": till.words(held.wallet).split()[0], "symbol": till.symbol})
             return
-        console = out()
-        console.print(plain(f"{account} {signer.address}" + ("" if known else " (new)"), "bold"))
-        console.print(plain(f"  got {till.words(units)}, has {till.words(held.wallet)} and coin for gas"))
+        shown = out()
+        shown.print(plain(f"{account} {signer.address}" + ("" if known else " (new)"), "bold"))
+        shown.print(plain(f"  got {till.words(units)}, has {till.words(held.wallet)} and coin for gas"))

@@ -33,6 +33,7 @@ TokenOption = Annotated[
         "--token", metavar="TOKEN", help='"default", "native" for the chain\'s coin, or an ERC-20 by address.'
     ),
 ]
+RPC_HELP = "URL of a node, or @PATH of a file with it that only you can read: arguments are seen by all on a machine."
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 MemoryOption = Annotated[
     int,

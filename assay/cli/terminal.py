@@ -2,7 +2,8 @@
 
 import json
 import sys
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from shutil import which
 from typing import Any
@@ -11,6 +12,22 @@ from rich.console import Console
 from rich.text import Text
 
 PRINTABLE_MAX = 200
+
+
+class Pace:
+    """When somebody who waits is to hear something again: after two seconds, and every two seconds from then on."""
+
+    def __init__(self, every_s: float = 2.0, timer: Callable[[], float] = time.monotonic) -> None:
+        self._every_s, self._timer = every_s, timer
+        self._due_s = timer() + every_s
+
+    def is_due(self) -> bool:
+        """Whether it is time; then the next time is counted from now."""
+        now_s = self._timer()
+        if now_s < self._due_s:
+            return False
+        self._due_s = now_s + self._every_s
+        return True
 
 
 class Screen(Console):

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from assay.cli.place import CompileOption, HomeOption, JsonOption, MemoryOption, home_path
+from assay.cli.place import RPC_HELP, CompileOption, HomeOption, JsonOption, MemoryOption, home_path
 
 
 def run(
@@ -18,7 +18,7 @@ def run(
         typer.Option(min=0.2, max=60, help="Seconds between blocks while the chain is used; 2 if left out."),
     ] = None,
     rpc: Annotated[
-        str | None, typer.Option(metavar="URL", help="Somebody else's node instead of a chain of ours.")
+        str | None, typer.Option(metavar="URL", help=f"Somebody else's node instead of a chain of ours: {RPC_HELP}")
     ] = None,
     key_file: Annotated[
         Path | None,
@@ -45,18 +45,19 @@ def run(
     - `assay up --home runs/network --json`
 
     - `assay up --rpc http://127.0.0.1:8545 --home runs/anvil`
+
+    - `assay up --rpc @node.url --home runs/testnet`
     """
     from assay.api.home import Home
     from assay.api.operator import crew_of, follow, start
-    from assay.chain.location import check_url, show_url
+    from assay.chain.location import resolve_url, show_url
     from assay.cli.terminal import err, out, own_name, plain, print_json
     from assay.protocol.errors import BadInput
 
     if block_s is not None and block_s != block_s:
         raise BadInput("--block-s is no number", hint="give seconds from 0.2 to 60")
-    if rpc is not None:
-        check_url(rpc)
-    elif key_file is not None:
+    url = "" if rpc is None else resolve_url(rpc)
+    if rpc is None and key_file is not None:
         raise BadInput("a key file pays for gas on a node", hint="name the node with --rpc")
     place = Home.create(home_path(home))
     fresh, console = not place.is_running(), err()
@@ -68,7 +69,6 @@ def run(
     given: dict[str, object] = {
         "--port": port,
         "--block-s": block_s,
-        "--rpc": rpc,
         "--key-file": key_file and key_file.absolute(),
         "--memory-mb": memory_mb,
     }
@@ -76,7 +76,7 @@ def run(
     arguments += ["--compile"] * compiled
     try:
         if fresh:
-            start(place, arguments, say)
+            fresh = start(place, arguments, say, url=url)
         else:
             follow(place, say)
     except KeyboardInterrupt:
@@ -87,7 +87,7 @@ def run(
     assert record is not None
     counts = {role: sum(member["role"] == role for member in crew) for role in ("provider", "validator", "aggregator")}
     if as_json:
-        state = {"home": str(place.path), "url": record.url, "chain_id": record.chain_id, "started": fresh}
+        state = {"home": str(place.path), "url": show_url(record.url), "chain_id": record.chain_id, "started": fresh}
         print_json(state | {"token": record.token, "crew": counts})
         return
     shown = out()

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from assay.cli.place import JsonOption
+from assay.cli.place import RPC_HELP, JsonOption
 
 if TYPE_CHECKING:
     from assay.api.finding import Finding
@@ -16,10 +16,15 @@ if TYPE_CHECKING:
 def run(
     bundle: Annotated[Path, typer.Argument(metavar="BUNDLE", help="A file that assay export wrote.")],
     recompute: Annotated[
-        bool, typer.Option("--recompute", help="Execute all included work again as well; needs PyTorch.")
+        bool,
+        typer.Option(
+            "--recompute",
+            help="Execute all included work again as well, which takes as long as it took; needs PyTorch.",
+        ),
     ] = False,
     rpc: Annotated[
-        str | None, typer.Option(metavar="URL", help="A node of the bundle's chain, to confirm what the chain said.")
+        str | None,
+        typer.Option(metavar="URL", help=f"A node of the bundle's chain, to confirm what the chain said: {RPC_HELP}"),
     ] = None,
     as_json: JsonOption = False,
 ) -> int | None:
@@ -38,19 +43,21 @@ def run(
     - `assay verify-bundle job-1.assay --rpc http://127.0.0.1:8545`
     """
     from assay.api.bundle import open_bundle
+    from assay.chain.location import resolve_url
     from assay.cli.terminal import out, plain, print_json
     from assay.cli.verbs import FOUND
 
     findings, console = [], out()
+    url = rpc and resolve_url(rpc)
     with open_bundle(bundle) as (evidence, blobs):
         from assay.api.verify import Verifier
 
         def checks() -> Iterator["Finding"]:
             yield from Verifier(evidence, blobs).run()
-            if rpc is not None:
+            if url is not None:
                 from assay.api.anchors import check_at
 
-                yield check_at(evidence, rpc)
+                yield check_at(evidence, url)
             if recompute:
                 from assay.api.reexecute import reexecute
                 from assay.cli.session import use_one_thread

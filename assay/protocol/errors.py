@@ -114,8 +114,9 @@ class TooManyByzantine(Impossible):
 
     code = "too-many-byzantine"
     remedy = (
-        "The mean bears none; krum needs 2f + 3 updates to bear f. Lower `aggregate.byzantine_max`, raise"
-        " `match.providers`, or take another `aggregate.rule`."
+        "The mean bears none; to bear f, trimmed-mean and median need 2f + 1 updates, krum 2f + 3, multi-krum 2f + 4,"
+        " norm-bound f + 1. Lower `aggregate.byzantine_max`, raise `match.providers`, or take another"
+        " `aggregate.rule`."
     )
 
 

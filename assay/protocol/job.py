@@ -288,10 +288,28 @@ def _check_aggregate(job: Job, needed: int) -> None:
     if aggregate.rule == "mean" and borne:
         raise TooManyByzantine(
             "the mean bears no Byzantine update",
-            hint='use rule = "krum", or byzantine_max = 0 and rely on verification',
+            hint='use rule = "trimmed-mean" or "krum", or byzantine_max = 0 and rely on verification',
             key="aggregate.byzantine_max",
             value=borne,
             allowed="0 with the mean",
+        )
+    if aggregate.rule == "norm-bound":
+        _require(
+            aggregate.norm_max is not None,
+            "norm-bound cuts updates to a length, and the job names none",
+            "give aggregate.norm_max, like 1.0: about the length of an honest update",
+            "aggregate.norm_max",
+            None,
+            "a number with norm-bound",
+        )
+    else:
+        _require(
+            aggregate.norm_max is None,
+            f"{aggregate.rule} cuts no update to a length",
+            'leave norm_max out, or use rule = "norm-bound"',
+            "aggregate.norm_max",
+            aggregate.norm_max,
+            f"nothing with {aggregate.rule}",
         )
     if match.providers < needed:
         per_byzantine, base = RULE_REPORTS[aggregate.rule]

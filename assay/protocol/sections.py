@@ -8,8 +8,16 @@ from assay.protocol import keys
 from assay.protocol.keys import key
 from assay.protocol.transcript import SEGMENT_STEPS_MAX
 
-RULE_REPORTS = {"mean": (0, 1), "krum": (2, 3)}
-"""(a, b): a rule needs a * f + b updates to bear f Byzantine ones (Krum: Blanchard et al. 2017, n >= 2f + 3)."""
+RULE_REPORTS = {
+    "mean": (0, 1),
+    "trimmed-mean": (2, 1),
+    "median": (2, 1),
+    "krum": (2, 3),
+    "multi-krum": (2, 4),
+    "norm-bound": (1, 1),
+}
+"""(a, b): a rule needs a * f + b updates to bear f Byzantine ones. Trimmed mean and median: Yin et al. 2018. Krum:
+Blanchard et al. 2017, n >= 2f + 3; Multi-Krum: the same, 2f + 2 < n - m with m >= 1."""
 
 LOSSES: dict[str, tuple[str, ...]] = {
     "cross_entropy": ("smoothing", "ignore"),
@@ -231,7 +239,13 @@ class Aggregate:
 
     rule: str = key(keys.choice(*RULE_REPORTS), "Aggregation rule.", "mean")
     byzantine_max: int = key(
-        keys.integer(0, 511), "Arbitrary updates that the rule has to bear (f); krum needs 2f + 3 reports.", 0
+        keys.integer(0, 511),
+        "Arbitrary updates that the rule has to bear (f): trimmed-mean and median need 2f + 1 reports, krum 2f + 3,"
+        " multi-krum 2f + 4, norm-bound f + 1; the mean bears none.",
+        0,
+    )
+    norm_max: float | None = key(
+        keys.number(1e-9, 1e9), "The length that norm-bound, and no other rule, cuts each update to.", None
     )
     reports_min: int = key(
         keys.integer(0, 1024),

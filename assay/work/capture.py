@@ -47,6 +47,11 @@ class Rule(Protocol):
         """How many arbitrary updates it is to bear."""
         ...
 
+    @property
+    def setting(self) -> str:
+        """What else it was given, in words that follow its name; nothing for most."""
+        ...
+
     def merge(self, graph: Graph, stacks: list[int]) -> list[int]:
         """Per parameter the coordinate-major stack [D, n] of n updates, in; the merged update [D], out."""
         ...
@@ -58,6 +63,7 @@ class Mean:
 
     name: ClassVar[str] = "mean"
     byzantine_count: ClassVar[int] = 0
+    setting: ClassVar[str] = ""
 
     def merge(self, graph: Graph, stacks: list[int]) -> list[int]:
         """Per stack of updates [D, n] their mean [D]."""
@@ -70,7 +76,7 @@ MEAN = Mean()
 def rule_source(rule: Rule) -> str:
     """What an aggregate's nodes name as their source."""
     bears = f" bearing {rule.byzantine_count}" if rule.byzantine_count else ""
-    return f"aggregate by {rule.name}{bears}"
+    return f"aggregate by {rule.name}{rule.setting}{bears}"
 
 
 def capture(

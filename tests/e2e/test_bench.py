@@ -19,6 +19,7 @@ ROOT = Path(__file__).parents[2]
         ("quality --seeds 1 --steps 3", {"models", "products"}),
         ("exact --repeats 1 --only cnn --threads 1", {"ratios", "peak_memory_ratio"}),
         ("commit --steps 16 --repeats 1 --width 64", {"critical_k8", "critical_k1"}),
+        ("rules --size 200 --repeats 1", {"rules"}),
         ("dispute --only cnn --kinds iota,exponent", {"games", "nodes", "kinds"}),
     ],
 )

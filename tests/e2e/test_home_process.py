@@ -23,6 +23,7 @@ from home_job import PASSWORD, open_account, post_tiny, view
 from assay.api.account import Kind
 from assay.api.home import Home
 from assay.api.money import Till
+from assay.api.operator import read_log
 from assay.chain.contracts.jobs import BidCommitted, BidForfeited, Unenlisted
 from assay.chain.contracts.rounds import Claimed, Disproved, Finalised, Late, Penalised, Voided
 from assay.protocol.phase import JobPhase
@@ -310,6 +311,38 @@ def test_money_adds_up(place: Place) -> None:
     vault, coin = home.ledger().vault, till.coin
     assert sum(vault.total(home.token, kind) for kind in range(6)) == coin.balance_of(vault.address)
     home.close()
+
+
+def test_of_three_starts_at_once_one_wins_and_the_others_say_so(tmp_path: Path) -> None:
+    place = Place(tmp_path)
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    begun = [place.start("up", "--bare", **pipes) for _ in range(3)]
+    try:
+        ended = [(*each.communicate(timeout=WAIT_S), each.returncode) for each in begun]
+        assert [code for _, _, code in ended] == [0, 0, 0], ended
+        first = [told.splitlines()[0] for told, _, _ in ended]
+        assert sorted(first) == ["the network is up", "the network is up already", "the network is up already"], ended
+        assert not any("Traceback" in troubled for _, troubled, _ in ended)
+        assert place.ask("status")["running"]
+        heard = [line["event"] for line in read_log(place.home)]
+        assert heard.count("Ready") == heard.count("Deployed") == 1
+        assert not (place.path / "network.log.1").exists(), "only one process was ever begun"
+    finally:
+        place.run("down")
+
+
+def test_a_secret_in_a_nodes_url_is_in_no_argument_and_no_log(tmp_path: Path) -> None:
+    """The node does not answer, so that the process ends and says so."""
+    place, secret = Place(tmp_path), "s3cr3t" * 4
+    file = tmp_path / "node.url"
+    file.write_text(f"http://127.0.0.1:9/{secret}\n")
+    file.chmod(0o600)
+    done = place.run("up", "--bare", "--rpc", f"@{file}")
+    assert done.returncode != 0
+    assert "no node answers at http://127.0.0.1:9" in done.stderr
+    logged = (place.path / "network.log").read_text()
+    assert "Failed" in logged
+    assert secret not in done.stdout + done.stderr + logged
 
 
 def test_an_interrupted_start_goes_on_and_the_next_one_waits_for_it(tmp_path: Path) -> None:

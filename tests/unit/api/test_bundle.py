@@ -1,7 +1,9 @@
 """Bundles of evidence: what was honest holds, each kind of tampering is found, no bytes from outside crash a check."""
 
+import dataclasses
 import io
 import json
+import struct
 import subprocess
 import sys
 import zipfile
@@ -12,18 +14,23 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from eth_abi.abi import decode, encode
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from own_jobs import make_net, tiny_job, tiny_samples
 
 import assay
-from assay.api.bundle import EVIDENCE, Evidence, open_bundle, write_bundle
+from assay.api import finding as finding_module
+from assay.api import verify
+from assay.api.bundle import DIRECTORY_MAX_BYTES, EVIDENCE, Evidence, open_bundle, write_bundle
 from assay.api.encoded import encoded_programs_root, encoded_state_root
 from assay.api.export import export_job
 from assay.api.finding import Finding
 from assay.api.reexecute import reexecute
 from assay.api.verify import Verifier
 from assay.chain.contracts.containers import Order, Windows
+from assay.chain.contracts.jobs import Matched
+from assay.chain.contracts.rounds import Aggregated, Finalised, Included, TableRevealed
 from assay.protocol.errors import AssayError, BadInput, Bomb, LimitExceeded, Malformed
 from assay.protocol.plain import read_plain, write_plain
 from assay.roles.world import Compute
@@ -427,3 +434,149 @@ def test_checking_needs_no_torch(made: Path) -> None:
     report = json.loads(done.stdout)
     assert report["holds"]
     assert report["whole"]
+
+
+# work that a file can make
+
+
+def count_calls(monkeypatch: pytest.MonkeyPatch, module: Any, name: str) -> list[int]:
+    """Has every call of a function of a module counted, and the length of its first argument noted."""
+    calls: list[int] = []
+    function = getattr(module, name)
+
+    def counted(first: Any, *rest: Any) -> Any:
+        calls.append(len(first) if hasattr(first, "__len__") else 1)
+        return function(first, *rest)
+
+    monkeypatch.setattr(module, name, counted)
+    return calls
+
+
+def hostile(made: Path, tmp_path: Path, spoil: Callable[[Plain], None]) -> Path:
+    """A light bundle with other evidence."""
+    parts = members(made / "light")
+    plain = json.loads(parts[EVIDENCE])
+    spoil(plain)
+    return pack(tmp_path / "hostile", {**parts, EVIDENCE: write_plain(plain)})
+
+
+def logs_of(plain: Plain, kind: type[Any]) -> list[Any]:
+    """The logs of one event."""
+    return [log for log in plain["logs"] if log[1][0] == kind.TOPIC.hex()]
+
+
+def with_payload(log: Any, kind: type[Any], **fields: Any) -> Any:
+    """A log in which an event says something else."""
+    names = [each.name for each in dataclasses.fields(kind)]
+    plain = [(name, of) for name, (of, indexed) in zip(names, kind.TYPES, strict=True) if not indexed]
+    values = dict(zip([name for name, _ in plain], decode([of for _, of in plain], bytes.fromhex(log[2])), strict=True))
+    payload = encode([of for _, of in plain], [{**values, **fields}[name] for name, _ in plain])
+    return [*log[:2], payload.hex(), *log[3:]]
+
+
+def test_a_table_of_many_rows_opens_each_transcript_once(
+    made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However many rows name it, and however often the chain is said to have heard of the table."""
+
+    def spoil(plain: Plain) -> None:
+        tables = first_round(plain)["tables"]
+        for rows in tables.values():
+            rows *= 500
+        plain["logs"] += logs_of(plain, TableRevealed) * 50
+
+    path = hostile(made, tmp_path, spoil)
+    opened = count_calls(monkeypatch, verify, "secret_hash")
+    built = count_calls(monkeypatch, verify, "table_root")
+    assert check(path)["tables"].wrong
+    with open_bundle(path) as (evidence, _):
+        assert len(opened) <= sum(len(each.slots) for each in evidence.rounds.values())
+        tables = sum(len(each.tables) for each in evidence.rounds.values())
+    assert len(built) <= tables
+
+
+def test_events_are_looked_through_once(made: Path, tmp_path: Path) -> None:
+    """What is asked for in a loop over rounds is not searched for in all that was said."""
+    with open_bundle(made / "light") as (evidence, blobs):
+        checker = Verifier(evidence, blobs)
+        assert checker.said(Included) is checker.said(Included)
+        assert checker.by_round(Aggregated) is checker.by_round(Aggregated)
+
+
+def test_a_search_for_the_commitments_of_a_root_has_an_end(
+    made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(verify, "SEARCH_MAX", 3)
+    found = check(made / "light")["commitments"]
+    assert not found.holds
+    assert "takes too long to find out" in found.words
+
+
+def test_a_bitmap_of_more_slots_than_a_job_has_is_refused(made: Path, tmp_path: Path) -> None:
+    def spoil(plain: Plain) -> None:
+        logs = plain["logs"]
+        for at, log in enumerate(logs):
+            if log[1][0] == Included.TOPIC.hex():
+                logs[at] = with_payload(log, Included, included=[2**256 - 1] * 5)
+
+    found = check(hostile(made, tmp_path, spoil))
+    assert "a set of too many slots" in found["openings"].words
+    assert "a set of too many slots" in found["money"].words
+
+
+def test_a_job_of_more_providers_than_there_may_be_is_refused(made: Path, tmp_path: Path) -> None:
+    def spoil(plain: Plain) -> None:
+        logs = plain["logs"]
+        at = logs.index(logs_of(plain, Matched)[0])
+        logs[at] = with_payload(logs[at], Matched, providers=["0x" + "11" * 20] * 1025)
+
+    assert "a job of too many slots" in check(hostile(made, tmp_path, spoil))["commitments"].words
+
+
+def test_what_is_missing_is_noted_so_often_and_no_more(
+    made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A log of a hundred bytes says that a thousand slots are there."""
+    monkeypatch.setattr(finding_module, "NOTED_MAX", 50)
+
+    def spoil(plain: Plain) -> None:
+        log = logs_of(plain, Included)[0]
+        plain["logs"] += [with_payload(log, Included, round=at, included=[2**256 - 1] * 4) for at in range(100, 104)]
+
+    found = check(hostile(made, tmp_path, spoil))["openings"]
+    assert len(found.missing) == 50
+    assert "nothing more is looked at" in found.words
+    assert not found.holds
+
+
+def test_a_vote_that_counts_is_not_read_again(made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def spoil(plain: Plain) -> None:
+        first_round(plain)["votes"] *= 100
+
+    once = count_calls(monkeypatch, verify, "recover")
+    check(made / "light")
+    wanted = len(once)
+    found = check(hostile(made, tmp_path, spoil))
+    assert found["quorums"].holds
+    assert len(once) == 2 * wanted
+
+
+def test_a_directory_that_is_longer_than_that_of_any_bundle_is_not_read(tmp_path: Path) -> None:
+    size = DIRECTORY_MAX_BYTES + 1
+    end = struct.pack("<4s4H2LH", b"PK\5\6", 0, 0, 1, 1, size, 0, 0)
+    with (tmp_path / "b").open("wb") as file:
+        file.truncate(size)
+        file.seek(size)
+        file.write(end)
+    with pytest.raises(LimitExceeded, match="directory is too long"), open_bundle(tmp_path / "b"):
+        pass
+
+
+def test_a_round_that_is_said_to_be_final_again_is_not_executed_again(made: Path, tmp_path: Path) -> None:
+    parts = members(made / "whole")
+    plain = json.loads(parts[EVIDENCE])
+    plain["logs"] += logs_of(plain, Finalised)[-1:] * 20
+    with open_bundle(pack(tmp_path / "b", {**parts, EVIDENCE: write_plain(plain)})) as (evidence, blobs):
+        found = list(reexecute(evidence, blobs, Compute(lambda: 0.0)))
+    assert [finding.holds for finding in found] == [True, True, False]
+    assert found[-1].wrong == ["it became final out of order"]

@@ -477,13 +477,64 @@ class TestFollowing:
             follow(home, lambda _: None)
         later.join()
 
-    def test_who_is_turned_away_follows_the_other(self, tmp_path: Path) -> None:
-        """Two were started at once: the log that both look at is that of the one that works."""
+    def test_who_comes_later_starts_nothing(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         home, holder = Home.create(tmp_path), Hold(tmp_path / "lock")
         assert holder.take("1")
         self.tell(home, "Entered", "Ready")
+        monkeypatch.setattr(operator, "_launch", lambda *_: pytest.fail("another one was begun"))
+        assert not start(home, ["--bare"], lambda _: None)
+        holder.release()
+
+    def test_who_comes_while_another_starts_waits_and_says_so(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        home, launch, holder = Home.create(tmp_path), Hold(tmp_path / "lock.start"), Hold(tmp_path / "lock")
+        assert launch.take("1")
+        monkeypatch.setattr(operator, "_launch", lambda *_: pytest.fail("another one was begun"))
         said: list[str] = []
-        start(home, ["--bare"], said.append)
+
+        def say(step: str) -> None:
+            if not said:
+                assert holder.take("1")
+                self.tell(home, "Entered", "Ready")
+                launch.release()
+            said.append(step)
+
+        assert not start(home, ["--bare"], say)
+        assert said == ["somebody else is starting the network: waiting for it", "deploying"]
+        holder.release()
+
+    def test_a_nodes_url_is_no_argument(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Everybody on a machine may read those of a process."""
+        begun: list[tuple[list[str], dict[str, str]]] = []
+
+        def popen(command: list[str], *, env: dict[str, str], **_: object) -> object:
+            begun.append((command, env))
+            return SimpleNamespace(poll=lambda: 3)
+
+        monkeypatch.setattr(operator.subprocess, "Popen", popen)
+        monkeypatch.setenv(operator.NODE_URL, "http://left.over")
+        for url in ("http://node/secret", ""):
+            with pytest.raises(Unavailable, match="ended with code 3"):
+                start(Home.create(tmp_path), ["--bare"], lambda _: None, url=url)
+        (command, with_url), (_, without) = begun
+        assert not any("secret" in word for word in command)
+        assert with_url[operator.NODE_URL] == "http://node/secret"
+        assert operator.NODE_URL not in without
+
+    def test_who_is_turned_away_follows_the_other(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Another one had been begun before: the log that both look at is that of the one that works."""
+        home, holder = Home.create(tmp_path), Hold(tmp_path / "lock")
+        self.tell(home, "Entered", "Ready")
+        launch = operator._launch
+
+        def late(*given: Any) -> Any:
+            assert holder.take("1")
+            return launch(*given)
+
+        monkeypatch.setattr(operator, "_launch", late)
+        said: list[str] = []
+        assert not start(home, ["--bare"], said.append)
         assert said == ["deploying"]
         assert [line["event"] for line in read_log(home)] == ["Entered", "Ready"]
         holder.release()

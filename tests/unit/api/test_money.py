@@ -36,6 +36,14 @@ def test_stake_goes_round_and_comes_back_whole(network: Network) -> None:
     assert till.look().wallet == 100 * WHOLE
 
 
+def test_much_test_money_comes_in_parts_and_each_is_told(network: Network) -> None:
+    till, told = open_till(network, 0), []
+    most = till.coin.mint_max()
+    till.mint(2 * most + 5, lambda given, asked: told.append((given, asked)))
+    assert told == [(part, 2 * most + 5) for part in (most, 2 * most, 2 * most + 5)]
+    assert till.look().wallet == 2 * most + 5
+
+
 def test_what_is_not_there_is_not_staked(network: Network) -> None:
     till = open_till(network)
     with pytest.raises(Insufficient, match="100 aUSD") as refusal:

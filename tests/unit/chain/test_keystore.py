@@ -131,11 +131,18 @@ def test_passwords_come_from_files_that_only_their_owner_reads(tmp_path: Path) -
         path.write_bytes(content)
         path.chmod(0o600)
         assert read_password(path) == password
-    for bad in (b"", b"\nsecond", b"\xff\xfe", b"x" * 2_000):
+    for bad in (b"", b"\nsecond", b"x" * 2_000):
         path.write_bytes(bad)
         with pytest.raises((BadInput, Malformed)) as refusal:
             read_password(path)
         assert "xxxx" not in str(refusal.value)
+    for no_text in (b"\xff\xfe", "hunter\n".encode("utf-16"), b"caf\xe9\n", b"hunter\n\xff"):
+        path.write_bytes(no_text)
+        with pytest.raises(BadInput, match="bytes are no text") as refusal:
+            read_password(path)
+        assert "UTF-8" in refusal.value.hint
+        assert "hunter" not in str(refusal.value)
+        assert "caf" not in str(refusal.value)
     path.write_bytes(b"a")
     path.chmod(0o640)
     with pytest.raises(BadInput, match="others than its owner"):

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from assay.protocol.errors import AssayError, BadInput, LimitExceeded, Malformed, Refused
+from assay.protocol.errors import AssayError, BadInput, LimitExceeded, Malformed, Refused, TooManyByzantine
 from assay.protocol.job import Job, choose_segment_steps, reports_needed
 from assay.protocol.order import Order, OrderWindows, Roots, order_of
-from assay.protocol.sections import SECTIONS, NamedLoss, reference
+from assay.protocol.sections import RULE_REPORTS, SECTIONS, NamedLoss, reference
 
 ROOT = Path(__file__).parents[3]
 
@@ -195,6 +195,15 @@ def test_how_a_file_is_written_does_not_matter_for_its_document() -> None:
         ("verify", 'scheme = "trust"', "verify.scheme", "recompute"),
         ("aggregate", "byzantine_max = 1", "aggregate.byzantine_max", "krum"),
         ("aggregate", 'rule = "krum"\nbyzantine_max = 1', "match.providers", "match.providers is 4"),
+        ("aggregate", 'rule = "trimmed-mean"\nbyzantine_max = 2', "match.providers", "byzantine_max to 1 or less"),
+        ("aggregate", 'rule = "median"\nbyzantine_max = 2', "match.providers", "byzantine_max to 1 or less"),
+        ("aggregate", 'rule = "multi-krum"\nbyzantine_max = 1', "match.providers", "byzantine_max to 0 or less"),
+        ("aggregate", 'rule = "bulyan"', "aggregate.rule", '"multi-krum"'),
+        ("aggregate", 'rule = "norm-bound"', "aggregate.norm_max", "like 1.0"),
+        ("aggregate", 'rule = "norm-bound"\nnorm_max = 0', "aggregate.norm_max", "from 1e-09"),
+        ("aggregate", 'rule = "norm-bound"\nnorm_max = 1\nbyzantine_max = 4', "match.providers", "to 3 or less"),
+        ("aggregate", 'rule = "krum"\nnorm_max = 1.0', "aggregate.norm_max", "norm-bound"),
+        ("aggregate", "norm_max = 1.0", "aggregate.norm_max", "norm-bound"),
         ("aggregate", "reports_min = 5", "aggregate.reports_min", "it is 5"),
         ("windows", 'challenge = "1m"', "windows.challenge", ""),
         ("privacy", "clip = 1.0", "privacy", "known are job"),
@@ -319,6 +328,31 @@ def test_a_huge_document_is_refused_unread() -> None:
 )
 def test_segments_are_chosen_so_that_a_round_has_about_a_dozen(steps: int, segment_steps: int) -> None:
     assert choose_segment_steps(steps) == segment_steps
+
+
+@pytest.mark.parametrize("rule", RULE_REPORTS)
+def test_a_rule_is_taken_at_its_limit_and_not_beyond(rule: str) -> None:
+    bears = 0 if rule == "mean" else 3
+    needed = reports_needed(rule, bears)
+    lines = f'rule = "{rule}"\nbyzantine_max = {bears}' + "\nnorm_max = 0.5" * (rule == "norm-bound")
+    job = Job.parse(edit("aggregate", lines, edit("match", f"providers = {needed}")))
+    assert (job.aggregate.rule, job.aggregate.byzantine_max, job.aggregate.reports_min) == (rule, bears, needed)
+    assert Job.from_document(job.document) == job
+    if bears:
+        with pytest.raises(TooManyByzantine, match=f"needs {needed} providers") as caught:
+            Job.parse(edit("aggregate", lines, edit("match", f"providers = {needed - 1}")))
+        assert f"or byzantine_max to {bears - 1} or less" in caught.value.hint
+
+
+def test_what_rules_need() -> None:
+    needs = {rule: [reports_needed(rule, f) for f in (0, 1, 2)] for rule in RULE_REPORTS if rule != "mean"}
+    assert needs == {
+        "trimmed-mean": [1, 3, 5],
+        "median": [1, 3, 5],
+        "krum": [3, 5, 7],
+        "multi-krum": [4, 6, 8],
+        "norm-bound": [1, 2, 3],
+    }
 
 
 def test_krum_needs_its_precondition() -> None:

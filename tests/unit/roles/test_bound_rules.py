@@ -23,7 +23,7 @@ from assay.work.program import Bundle
 Tiny = Callable[..., Stage]
 
 
-def job_of(rule: str, byzantine_max: int = 0) -> Job:
+def job_of(rule: str, byzantine_max: int = 0, **terms: object) -> Job:
     return Job.from_tables(
         {
             "job": {"name": "ruled", "budget": "250"},
@@ -31,7 +31,7 @@ def job_of(rule: str, byzantine_max: int = 0) -> Job:
             "model": {"architecture": "assay.architectures:mlp"},
             "data": {"source": "sklearn:digits"},
             "train": {"optimizer": {"name": "sgd", "lr": 0.1}, "rounds": 1, "steps": 8},
-            "aggregate": {"rule": rule, "byzantine_max": byzantine_max},
+            "aggregate": {"rule": rule, "byzantine_max": byzantine_max, **terms},
         }
     )
 
@@ -42,7 +42,16 @@ def captured(job: Job, count: int) -> Bundle:
     return capture(nn.Linear(6, 2), "cross_entropy", optimizer, x, y, init="seed:1", counts=[count], rule=rule_of(job))
 
 
-JOBS = [job_of("mean"), job_of("krum"), job_of("krum", 1)]
+JOBS = [
+    job_of("mean"),
+    job_of("krum"),
+    job_of("krum", 1),
+    job_of("trimmed-mean", 3),
+    job_of("median", 3),
+    job_of("multi-krum", 1),
+    job_of("norm-bound", 1, norm_max=0.5),
+    job_of("norm-bound", 1, norm_max=0.25),
+]
 
 
 @pytest.mark.parametrize("named", JOBS)
