@@ -20,7 +20,7 @@ class DemoOptions:
 
     seed: int = 7
     providers: int = 4
-    cheaters: tuple[str, ...] = ("skipper", "update-swapper", "rubber-stamp")
+    cheaters: tuple[str, ...] = ("skipper", "needle", "rubber-stamp")
     rounds: int = 0
     data: str = "sklearn:digits"
     model: str = ""

@@ -28,7 +28,7 @@ def check(report: dict[str, Any], accuracy_min: float) -> None:
     """What holds for every seed."""
     assert report["accuracy"] >= accuracy_min
     rounds = [row for row in report["rounds"] if not row["void"]]
-    providers = {"honest": [], "skipper": [], "update-swapper": []}
+    providers = {"honest": [], "skipper": [], "needle": []}
     for party in report["providers"]:
         providers[party["behaviour"]].append(party)
     price = Decimal(report["price"])
@@ -37,7 +37,7 @@ def check(report: dict[str, Any], accuracy_min: float) -> None:
         assert party["rounds_accepted"] >= len(rounds)
         half = (price / 2).quantize(UNIT, ROUND_DOWN)
         assert Decimal(party["paid"]) == price * party["rounds_accepted"] + half * party["rounds_half"], party
-    for cheat in (*providers["skipper"], *providers["update-swapper"]):
+    for cheat in (*providers["skipper"], *providers["needle"]):
         assert Decimal(cheat["slashed"]) > 0
         assert Decimal(cheat["paid"]) == 0
         assert cheat["evidence"]
