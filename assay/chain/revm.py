@@ -31,6 +31,11 @@ _CODE = re.compile(r"bytecode: 0x([0-9a-f]*), state: (?:Analysed \{ len: (\d+)|R
 _SLOT = re.compile(r"(\d+): StorageSlot \{ previous_or_original_value: (\d+), present_value: (\d+) ")
 
 
+def _read_touched(text: str) -> set[bytes]:
+    """The accounts in a journal's debug text: it holds their code too, and is gone through once for all of them."""
+    return {bytes.fromhex(before[-40:]) for before in text.split(": Account {")[:-1]}
+
+
 def _read_code(text: str, start: int, end: int) -> bytes:
     """Code out of an account's debug text; analysed code is padded there, and only its length tells where it ends."""
     found = _CODE.search(text, start, end)
@@ -191,7 +196,8 @@ class Revm:
         except RuntimeError as error:
             failure = str(error)
         text = evm.journal_str
-        trapped = [address for address in self._traps if f"0x{address.hex()}: Account {{" in text]
+        touched = _read_touched(text)
+        trapped = [address for address in self._traps if address in touched]
         if failure:
             return self._explain_failure(failure, evm), trapped
         result = evm.result
