@@ -31,11 +31,6 @@ _CODE = re.compile(r"bytecode: 0x([0-9a-f]*), state: (?:Analysed \{ len: (\d+)|R
 _SLOT = re.compile(r"(\d+): StorageSlot \{ previous_or_original_value: (\d+), present_value: (\d+) ")
 
 
-def _read_touched(text: str) -> set[bytes]:
-    """The accounts in a journal's debug text: it holds their code too, and is gone through once for all of them."""
-    return {bytes.fromhex(before[-40:]) for before in text.split(": Account {")[:-1]}
-
-
 def _read_code(text: str, start: int, end: int) -> bytes:
     """Code out of an account's debug text; analysed code is padded there, and only its length tells where it ends."""
     found = _CODE.search(text, start, end)
@@ -195,8 +190,7 @@ class Revm:
                 output = evm.message_call(sender, to, message.data, message.value, message.gas_limit, price)
         except RuntimeError as error:
             failure = str(error)
-        text = evm.journal_str
-        touched = _read_touched(text)
+        touched = {bytes.fromhex(address[2:]) for address in evm.journal_state}
         trapped = [address for address in self._traps if address in touched]
         if failure:
             return self._explain_failure(failure, evm), trapped
@@ -204,7 +198,7 @@ class Revm:
         if result is None:
             raise RuntimeError("the engine succeeded without a result")
         # The code that a deployment leaves is in the diff alone.
-        diff = self._read_diff(text) if keep or created is not None else {}
+        diff = self._read_diff(evm.journal_str) if keep or created is not None else {}
         if created is not None and created in diff:
             output = diff[created].code or b""
         self._undo_fee(diff, message, block, fee, result.gas_used)
