@@ -47,8 +47,8 @@ def _info(balance: int, nonce: int, code_hash: bytes, code: bytes | None = None)
 
 
 @lru_cache(maxsize=128)
-def trap_code(code: bytes) -> bytes | None:
-    """`code` with the trapped opcodes made invalid, or None when it holds none. Chains of one process mostly hold the
+def trap_code(code: bytes) -> tuple[bytes, bytes] | None:
+    """`code` with the trapped opcodes made invalid and a hash for it, or None when it holds none. Chains of one process mostly hold the
     same contracts, and each takes 5 ms to read through."""
     if TRAPPED.isdisjoint(code):
         return None
@@ -59,7 +59,8 @@ def trap_code(code: bytes) -> bytes | None:
             patched[position] = INVALID
             found = True
         position += opcode - 0x5E if 0x60 <= opcode <= 0x7F else 1
-    return bytes(patched) if found else None
+    # A hash of its own, or the database would keep the code that it knows.
+    return (bytes(patched), keccak(b"trapped" + patched)) if found else None
 
 
 class Revm:
@@ -72,7 +73,7 @@ class Revm:
         self._exact = Interpreter(state)
         self._evm: EVM | None = None
         self._settings = (0, 0)
-        self._traps: dict[bytes, bytes] = {}  # address -> patched code
+        self._traps: dict[bytes, tuple[bytes, bytes]] = {}  # address -> patched code and its hash
 
     def load(self, diff: Diff) -> None:
         if self._evm is None:
@@ -135,9 +136,8 @@ class Revm:
         evm = self._open(block)
         try:
             for address in trapped:
-                # A hash of its own, or the database would keep the code that it knows.
-                account, code = self._state.get(address), self._traps[address]
-                info = _info(account.balance, account.nonce, keccak(b"trapped" + code), code)
+                account, (code, code_hash) = self._state.get(address), self._traps[address]
+                info = _info(account.balance, account.nonce, code_hash, code)
                 evm.insert_account_info("0x" + address.hex(), info)
             return self._run(block, message, keep)[0]
         finally:
