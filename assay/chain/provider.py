@@ -16,8 +16,8 @@ from assay.protocol.errors import AssayError, BadInput, Refused, Reverted
 
 PRIORITY_FEE_WEI = 1_000_000_000
 FEE_HISTORY_LIMIT_COUNT = 1_024
-PLAIN_CALL = {"from", "to", "data", "value"}
-"""Fields of a call whose answer follows from the state and the time alone."""
+PLAIN = ("to", "data")
+"""Fields of a view, which many parties in one process ask for."""
 ANSWERS_MAX_COUNT = 4_096
 
 Method = Callable[..., Any]
@@ -153,10 +153,11 @@ class EmbeddedProvider(BaseProvider):
         return to_hex(self.chain.submit(parse_bytes(raw)))
 
     def do_eth_call(self, transaction: Mapping[str, Any], tag: Any = None) -> str:
-        plain = tag == "latest" and transaction.keys() <= PLAIN_CALL and set(map(type, transaction.values())) == {str}
-        key = tuple(transaction.items()) if plain else None
-        answers = self._answers_now()
-        if key is not None and key in answers:
+        to, data = transaction.get("to"), transaction.get("data")
+        # Of a plain question, which says nothing more, the answer follows from the state and the time alone.
+        plain = tag == "latest" and len(transaction) == len(PLAIN) and type(to) is str and type(data) is str
+        key, answers = (to, data) if plain else None, self._answers_now()
+        if key in answers:
             return answers[key]
         message = simulate.parse_message(self.chain, transaction)
         answer = to_hex(simulate.call(self.chain, message, self._number(tag), pending=tag == "pending"))

@@ -48,8 +48,8 @@ def _info(balance: int, nonce: int, code_hash: bytes, code: bytes | None = None)
 
 @lru_cache(maxsize=128)
 def trap_code(code: bytes) -> tuple[bytes, bytes] | None:
-    """`code` with the trapped opcodes made invalid and a hash for it, or None when it holds none. Chains of one process mostly hold the
-    same contracts, and each takes 5 ms to read through."""
+    """`code` with the trapped opcodes made invalid and a hash for it, or None when it holds none. Chains of one process
+    mostly hold the same contracts, and each takes 5 ms to read through."""
     if TRAPPED.isdisjoint(code):
         return None
     patched, position, found = bytearray(code), 0, False
