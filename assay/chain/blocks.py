@@ -19,7 +19,7 @@ from assay.chain.transactions import Transaction
 EMPTY_UNCLES = bytes.fromhex("1dcc4de8dec75d7aab85b567b6ccd41ad312451b948a7413f0a142fd40d49347")
 GAS_TARGET_DIVISOR = 2  # EIP-1559 elasticity
 BASE_FEE_STEP = 8  # EIP-1559: at most an eighth per block
-ADDRESSES_KEPT = 4_096
+ADDRESSES_KEPT = ITEMS_KEPT = 4_096
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,10 +95,15 @@ def compute_bloom(logs: Sequence[Log]) -> bytes:
     """The 2048-bit bloom filter of addresses and topics (Yellow Paper 4.3.1)."""
     bits = 0
     for item in {item for log in logs for item in (log.address, *log.topics)}:
-        digest = keccak(item)
-        for start in (0, 2, 4):
-            bits |= 1 << (int.from_bytes(digest[start : start + 2], "big") & 2047)
+        bits |= _bloom_bits(item)
     return bits.to_bytes(256, "big")
+
+
+@lru_cache(maxsize=ITEMS_KEPT)
+def _bloom_bits(item: bytes) -> int:
+    """The three bits of an address or a topic: most come again and again."""
+    digest = keccak(item)
+    return sum({1 << (int.from_bytes(digest[start : start + 2], "big") & 2047) for start in (0, 2, 4)})
 
 
 def compute_next_base_fee(parent: Header) -> int:

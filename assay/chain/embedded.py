@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Literal, Protocol
 
@@ -45,6 +46,11 @@ class _Snapshot:
     pool: Pool
     offset_s: int
     next_timestamp: int | None
+
+
+@lru_cache(maxsize=64)
+def _draw_randao(chain_id: int, parent_hash: bytes, fork_count: int) -> bytes:
+    return bytes(keccak(b"randao%d" % chain_id + parent_hash + fork_count.to_bytes(8, "big")))
 
 
 class EmbeddedChain(History):
@@ -210,7 +216,7 @@ class EmbeddedChain(History):
     # Building and undoing
 
     def _draw_randao(self, parent_hash: bytes) -> bytes:
-        return bytes(keccak(b"randao%d" % self.chain_id + parent_hash + self.fork_count.to_bytes(8, "big")))
+        return _draw_randao(self.chain_id, parent_hash, self.fork_count)
 
     def _seal(
         self,

@@ -12,6 +12,7 @@ from assay.chain.rpc import read_bytes, read_object, read_quantity
 from assay.protocol.errors import Malformed
 
 TOPIC_LIMIT_COUNT = 4
+EVENTS_KEPT = 1_024
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,18 +70,24 @@ class Event:
     @classmethod
     def decode(cls, log: LogEntry) -> Self:
         """From a log that has this event's topic. Raises `Malformed` when the rest does not fit."""
-        if not log.topics or log.topics[0] != cls.TOPIC:
-            raise Malformed(f"the log is not a {cls.__name__}", hint="look the event up by its topic")
-        plain = [kind for kind, indexed in cls.TYPES if not indexed]
-        if len(log.topics) != 1 + len(cls.TYPES) - len(plain):
-            raise Malformed(f"a {cls.__name__} has the wrong number of topics", hint="use another node")
-        try:
-            body = iter(decode(plain, log.payload))
-            topics = iter(log.topics[1:])
-            values = tuple(decode_topic(kind, next(topics)) if indexed else next(body) for kind, indexed in cls.TYPES)
-        except (DecodingError, UnicodeDecodeError, OverflowError) as error:
-            raise Malformed(f"a {cls.__name__} does not decode: {error}", hint="use another node") from None
-        return cls.from_abi(values)
+        return cls.from_abi(_decode(cls.TOPIC, cls.TYPES, cls.__name__, log.topics, log.payload))
+
+
+@lru_cache(maxsize=EVENTS_KEPT)
+def _decode(
+    topic: bytes, types: tuple[tuple[str, bool], ...], name: str, topics: tuple[bytes, ...], payload: bytes
+) -> tuple[Any, ...]:
+    """An event's ABI values. Kept, since every party of a process reads the same logs."""
+    if not topics or topics[0] != topic:
+        raise Malformed(f"the log is not a {name}", hint="look the event up by its topic")
+    plain = [kind for kind, indexed in types if not indexed]
+    if len(topics) != 1 + len(types) - len(plain):
+        raise Malformed(f"a {name} has the wrong number of topics", hint="use another node")
+    try:
+        body, words = iter(decode(plain, payload)), iter(topics[1:])
+        return tuple(decode_topic(kind, next(words)) if indexed else next(body) for kind, indexed in types)
+    except (DecodingError, UnicodeDecodeError, OverflowError) as error:
+        raise Malformed(f"a {name} does not decode: {error}", hint="use another node") from None
 
 
 def decode_topic(kind: str, topic: bytes) -> Any:

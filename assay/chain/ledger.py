@@ -1,6 +1,7 @@
 """The ledger as a role sees it: one deployment, typed clients of its contracts, one signer, and its events."""
 
-from functools import cached_property
+from collections.abc import Mapping
+from functools import cached_property, lru_cache
 from importlib import import_module
 from typing import Any, TypeVar
 
@@ -92,12 +93,8 @@ class Ledger:
         return self.open(Beacon)
 
     @cached_property
-    def _kinds(self) -> dict[tuple[str, bytes], type[Event]]:
-        kinds: dict[tuple[str, bytes], type[Event]] = {}
-        for name, address in self.deployment.addresses.items():
-            for event in find_client(name).EVENTS if name in list_artifacts() else ():
-                kinds[address, event.TOPIC] = event
-        return kinds
+    def _kinds(self) -> Mapping[tuple[str, bytes], type[Event]]:
+        return _find_kinds(tuple(self.deployment.addresses.items()))
 
     def decode(self, log: LogEntry) -> Emitted[Event] | None:
         """The typed event of a log, or None for one that no contract of this deployment declares."""
@@ -108,6 +105,16 @@ class Ledger:
         """A cursor over all contracts of the deployment, from its first block. `bounds` as for `Cursor`."""
         addresses = list(self.deployment.addresses.values())
         return Cursor(self.web3, addresses, first_block=self.deployment.first_block, **bounds)
+
+
+@lru_cache(maxsize=16)
+def _find_kinds(addresses: tuple[tuple[str, str], ...]) -> Mapping[tuple[str, bytes], type[Event]]:
+    """The events of a deployment's contracts by address and topic, the same for all parties of a process."""
+    kinds: dict[tuple[str, bytes], type[Event]] = {}
+    for name, address in addresses:
+        for event in find_client(name).EVENTS if name in list_artifacts() else ():
+            kinds[address, event.TOPIC] = event
+    return kinds
 
 
 def find_client(name: str) -> type[Contract]:

@@ -16,8 +16,8 @@ from assay.protocol.errors import AssayError, BadInput, Refused, Reverted
 
 PRIORITY_FEE_WEI = 1_000_000_000
 FEE_HISTORY_LIMIT_COUNT = 1_024
-PLAIN_CALL = {"from", "to", "data", "value"}
-"""Fields of a call whose answer follows from the state and the time alone."""
+PLAIN = ("to", "data")
+"""Fields of a view, which many parties in one process ask for."""
 ANSWERS_MAX_COUNT = 4_096
 
 Method = Callable[..., Any]
@@ -32,6 +32,7 @@ class EmbeddedProvider(BaseProvider):
         self.filters = Filters(chain)
         self._moment: tuple[Any, int] = (None, 0)
         self._answers: dict[Any, str] = {}
+        self._shown: tuple[Any, dict[str, Any]] = (None, {})
         self._methods: dict[str, Method] = {
             name.removeprefix("do_"): getattr(self, name) for name in dir(self) if name.startswith("do_")
         }
@@ -93,7 +94,13 @@ class EmbeddedProvider(BaseProvider):
 
     def do_eth_getBlockByNumber(self, tag: Any, full: bool = False) -> Any:  # noqa: N802
         block = self._block(tag)
-        return None if block is None else render_block(block, full=full)
+        return None if block is None else render_block(block, full=True) if full else self._show(block)
+
+    def _show(self, block: Block) -> dict[str, Any]:
+        """A block without its transactions, written once while everybody asks for the same."""
+        if self._shown[0] is not block:
+            self._shown = (block, render_block(block, full=False))
+        return dict(self._shown[1])
 
     def do_eth_getBlockByHash(self, block_hash: Any, full: bool = False) -> Any:  # noqa: N802
         block = self.chain.by_hash.get(parse_bytes(block_hash, 32))
@@ -146,9 +153,10 @@ class EmbeddedProvider(BaseProvider):
         return to_hex(self.chain.submit(parse_bytes(raw)))
 
     def do_eth_call(self, transaction: Mapping[str, Any], tag: Any = None) -> str:
-        plain = tag == "latest" and transaction.keys() <= PLAIN_CALL and all(map(_is_text, transaction.values()))
-        key = tuple(sorted(transaction.items())) if plain else None
-        answers = self._answers_now()
+        to, data = transaction.get("to"), transaction.get("data")
+        # Of a plain question, which says nothing more, the answer follows from the state and the time alone.
+        plain = tag == "latest" and len(transaction) == len(PLAIN) and type(to) is str and type(data) is str
+        key, answers = (to, data) if plain else None, self._answers_now()
         if key in answers:
             return answers[key]
         message = simulate.parse_message(self.chain, transaction)
@@ -304,7 +312,3 @@ def _error(code: int, message: str, payload: str | None = None) -> RPCResponse:
     if payload is not None:
         error["data"] = payload
     return {"jsonrpc": "2.0", "id": 1, "error": error}  # type: ignore[typeddict-item]
-
-
-def _is_text(value: Any) -> bool:
-    return isinstance(value, str)

@@ -47,9 +47,9 @@ def _info(balance: int, nonce: int, code_hash: bytes, code: bytes | None = None)
 
 
 @lru_cache(maxsize=128)
-def trap_code(code: bytes) -> bytes | None:
-    """`code` with the trapped opcodes made invalid, or None when it holds none. Chains of one process mostly hold the
-    same contracts, and each takes 5 ms to read through."""
+def trap_code(code: bytes) -> tuple[bytes, bytes] | None:
+    """`code` with the trapped opcodes made invalid and a hash for it, or None when it holds none. Chains of one process
+    mostly hold the same contracts, and each takes 5 ms to read through."""
     if TRAPPED.isdisjoint(code):
         return None
     patched, position, found = bytearray(code), 0, False
@@ -59,7 +59,8 @@ def trap_code(code: bytes) -> bytes | None:
             patched[position] = INVALID
             found = True
         position += opcode - 0x5E if 0x60 <= opcode <= 0x7F else 1
-    return bytes(patched) if found else None
+    # A hash of its own, or the database would keep the code that it knows.
+    return (bytes(patched), keccak(b"trapped" + patched)) if found else None
 
 
 class Revm:
@@ -72,7 +73,7 @@ class Revm:
         self._exact = Interpreter(state)
         self._evm: EVM | None = None
         self._settings = (0, 0)
-        self._traps: dict[bytes, bytes] = {}  # address -> patched code
+        self._traps: dict[bytes, tuple[bytes, bytes]] = {}  # address -> patched code and its hash
 
     def load(self, diff: Diff) -> None:
         if self._evm is None:
@@ -135,9 +136,8 @@ class Revm:
         evm = self._open(block)
         try:
             for address in trapped:
-                # A hash of its own, or the database would keep the code that it knows.
-                account, code = self._state.get(address), self._traps[address]
-                info = _info(account.balance, account.nonce, keccak(b"trapped" + code), code)
+                account, (code, code_hash) = self._state.get(address), self._traps[address]
+                info = _info(account.balance, account.nonce, code_hash, code)
                 evm.insert_account_info("0x" + address.hex(), info)
             return self._run(block, message, keep)[0]
         finally:
@@ -190,15 +190,15 @@ class Revm:
                 output = evm.message_call(sender, to, message.data, message.value, message.gas_limit, price)
         except RuntimeError as error:
             failure = str(error)
-        text = evm.journal_str
-        trapped = [address for address in self._traps if f"0x{address.hex()}: Account {{" in text]
+        touched = {bytes.fromhex(address[2:]) for address in evm.journal_state}
+        trapped = [address for address in self._traps if address in touched]
         if failure:
             return self._explain_failure(failure, evm), trapped
         result = evm.result
         if result is None:
             raise RuntimeError("the engine succeeded without a result")
         # The code that a deployment leaves is in the diff alone.
-        diff = self._read_diff(text) if keep or created is not None else {}
+        diff = self._read_diff(evm.journal_str) if keep or created is not None else {}
         if created is not None and created in diff:
             output = diff[created].code or b""
         self._undo_fee(diff, message, block, fee, result.gas_used)

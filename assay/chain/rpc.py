@@ -1,5 +1,6 @@
 """JSON-RPC below web3's contract layer: plain requests, hostile answers refused, errors of our own tree."""
 
+from functools import lru_cache
 from typing import Any, TypeAlias
 
 from requests.exceptions import RequestException
@@ -13,6 +14,8 @@ from assay.protocol.errors import Malformed, Refused, Unavailable
 BlockTag: TypeAlias = int | str
 REVERT_CODE = 3
 ANSWER_LIMIT_BYTES = 64 << 20
+ANSWERS_KEPT, SHORT = 4_096, 4 << 10
+"""How many answers of contracts are kept, and up to how many characters each."""
 
 
 class Rpc:
@@ -65,7 +68,8 @@ class Rpc:
             transaction["from"] = sender
         if value_wei:
             transaction["value"] = hex(value_wei)
-        return read_bytes(self.request("eth_call", transaction, hex(block) if isinstance(block, int) else block))
+        answer = self.request("eth_call", transaction, hex(block) if isinstance(block, int) else block)
+        return _read_short(answer) if isinstance(answer, str) and len(answer) <= SHORT else read_bytes(answer)
 
 
 def _explain_error(method: str, error: Any) -> Exception:
@@ -102,6 +106,12 @@ def read_bytes(value: Any, size_bytes: int | None = None) -> bytes:
             return payload
     wanted = "bytes" if size_bytes is None else f"{size_bytes} bytes"
     raise Malformed(f"the node sent {str(value)[:80]!r} for {wanted}", hint="use another node")
+
+
+@lru_cache(maxsize=ANSWERS_KEPT)
+def _read_short(answer: str) -> bytes:
+    """The same bytes for the same answer: whoever waits gets it many times, and hashes and decodes it once."""
+    return read_bytes(answer)
 
 
 def read_object(value: Any) -> dict[str, Any]:

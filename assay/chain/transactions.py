@@ -3,12 +3,14 @@
 Sources: EIP-155 (replay protection), 2718, 2930, 1559, 2 (low s).
 """
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from eth_hash.auto import keccak
 from eth_keys.datatypes import Signature
 from eth_keys.exceptions import BadSignature
+from eth_utils.address import is_checksum_address
 from eth_utils.exceptions import ValidationError
 
 from assay.chain import rlp
@@ -152,3 +154,25 @@ def _read_access_list(listed: Any) -> tuple[tuple[bytes, tuple[int, ...]], ...]:
             raise ValueError("the access list is malformed")
         entries.append((bytes(address), tuple(int.from_bytes(slot, "big") for slot in slots)))
     return tuple(entries)
+
+
+def encode_fee_market(fields: Mapping[str, Any]) -> list[rlp.Item] | None:
+    """The fields of a plain fee-market transaction in their order, from web3's; nothing for any other, or where one is
+    not of the plainest type."""
+    numbers = ("chainId", "nonce", "maxPriorityFeePerGas", "maxFeePerGas", "gas", "value")
+    to, data = fields.get("to"), fields.get("data")
+    if fields.keys() != {*numbers, "type", "to", "data"} or fields["type"] != 2 or type(data) is not bytes:
+        return None
+    if any(type(fields[name]) is not int or fields[name] < 0 for name in numbers):
+        return None
+    if type(to) is str and is_checksum_address(to):
+        to = bytes.fromhex(to[2:])
+    if to != b"" and (type(to) is not bytes or len(to) != 20):
+        return None
+    chain_id, nonce, tip, most, gas, value = (fields[name] for name in numbers)
+    return [chain_id, nonce, tip, most, gas, to, value, data, []]
+
+
+def seal_fee_market(items: Sequence[rlp.Item]) -> bytes:
+    """The bytes that are hashed to be signed, or with the signature behind them those that are sent."""
+    return b"\x02" + rlp.encode(items)

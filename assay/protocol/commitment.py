@@ -1,10 +1,14 @@
 """A slot's commitment: what a provider binds itself to before anybody checks it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from assay.protocol.merkle import EMPTY, leaf_hash, merkle_proof, merkle_root
 from assay.protocol.words import words
+
+WORD = (1 << 256) - 1
+LEAVES_KEPT = 1_024
 
 
 @dataclass(frozen=True)
@@ -30,22 +34,7 @@ class Commitment:
 
     def leaf(self, chain_id: int, rounds: str) -> bytes:
         """Hash of this commitment as a leaf, bound to one chain and one `Rounds` contract."""
-        content = words(
-            "assay.commitment.2",
-            chain_id,
-            rounds,
-            self.job,
-            self.generation,
-            self.round,
-            self.slot,
-            self.provider,
-            self.beacon,
-            self.start_root,
-            self.transcript_root,
-            self.secret_hash,
-            self.sealed_hash,
-        )
-        return leaf_hash(content)
+        return _leaf(self, chain_id, rounds)
 
     @property
     def typed(self) -> dict[str, object]:
@@ -62,6 +51,27 @@ class Commitment:
             "secretHash": self.secret_hash,
             "sealedHash": self.sealed_hash,
         }
+
+
+@lru_cache(maxsize=LEAVES_KEPT)
+def _leaf(commitment: Commitment, chain_id: int, rounds: str) -> bytes:
+    """Kept, since a party looks for the same few in a round's root at each of its turns."""
+    content = words(
+        "assay.commitment.2",
+        chain_id,
+        rounds,
+        commitment.job,
+        commitment.generation,
+        commitment.round,
+        commitment.slot,
+        commitment.provider,
+        commitment.beacon,
+        commitment.start_root,
+        commitment.transcript_root,
+        commitment.secret_hash,
+        commitment.sealed_hash,
+    )
+    return leaf_hash(content)
 
 
 def _slot_leaves(leaves: Mapping[int, bytes], slot_count: int) -> list[bytes]:
@@ -88,4 +98,11 @@ def bitmap(slots: list[int], slot_count: int) -> list[int]:
 
 def bitmap_slots(rows: Sequence[int]) -> list[int]:
     """The slots in a bitmap, ascending."""
-    return [256 * at + bit for at, row in enumerate(rows) for bit in range(256) if row >> bit & 1]
+    return [256 * at + bit for at, row in enumerate(rows) for bit in _ones(row & WORD)]
+
+
+def _ones(word: int) -> Iterator[int]:
+    while word:
+        lowest = word & -word
+        yield lowest.bit_length() - 1
+        word ^= lowest

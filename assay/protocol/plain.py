@@ -37,7 +37,8 @@ def read_plain(content: bytes, size_max_bytes: int, depth_max: int = DEPTH_MAX) 
         values = text.count(",") + text.count("[") + text.count("{")
         if values > VALUES_MAX:
             raise LimitExceeded("a JSON text has too many values", limit=VALUES_MAX, actual=values)
-        _check_depth(text, depth_max)
+        if text.count("[") + text.count("{") > depth_max:
+            _check_depth(text, depth_max)
         return json.loads(text, object_pairs_hook=_unique, parse_constant=_no_constant, parse_float=_finite)
     except ValueError as error:
         raise Malformed(f"this is not JSON: {error}") from error

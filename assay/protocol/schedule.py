@@ -38,22 +38,35 @@ def permute(key: bytes, count: int, positions: NDArray[np.int64]) -> NDArray[np.
     if not 1 <= count <= 1 << 32:
         raise ValueError(count)
     half_bits = max(HALF_BITS_MIN, ((count - 1).bit_length() + 1) // 2)
-    mask = np.uint64((1 << half_bits) - 1)
-    shift, low = np.uint64(half_bits), np.uint64(0xFFFFFFFF)
-    schedule = sha256(b"assay.feistel.1" + key).digest()
-    round_keys = [np.uint64(int.from_bytes(schedule[4 * at : 4 * at + 4], "big")) for at in range(FEISTEL_ROUNDS)]
-    first, second = (np.uint64(multiplier) for multiplier in MULTIPLIERS)
     images = positions.astype(np.uint64)
     pending = np.arange(len(images))
     while len(pending):
-        left, right = images[pending] >> shift, images[pending] & mask
-        for round_key in round_keys:
-            product = ((right ^ round_key) & low) * first
-            product = ((product >> np.uint64(32)) ^ (product & low)) * second
-            left, right = right, left ^ (((product >> np.uint64(32)) ^ (product >> np.uint64(16))) & mask)
-        images[pending] = (left << shift) | right
+        # Of a small domain most numbers are walked past, so all their images are computed at once.
+        walked = images[pending]
+        images[pending] = _small(key)[walked] if half_bits == HALF_BITS_MIN else _network(key, half_bits, walked)
         pending = pending[images[pending] >= count]
     return images.astype(np.int64)
+
+
+@lru_cache(maxsize=64)
+def _small(key: bytes) -> NDArray[np.uint64]:
+    """The images of all numbers of the smallest domain."""
+    return _network(key, HALF_BITS_MIN, np.arange(1 << 2 * HALF_BITS_MIN, dtype=np.uint64))
+
+
+def _network(key: bytes, half_bits: int, numbers: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """Images of numbers of twice as many bits under the key's network."""
+    mask = np.uint64((1 << half_bits) - 1)
+    shift, low = np.uint64(half_bits), np.uint64(0xFFFFFFFF)
+    schedule = sha256(b"assay.feistel.1" + key).digest()
+    first, second = (np.uint64(multiplier) for multiplier in MULTIPLIERS)
+    left, right = numbers >> shift, numbers & mask
+    for at in range(FEISTEL_ROUNDS):
+        round_key = np.uint64(int.from_bytes(schedule[4 * at : 4 * at + 4], "big"))
+        product = ((right ^ round_key) & low) * first
+        product = ((product >> np.uint64(32)) ^ (product & low)) * second
+        left, right = right, left ^ (((product >> np.uint64(32)) ^ (product >> np.uint64(16))) & mask)
+    return (left << shift) | right
 
 
 def batch_indices(

@@ -71,6 +71,9 @@ TYPES: Mapping[str, tuple[tuple[str, str], ...]] = {
 """Every type that is signed: (Solidity type, field) in order."""
 
 
+SIGNATURES_KEPT = 1_024
+
+
 @dataclass(frozen=True)
 class Domain:
     """Where a signature counts."""
@@ -128,6 +131,12 @@ def recover(digest: bytes, signature: bytes) -> str:
     """Checksummed address that signed. Raises `Malformed` for anything but a canonical 65-byte signature."""
     if len(signature) != 65 or signature[64] not in (27, 28) or int.from_bytes(signature[32:64], "big") > HALF_ORDER:
         raise Malformed("a signature is not 65 canonical bytes")
+    return _recover(bytes(digest), bytes(signature))
+
+
+@lru_cache(maxsize=SIGNATURES_KEPT)
+def _recover(digest: bytes, signature: bytes) -> str:
+    """Kept, since whoever passes something on passes on the same signature, and all parties of a process look at it."""
     try:
         parts = Signature(signature[:64] + bytes([signature[64] - 27]))
         return parts.recover_public_key_from_msg_hash(digest).to_checksum_address()

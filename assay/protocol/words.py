@@ -3,9 +3,11 @@
 The layout is Solidity's `abi.encode` of static types, so that `sha256(abi.encode(...))` on chain gives the same hash.
 """
 
+from functools import lru_cache
 from hashlib import sha256
 
 
+@lru_cache(maxsize=256)
 def domain(name: str) -> bytes:
     """A domain tag: ASCII, left-aligned in one word."""
     tag = name.encode("ascii")

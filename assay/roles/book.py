@@ -35,7 +35,10 @@ class Book:
 
     def round(self, name: RoundName) -> Page:
         """The page of one round."""
-        return self.rounds.setdefault(name, Page())
+        page = self.rounds.get(name)
+        if page is None:
+            page = self.rounds[name] = Page()
+        return page
 
     def below(self, job: int) -> int:
         """Rounds before this one are not heard of any more."""

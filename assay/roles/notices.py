@@ -102,6 +102,8 @@ class Notices:
         """The round of a dispute, by the contract that numbers it."""
         self._played: dict[int, list[Emitted[Event]]] = {}
         """By game, what was demanded and opened."""
+        self._disputes: dict[int, list[Dispute]] = {}
+        """By job, as they stand, until something more is read, taken back or dropped."""
         self.head = 0
         """Number of the newest block that was read."""
         self.posted = 0
@@ -126,6 +128,7 @@ class Notices:
     def _enter(self) -> None:
         while self._unread:
             log = self._unread.popleft()
+            self._disputes.clear()
             emitted = self._ledger.decode(log) if log.topics[:1] and log.topics[0] in TOPICS else None
             if emitted is not None and isinstance(emitted.event, Posted):
                 self.posted = max(self.posted, emitted.event.job)
@@ -136,6 +139,8 @@ class Notices:
 
     def _take_back(self, logs: Sequence[LogEntry]) -> set[int]:
         jobs, gone = set(), set(logs)
+        if logs:
+            self._disputes.clear()
         self._unread = deque(log for log in self._unread if log not in gone)
         for emitted in filter(None, map(self._ledger.decode, logs)):
             if isinstance(emitted.event, PLAYED):
@@ -171,6 +176,7 @@ class Notices:
         kept = {name: self._said[name] for name in open_names} if below < ROUNDS_END else {}
         drop(self._said, job, below)
         self._said.update(kept)
+        self._disputes.pop(job, None)
         self._places = {dispute: name for dispute, name in self._places.items() if name in self._said}
         games = {each.game for said in self._said.values() for each in _duels(said)}
         self._played = {game: events for game, events in self._played.items() if game in games}
@@ -273,6 +279,11 @@ class Notices:
 
     def disputes(self, job: int) -> list[Dispute]:
         """The disputes of a job's rounds, in order."""
+        if job not in self._disputes:
+            self._disputes[job] = self._find_disputes(job)
+        return list(self._disputes[job])
+
+    def _find_disputes(self, job: int) -> list[Dispute]:
         found = []
         for name in [name for name in self._said if name[0] == job]:
             outcomes = {decided.dispute: decided.outcome for decided in self.of(Decided, name)}

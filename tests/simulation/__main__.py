@@ -92,7 +92,7 @@ def _hang(number: int, frame: FrameType | None) -> None:
 
 def play_all(seeds: Iterable[int], jobs: int) -> Iterator[Played]:
     """Plays seeds in several processes, in any order; what is costly to make is made once before they part."""
-    storm.bundle(), storm.samples(), storm.stage()
+    storm.bundle(), storm.samples(), storm.stage(), storm.warm()
     gc.freeze()
     if jobs == 1:
         yield from map(play, seeds)

@@ -34,6 +34,7 @@ from assay.roles.world import SeededEntropy, World
 from assay.roles.zoo import CHEATS
 from assay.store.samples import Samples
 from assay.work.capture import capture
+from assay.work.compiled.warm import WARM_S
 from assay.work.program import Bundle
 from tests.simulation import plan as plans
 from tests.simulation.faults import Crash, Faults, FaultyBlobs, FaultyJournal, FaultyPeers, FaultyProvider, Line
@@ -99,6 +100,13 @@ def bundle() -> Bundle:
     model = nn.Sequential(nn.Linear(4, 3), nn.ReLU(), nn.Linear(3, 2))
     x, y = torch.zeros(2, 4), torch.zeros(2, dtype=torch.int64)
     return capture(model, "cross_entropy", OPTIMIZER, x, y, counts=range(1, COUNTS_MAX + 1), init="seed:1")
+
+
+def warm() -> None:
+    """From now on whoever runs a program first in this process compiles it, as in a network that has been at work for a
+    while. The bits are the same; where there is no compiler, they are interpreted as before."""
+    spent_s = {program.root: WARM_S for _, _, program in bundle().sections()}
+    stage().network.warmth.spent_s.update(spent_s)
 
 
 def job_of(plan: Plan, index: int) -> Job:
