@@ -224,13 +224,14 @@ contract AggregatesTest is Plays {
         yes(v.target == Target.Aggregate && v.slot == 0 && v.segment == 0, "of no slot");
         // Nobody but the aggregator answers, and for nothing but this.
         _demandRows(p, 0, new bytes32[](0));
+        bytes32[] memory rows = _row(_end(0, 0));
         vm.prank(stranger);
         vm.expectPartialRevert(IGames.NotYourTurn.selector);
-        games.answerRows(p.game, p.a, 0, 0, 0, _row(_end(0, 0)), new bytes32[](0));
+        games.answerRows(p.game, p.a, 0, 0, 0, rows, new bytes32[](0));
         p.a.origins[2].root = "another";
         vm.prank(p.accused);
         vm.expectPartialRevert(IGames.WrongClaim.selector);
-        games.answerRows(p.game, p.a, 0, 0, 0, _row(_end(0, 0)), new bytes32[](0));
+        games.answerRows(p.game, p.a, 0, 0, 0, rows, new bytes32[](0));
     }
 
     function test_openChallenge_anotherProgram_reverts() external {

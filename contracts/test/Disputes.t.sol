@@ -218,7 +218,7 @@ contract DisputesTest is Plays {
         IRerun.Claim memory claim = _sealed(_segment(1, 2));
         bytes memory tuple = abi.encodeWithSelector(Openings.WrongOpening.selector, bytes32("tuple"));
         Facts memory f = _step;
-        f.place = 2;
+        f.place = f.programCount;
         _refused(claim, f, _fact("program"));
         f.place = 1;
         _refused(claim, f, tuple);
