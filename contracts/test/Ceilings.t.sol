@@ -3,14 +3,16 @@ pragma solidity ^0.8.28;
 
 import {Hashing} from "../src/Hashing.sol";
 import {Commitment, JobPhase, RoundPhase, Target, TranscriptOpening} from "../src/Types.sol";
+import {Facts, IDisputes} from "../src/interfaces/IDisputes.sol";
 import {IRerun} from "../src/interfaces/IRerun.sol";
 import {IStakes} from "../src/interfaces/IStakes.sol";
 import {Meter} from "./Gas.t.sol";
-import {Network} from "./Network.sol";
+import {Plays} from "./Plays.sol";
+import {Tree} from "./Tree.sol";
 
 /// @title What the heaviest transactions cost at the ceilings: 256 providers, 64 validators, four rounds ahead. None may need more
 ///        than a block admits to one transaction (EIP-7825). Run with --isolate, so that calldata is paid for.
-contract CeilingsTest is Network {
+contract CeilingsTest is Plays {
     event Measured(string name, uint256 gas);
 
     Meter private constant METER = Meter(address(vm));
@@ -145,8 +147,8 @@ contract CeilingsTest is Network {
         _measure("redraw");
     }
 
-    function _challenge(uint256 job) private returns (uint256 dispute) {
-        IRerun.Claim memory claim = aggregateClaim(job, 0, 0);
+    function _challengeScore(uint256 job) private returns (uint256 dispute) {
+        IRerun.Claim memory claim = aggregateClaim(Target.Score, job, 0, 0);
         bytes32 sealedChallenge = keccak256(abi.encode(claim, consumer, bytes32("salt")));
         vm.prank(consumer);
         rerun.commitChallenge(job, sealedChallenge);
@@ -171,11 +173,11 @@ contract CeilingsTest is Network {
         skip(order.windows.open);
     }
 
-    /// The aggregate of the oldest of five open rounds falls by a bare majority; all other voters lose their seats.
+    /// The score of the oldest of five open rounds falls by a bare majority; all other voters lose their seats.
     function test_ceilings_rewind_succeeds() external {
         uint256 job = _running();
         _ahead(job);
-        uint256 dispute = _challenge(job);
+        uint256 dispute = _challengeScore(job);
         _vote(dispute, order.quorum, false);
         rerun.decide(dispute);
         _measure("decideRewind");
@@ -185,7 +187,7 @@ contract CeilingsTest is Network {
     function test_ceilings_decide_allSilent_succeeds() external {
         uint256 job = _running();
         _challenging(job, 0, 0);
-        uint256 dispute = _challenge(job);
+        uint256 dispute = _challengeScore(job);
         _vote(dispute, 0, false);
         rerun.decide(dispute);
         _measure("decideSilent");
@@ -194,10 +196,69 @@ contract CeilingsTest is Network {
     function test_ceilings_decide_allDifferent_succeeds() external {
         uint256 job = _running();
         _challenging(job, 0, 0);
-        uint256 dispute = _challenge(job);
+        uint256 dispute = _challengeScore(job);
         _vote(dispute, VALIDATORS, true);
         rerun.decide(dispute);
         _measure("decideDifferent");
+    }
+
+    // ---------------------------------------------------------------- an aggregate of 256 updates
+
+    /// The last of 258 programs, whose leaves are in five groups.
+    function _largest() private returns (Facts memory f) {
+        f = _aggregation(PROVIDERS);
+        (f.place, f.programCount) = (PROVIDERS + 1, PROVIDERS + 2);
+        f.programs = new bytes32[](7);
+        (f.programs[0], f.programs[1]) = ("another", _programLeaf(4, PROVIDERS, f));
+        for (uint256 group = 0; group < 4; group++) f.programs[2 + group] = bytes32(group);
+        f.programs[6] = sha256(abi.encodePacked(bytes1(0x02), uint32(2), f.programs[0], f.programs[1]));
+        bytes memory groups;
+        for (uint256 group = 0; group < 5; group++) groups = bytes.concat(groups, f.programs[2 + group]);
+        order.programs = sha256(abi.encodePacked(bytes1(0x02), uint32(5), groups));
+    }
+
+    function _emissionOf(uint256 job, bytes32[] memory leaves, uint16 slot) private view returns (IRerun.Claim memory claim) {
+        Commitment memory c = commitmentOf(job, 0, 0, slot);
+        (claim.target, claim.commitment, claim.secret, claim.after_) = (Target.Emit, c, secretOf(c), leafAt(c, SEGMENTS));
+        (claim.commitmentProof, claim.signature) = (Tree.proof(leaves, slot), signCommitment(c));
+        claim.afterProof = Tree.proof(leafHashes(c), SEGMENTS);
+    }
+
+    function _showSixteen(uint256 job, bytes32[] memory leaves, uint16 first) private {
+        IRerun.Claim[] memory claims = new IRerun.Claim[](16);
+        for (uint16 i = 0; i < 16; i++) claims[i] = _emissionOf(job, leaves, first + i);
+        disputes.showUpdates(claims);
+        _measure("showUpdates16");
+    }
+
+    function test_ceilings_aggregate_succeeds() external {
+        Facts memory facts = _largest();
+        uint256 job = _running();
+        bytes32[] memory leaves = slotLeaves(job, 0, 0, ALL);
+        commitAs(jobs.aggregatorOf(job), job, 0, 0, Tree.root(leaves), ALL, order.quorum);
+        mine(3);
+        tables(job, 0, 0);
+        includeRound(job, 0, 0, ALL, ALL);
+        aggregateRound(job, 0, 0);
+        for (uint16 first = 0; first < PROVIDERS; first += 16) _showSixteen(job, leaves, first);
+        Play memory p;
+        p.claim = aggregateClaim(Target.Aggregate, job, 0, 0);
+        _seal(p.claim, consumer);
+        mine(1);
+        vm.prank(consumer);
+        p.dispute = disputes.openChallenge(p.claim, facts, "salt");
+        _measure("openAggregate");
+        (p.game, p.accused) = (disputes.viewOf(p.dispute).game, disputes.viewOf(p.dispute).accused);
+        (p.challenger, p.a) = (consumer, _assertion(p.claim));
+        _demandRows(p, 0, new bytes32[](0));
+        _measure("demandRows");
+        _answerRows(p, 0, _row(_value("false")));
+        _measure("answerRows");
+        _proveOutput(p, _value("false"), _rootOf(_end(0, 0)));
+        _measure("proveOutput");
+        disputes.settle(p.dispute);
+        _measure("settleAggregate");
+        _is(p.dispute, IDisputes.Settlement.Upheld, "disproved");
     }
 
     // ---------------------------------------------------------------- openings

@@ -80,7 +80,7 @@ contract CrowdedTest is Network {
     function test_decide_penalties_fitATransaction_succeeds() external {
         uint256 job = _started();
         playTo(RoundPhase.Challenging, job, 0, 0, 0xf);
-        IRerun.Claim memory claim = aggregateClaim(job, 0, 0);
+        IRerun.Claim memory claim = aggregateClaim(Target.Score, job, 0, 0);
         vm.prank(stranger);
         rerun.commitChallenge(job, keccak256(abi.encode(claim, stranger, bytes32("salt"))));
         mine(1);

@@ -3,110 +3,43 @@ pragma solidity ^0.8.28;
 
 import {Hashing} from "../src/Hashing.sol";
 import {Commitment, JobPhase, Leaf, RoundPhase, Target} from "../src/Types.sol";
-import {Evidence, Kind} from "../src/arbiter/Arbiter.sol";
-import {Openings, Operand, Origin, Value} from "../src/arbiter/Openings.sol";
+import {Openings} from "../src/arbiter/Openings.sol";
 import {Facts, IDisputes} from "../src/interfaces/IDisputes.sol";
-import {Assertion, Demand, Ending, IGames, Program, Sample} from "../src/interfaces/IGames.sol";
+import {Demand, Ending, IGames} from "../src/interfaces/IGames.sol";
 import {IJobs} from "../src/interfaces/IJobs.sol";
 import {IRerun} from "../src/interfaces/IRerun.sol";
 import {IRounds} from "../src/interfaces/IRounds.sol";
 import {IVault} from "../src/interfaces/IVault.sol";
-import {Network} from "./Network.sol";
-import {Tree} from "./Tree.sol";
+import {Plays} from "./Plays.sol";
 
-/// @title Challenges against the real games and arbiter. The job's program is at fault, where somebody looks: its x has no batch,
-///        and its one node is none. Slot 0 has met that fault in its last segment, slots 2 and 3 are wrong in their leaves alone.
-contract DisputesTest is Network {
+/// @title Challenges of slots. Slot 0 has met the job's fault in its last segment, slots 2 and 3 are wrong in their leaves alone.
+contract DisputesTest is Plays {
     uint256 private constant COST = 4 * 804 + 5 * 100 + 300;
-    uint32 private constant CLOCK = 120;
-    uint32 private constant STEPS = 8;
-    bytes32 private constant OPERATOR = keccak256("none"); // by hash; of which one nobody asks
+    uint256 private constant PRICE = 804;
     uint256 private job;
     uint256 private bond;
-    Facts private _step;
-    Facts private _emit;
-    bytes[2] private _types;
-
-    struct Play {
-        IRerun.Claim claim;
-        Assertion a;
-        address challenger;
-        address accused;
-        uint256 dispute;
-        uint256 game;
-    }
 
     function setUp() external {
         deploy(false);
         populate(6, 12, 4);
         draft(4, 5, 3);
-        _program();
+        _programs(4);
         job = running(5);
         bond = disputes.bondOf(job);
     }
 
     function leafAt(Commitment memory c, uint32 index) internal pure override returns (Leaf memory leaf) {
         leaf = super.leafAt(c, index);
-        if (index != 0) leaf.stateRoot = sha256(abi.encodePacked(bytes1(0x02), uint32(1), _tensor(c, index)));
         if (c.slot == 0 && index == SEGMENTS) (leaf.stateRoot, leaf.lossBits, leaf.updateRoot) = (_fault(), 0, 0);
         if (c.slot == 2 && index == 0) leaf.stateRoot = "another start";
         if (c.slot == 3 && index == 1) leaf.updateRoot = "an update in the middle";
         if (c.slot == 3 && index == SEGMENTS) leaf.updateRoot = 0;
     }
 
-    /// Root of the only tensor of a state.
-    function _tensor(Commitment memory c, uint32 index) private pure returns (bytes32) {
-        return keccak256(abi.encode("tensor", c.job, c.generation, c.round, c.slot, index));
-    }
-
     /// In the second step of the last segment, at the only node.
     function _fault() private pure returns (bytes32) {
         return Hashing.faultDigest(25, 0, OPERATOR);
     }
-
-    // ---------------------------------------------------------------- the order's programs
-
-    function _program() private {
-        bytes memory tensor = abi.encodePacked(uint8(1), uint8(1), uint16(0), uint32(1), new bytes(20));
-        bytes memory scalar = abi.encodePacked(uint8(1), uint8(0), uint16(0), new bytes(24));
-        _types = [scalar, scalar];
-        bytes32 node = Hashing.leafHash("no node");
-        bytes32[] memory inputs = new bytes32[](3);
-        (inputs[0], inputs[1], inputs[2]) = (Hashing.leafHash(tensor), Hashing.leafHash(scalar), Hashing.leafHash(scalar));
-        _step.program = Program(Tree.root(inputs), _outputs(2, 3), node, 1, 2, 3);
-        _step.head = _head(3, 1, 2);
-        (_step.xType, _step.xTypeProof) = (scalar, Tree.proof(inputs, 1));
-        inputs = new bytes32[](2);
-        (inputs[0], inputs[1]) = (Hashing.leafHash(tensor), Hashing.leafHash(tensor));
-        _emit.program = Program(Tree.root(inputs), _outputs(1, 2), node, 1, 1, 2);
-        _emit.head = _head(2, 1, 1);
-
-        bytes32[] memory leaves = new bytes32[](2);
-        (leaves[0], leaves[1]) = (_programLeaf(0, _step), _programLeaf(1, _emit));
-        (_step.programs, _emit.programs) = (leaves, leaves);
-        (_step.place, _emit.place, _step.programCount, _emit.programCount) = (0, 1, 2, 2);
-        order.programs = sha256(abi.encodePacked(bytes1(0x02), uint32(2), leaves));
-        (_step.samplesRoot, _step.sampleCount, _step.form) = ("samples", 64, "form");
-        order.dataRoot = sha256(abi.encode(bytes32("assay.manifest.1"), uint256(64), bytes32("samples"), bytes32("form")));
-    }
-
-    function _head(uint32 inputs, uint32 nodes, uint32 outputs) private pure returns (bytes memory) {
-        return abi.encodePacked("ASSAYPRG", uint16(1), uint16(15), uint32(0), inputs, nodes, outputs);
-    }
-
-    function _outputs(uint256 count, uint32 value) private pure returns (bytes32) {
-        bytes32[] memory leaves = new bytes32[](count);
-        for (uint256 i = 0; i < count; i++) leaves[i] = Hashing.leafHash(abi.encodePacked(value));
-        return Tree.root(leaves);
-    }
-
-    function _programLeaf(uint16 kind, Facts memory f) private pure returns (bytes32) {
-        Program memory p = f.program;
-        bytes32 root = sha256(abi.encodePacked(bytes1(0x02), uint32(4), Hashing.leafHash(f.head), p.inputs, p.outputs, p.nodes));
-        return Hashing.leafHash(abi.encodePacked(kind, uint48(0), root));
-    }
-
-    // ---------------------------------------------------------------- moves
 
     function _segment(uint16 slot, uint32 segment) private view returns (IRerun.Claim memory) {
         return this.segmentClaim(job, 0, 0, 0xf, slot, segment);
@@ -117,124 +50,11 @@ contract DisputesTest is Network {
         claim.target = Target.Emit;
     }
 
-    function _seal(IRerun.Claim memory claim, address challenger) private {
-        bytes32 sealedChallenge = keccak256(abi.encode(claim, challenger, bytes32("salt")));
-        vm.prank(challenger);
-        disputes.commitChallenge(job, sealedChallenge);
-    }
-
-    function _facts(IRerun.Claim memory claim) private view returns (Facts memory f) {
-        bool emission = claim.target == Target.Emit;
-        f = emission ? _emit : _step;
-        f.stateRoots = new bytes32[](1);
-        f.stateRoots[0] = _tensor(claim.commitment, emission ? claim.after_.index : claim.before.index);
-    }
-
-    function _open(IRerun.Claim memory claim, address challenger) private returns (Play memory p) {
-        Facts memory facts = _facts(claim);
-        vm.prank(challenger);
-        p.dispute = disputes.openChallenge(claim, facts, "salt");
-        (p.claim, p.challenger, p.accused) = (claim, challenger, claim.commitment.provider);
-        p.game = disputes.viewOf(p.dispute).game;
-        p.a = _assertion(claim);
-    }
-
-    function _challenge(IRerun.Claim memory claim, address challenger) private returns (Play memory) {
-        _seal(claim, challenger);
-        mine(1);
-        return _open(claim, challenger);
-    }
-
-    /// What Grounds makes of a segment's claim.
-    function _assertion(IRerun.Claim memory claim) private view returns (Assertion memory a) {
-        Commitment memory c = claim.commitment;
-        a.subject = keccak256(abi.encode(c.job, c.generation, c.round, c.slot, claim.target, claim.before.index));
-        (a.defender, a.program) = (c.provider, _step.program);
-        (a.rowsFrom, a.endCount, a.steps, a.end) = (1, 1, STEPS, claim.after_.stateRoot);
-        (a.hasLoss, a.lossBits) = (true, claim.after_.lossBits);
-        a.origins = new Origin[](1);
-        a.origins[0] = Origin(claim.before.stateRoot, 1);
-        (a.feed.samplesRoot, a.feed.sampleCount, a.feed.slot, a.feed.slotCount) = ("samples", 64, c.slot, 4);
-        a.feed.firstStep = STEPS * claim.before.index;
-        a.feed.key = sha256(
-            abi.encode(bytes32("assay.schedule.1"), order.seed, c.beacon, uint256(c.generation), uint256(c.round))
-        );
-    }
-
-    function _states() private pure returns (bytes32[] memory roots) {
-        roots = new bytes32[](STEPS - 1);
-        for (uint256 i = 0; i < roots.length; i++) roots[i] = keccak256(abi.encode("between", i));
-    }
-
-    function _answerSteps(Play memory p, bytes32[] memory roots) private {
-        vm.prank(p.accused);
-        games.answerSteps(p.game, p.a, roots);
-    }
-
-    function _demandRows(Play memory p, uint32 step, bytes32[] memory roots) private {
-        vm.prank(p.challenger);
-        games.demandRows(p.game, p.a, step, 2, 0, roots);
-    }
-
-    /// A run's x, of the type that the program says, or of another; y; and what its node gave.
-    function _rows(uint8 dtype, bytes32 last) private pure returns (bytes32[] memory rows) {
-        rows = new bytes32[](3);
-        rows[0] = sha256(abi.encodePacked(uint8(4), dtype, uint8(0), bytes32("tree")));
-        (rows[1], rows[2]) = ("y", last);
-    }
-
-    function _answerRows(Play memory p, uint32 step, bytes32[] memory rows) private {
-        vm.prank(p.accused);
-        games.answerRows(p.game, p.a, step, 2, 0, rows, new bytes32[](0));
-    }
-
-    function _proveSample(Play memory p, uint8 dtype, bytes32[] memory rows) private {
-        Sample memory s;
-        s.value.value = Value(4, dtype, new uint256[](0), "tree");
-        s.value.proof = Tree.proof(rows, 0);
-        s.types = _types;
-        bytes32[] memory inputs = new bytes32[](3);
-        inputs[0] = Hashing.leafHash(abi.encodePacked(uint8(1), uint8(1), uint16(0), uint32(1), new bytes(20)));
-        (inputs[1], inputs[2]) = (Hashing.leafHash(_types[0]), Hashing.leafHash(_types[1]));
-        for (uint256 i = 0; i < 2; i++) s.typeProofs[i] = Tree.proof(inputs, i + 1);
-        vm.prank(p.challenger);
-        games.proveSample(p.game, p.a, 0, s);
-    }
-
-    /// The slot's run has an x of another type than the program's (6), or the one that shows the job's fault (1).
-    function _shown(Play memory p, uint8 dtype) private {
-        bytes32[] memory rows = _rows(dtype, "node");
-        if (games.viewOf(p.game).demand == Demand.Steps) _answerSteps(p, _states());
-        _demandRows(p, 0, _states());
-        _answerRows(p, 0, rows);
-        _proveSample(p, dtype, rows);
-    }
-
-    function _silent(Play memory p) private {
-        skip(CLOCK + 1);
-        games.timeout(p.game);
-        disputes.settle(p.dispute);
-    }
-
-    function _resign(Play memory p) private {
-        vm.prank(p.challenger);
-        games.resign(p.game);
-        disputes.settle(p.dispute);
-    }
-
     function _faulted(IRerun.Claim memory claim, address challenger) private returns (Play memory p) {
         p = _challenge(claim, challenger);
         _shown(p, 1);
         yes(games.viewOf(p.game).outcome == Ending.JobFault, "a fault of the job");
         disputes.settle(p.dispute);
-    }
-
-    function _is(uint256 dispute, IDisputes.Settlement outcome, string memory what) private view {
-        yes(disputes.viewOf(dispute).outcome == outcome, what);
-    }
-
-    function _conserved() private view {
-        equal(sumOfBuckets(), held(), "conserved");
     }
 
     // ---------------------------------------------------------------- seal, open, withdraw
@@ -274,10 +94,12 @@ contract DisputesTest is Network {
         vm.prank(consumer);
         vm.expectPartialRevert(IDisputes.NotSealed.selector);
         disputes.openChallenge(claim, facts, "salt");
-        claim.target = Target.Table;
-        vm.prank(stranger);
-        vm.expectRevert(abi.encodeWithSelector(IDisputes.NoGame.selector, Target.Table));
-        disputes.openChallenge(claim, facts, "salt");
+        for (uint256 i = 0; i < 2; i++) {
+            claim.target = i == 0 ? Target.Table : Target.Score;
+            vm.prank(stranger);
+            vm.expectRevert(abi.encodeWithSelector(IDisputes.NoGame.selector, claim.target));
+            disputes.openChallenge(claim, facts, "salt");
+        }
         claim.target = Target.Segment;
         Play memory p = _open(claim, stranger);
         vm.prank(stranger);
@@ -298,6 +120,62 @@ contract DisputesTest is Network {
         mine(1);
         vm.prank(stranger);
         vm.expectPartialRevert(IRounds.TooEarly.selector);
+        disputes.openChallenge(claim, facts, "salt");
+    }
+
+    function _wrong(IRerun.Claim memory claim, bytes32 part) private {
+        Facts memory facts = _facts(claim);
+        _seal(claim, stranger);
+        mine(1);
+        vm.prank(stranger);
+        vm.expectRevert(abi.encodeWithSelector(IRerun.WrongClaim.selector, part));
+        disputes.openChallenge(claim, facts, "salt");
+    }
+
+    function test_openChallenge_wrongClaims_reverts() external {
+        playTo(RoundPhase.Opening, job, 0, 0, 0xf);
+        IRerun.Claim memory claim = _segment(1, 2);
+        claim.commitment.sealedHash = "another";
+        _wrong(claim, "commitment");
+        claim = _segment(1, 2);
+        claim.signature = new bytes(65);
+        _wrong(claim, "commitment");
+        claim = _segment(1, 2);
+        claim.secret = "another";
+        _wrong(claim, "secret");
+        claim = _segment(1, 2);
+        claim.after_.stateRoot = "another";
+        _wrong(claim, "leaf");
+        claim = _segment(1, 2);
+        claim.before.lossBits++;
+        _wrong(claim, "leaf");
+        claim = _segment(1, 2);
+        claim.before = _segment(1, 1).before;
+        claim.beforeProof = _segment(1, 1).beforeProof;
+        _wrong(claim, "before");
+        claim = _emission(1);
+        claim.after_ = claim.before;
+        claim.afterProof = claim.beforeProof;
+        _wrong(claim, "after");
+        claim = _emission(1);
+        claim.after_.updateRoot = "another";
+        _wrong(claim, "leaf");
+        equal(disputes.disputeCount(), 0, "nothing is disputed");
+        _conserved();
+    }
+
+    function test_openChallenge_afterTheWindow_reverts() external {
+        playTo(RoundPhase.Challenging, job, 0, 0, 0xf);
+        IRerun.Claim memory claim = _segment(1, 2);
+        Facts memory facts = _facts(claim);
+        _seal(claim, stranger);
+        skip(order.windows.challenge);
+        vm.prank(stranger);
+        vm.expectPartialRevert(IRounds.TooLate.selector);
+        disputes.openChallenge(claim, facts, "salt");
+        rounds.finalise(job, 0, 0);
+        vm.prank(stranger);
+        vm.expectPartialRevert(IRounds.TooLate.selector);
         disputes.openChallenge(claim, facts, "salt");
     }
 
@@ -340,7 +218,7 @@ contract DisputesTest is Network {
         IRerun.Claim memory claim = _sealed(_segment(1, 2));
         bytes memory tuple = abi.encodeWithSelector(Openings.WrongOpening.selector, bytes32("tuple"));
         Facts memory f = _step;
-        f.place = 2;
+        f.place = f.programCount;
         _refused(claim, f, _fact("program"));
         f.place = 1;
         _refused(claim, f, tuple);
@@ -483,27 +361,80 @@ contract DisputesTest is Network {
         _shown(p, 6);
         disputes.settle(p.dispute);
         _is(p.dispute, IDisputes.Settlement.Upheld, "upheld");
+        equal(stakes.staked(token, p.accused), FUNDS / 2 - COST, "slash capped at the round's cost");
+        equal(jobs.slotsOpen(job)[0], 0xd, "slot closed");
+        bytes[] memory signatures = resultSignatures(job, 0, 0, 0xf, 0xf, 3);
+        vm.expectPartialRevert(IRounds.NotIncluded.selector);
+        rounds.include(job, 0, 0, bits(0xf), bits(0xf), 0x1f, "result", signatures);
         includeRound(job, 0, 0, 0xd, 0xd);
         aggregateRound(job, 0, 0);
         skip(order.windows.challenge);
         rounds.finalise(job, 0, 0);
+        equal(rounds.earned(job, p.accused), 0, "unpaid");
+        equal(bucket(IVault.Kind.Credit, job), COST - PRICE, "the others are paid");
         _conserved();
+    }
+
+    /// What was built on it is judged first; then all of it is made again, and paid, without the liar.
+    function test_shownByTheArbiter_afterAggregate_theJobGoesOn_succeeds() external {
+        playTo(RoundPhase.Challenging, job, 0, 0, 0xf);
+        playTo(RoundPhase.Sampling, job, 0, 1, 0xf);
+        Play memory p = _challenge(_segment(1, 2), stranger);
+        _shown(p, 6);
+        disputes.settle(p.dispute);
+        yes(rounds.viewOf(job, 0, 0).phase == RoundPhase.Void, "void");
+        yes(rounds.viewOf(job, 0, 1).orphan, "an orphan");
+        skip(order.windows.table);
+        rounds.advance(job, 0, 1);
+        yes(rounds.viewOf(job, 0, 1).phase == RoundPhase.Void, "then void too");
+        yes(rounds.viewOf(job, 1, 0).phase == RoundPhase.Training, "reopened");
+        equal(rounds.earned(job, bidders[0]), PRICE + PRICE / 2, "full for the included, half for the committed");
+        equal(rounds.earned(job, p.accused), 0, "nothing for the liar");
+        vm.expectPartialRevert(IRounds.WrongRound.selector);
+        rounds.finalise(job, 0, 0);
+        for (uint32 round = 0; round < 3; round++) playTo(RoundPhase.Final, job, 1, round, 0xd);
+        jobs.end(job);
+        yes(rounds.complete(job), "complete");
+        for (uint256 i = 0; i < everybody.length; i++) {
+            rounds.claim(job, everybody[i]);
+            equal(stakes.locked(token, everybody[i]), 0, "unlocked");
+        }
+        equal(bucket(IVault.Kind.Credit, job), 0, "all credit claimed");
+        equal(vault.total(token, IVault.Kind.Bond), 0, "no bond left");
+        _conserved();
+    }
+
+    /// The cap is for what is shown by games: two roots for one slot cost the rest.
+    function test_disproved_thenEquivocated_losesTheRest_succeeds() external {
+        playTo(RoundPhase.Opening, job, 0, 0, 0xf);
+        Play memory p = _challenge(_segment(1, 2), stranger);
+        _shown(p, 6);
+        disputes.settle(p.dispute);
+        Commitment memory a = commitmentOf(job, 0, 0, 1);
+        Commitment memory b = commitmentOf(job, 0, 0, 1);
+        b.sealedHash = "other";
+        rounds.equivocate(a, signCommitment(a), b, signCommitment(b));
+        equal(stakes.staked(token, p.accused), FUNDS / 2 - order.providerStake, "all of its lock");
+        _conserved();
+    }
+
+    /// Liar, challenger and consumer in one: what is burned is lost.
+    function test_liarAndFriends_loseAtLeastTheBurn_succeeds() external {
+        playTo(RoundPhase.Opening, job, 0, 0, 0xf);
+        address liar = jobs.providerAt(job, 1);
+        uint256 before = worth(liar) + worth(stranger) + worth(consumer) + bucket(IVault.Kind.Escrow, job);
+        Play memory p = _challenge(_segment(1, 2), stranger);
+        _shown(p, 6);
+        disputes.settle(p.dispute);
+        uint256 afterwards = worth(liar) + worth(stranger) + worth(consumer) + bucket(IVault.Kind.Escrow, job);
+        yes(before - afterwards >= COST / 3, "a third of the slash");
     }
 
     function test_emit_silentDefender_isDisproved_succeeds() external {
         playTo(RoundPhase.Opening, job, 0, 0, 0xf);
         Play memory p = _challenge(_emission(1), stranger);
-        p.a.subject = keccak256(abi.encode(job, uint32(0), uint32(0), uint16(1), Target.Emit, SEGMENTS));
-        p.a.program = _emit.program;
-        (p.a.rowsFrom, p.a.endCount, p.a.steps, p.a.end) = (2, 1, 1, p.claim.after_.updateRoot);
-        (p.a.hasLoss, p.a.lossBits) = (false, 0);
-        p.a.origins = new Origin[](2);
-        p.a.origins[0] = Origin(rounds.viewOf(job, 0, 0).startRoot, 1);
-        p.a.origins[1] = Origin(p.claim.after_.stateRoot, 1);
-        delete p.a.feed;
-        p.a.feed.firstStep = STEPS * SEGMENTS;
-        vm.prank(stranger);
-        games.demandRows(p.game, p.a, 0, 0, 0, new bytes32[](0));
+        equal(games.viewOf(p.game).claim, keccak256(abi.encode(p.a)), "what it stands for");
+        _demandRows(p, 0, new bytes32[](0));
         _silent(p);
         _is(p.dispute, IDisputes.Settlement.Upheld, "upheld");
         equal(disputes.viewOf(p.dispute).segment, SEGMENTS, "N stands for the update");
@@ -574,15 +505,9 @@ contract DisputesTest is Network {
         equal(free(pool[0]), had + COST / 3, "bond back");
         for (uint256 i = 1; i < 10; i++) equal(worth(pool[i]), FUNDS, "nothing lost or won");
         equal(stakes.staked(token, all[0].accused), FUNDS / 2 - COST, "slashed once");
-        equal(vault.total(token, IVault.Kind.Bond), order.faultDeposit + _providerBonds(), "no bond of theirs is left");
+        equal(vault.total(token, IVault.Kind.Bond), _otherBonds(job), "no bond of theirs is left");
         equal(rounds.viewOf(job, 0, 0).disputesOpen, 0, "closed");
         _conserved();
-    }
-
-    function _providerBonds() private view returns (uint256 sum) {
-        for (uint256 i = 0; i < bidders.length; i++) {
-            sum += bucket(IVault.Kind.Bond, uint256(keccak256(abi.encode("assay.bond.1", job, bidders[i]))));
-        }
     }
 
     function test_earner_hasNotLost_succeeds() external {
@@ -735,7 +660,7 @@ contract DisputesTest is Network {
         _silent(honest);
         _is(honest.dispute, IDisputes.Settlement.Upheld, "upheld");
         equal(worth(pool[0]), FUNDS + COST / 3, "who looked earns");
-        equal(worth(p.accused), FUNDS - COST - _bondOf(p.accused), "the liar is slashed");
+        equal(worth(p.accused), FUNDS - COST - _bondOf(job, p.accused), "the liar is slashed");
         disputes.settle(p.dispute);
         _is(p.dispute, IDisputes.Settlement.Undone, "undone");
         equal(free(stranger), FUNDS / 2 - bond, "bond lost");
@@ -744,10 +669,6 @@ contract DisputesTest is Network {
         yes(rounds.viewOf(job, 1, 0).phase == RoundPhase.Training, "without the liar");
         equal(rounds.viewOf(job, 0, 0).disputesOpen, 0, "closed");
         _conserved();
-    }
-
-    function _bondOf(address provider) private view returns (uint256) {
-        return bucket(IVault.Kind.Bond, uint256(keccak256(abi.encode("assay.bond.1", job, provider))));
     }
 
     function test_fault_windowIsOnce_succeeds() external {
@@ -826,16 +747,21 @@ contract DisputesTest is Network {
 
     // ---------------------------------------------------------------- anything
 
-    /// Whatever six challengers do to four slots of two rounds: each dispute is settled, money is where it was or burned, and
+    /// Whatever eight challengers do to an aggregate and to four slots of two rounds: each dispute is settled, money is where it was or burned, and
     /// the job ends.
     function testFuzz_anything_isSettled(uint256 seed) external {
-        playTo(RoundPhase.Challenging, job, 0, 0, 0xf);
+        playTo(RoundPhase.Opening, job, 0, 0, 0xf);
+        // Slots 0 and 3 have no update: with them there is nothing to aggregate.
+        includeRound(job, 0, 0, 0xf, seed % 4 == 0 ? 0xf : 0x6);
+        aggregateRound(job, 0, 0);
+        _show(job, 0, 0);
         playTo(RoundPhase.Opening, job, 0, 1, 0xf);
         Play[] memory plays = new Play[](8);
         IRerun.Claim[] memory claims = new IRerun.Claim[](8);
         for (uint256 i = 0; i < 8; i++) {
             uint256 dice = uint256(keccak256(abi.encode(seed, i)));
             claims[i] = this.segmentClaim(job, 0, uint32(dice & 1), 0xf, uint16((dice >> 1) % 4), uint32((dice >> 8) % 3));
+            if ((dice >> 16) % 4 == 0) claims[i] = aggregateClaim(Target.Aggregate, job, 0, 0);
             _seal(claims[i], pool[i]);
             if (dice >> 255 == 1) mine(1);
         }
@@ -875,11 +801,7 @@ contract DisputesTest is Network {
             yes(disputes.viewOf(plays[i].dispute).outcome != IDisputes.Settlement.Open, "settled");
             equal(rounds.viewOf(job, 0, uint32(plays[i].claim.commitment.round)).disputesOpen, 0, "closed");
         }
-        equal(vault.total(token, IVault.Kind.Bond), bucket(IVault.Kind.Bond, _faultKey()) + _providerBonds(), "no bond left");
-    }
-
-    function _faultKey() private view returns (uint256) {
-        return uint256(keccak256(abi.encode("assay.fault.1", job)));
+        equal(vault.total(token, IVault.Kind.Bond), _otherBonds(job), "no bond left");
     }
 
     function tryOpen(IRerun.Claim memory claim, address challenger) external returns (Play memory) {
@@ -889,8 +811,15 @@ contract DisputesTest is Network {
     function tryMove(Play memory p, uint256 dice) external {
         if (dice % 5 == 0) return _resign(p);
         if (dice % 5 == 1) return _silent(p);
-        if (dice % 5 == 2) return _answerSteps(p, _states());
-        _shown(p, dice % 5 == 3 ? 1 : 6);
+        if (p.claim.target == Target.Aggregate) {
+            _opened(p, _value("another"));
+            if (dice % 5 == 3) _proveFault(p, _value("another"));
+            else if (dice % 5 == 4) _proveOutput(p, _value("another"), _rootOf(_end(0, 0)));
+        } else if (dice % 5 == 2) {
+            return _answerSteps(p, _states());
+        } else {
+            _shown(p, dice % 5 == 3 ? 1 : 6);
+        }
         disputes.settle(p.dispute);
     }
 }

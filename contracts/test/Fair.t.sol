@@ -3,18 +3,20 @@ pragma solidity ^0.8.28;
 
 import {Hashing} from "../src/Hashing.sol";
 import {Commitment, Entry, JobPhase, RoundPhase, RoundView, Target, UNSCORED, Windows} from "../src/Types.sol";
+import {IDisputes} from "../src/interfaces/IDisputes.sol";
+import {Demand, Ending} from "../src/interfaces/IGames.sol";
 import {IRerun} from "../src/interfaces/IRerun.sol";
 import {IStakes} from "../src/interfaces/IStakes.sol";
 import {IVault} from "../src/interfaces/IVault.sol";
 import {Book} from "../src/jobs/Book.sol";
 import {Base} from "./Base.sol";
 import {Ledger} from "./Ledger.sol";
-import {Network} from "./Network.sol";
-import {Tree} from "./Tree.sol";
+import {Plays} from "./Plays.sol";
 
 /// @title The honest against a conspiracy of the consumer, a provider, one validator of three (k - 1 of 2k - 1), two of three
 ///        aggregators and a challenger with money. The honest act as soon as they may; the conspirators as the fuzzer pleases.
-contract Conspiracy is Network, Ledger {
+///        In games the honest open what they are asked for, and conspirators sometimes: what they open contradicts itself.
+contract Conspiracy is Plays, Ledger {
     uint256 private constant JOBS_MAX = 8;
     bytes32 private constant PEPPER = "pepper";
 
@@ -25,10 +27,13 @@ contract Conspiracy is Network, Ledger {
     mapping(uint256 job => mapping(address => bool)) private _claimed;
     mapping(bytes32 key => bool) private _lies; // whether a slot's or an account's work of a round is false
     mapping(uint256 dispute => mapping(address => bytes32)) private _votes;
-    mapping(bytes32 key => bool) private _sealedAggregate;
+    mapping(bytes32 key => bool) private _noticed; // what the watcher has challenged
+    mapping(uint256 dispute => bytes) private _plays; // until it is settled
     uint256 public start; // what the conspirators had
     uint256 public deeds;
-    uint256 public caught;
+    uint256 public caught; // by votes
+    uint256 public beaten; // by games
+    uint256 public withstood; // games that the honest won against a challenger
     uint256 public roots; // made by a conspirator alone
     uint256 public ends; // likewise
     uint256 public revealed; // by the conspirators' validator
@@ -44,6 +49,7 @@ contract Conspiracy is Network, Ledger {
         draft(3, 3, 2);
         order.lookahead = 1;
         order.redoRounds = 3;
+        _programs(3);
         order.windows = Windows({bid: 60, reveal: 60, enlist: 60, train: 100, table: 60, open: 60, aggregate: 80, challenge: 90});
         for (uint256 i = 1; i < 4; i++) honest.push(bidders[i]);
         for (uint256 i = 1; i < 6; i++) honest.push(pool[i]);
@@ -135,6 +141,7 @@ contract Conspiracy is Network, Ledger {
         address[] memory seats = jobs.validatorsOf(job);
         for (uint256 i = 0; i < seats.length; i++) _enlistHonest(seats[i], i);
         for (uint256 id = 1; id <= rerun.disputeCount(); id++) _judge(id);
+        for (uint256 id = 1; id <= disputes.disputeCount(); id++) if (_plays[id].length != 0) _play(id);
         (, uint32 first, uint32 next) = rounds.progress(job);
         for (uint32 round = first; round < next; round++) {
             try this.doRound(rounds.generationOf(job, round), round) {} catch {}
@@ -232,7 +239,7 @@ contract Conspiracy is Network, Ledger {
         r.tablesRevealed = rounds.viewOf(job, r.generation, r.round).tablesRevealed;
     }
 
-    function _row() private pure returns (Entry memory) {
+    function _entry() private pure returns (Entry memory) {
         return Entry(0, 0, "row");
     }
 
@@ -274,18 +281,29 @@ contract Conspiracy is Network, Ledger {
         vm.stopPrank();
     }
 
-    /// A false end root is challenged; what stands is made final by whoever comes.
+    /// A false end, a false score, and what a lying slot has got into a round are challenged; what stands is made final by
+    /// whoever comes.
     function _watch(RoundView memory r) private {
         _answer(r);
-        if ((r.endRoot != endRootOf(r.generation, r.round) || r.score != UNSCORED) && !_sealedAggregate[_key(r, 200)]) {
-            _sealedAggregate[_key(r, 200)] = true;
-            this.challenge(aggregateClaim(job, r.generation, r.round), watcher);
+        if (r.endRoot != endRootOf(r.generation, r.round)) _notice(r, 200, aggregateClaim(Target.Aggregate, job, r.generation, r.round));
+        if (r.score != UNSCORED) _notice(r, 201, aggregateClaim(Target.Score, job, r.generation, r.round));
+        for (uint16 slot = 0; slot < 3; slot++) {
+            if ((r.included[0] >> slot) & 1 == 0 || !_lies[_key(r, slot)] || !_stands(r, slot)) continue;
+            _notice(r, 202 + slot, this.segmentClaim(job, r.generation, r.round, r.present[0], slot, 1));
         }
         try rounds.finalise(job, r.generation, r.round) {} catch {}
     }
 
+    function _notice(RoundView memory r, uint256 what, IRerun.Claim memory claim) private {
+        if (_noticed[_key(r, what)]) return;
+        _noticed[_key(r, what)] = true;
+        this.challenge(claim, watcher);
+    }
+
     function challenge(IRerun.Claim calldata claim, address challenger) external {
-        bytes32 sealedChallenge = keccak256(abi.encode(claim, challenger, bytes32("salt")));
+        bool vote = claim.target == Target.Table || claim.target == Target.Score;
+        if (!vote) return _challengeInGame(claim, challenger);
+        bytes32 sealedChallenge = _sealOf(claim, challenger);
         vm.prank(challenger);
         rerun.commitChallenge(job, sealedChallenge);
         vm.roll(vm.getBlockNumber() + 1);
@@ -295,6 +313,84 @@ contract Conspiracy is Network, Ledger {
             vm.prank(challenger);
             rerun.withdrawChallenge(job, sealedChallenge);
         }
+    }
+
+    function _challengeInGame(IRerun.Claim memory claim, address challenger) private {
+        _seal(claim, challenger);
+        vm.roll(vm.getBlockNumber() + 1);
+        if (claim.target == Target.Aggregate) {
+            // Each by itself: of one that has not committed there is none to be shown.
+            Commitment memory c = claim.commitment;
+            IRerun.Claim[] memory one = new IRerun.Claim[](1);
+            IRerun.Claim[] memory all = _emissions(job, c.generation, c.round);
+            for (uint256 i = 0; i < all.length; i++) {
+                one[0] = all[i];
+                try disputes.showUpdates(one) {} catch {}
+            }
+        }
+        try this.tryOpen(claim, challenger) returns (Play memory p) {
+            _plays[p.dispute] = abi.encode(p);
+        } catch {
+            vm.prank(challenger);
+            disputes.withdrawChallenge(job, _sealOf(claim, challenger));
+        }
+    }
+
+    function tryOpen(IRerun.Claim calldata claim, address challenger) external returns (Play memory) {
+        return _open(claim, challenger);
+    }
+
+    // ---------------------------------------------------------------- games
+
+    /// The honest move as soon as it is their turn; anybody calls the time, and settles.
+    function _play(uint256 id) private {
+        Play memory p = abi.decode(_plays[id], (Play));
+        if (games.endingOf(p.game) == Ending.Open) {
+            try games.recall(p.game) {} catch {}
+            bool answers = games.viewOf(p.game).demand != Demand.None;
+            if (isHonest[answers ? p.accused : p.challenger]) {
+                try this.doMove(p) {} catch {}
+            }
+            try games.timeout(p.game) {} catch {}
+        }
+        try disputes.settle(id) {
+            IDisputes.Settlement outcome = disputes.viewOf(id).outcome;
+            if (outcome == IDisputes.Settlement.Upheld) beaten++;
+            if (outcome == IDisputes.Settlement.Dismissed && isHonest[p.accused]) withstood++;
+            if (outcome != IDisputes.Settlement.Open) delete _plays[id];
+        } catch {}
+    }
+
+    /// Whoever is to move opens what it owes, or asks for the rows of the first run, and then shows what is wrong with them. What
+    /// conspirators open is never what their claim says.
+    function doMove(Play memory p) external {
+        Demand demand = games.viewOf(p.game).demand;
+        bool good = isHonest[p.accused];
+        bool segment = p.claim.target == Target.Segment;
+        Commitment memory c = p.claim.commitment;
+        bytes32[] memory rows = segment ? _rows(good ? 1 : 6, "node") : _row(good ? _end(c.generation, c.round) : _value("false"));
+        if (demand == Demand.Steps) return _answerSteps(p, _states());
+        if (demand == Demand.Rows) return _answerRows(p, 0, rows);
+        if (games.rowsOf(games.viewOf(p.game).claim, 0) == 0) return _demandRows(p, 0, segment ? _states() : new bytes32[](0));
+        if (good) return _leave(p); // there is nothing to be shown
+        if (segment) return _proveSample(p, 6, rows);
+        _proveOutput(p, _value("false"), _tensorOf(p.a.end));
+    }
+
+    function _leave(Play memory p) private {
+        vm.prank(p.challenger);
+        games.resign(p.game);
+    }
+
+    /// Of an end: the true one's or the false one's.
+    function _tensorOf(bytes32 end) private view returns (bytes32) {
+        for (uint32 round = 0; round < order.rounds; round++) {
+            (uint32 newest,,) = rounds.progress(job);
+            for (uint32 generation = 0; generation <= newest; generation++) {
+                if (end == endRootOf(generation, round)) return _rootOf(_end(generation, round));
+            }
+        }
+        return _rootOf(_value("a false end"));
     }
 
     function _signHonest(bytes32 structHash) private view returns (bytes[] memory out) {
@@ -313,14 +409,8 @@ contract Conspiracy is Network, Ledger {
     /// What re-execution gives: the honest told the truth; the others as they had chosen.
     function _truth(uint256 id) private view returns (bytes32) {
         IRerun.DisputeView memory d = rerun.viewOf(id);
-        bool good;
-        if (d.target == Target.Aggregate) {
-            good = d.claimed == Hashing.aggregateDigest(endRootOf(d.generation, d.round), UNSCORED);
-        } else if (d.target == Target.Table) {
-            good = isHonest[d.accused] || id % 2 == 0;
-        } else {
-            good = !_lies[keccak256(abi.encode(d.job, d.generation, d.round, uint256(d.slot)))];
-        }
+        if (d.target == Target.Score) return Hashing.scoreDigest(rounds.viewOf(d.job, d.generation, d.round).endRoot, UNSCORED);
+        bool good = isHonest[d.accused] || id % 2 == 0;
         return good ? d.claimed : bytes32("truth");
     }
 
@@ -393,13 +483,15 @@ contract Conspiracy is Network, Ledger {
             _hostileAggregator(_someRound(dice), dice >> 16);
         } else if (kind < 10) {
             _hostileValidator(_someRound(dice), dice >> 16);
-        } else if (kind < 13) {
+        } else if (kind < 12) {
             _hostileChallenge(_someRound(dice), dice >> 16);
+        } else if (kind == 12) {
+            _hostileMove(1 + dice % disputes.disputeCount(), dice >> 16);
         } else if (kind < 15) {
             uint256 id = 1 + dice % rerun.disputeCount();
             bytes32 digest = _votes[id][pool[0]];
             if (digest == 0) {
-                digest = dice % 3 == 0 ? rerun.viewOf(id).claimed : dice % 3 == 1 ? Hashing.FAULT : bytes32("another");
+                digest = dice % 3 == 0 ? rerun.viewOf(id).claimed : dice % 3 == 1 ? Hashing.unservedDigest() : bytes32("another");
                 _votes[id][pool[0]] = digest;
                 vm.prank(pool[0]);
                 rerun.vote(id, keccak256(abi.encode(id, pool[0], digest, PEPPER)));
@@ -444,7 +536,7 @@ contract Conspiracy is Network, Ledger {
             vm.prank(aggregator);
             rounds.include(job, r.generation, r.round, bits(accepted), bits(accepted), r.tablesRevealed, "result", signatures);
         } else {
-            bytes32 endRoot = dice % 2 == 0 ? endRootOf(r.generation, r.round) : bytes32("false");
+            bytes32 endRoot = dice % 2 == 0 ? endRootOf(r.generation, r.round) : _tuple(_rootOf(_value("a false end")));
             vm.prank(aggregator);
             rounds.aggregate(job, r.generation, r.round, endRoot, dice % 3 == 0 ? int64(7) : UNSCORED, new bytes[](0));
             ends++;
@@ -481,7 +573,7 @@ contract Conspiracy is Network, Ledger {
     }
 
     function _hostileChallenge(RoundView memory r, uint256 dice) private {
-        IRerun.Claim memory claim = aggregateClaim(job, r.generation, r.round);
+        IRerun.Claim memory claim = aggregateClaim(dice % 8 == 0 ? Target.Score : Target.Aggregate, job, r.generation, r.round);
         if (dice % 4 != 0) {
             claim = this.segmentClaim(job, r.generation, r.round, r.present[0], uint16((dice >> 8) % 3), uint32((dice >> 16) % SEGMENTS));
             if (dice % 4 == 2) {
@@ -491,11 +583,20 @@ contract Conspiracy is Network, Ledger {
                 claim = this.segmentClaim(job, r.generation, r.round, r.present[0], 0, 0);
                 claim.target = Target.Table;
                 claim.validator = jobs.validatorsOf(job)[(dice >> 8) % 3];
-                claim.entry = _row();
+                claim.entry = _entry();
                 claim.entryCount = 1;
             }
         }
         this.challenge(claim, conspirators[(dice >> 32) % conspirators.length]);
+    }
+
+    /// Leaves, asks, or opens something; or lets its clock run.
+    function _hostileMove(uint256 id, uint256 dice) private {
+        Play memory p = abi.decode(_plays[id], (Play));
+        bool answers = games.viewOf(p.game).demand != Demand.None;
+        require(!isHonest[answers ? p.accused : p.challenger], "not ours");
+        if (!answers && dice % 4 == 0) _leave(p);
+        else this.doMove(p);
     }
 
     function _anybody(RoundView memory r, uint256 dice) private {
@@ -523,6 +624,10 @@ contract Conspiracy is Network, Ledger {
             if (rerun.viewOf(id).challenger != account) continue;
             sum += vault.balance(token, IVault.Kind.Bond, keccak256(abi.encode("assay.dispute.1", id)));
         }
+        for (uint256 id = 1; id <= disputes.disputeCount(); id++) {
+            if (_plays[id].length == 0 || disputes.viewOf(id).challenger != account) continue;
+            sum += vault.balance(token, IVault.Kind.Bond, keccak256(abi.encode("assay.dispute.bond.1", id)));
+        }
     }
 
     function check() external {
@@ -540,13 +645,13 @@ contract Conspiracy is Network, Ledger {
         checkEvents();
     }
 
-    function corners() external view returns (uint256 finals, uint256 rewinds, uint256 disputes, uint256 burned) {
+    function corners() external view returns (uint256 finals, uint256 rewinds, uint256 votes, uint256 played, uint256 burned) {
         for (uint256 i = 1; i <= jobs.jobCount(); i++) {
             (uint32 newest, uint32 first,) = rounds.progress(i);
             finals += first;
             rewinds += newest;
         }
-        return (finals, rewinds, rerun.disputeCount(), vault.burned(token));
+        return (finals, rewinds, rerun.disputeCount(), disputes.disputeCount(), vault.burned(token));
     }
 }
 
@@ -586,11 +691,14 @@ contract FairTest is Base {
             else play.mischief(seed);
             play.check();
         }
-        (uint256 finals, uint256 rewinds, uint256 disputes, uint256 burned) = play.corners();
+        (uint256 finals, uint256 rewinds, uint256 votes, uint256 played, uint256 burned) = play.corners();
         yes(finals > 2, "final rounds");
         yes(rewinds > 1, "rewinds");
-        yes(disputes > 5, "disputes");
-        yes(play.caught() > 0, "liars caught");
+        yes(votes > 2, "votes");
+        yes(played > 5, "games");
+        yes(play.caught() > 0, "liars caught by votes");
+        yes(play.beaten() > 0, "and by games");
+        yes(play.withstood() > 0, "games that the honest stood");
         yes(burned > 0, "burned");
         yes(play.deeds() > 50, "deeds");
         yes(play.roots() > 0, "roots made alone");

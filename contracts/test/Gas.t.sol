@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity ^0.8.28;
 
+import {Target} from "../src/Types.sol";
 import {IRerun} from "../src/interfaces/IRerun.sol";
 import {TestStablecoin} from "../src/tokens/TestStablecoin.sol";
 import {Network} from "./Network.sol";
@@ -89,19 +90,19 @@ contract GasTest is Network {
             openTable(job, 0, round, drawn_[i]);
             _measure("revealTable");
         }
-        if (round == 0) _dispute(job);
         includeRound(job, 0, round, 0x3f, 0x3f);
         _measure("include");
         aggregateRound(job, 0, round);
         _measure("aggregate");
+        if (round == 0) _dispute(job);
         skip(order.windows.challenge);
         rounds.finalise(job, 0, round);
         _measure("finalise");
     }
 
-    /// A challenge of an aggregate would come later; this is a segment's, dismissed.
+    /// A vote on a score, dismissed.
     function _dispute(uint256 job) private {
-        IRerun.Claim memory claim = this.segmentClaim(job, 0, 0, 0x3f, 1, 2);
+        IRerun.Claim memory claim = aggregateClaim(Target.Score, job, 0, 0);
         bytes32 sealedChallenge = keccak256(abi.encode(claim, consumer, bytes32("salt")));
         vm.prank(consumer);
         rerun.commitChallenge(job, sealedChallenge);

@@ -3,7 +3,7 @@ pragma solidity ^0.8.28;
 
 import {Bitmap} from "../src/Bitmap.sol";
 import {Hashing} from "../src/Hashing.sol";
-import {Commitment, Entry, Leaf, TranscriptOpening} from "../src/Types.sol";
+import {Commitment, Entry, Leaf, TranscriptOpening, UNSCORED} from "../src/Types.sol";
 import {Base} from "./Base.sol";
 import {Tree} from "./Tree.sol";
 
@@ -87,6 +87,10 @@ contract HashingTest is Base {
         equal(hash, 0x65e219b08b8a3f35ec5c9bef890e696ba614f73cdb73cdc5a6793f80ffd62589, "leaf");
         equal(this.segmentDigest(leaf), 0x91607b1148989f5e3d70b7b7f811e07e4f2657bb0266c8bedd2fd320500eb9ff, "segment digest");
         equal(Hashing.emitDigest(leaf.updateRoot), 0x85856db8607235e6dfe8a030cd575b481d3915ad95c08c248f3b303fa5cab0d5, "emit digest");
+        bytes32 end = 0x361e48d0308f20e32dba5fb56328baf18d72ef0ccb43b84f5c262d2a6a1fc6c8;
+        equal(Hashing.scoreDigest(end, 950_000), 0xcf40bfd0b525163c989b24f7c0c40289235b8ab467132c7902a2027249220bd4, "score digest");
+        equal(Hashing.scoreDigest(end, -83_200), 0x4100a83aec77f02e19a3697eb6ef1e0f6d73f11061053f67dcdab334d2e8b483, "below zero");
+        equal(Hashing.scoreDigest(end, UNSCORED), 0x55320765158dc35c4a538c61b03703b7ab11aae2f832c8cb16be8ab60e6a17c7, "none");
     }
 
     function transcriptRoot(Commitment calldata c, TranscriptOpening calldata o) external pure returns (bytes32) {

@@ -3,17 +3,19 @@ pragma solidity ^0.8.28;
 
 import {Hashing} from "../src/Hashing.sol";
 import {Commitment, Entry, JobPhase, RoundPhase, RoundView, Target, UNSCORED, Windows} from "../src/Types.sol";
+import {IDisputes} from "../src/interfaces/IDisputes.sol";
+import {Demand, Ending} from "../src/interfaces/IGames.sol";
 import {IRerun} from "../src/interfaces/IRerun.sol";
 import {IRounds} from "../src/interfaces/IRounds.sol";
 import {IStakes} from "../src/interfaces/IStakes.sol";
 import {IVault} from "../src/interfaces/IVault.sol";
 import {Base} from "./Base.sol";
-import {Network} from "./Network.sol";
 import {Ledger} from "./Ledger.sol";
+import {Plays} from "./Plays.sol";
 
 /// @title Plays random consumers, providers, validators, aggregators, challengers and time over several jobs at once.
 /// @notice Most actions are what somebody would do next; some are late, partial, false or out of turn.
-contract Handler is Network, Ledger {
+contract Handler is Plays, Ledger {
     uint256 internal constant JOBS_MAX = 10;
 
     error Panicked(bytes reason);
@@ -28,14 +30,18 @@ contract Handler is Network, Ledger {
     mapping(uint256 job => uint256) public claimedOf;
     mapping(uint256 dispute => mapping(address => bytes32)) private _votes;
 
-    Entry private _row = Entry(0, 0, "row"); // of every table
+    mapping(uint256 dispute => bytes) private _plays;
+    mapping(bytes32 round => bool) private _called; // a secret has been called for, which is counted with what is disputed
+
+    Entry private _entry = Entry(0, 0, "row"); // of every table
     bytes32 private _root;
 
     constructor() {
         deploy(false);
         populate(5, 7, 3);
         draft(3, 3, 3);
-        _root = Hashing.tableRoot(1, Hashing.leafHash(abi.encode(Hashing.ENTRY, _row.slot, _row.segment, _row.digest)));
+        _root = Hashing.tableRoot(1, Hashing.leafHash(abi.encode(Hashing.ENTRY, _entry.slot, _entry.segment, _entry.digest)));
+        _programs(3);
         order.reportsMin = 2;
         order.redoRounds = 1;
         // Long enough that one job's time does not run out while another is played.
@@ -59,6 +65,10 @@ contract Handler is Network, Ledger {
 
     function dispute(uint256 seed) external {
         for (uint256 i = 0; i < 6; i++) _try(abi.encodeCall(this.doDispute, (uint256(keccak256(abi.encode(seed, i))))));
+    }
+
+    function duel(uint256 seed) external {
+        for (uint256 i = 0; i < 6; i++) _try(abi.encodeCall(this.doDuel, (uint256(keccak256(abi.encode(seed, i))))));
     }
 
     function wait(uint256 seed) external {
@@ -340,6 +350,7 @@ contract Handler is Network, Ledger {
             return;
         }
         bytes32[] memory proof = slotProof(job, generation, round, rounds.viewOf(job, generation, round).present[0], slot);
+        _called[_name(job, generation, round)] = true;
         vm.prank(jobs.validatorsOf(job)[0]);
         rounds.demandSecret(c, proof, signature);
         if (uint256(c.secretHash) % 3 != 0) rounds.revealSecret(c, proof, openingOf(c));
@@ -356,20 +367,11 @@ contract Handler is Network, Ledger {
                 return;
             }
         }
-        uint256 job = 1 + (seed >> 16) % jobs.jobCount();
-        (, uint32 first, uint32 next) = rounds.progress(job);
-        for (uint256 i = 0; i < JOBS_MAX && first == next; i++) {
-            job = 1 + job % jobs.jobCount();
-            (, first, next) = rounds.progress(job);
-        }
-        uint32 round = first + uint32((seed >> 24) % (next - first));
-        uint32 generation = rounds.generationOf(job, round);
-        if ((seed >> 40) % 8 == 0 && generation > 0) generation--;
-        IRerun.Claim memory claim = aggregateClaim(job, generation, round);
-        if ((seed >> 48) % 3 == 0) claim = _slotClaim(claim, uint16((seed >> 56) % order.providers), (seed >> 64) % 2 == 0);
-        else if ((seed >> 48) % 3 == 1) claim = _tableClaim(claim, (seed >> 56) % order.validators);
+        (uint256 job, uint32 generation, uint32 round) = _somewhere(seed);
+        IRerun.Claim memory claim = aggregateClaim(Target.Score, job, generation, round);
+        if ((seed >> 48) % 2 == 0) claim = _tableClaim(claim, (seed >> 56) % order.validators);
         address challenger = everybody[(seed >> 72) % everybody.length];
-        bytes32 sealedChallenge = keccak256(abi.encode(claim, challenger, bytes32("salt")));
+        bytes32 sealedChallenge = _sealOf(claim, challenger);
         vm.prank(challenger);
         rerun.commitChallenge(job, sealedChallenge);
         mine(1);
@@ -377,16 +379,27 @@ contract Handler is Network, Ledger {
         rerun.openChallenge(claim, "salt");
     }
 
-    function _slotClaim(IRerun.Claim memory claim, uint16 slot, bool emit_) private view returns (IRerun.Claim memory) {
+    /// A round of a job that runs, rarely one of the generation before.
+    function _somewhere(uint256 seed) private view returns (uint256 job, uint32 generation, uint32 round) {
+        job = 1 + (seed >> 16) % jobs.jobCount();
+        (, uint32 first, uint32 next) = rounds.progress(job);
+        for (uint256 i = 0; i < JOBS_MAX && first == next; i++) {
+            job = 1 + job % jobs.jobCount();
+            (, first, next) = rounds.progress(job);
+        }
+        round = first + uint32((seed >> 24) % (next - first));
+        generation = rounds.generationOf(job, round);
+        if ((seed >> 40) % 8 == 0 && generation > 0) generation--;
+    }
+
+    function _slotClaim(IRerun.Claim memory claim, uint16 slot) private view returns (IRerun.Claim memory) {
         Commitment memory c = claim.commitment;
         uint256 present = rounds.viewOf(c.job, c.generation, c.round).present[0];
-        IRerun.Claim memory full = this.segmentClaim(c.job, c.generation, c.round, present, slot, SEGMENTS - 1);
-        full.target = emit_ ? Target.Emit : Target.Segment;
-        return full;
+        return this.segmentClaim(c.job, c.generation, c.round, present, slot, SEGMENTS - 1);
     }
 
     function _tableClaim(IRerun.Claim memory claim, uint256 validatorIndex) private view returns (IRerun.Claim memory full) {
-        full = _slotClaim(claim, _row.slot, false);
+        full = _slotClaim(claim, _entry.slot);
         full.target = Target.Table;
         address[] memory drawn_ = jobs.validatorsOf(claim.commitment.job);
         for (uint256 i = 0; i < drawn_.length && full.validator == address(0); i++) {
@@ -394,17 +407,17 @@ contract Handler is Network, Ledger {
             bytes32 root = rounds.tableRootOf(claim.commitment.job, claim.commitment.generation, claim.commitment.round, validator);
             if (root != 0) full.validator = validator;
         }
-        full.entry = _row;
+        full.entry = _entry;
         full.entryCount = 1;
     }
 
-    /// Voters find the claim true, false, or the job at fault; some are silent.
+    /// Voters find the claim true, false, or that nobody was served; some are silent.
     function _judge(uint256 id, uint256 dice) private {
         address[] memory voters = rerun.votersOf(id);
         IRerun.DisputeView memory d = rerun.viewOf(id);
         if (d.committed == 0 && block.timestamp < d.commitDeadline) {
             uint256 kind = dice % 16;
-            bytes32 digest = kind == 0 ? Hashing.FAULT : kind < 10 ? bytes32("another") : d.claimed;
+            bytes32 digest = kind == 0 ? Hashing.unservedDigest() : kind < 10 ? bytes32("another") : d.claimed;
             bool split = kind > 12;
             for (uint256 i = 0; i < voters.length; i++) {
                 bytes32 found = split ? bytes32(i + 1) : (dice >> (8 * i)) % 16 == 15 ? bytes32(i + 1) : digest;
@@ -425,7 +438,116 @@ contract Handler is Network, Ledger {
         rerun.decide(id);
     }
 
+    // ---------------------------------------------------------------- games
+
+    function doDuel(uint256 seed) external {
+        uint256 count = disputes.disputeCount();
+        if (count > 0 && seed % 4 != 0) {
+            uint256 id = 1 + (seed >> 8) % count;
+            // What is over is rarely touched again.
+            for (uint256 i = 0; i < count && _plays[id].length == 0; i++) id = 1 + id % count;
+            if (_plays[id].length != 0) return _duel(id, seed >> 32);
+        }
+        (uint256 job, uint32 generation, uint32 round) = _somewhere(seed);
+        IRerun.Claim memory claim = aggregateClaim(Target.Aggregate, job, generation, round);
+        if (claim.commitment.transcriptRoot != 0 && (seed >> 48) % 2 == 0) {
+            _show(job, generation, round);
+        } else {
+            claim = _slotClaim(claim, uint16((seed >> 56) % order.providers));
+            if ((seed >> 64) % 4 == 0) claim.target = Target.Emit;
+        }
+        address challenger = everybody[(seed >> 72) % everybody.length];
+        _seal(claim, challenger);
+        mine(1);
+        if ((seed >> 80) % 16 == 0) {
+            vm.prank(challenger);
+            disputes.withdrawChallenge(job, _sealOf(claim, challenger));
+            return;
+        }
+        Play memory p = _open(claim, challenger);
+        _plays[p.dispute] = abi.encode(p);
+    }
+
+    /// Whoever is to move moves, leaves, or lets its clock run; then it is settled, if it can be.
+    function _duel(uint256 id, uint256 dice) private {
+        Play memory p = abi.decode(_plays[id], (Play));
+        if (games.endingOf(p.game) == Ending.Open) {
+            if (dice % 16 == 0) skip(order.windows.table + order.windows.open + 1);
+            try games.recall(p.game) {} catch {}
+            try games.timeout(p.game) {} catch {}
+            try this.doMove(p, dice >> 8) {} catch {}
+        } else if (dice % 8 == 0) {
+            skip(order.windows.challenge);
+        }
+        try disputes.settle(id) {} catch {}
+        if (disputes.viewOf(id).outcome != IDisputes.Settlement.Open) delete _plays[id];
+    }
+
+    /// Rows are such that they show a lie, or rarely the job's fault.
+    function doMove(Play memory p, uint256 dice) external {
+        Demand demand = games.viewOf(p.game).demand;
+        bool segment = p.claim.target == Target.Segment;
+        if (demand == Demand.Steps) return _answerSteps(p, _states());
+        if (demand == Demand.Rows) return _answerRows(p, 0, segment ? _rows(dice % 16 == 0 ? 1 : 6, "node") : _row(_value("false")));
+        if (dice % 8 == 0) {
+            vm.prank(p.challenger);
+            games.resign(p.game);
+        } else if (games.rowsOf(games.viewOf(p.game).claim, 0) == 0) {
+            _demandRows(p, 0, segment ? _states() : new bytes32[](0));
+        } else if (segment) {
+            try this.doProve(p, 6) {} catch { this.doProve(p, 1); }
+        } else if (dice % 64 == 1) {
+            _proveFault(p, _value("false"));
+        } else if (p.claim.target == Target.Aggregate) {
+            _proveOutput(p, _value("false"), _rootOf(_end(p.claim.commitment.generation, p.claim.commitment.round)));
+        }
+    }
+
+    function doProve(Play memory p, uint8 dtype) external {
+        _proveSample(p, dtype, _rows(dtype, "node"));
+    }
+
+    function _name(uint256 job, uint32 generation, uint32 round) private pure returns (bytes32) {
+        return keccak256(abi.encode(job, generation, round));
+    }
+
     // ---------------------------------------------------------------- what must hold
+
+    /// Every bond is where it was set aside until its dispute is settled, and nowhere after; what is counted as disputed is.
+    function checkDisputes() external view {
+        for (uint256 id = 1; id <= disputes.disputeCount(); id++) {
+            IDisputes.ChallengeView memory d = disputes.viewOf(id);
+            bool open = d.outcome == IDisputes.Settlement.Open;
+            uint256 bond = bucket(IVault.Kind.Bond, uint256(keccak256(abi.encode("assay.dispute.bond.1", id))));
+            equal(bond, open ? disputes.bondOf(d.job) : 0, "a dispute's bond");
+        }
+        for (uint256 job = 1; job <= jobs.jobCount(); job++) {
+            (uint32 newest,,) = rounds.progress(job);
+            uint256[] memory open = _openIn(job, newest);
+            for (uint32 generation = 0; generation <= newest; generation++) {
+                for (uint32 round = 0; round < order.rounds; round++) {
+                    RoundView memory r = rounds.viewOf(job, generation, round);
+                    uint256 count = open[generation * order.rounds + round];
+                    if (_called[_name(job, generation, round)]) atMost(count, r.disputesOpen, "all that is disputed is counted");
+                    else equal(r.disputesOpen, count, "what is counted is disputed");
+                    if (r.phase == RoundPhase.Final) equal(r.disputesOpen, 0, "nothing final is disputed");
+                }
+            }
+        }
+    }
+
+    /// Votes and games that are not over, by generation and round.
+    function _openIn(uint256 job, uint32 newest) private view returns (uint256[] memory open) {
+        open = new uint256[]((newest + 1) * order.rounds);
+        for (uint256 id = 1; id <= disputes.disputeCount(); id++) {
+            IDisputes.ChallengeView memory d = disputes.viewOf(id);
+            if (d.job == job && d.outcome == IDisputes.Settlement.Open) open[d.generation * order.rounds + d.round]++;
+        }
+        for (uint256 id = 1; id <= rerun.disputeCount(); id++) {
+            IRerun.DisputeView memory d = rerun.viewOf(id);
+            if (d.job == job && d.outcome == IRerun.Outcome.Open) open[d.generation * order.rounds + d.round]++;
+        }
+    }
 
     function checkConserved() external view {
         equal(sumOfBuckets(), held(), "vault = sum of its buckets");
@@ -485,14 +607,22 @@ contract Handler is Network, Ledger {
         }
     }
 
-    function corners() external view returns (uint256 finals, uint256 voids, uint256 disputes, uint256 upheld) {
+    /// Of how many games this came.
+    function settled(IDisputes.Settlement outcome, Target about) external view returns (uint256 count) {
+        for (uint256 id = 1; id <= disputes.disputeCount(); id++) {
+            IDisputes.ChallengeView memory d = disputes.viewOf(id);
+            if (d.outcome == outcome && d.target == about) count++;
+        }
+    }
+
+    function corners() external view returns (uint256 finals, uint256 voids, uint256 votes, uint256 upheld) {
         for (uint256 job = 1; job <= jobs.jobCount(); job++) {
             (uint32 newest, uint32 first,) = rounds.progress(job);
             finals += first;
             voids += newest;
         }
-        disputes = rerun.disputeCount();
-        for (uint256 id = 1; id <= disputes; id++) {
+        votes = rerun.disputeCount();
+        for (uint256 id = 1; id <= votes; id++) {
             if (rerun.viewOf(id).outcome == IRerun.Outcome.Upheld) upheld++;
         }
     }
@@ -527,6 +657,12 @@ contract Handler is Network, Ledger {
         if (phase == JobPhase.Enlisting) return jobs.start(job);
         for (uint256 id = 1; id <= rerun.disputeCount(); id++) {
             try rerun.decide(id) {} catch {}
+        }
+        for (uint256 id = 1; id <= disputes.disputeCount(); id++) {
+            uint256 game = disputes.viewOf(id).game;
+            try games.recall(game) {} catch {}
+            try games.timeout(game) {} catch {}
+            try disputes.settle(id) {} catch {}
         }
         (uint32 newest, uint32 first, uint32 next) = rounds.progress(job);
         for (uint32 generation = 0; generation <= newest; generation++) {
@@ -565,6 +701,7 @@ contract InvariantTest is Base {
         _selectors.push(Handler.steps.selector);
         _selectors.push(Handler.odd.selector);
         _selectors.push(Handler.dispute.selector);
+        _selectors.push(Handler.duel.selector);
         _selectors.push(Handler.wait.selector);
         target(address(handler));
     }
@@ -578,6 +715,7 @@ contract InvariantTest is Base {
         handler.checkConserved();
         handler.checkLocks();
         handler.checkPay();
+        handler.checkDisputes();
     }
 
     function afterInvariant() external {
@@ -588,7 +726,8 @@ contract InvariantTest is Base {
     function test_handler_reachesEveryCorner_succeeds() external {
         for (uint256 i = 0; i < 1200; i++) {
             uint256 seed = uint256(keccak256(abi.encode("hike", i)));
-            if (i % 8 == 5) handler.dispute(seed);
+            if (i % 8 == 4) handler.duel(seed);
+            else if (i % 8 == 5) handler.dispute(seed);
             else if (i % 8 == 6) handler.odd(seed);
             else if (i % 8 == 7) handler.wait(seed);
             else handler.steps(seed);
@@ -596,10 +735,16 @@ contract InvariantTest is Base {
         handler.checkConserved();
         handler.checkLocks();
         handler.checkPay();
-        (uint256 finals, uint256 voids, uint256 disputes, uint256 upheld) = handler.corners();
+        handler.checkDisputes();
+        (uint256 finals, uint256 voids, uint256 votes, uint256 upheld) = handler.corners();
         yes(finals > 3, "final rounds");
         yes(voids > 0, "void rounds");
-        yes(disputes > upheld && upheld > 0, "disputes of both ends");
+        yes(votes > upheld && upheld > 0, "votes of both ends");
+        Target[3] memory about = [Target.Segment, Target.Emit, Target.Aggregate];
+        for (uint256 i = 0; i < 3; i++) {
+            yes(handler.settled(IDisputes.Settlement.Upheld, about[i]) > 0, "games that were won");
+            yes(handler.settled(IDisputes.Settlement.Dismissed, about[i]) > 0, "games that were lost");
+        }
         yes(handler.orphansSeen() > 0, "orphans");
         yes(handler.undecided() > 0, "undecided disputes");
         yes(handler.alone() > 0, "roots that nobody vouched for");

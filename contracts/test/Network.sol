@@ -248,13 +248,17 @@ abstract contract Network is Base {
         return rounds.viewOf(job, generation, round).tablesRevealed;
     }
 
-    /// A claim that what a round comes to, as it stands now, is false.
-    function aggregateClaim(uint256 job, uint32 generation, uint32 round) internal view returns (IRerun.Claim memory claim) {
+    /// A claim that what a round comes to, as it stands now, is false: its end (Aggregate) or its score (Score).
+    function aggregateClaim(Target target_, uint256 job, uint32 generation, uint32 round)
+        internal
+        view
+        returns (IRerun.Claim memory claim)
+    {
         RoundView memory r = rounds.viewOf(job, generation, round);
-        claim.target = Target.Aggregate;
+        claim.target = target_;
         Commitment memory c = claim.commitment;
         (c.job, c.generation, c.round) = (job, generation, round);
-        c.transcriptRoot = Hashing.aggregateDigest(r.endRoot, r.score);
+        c.transcriptRoot = target_ == Target.Score ? Hashing.scoreDigest(r.endRoot, r.score) : r.endRoot;
     }
 
     function aggregateRound(uint256 job, uint32 generation, uint32 round) internal {
@@ -282,7 +286,7 @@ abstract contract Network is Base {
         rounds.finalise(job, generation, round);
     }
 
-    function endRootOf(uint32 generation, uint32 round) internal pure returns (bytes32) {
+    function endRootOf(uint32 generation, uint32 round) internal pure virtual returns (bytes32) {
         return keccak256(abi.encode("end", generation, round));
     }
 

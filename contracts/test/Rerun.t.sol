@@ -2,13 +2,14 @@
 pragma solidity ^0.8.28;
 
 import {Hashing} from "../src/Hashing.sol";
-import {Commitment, Entry, JobPhase, Leaf, RoundPhase, Target, UNSCORED} from "../src/Types.sol";
+import {Entry, RoundPhase, Target, UNSCORED} from "../src/Types.sol";
 import {IRerun} from "../src/interfaces/IRerun.sol";
 import {IRounds} from "../src/interfaces/IRounds.sol";
 import {IVault} from "../src/interfaces/IVault.sol";
 import {Network} from "./Network.sol";
 import {Tree} from "./Tree.sol";
 
+/// @title Votes of drawn validators: about a row of one of their tables, on which the others vote, or about a round's score.
 contract RerunTest is Network {
     uint256 internal constant PRICE = 804;
     uint256 internal constant COST = 4 * PRICE + 5 * 100 + 300;
@@ -43,17 +44,8 @@ contract RerunTest is Network {
 
     // ---------------------------------------------------------------- claims
 
-    function _segment(uint16 slot, uint32 segment) private view returns (IRerun.Claim memory) {
-        return this.segmentClaim(job, 0, 0, 0xf, slot, segment);
-    }
-
-    function _emit(uint16 slot) private view returns (IRerun.Claim memory claim) {
-        claim = _segment(slot, SEGMENTS - 1);
-        claim.target = Target.Emit;
-    }
-
     function _table(uint256 row, address validator) private view returns (IRerun.Claim memory claim) {
-        claim = _segment(uint16(row), 0);
+        claim = this.segmentClaim(job, 0, 0, 0xf, uint16(row), 0);
         claim.target = Target.Table;
         claim.validator = validator;
         claim.entry = _entry(row);
@@ -62,8 +54,12 @@ contract RerunTest is Network {
         claim.entryProof = Tree.proof(_rows(), row);
     }
 
-    function _aggregate() private view returns (IRerun.Claim memory) {
-        return aggregateClaim(job, 0, 0);
+    function _score() private view returns (IRerun.Claim memory) {
+        return aggregateClaim(Target.Score, job, 0, 0);
+    }
+
+    function _seat(uint256 index) private view returns (address) {
+        return jobs.validatorsOf(job)[index];
     }
 
     function _challenge(IRerun.Claim memory claim, address challenger) private returns (uint256) {
@@ -103,51 +99,70 @@ contract RerunTest is Network {
 
     // ---------------------------------------------------------------- verdicts
 
-    function test_segment_upheld_beforeInclude_closesTheSlot_succeeds() external {
+    function test_table_upheld_unseatsTheValidator_succeeds() external {
         playTo(RoundPhase.Opening, job, 0, 0, 0xf);
-        IRerun.Claim memory claim = _segment(1, 2);
-        address liar = claim.commitment.provider;
-        uint256 dispute = _challenge(claim, stranger);
-        equal(rerun.viewOf(dispute).claimed, sha256(abi.encode(bytes32("assay.digest.segment.1"), claim.after_.stateRoot, claim.after_.lossBits)), "claimed");
+        address liar = _seat(2);
+        uint256 dispute = _challenge(_table(1, liar), stranger);
+        equal(rerun.votersOf(dispute).length, 4, "the accused does not vote");
+        equal(rerun.viewOf(dispute).claimed, _entry(1).digest, "claimed");
+        equal(uint256(rerun.viewOf(dispute).slot), 1, "of which slot");
+        equal(rerun.viewOf(dispute).segment, 1, "and segment");
         _decide(dispute, TRUTH);
         yes(_outcome(dispute) == IRerun.Outcome.Upheld, "upheld");
+        equal(rerun.viewOf(dispute).truth, TRUTH, "what they found");
         equal(stakes.staked(token, liar), FUNDS / 2 - COST, "slash capped at the round's cost");
         equal(free(stranger), FUNDS / 2 + COST / 3, "bond back and a third");
         equal(vault.burned(token), COST - 2 * (COST / 3), "a third burned");
         address[] memory voters = rerun.votersOf(dispute);
-        for (uint256 i = 0; i < 5; i++) equal(free(voters[i]), FUNDS / 2 + 100, "voters paid");
-        equal(jobs.slotsOpen(job)[0], 0xd, "slot closed");
-        bytes[] memory signatures = resultSignatures(job, 0, 0, 0xf, 0xf, 3);
-        vm.expectPartialRevert(IRounds.NotIncluded.selector);
-        rounds.include(job, 0, 0, bits(0xf), bits(0xf), 0x1f, "result", signatures);
-        includeRound(job, 0, 0, 0xd, 0xd);
+        for (uint256 i = 0; i < 4; i++) equal(free(voters[i]), FUNDS / 2 + 100, "voters paid");
+        yes(_seat(2) != liar, "unseated");
+        equal(jobs.slotsOpen(job)[0], 0xf, "no slot closed");
+        includeRound(job, 0, 0, 0xf, 0xf);
         aggregateRound(job, 0, 0);
         skip(order.windows.challenge);
         rounds.finalise(job, 0, 0);
-        equal(rounds.earned(job, liar), 0, "unpaid");
-        equal(bucket(IVault.Kind.Credit, job), COST - PRICE, "the others are paid");
+        equal(rounds.earned(job, liar), 0, "fee forfeited");
+        equal(bucket(IVault.Kind.Credit, job), COST - 100, "and not credited");
+        equal(vault.total(token, IVault.Kind.Bond), _otherBonds(), "no bond left");
         equal(sumOfBuckets(), held(), "conserved");
     }
 
-    function test_segment_upheld_afterAggregate_rewinds_succeeds() external {
+    /// The consumer's, for a fault of the job, and the providers'.
+    function _otherBonds() private view returns (uint256 sum) {
+        sum = bucket(IVault.Kind.Bond, uint256(keccak256(abi.encode("assay.fault.1", job))));
+        for (uint256 i = 0; i < bidders.length; i++) {
+            sum += bucket(IVault.Kind.Bond, uint256(keccak256(abi.encode("assay.bond.1", job, bidders[i]))));
+        }
+    }
+
+    function test_score_upheld_rewinds_succeeds() external {
         playTo(RoundPhase.Challenging, job, 0, 0, 0xf);
         playTo(RoundPhase.Sampling, job, 0, 1, 0xf);
-        uint256 dispute = _challenge(_segment(1, 2), stranger);
+        address liar = rounds.aggregatorOf(job, 0, 0);
+        uint256 dispute = _challenge(_score(), stranger);
+        equal(rerun.votersOf(dispute).length, 5, "all vote");
+        equal(rerun.viewOf(dispute).claimed, Hashing.scoreDigest(endRootOf(0, 0), UNSCORED), "claimed");
         _decide(dispute, TRUTH);
+        equal(stakes.staked(token, liar), FUNDS / 2 - COST, "slash capped at the round's cost");
+        equal(free(stranger), FUNDS / 2 + COST / 3, "bond back and a third");
+        address[] memory voters = rerun.votersOf(dispute);
+        for (uint256 i = 0; i < 5; i++) equal(free(voters[i]), FUNDS / 2 + 100, "voters paid");
+        yes(jobs.aggregatorOf(job) != liar && jobs.aggregatorOf(job) != address(0), "replaced");
         yes(rounds.viewOf(job, 0, 0).phase == RoundPhase.Void, "void");
+        yes(rounds.viewOf(job, 1, 0).phase == RoundPhase.Training, "reopened");
+        equal(bucket(IVault.Kind.Credit, job), COST - 300, "all but the aggregator are paid");
         yes(rounds.viewOf(job, 0, 1).orphan, "what was built on it is judged first");
         skip(order.windows.table);
         rounds.advance(job, 0, 1);
         yes(rounds.viewOf(job, 0, 1).phase == RoundPhase.Void, "then void too");
-        yes(rounds.viewOf(job, 1, 0).phase == RoundPhase.Training, "reopened");
-        equal(rounds.earned(job, bidders[0]), PRICE + PRICE / 2, "full for the included, half for the committed");
-        equal(rounds.earned(job, bidders[1]), 0, "nothing for the liar");
+        equal(rounds.earned(job, bidders[1]), PRICE + PRICE / 2, "full for the included, half for the committed");
         vm.expectPartialRevert(IRounds.WrongRound.selector);
         rounds.finalise(job, 0, 0);
         for (uint32 round = 0; round < 3; round++) {
-            if (rounds.viewOf(job, 1, round).phase == RoundPhase.Training) playTo(RoundPhase.Final, job, 1, round, 0xd);
+            if (rounds.viewOf(job, 1, round).phase == RoundPhase.Training) playTo(RoundPhase.Final, job, 1, round, 0xf);
         }
         jobs.end(job);
+        yes(rounds.complete(job), "complete");
         for (uint256 i = 0; i < everybody.length; i++) {
             rounds.claim(job, everybody[i]);
             equal(stakes.locked(token, everybody[i]), 0, "unlocked");
@@ -159,7 +174,7 @@ contract RerunTest is Network {
 
     function test_finalise_disputeOpen_reverts() external {
         playTo(RoundPhase.Challenging, job, 0, 0, 0xf);
-        uint256 dispute = _challenge(_segment(1, 2), stranger);
+        uint256 dispute = _challenge(_score(), stranger);
         skip(order.windows.challenge);
         vm.expectPartialRevert(IRounds.DisputeOpen.selector);
         rounds.finalise(job, 0, 0);
@@ -170,71 +185,91 @@ contract RerunTest is Network {
         rounds.finalise(job, 0, 0);
     }
 
-    function test_segment_dismissed_honestAccusedGains_succeeds() external {
-        playTo(RoundPhase.Opening, job, 0, 0, 0xf);
-        IRerun.Claim memory claim = _segment(1, 2);
+    function test_score_dismissed_honestAccusedGains_succeeds() external {
+        playTo(RoundPhase.Challenging, job, 0, 0, 0xf);
+        IRerun.Claim memory claim = _score();
+        address accused = rounds.aggregatorOf(job, 0, 0);
         uint256 dispute = _challenge(claim, stranger);
         _decide(dispute, rerun.viewOf(dispute).claimed);
+        _lost(dispute, accused);
+        yes(rounds.viewOf(job, 0, 0).phase == RoundPhase.Challenging, "it stands");
+        _seal(claim, bidders[5]);
+        mine(1);
+        vm.prank(bidders[5]);
+        vm.expectPartialRevert(IRerun.AlreadyDisputed.selector);
+        rerun.openChallenge(claim, "salt");
+        skip(order.windows.challenge);
+        rounds.finalise(job, 0, 0);
+    }
+
+    function test_table_dismissed_honestAccusedGains_succeeds() external {
+        playTo(RoundPhase.Opening, job, 0, 0, 0xf);
+        address accused = _seat(2);
+        uint256 dispute = _challenge(_table(1, accused), stranger);
+        _decide(dispute, _entry(1).digest);
+        _lost(dispute, accused);
+        equal(_seat(2), accused, "keeps its seat");
+    }
+
+    /// A third of the bond is burned; of the rest the voters get a half, as far as their fees go, and the accused what is left.
+    function _lost(uint256 dispute, address accused) private view {
         yes(_outcome(dispute) == IRerun.Outcome.Dismissed, "dismissed");
         equal(free(stranger), FUNDS / 2 - bond, "bond lost");
         equal(vault.burned(token), bond - (2 * bond) / 3, "a third burned");
-        yes(worth(claim.commitment.provider) > FUNDS - 2000, "accused is compensated");
-        equal(stakes.staked(token, claim.commitment.provider), FUNDS / 2, "and not slashed");
+        address[] memory voters = rerun.votersOf(dispute);
+        uint256 rest = (2 * bond) / 3;
+        uint256 fee = rest / 2 / voters.length;
+        if (fee > 100) fee = 100;
+        for (uint256 i = 0; i < voters.length; i++) equal(worth(voters[i]), FUNDS + fee, "voters paid");
+        equal(worth(accused), FUNDS + rest - voters.length * fee, "accused is compensated");
+        equal(stakes.staked(token, accused), FUNDS / 2, "and not slashed");
         equal(rounds.viewOf(job, 0, 0).disputesOpen, 0, "closed");
-        _seal(claim, aggregators[0]);
-        mine(1);
-        vm.prank(aggregators[0]);
-        vm.expectPartialRevert(IRerun.AlreadyDisputed.selector);
-        rerun.openChallenge(claim, "salt");
+        equal(vault.total(token, IVault.Kind.Bond), _otherBonds(), "no bond left");
         equal(sumOfBuckets(), held(), "conserved");
     }
 
     /// A liar that serves a state to some splits the honest: neither half pays for it.
     function test_decide_unserved_splitsNobody_succeeds() external {
         playTo(RoundPhase.Opening, job, 0, 0, 0xf);
-        uint256 dispute = _challenge(_segment(1, 2), stranger);
-        address[] memory voters = rerun.votersOf(dispute);
-        bytes32 claimed = rerun.viewOf(dispute).claimed;
-        bytes32 unserved = Hashing.unservedDigest();
-        for (uint256 i = 0; i < 5; i++) _vote(dispute, voters[i], i < 3 ? claimed : unserved);
-        for (uint256 i = 0; i < 5; i++) _reveal(dispute, voters[i], i < 3 ? claimed : unserved);
-        rerun.decide(dispute);
+        (bytes32 claimed, bytes32 unserved) = (_entry(1).digest, Hashing.unservedDigest());
+        uint256 dispute = _challenge(_table(1, _seat(2)), stranger);
+        _split(dispute, 3, claimed, unserved);
         yes(_outcome(dispute) == IRerun.Outcome.Dismissed, "as most were served it");
-        for (uint256 i = 0; i < 5; i++) equal(stakes.staked(token, voters[i]), FUNDS / 2, "nobody slashed");
 
-        dispute = _challenge(_segment(2, 2), stranger);
-        claimed = rerun.viewOf(dispute).claimed;
-        for (uint256 i = 0; i < 5; i++) _vote(dispute, voters[i], i < 2 ? claimed : unserved);
-        for (uint256 i = 0; i < 5; i++) _reveal(dispute, voters[i], i < 2 ? claimed : unserved);
-        rerun.decide(dispute);
+        claimed = _entry(2).digest;
+        dispute = _challenge(_table(2, _seat(2)), stranger);
+        _split(dispute, 1, claimed, unserved);
         yes(_outcome(dispute) == IRerun.Outcome.Upheld, "nobody can derive it");
-        for (uint256 i = 0; i < 5; i++) equal(stakes.staked(token, voters[i]), FUNDS / 2, "nobody slashed again");
+    }
+
+    /// The first so many of four voters find the one, the others another; nobody is slashed.
+    function _split(uint256 dispute, uint256 count, bytes32 digest, bytes32 another) private {
+        address[] memory voters = rerun.votersOf(dispute);
+        for (uint256 i = 0; i < 4; i++) _vote(dispute, voters[i], i < count ? digest : another);
+        for (uint256 i = 0; i < 4; i++) _reveal(dispute, voters[i], i < count ? digest : another);
+        rerun.decide(dispute);
+        for (uint256 i = 0; i < 4; i++) equal(stakes.staked(token, voters[i]), FUNDS / 2, "no voter slashed");
     }
 
     /// Who is shown nothing can say so: bytes that are hidden from the honest cost them nothing, and decide nothing.
     function test_decide_abstained_isNeitherCountedNorPenalised_succeeds() external {
         playTo(RoundPhase.Opening, job, 0, 0, 0xf);
         bytes32 abstained = Hashing.abstainDigest();
-        uint256 dispute = _challenge(_segment(1, 2), stranger);
-        address[] memory voters = rerun.votersOf(dispute);
-        for (uint256 i = 0; i < 5; i++) _vote(dispute, voters[i], abstained);
-        for (uint256 i = 0; i < 5; i++) _reveal(dispute, voters[i], abstained);
-        rerun.decide(dispute);
+        uint256 dispute = _challenge(_table(1, _seat(2)), stranger);
+        _split(dispute, 4, abstained, abstained);
         yes(_outcome(dispute) == IRerun.Outcome.NoQuorum, "it decides nothing");
-        for (uint256 i = 0; i < 5; i++) equal(worth(voters[i]), FUNDS, "nobody slashed");
 
-        dispute = _challenge(_segment(2, 2), stranger);
-        for (uint256 i = 0; i < 5; i++) _vote(dispute, voters[i], i < 3 ? TRUTH : abstained);
-        for (uint256 i = 0; i < 5; i++) _reveal(dispute, voters[i], i < 3 ? TRUTH : abstained);
-        rerun.decide(dispute);
+        dispute = _challenge(_table(2, _seat(2)), stranger);
+        _split(dispute, 3, TRUTH, abstained);
         yes(_outcome(dispute) == IRerun.Outcome.Upheld, "who can tell decides");
-        for (uint256 i = 3; i < 5; i++) equal(worth(voters[i]), FUNDS, "the others lose and earn nothing");
+        address[] memory voters = rerun.votersOf(dispute);
+        equal(worth(voters[3]), FUNDS, "the other loses and earns nothing");
         yes(worth(voters[0]) > FUNDS, "who told is paid");
     }
 
     function test_commitChallenge_copied_staysItsOwners_succeeds() external {
         playTo(RoundPhase.Challenging, job, 0, 0, 0xf);
-        IRerun.Claim memory claim = _aggregate();
+        IRerun.Claim memory claim = _score();
         bytes32 sealedChallenge = keccak256(abi.encode(claim, stranger, bytes32("salt")));
         vm.prank(consumer);
         rerun.commitChallenge(job, sealedChallenge);
@@ -266,9 +301,9 @@ contract RerunTest is Network {
 
     function test_openChallenge_voidAndReplaced_reverts() external {
         playTo(RoundPhase.Challenging, job, 0, 0, 0xf);
-        _decide(_challenge(_aggregate(), stranger), TRUTH);
+        _decide(_challenge(_score(), stranger), TRUTH);
         playTo(RoundPhase.Challenging, job, 1, 0, 0xf);
-        IRerun.Claim memory claim = _segment(1, 2);
+        IRerun.Claim memory claim = _table(1, _seat(0));
         _seal(claim, stranger);
         mine(1);
         uint256 before = vm.snapshotState();
@@ -283,8 +318,8 @@ contract RerunTest is Network {
     }
 
     function test_decide_minorityAndSilent_arePenalised_succeeds() external {
-        playTo(RoundPhase.Opening, job, 0, 0, 0xf);
-        uint256 dispute = _challenge(_segment(1, 2), stranger);
+        playTo(RoundPhase.Challenging, job, 0, 0, 0xf);
+        uint256 dispute = _challenge(_score(), stranger);
         address[] memory voters = rerun.votersOf(dispute);
         for (uint256 i = 0; i < 3; i++) _vote(dispute, voters[i], TRUTH);
         _vote(dispute, voters[3], "rubber stamp");
@@ -303,8 +338,8 @@ contract RerunTest is Network {
     }
 
     function test_decide_noQuorum_burnsAThirdOfTheBond_succeeds() external {
-        playTo(RoundPhase.Opening, job, 0, 0, 0xf);
-        IRerun.Claim memory claim = _segment(1, 2);
+        playTo(RoundPhase.Challenging, job, 0, 0, 0xf);
+        IRerun.Claim memory claim = _score();
         uint256 dispute = _challenge(claim, stranger);
         address[] memory voters = rerun.votersOf(dispute);
         for (uint256 i = 0; i < 5; i++) _vote(dispute, voters[i], bytes32(i / 2 + 1));
@@ -328,8 +363,8 @@ contract RerunTest is Network {
     }
 
     function test_undecided_costsTwiceEachTime_threeTimes_succeeds() external {
-        playTo(RoundPhase.Opening, job, 0, 0, 0xf);
-        IRerun.Claim memory claim = _segment(1, 2);
+        playTo(RoundPhase.Challenging, job, 0, 0, 0xf);
+        IRerun.Claim memory claim = _score();
         uint256 lost;
         for (uint256 times = 0; times < 3; times++) {
             _undecided(claim, stranger);
@@ -342,13 +377,13 @@ contract RerunTest is Network {
         vm.prank(stranger);
         vm.expectPartialRevert(IRerun.AlreadyDisputed.selector);
         rerun.openChallenge(claim, "salt");
-        yes(_challenge(_segment(1, 1), stranger) != 0, "another unit may");
+        yes(_challenge(_table(1, _seat(0)), stranger) != 0, "another unit may");
         equal(sumOfBuckets(), held(), "conserved");
     }
 
     function test_undecided_again_withoutTheMoney_reverts() external {
-        playTo(RoundPhase.Opening, job, 0, 0, 0xf);
-        IRerun.Claim memory claim = _segment(1, 2);
+        playTo(RoundPhase.Challenging, job, 0, 0, 0xf);
+        IRerun.Claim memory claim = _score();
         _undecided(claim, stranger);
         _seal(claim, stranger);
         mine(1);
@@ -360,8 +395,8 @@ contract RerunTest is Network {
     }
 
     function test_undecided_again_decided_succeeds() external {
-        playTo(RoundPhase.Opening, job, 0, 0, 0xf);
-        IRerun.Claim memory claim = _segment(1, 2);
+        playTo(RoundPhase.Challenging, job, 0, 0, 0xf);
+        IRerun.Claim memory claim = _score();
         _undecided(claim, stranger);
         uint256 dispute = _challenge(claim, stranger);
         equal(free(stranger), FUNDS / 2 - bond / 3 - 2 * bond, "twice");
@@ -372,42 +407,39 @@ contract RerunTest is Network {
 
     /// A challenge sealed before would else hold up finality again at the first price.
     function test_undecided_takenOver_costsAsMuch_succeeds() external {
-        playTo(RoundPhase.Opening, job, 0, 0, 0xf);
-        IRerun.Claim memory claim = _segment(1, 2);
-        _seal(claim, aggregators[0]);
+        playTo(RoundPhase.Challenging, job, 0, 0, 0xf);
+        IRerun.Claim memory claim = _score();
+        _seal(claim, bidders[5]);
         mine(1);
         _undecided(claim, stranger);
         uint256 dispute = _challenge(claim, stranger);
         uint256 before = free(stranger);
-        vm.prank(aggregators[0]);
+        vm.prank(bidders[5]);
         rerun.openChallenge(claim, "salt");
-        equal(free(aggregators[0]), FUNDS / 2 - 2 * bond, "twice the bond");
+        equal(free(bidders[5]), FUNDS / 2 - 2 * bond, "twice the bond");
         equal(free(stranger), before + 2 * bond, "the other's is back");
         _decide(dispute, rerun.viewOf(dispute).claimed);
-        equal(free(aggregators[0]), FUNDS / 2 - 2 * bond, "lost whole");
+        equal(free(bidders[5]), FUNDS / 2 - 2 * bond, "lost whole");
         equal(sumOfBuckets(), held(), "conserved");
     }
 
     function test_slash_byVote_isCappedForTheRound_succeeds() external {
         playTo(RoundPhase.Opening, job, 0, 0, 0xf);
-        address silent = jobs.validatorsOf(job)[4];
-        for (uint32 segment = 0; segment < 2; segment++) {
-            uint256 dispute = _challenge(_segment(1, segment), stranger);
-            for (uint256 i = 0; i < 4; i++) _vote(dispute, rerun.votersOf(dispute)[i], TRUTH);
+        (address liar, address silent) = (_seat(2), _seat(4));
+        for (uint256 row = 0; row < 2; row++) {
+            uint256 dispute = _challenge(_table(row, liar), stranger);
+            address[] memory voters = rerun.votersOf(dispute);
+            for (uint256 i = 0; i < voters.length; i++) if (voters[i] != silent) _vote(dispute, voters[i], TRUTH);
             skip(order.windows.table);
-            for (uint256 i = 0; i < 4; i++) _reveal(dispute, rerun.votersOf(dispute)[i], TRUTH);
+            for (uint256 i = 0; i < voters.length; i++) if (voters[i] != silent) _reveal(dispute, voters[i], TRUTH);
             skip(order.windows.open);
             rerun.decide(dispute);
             yes(_outcome(dispute) == IRerun.Outcome.Upheld, "upheld");
-            equal(stakes.staked(token, bidders[1]), FUNDS / 2 - COST, "one round's cost for all its segments");
+            equal(stakes.staked(token, liar), FUNDS / 2 - COST, "one round's cost for all its rows");
             equal(stakes.staked(token, silent), FUNDS / 2 - COST, "and for all the votes missed");
         }
         equal(free(stranger), FUNDS / 2 + COST / 3, "one third");
-        Commitment memory a = commitmentOf(job, 0, 0, 1);
-        Commitment memory b = commitmentOf(job, 0, 0, 1);
-        b.sealedHash = "other";
-        rounds.equivocate(a, signCommitment(a), b, signCommitment(b));
-        equal(stakes.staked(token, bidders[1]), FUNDS / 2 - order.providerStake, "an objective fault takes the rest");
+        equal(vault.total(token, IVault.Kind.Bond), _otherBonds(), "no bond left");
         equal(sumOfBuckets(), held(), "conserved");
     }
 
@@ -445,116 +477,69 @@ contract RerunTest is Network {
         vm.prank(liar);
         rerun.withdrawChallenge(job, keccak256(abi.encode(claim, liar, bytes32("salt"))));
         equal(worth(liar), before + rerun.bondOf(job), "the bond can be had back");
-        uint256 dispute = _challenge(_segment(1, 2), stranger);
-        equal(rerun.votersOf(dispute).length, 2, "both judge a slot");
-    }
-
-    function test_decide_jobFault_succeeds() external {
-        playTo(RoundPhase.Opening, job, 0, 0, 0xf);
-        uint256 dispute = _challenge(_segment(1, 2), stranger);
-        _decide(dispute, Hashing.FAULT);
-        yes(_outcome(dispute) == IRerun.Outcome.JobFault, "fault");
-        yes(phaseOf(job) == JobPhase.Faulted, "faulted");
-        equal(stakes.staked(token, bidders[1]), FUNDS / 2, "nobody slashed");
-        equal(free(stranger), FUNDS / 2, "bond back");
-        skip(order.windows.open + order.windows.challenge);
-        jobs.end(job);
-        equal(rounds.claim(job, bidders[1]), PRICE, "present slots are paid");
-    }
-
-    function test_start_stale_isUpheldAtOnce_succeeds() external {
-        Commitment memory c = commitmentOf(job, 0, 0, 1);
-        Commitment memory stale = commitmentOf(job, 0, 0, 1);
-        stale.startRoot = "stale";
-        c.transcriptRoot = Tree.root(leafHashes(stale));
-        bytes32[] memory leaves = slotLeaves(job, 0, 0, 0xf);
-        leaves[1] = this.hashCommitment(c);
-        bytes32 root = Tree.root(leaves);
-        commitAs(jobs.aggregatorOf(job), job, 0, 0, root, 0xf, order.quorum);
-        mine(3);
-        IRerun.Claim memory claim = _segment(1, 0);
-        claim.commitment = c;
-        claim.commitmentProof = Tree.proof(leaves, 1);
-        claim.signature = signCommitment(c);
-        claim.before = leafAt(stale, 0);
-        claim.after_ = leafAt(stale, 1);
-        claim.beforeProof = Tree.proof(leafHashes(stale), 0);
-        claim.afterProof = Tree.proof(leafHashes(stale), 1);
-        uint256 dispute = _challenge(claim, stranger);
-        yes(_outcome(dispute) == IRerun.Outcome.Upheld, "at once");
-        equal(rerun.viewOf(dispute).truth, bytes32("start"), "reason");
-        equal(stakes.staked(token, bidders[1]), FUNDS / 2 - COST, "slashed");
-        equal(free(stranger), FUNDS / 2 + COST / 3, "bond back and a third");
-    }
-
-    function test_emit_upheld_succeeds() external {
-        playTo(RoundPhase.Opening, job, 0, 0, 0xf);
-        uint256 dispute = _challenge(_emit(2), stranger);
-        equal(rerun.viewOf(dispute).claimed, Hashing.emitDigest(keccak256(abi.encode("update", uint16(2)))), "claimed");
-        equal(rerun.viewOf(dispute).segment, SEGMENTS, "N stands for the update");
-        _decide(dispute, TRUTH);
-        equal(stakes.staked(token, bidders[2]), FUNDS / 2 - COST, "slashed");
-    }
-
-    function test_table_upheld_unseatsTheValidator_succeeds() external {
-        playTo(RoundPhase.Opening, job, 0, 0, 0xf);
-        address accused = jobs.validatorsOf(job)[2];
-        uint256 dispute = _challenge(_table(1, accused), stranger);
-        equal(rerun.votersOf(dispute).length, 4, "the accused does not vote");
-        equal(rerun.viewOf(dispute).claimed, _entry(1).digest, "claimed");
-        _decide(dispute, TRUTH);
-        equal(stakes.staked(token, accused), FUNDS / 2 - COST, "slashed");
-        yes(jobs.validatorsOf(job)[2] != accused, "unseated");
         includeRound(job, 0, 0, 0xf, 0xf);
         aggregateRound(job, 0, 0);
-        skip(order.windows.challenge);
-        rounds.finalise(job, 0, 0);
-        equal(rounds.earned(job, accused), 0, "fee forfeited");
-        equal(bucket(IVault.Kind.Credit, job), COST - 100, "and not credited");
+        uint256 dispute = _challenge(_score(), stranger);
+        equal(rerun.votersOf(dispute).length, 2, "both judge a score");
     }
 
-    function test_aggregate_ofAnotherEnd_reverts() external {
+    function test_score_ofAnotherEnd_reverts() external {
         playTo(RoundPhase.Challenging, job, 0, 0, 0xf);
-        IRerun.Claim memory claim = _aggregate();
-        claim.commitment.transcriptRoot = Hashing.aggregateDigest("another", UNSCORED);
+        IRerun.Claim memory claim = _score();
+        claim.commitment.transcriptRoot = Hashing.scoreDigest("another", UNSCORED);
+        _refuse(claim, "aggregate");
+        claim.commitment.transcriptRoot = endRootOf(0, 0);
+        _refuse(claim, "aggregate");
+        claim = _score();
+        claim.commitment.slot = 1;
+        _refuse(claim, "aggregate");
+    }
+
+    /// What arithmetic decides is no matter of votes, nor is what follows from it.
+    function test_openChallenge_whatGamesDecide_reverts() external {
+        playTo(RoundPhase.Challenging, job, 0, 0, 0xf);
+        IRerun.Claim memory claim = this.segmentClaim(job, 0, 0, 0xf, 1, SEGMENTS - 1);
+        _noVote(claim);
+        claim.target = Target.Emit;
+        _noVote(claim);
+        _noVote(aggregateClaim(Target.Aggregate, job, 0, 0));
+        equal(rerun.disputeCount(), 0, "nothing is disputed");
+        equal(rounds.viewOf(job, 0, 0).disputesOpen, 0, "nor held up");
+        equal(free(stranger), FUNDS / 2, "and nothing lost");
+        vm.startPrank(address(rerun));
+        vm.expectRevert(abi.encodeWithSelector(IRounds.NotModule.selector, address(rerun)));
+        rounds.disprovedSlot(job, 0, 0, 1, stranger, "segment");
+        vm.expectRevert(abi.encodeWithSelector(IRounds.NotModule.selector, address(rerun)));
+        rounds.jobFault(job, 0, 0);
+        vm.stopPrank();
+    }
+
+    function _noVote(IRerun.Claim memory claim) private {
         _seal(claim, stranger);
         mine(1);
-        vm.prank(stranger);
-        vm.expectRevert(abi.encodeWithSelector(IRerun.WrongClaim.selector, bytes32("aggregate")));
+        vm.startPrank(stranger);
+        vm.expectRevert(abi.encodeWithSelector(IRerun.NoVote.selector, claim.target));
         rerun.openChallenge(claim, "salt");
-    }
-
-    function test_aggregate_upheld_rewinds_succeeds() external {
-        playTo(RoundPhase.Challenging, job, 0, 0, 0xf);
-        address liar = jobs.aggregatorOf(job);
-        uint256 dispute = _challenge(_aggregate(), stranger);
-        equal(rerun.viewOf(dispute).claimed, Hashing.aggregateDigest(endRootOf(0, 0), UNSCORED), "claimed");
-        _decide(dispute, TRUTH);
-        equal(stakes.staked(token, liar), FUNDS / 2 - COST, "slashed");
-        yes(jobs.aggregatorOf(job) != liar && jobs.aggregatorOf(job) != address(0), "replaced");
-        yes(rounds.viewOf(job, 1, 0).phase == RoundPhase.Training, "reopened");
-        equal(bucket(IVault.Kind.Credit, job), COST - 300, "all but the aggregator are paid");
-        equal(rounds.earned(job, bidders[1]), PRICE, "providers in full");
-        for (uint32 round = 0; round < 3; round++) playTo(RoundPhase.Final, job, 1, round, 0xf);
-        jobs.end(job);
-        yes(rounds.complete(job), "complete");
+        rerun.withdrawChallenge(job, keccak256(abi.encode(claim, stranger, bytes32("salt"))));
+        vm.stopPrank();
     }
 
     function test_liarAndFriends_loseAtLeastTheBurn_succeeds(uint256 digest) external {
         vm.assume(digest > 1 << 200);
         playTo(RoundPhase.Opening, job, 0, 0, 0xf);
+        address liar = _seat(2);
         uint256 consumerBefore = free(consumer) + bucket(IVault.Kind.Escrow, job);
-        uint256 before = worth(bidders[1]) + worth(stranger) + consumerBefore;
-        uint256 dispute = _challenge(_segment(1, 2), stranger);
+        uint256 before = worth(liar) + worth(stranger) + consumerBefore;
+        uint256 dispute = _challenge(_table(1, liar), stranger);
         _decide(dispute, bytes32(digest));
-        uint256 afterwards = worth(bidders[1]) + worth(stranger) + free(consumer) + bucket(IVault.Kind.Escrow, job);
+        uint256 afterwards = worth(liar) + worth(stranger) + free(consumer) + bucket(IVault.Kind.Escrow, job);
         yes(before - afterwards >= COST / 3, "the burn is lost by whoever conspires");
     }
 
     /// At most k - 1 of the drawn are malicious: they vote wrongly, differently, or not at all.
     function test_honest_neverLose_succeeds(uint256 seed) external {
-        playTo(RoundPhase.Opening, job, 0, 0, 0xf);
-        uint256 dispute = _challenge(_segment(1, 2), stranger);
+        playTo(RoundPhase.Challenging, job, 0, 0, 0xf);
+        uint256 dispute = _challenge(_score(), stranger);
         address[] memory voters = rerun.votersOf(dispute);
         bytes32 claimed = rerun.viewOf(dispute).claimed;
         uint256 first = seed % 5;
@@ -573,7 +558,7 @@ contract RerunTest is Network {
         skip(order.windows.open);
         rerun.decide(dispute);
         yes(_outcome(dispute) == IRerun.Outcome.Dismissed, "dismissed");
-        yes(worth(bidders[1]) >= FUNDS - 2000, "the accused, but for the bond that it gets back at the end");
+        yes(worth(rounds.aggregatorOf(job, 0, 0)) > FUNDS, "the accused");
         for (uint256 i = 0; i < 5; i++) {
             if (i == first || i == second) equal(stakes.staked(token, voters[i]), FUNDS / 2 - COST, "malicious");
             else yes(worth(voters[i]) >= FUNDS, "honest");
@@ -586,10 +571,10 @@ contract RerunTest is Network {
         job = running(5);
         bond = rerun.bondOf(job);
         playTo(RoundPhase.Challenging, job, 0, 0, 0xf);
-        uint256 dispute = _challenge(_segment(1, 2), stranger);
+        uint256 dispute = _challenge(_score(), stranger);
         _decide(dispute, TRUTH);
         uint32 round;
-        while (rounds.viewOf(job, 1, round).phase == RoundPhase.Training) playTo(RoundPhase.Final, job, 1, round++, 0xd);
+        while (rounds.viewOf(job, 1, round).phase == RoundPhase.Training) playTo(RoundPhase.Final, job, 1, round++, 0xf);
         yes(rounds.settled(job), "settled");
         yes(!rounds.complete(job), "fewer rounds than ordered");
         jobs.end(job);
@@ -621,8 +606,8 @@ contract RerunTest is Network {
     }
 
     function test_openChallenge_sameBlock_reverts() external {
-        playTo(RoundPhase.Opening, job, 0, 0, 0xf);
-        IRerun.Claim memory claim = _segment(1, 2);
+        playTo(RoundPhase.Challenging, job, 0, 0, 0xf);
+        IRerun.Claim memory claim = _score();
         _seal(claim, stranger);
         vm.prank(stranger);
         vm.expectPartialRevert(IRerun.NotReady.selector);
@@ -630,25 +615,25 @@ contract RerunTest is Network {
     }
 
     function test_openChallenge_stolen_reverts() external {
-        playTo(RoundPhase.Opening, job, 0, 0, 0xf);
-        IRerun.Claim memory claim = _segment(1, 2);
+        playTo(RoundPhase.Challenging, job, 0, 0, 0xf);
+        IRerun.Claim memory claim = _score();
         _seal(claim, stranger);
         mine(1);
-        vm.prank(aggregators[0]);
+        vm.prank(bidders[5]);
         vm.expectPartialRevert(IRerun.NoSealedChallenge.selector);
         rerun.openChallenge(claim, "salt");
     }
 
     function test_openChallenge_earlierCommitTakesOver_succeeds() external {
-        playTo(RoundPhase.Opening, job, 0, 0, 0xf);
-        IRerun.Claim memory claim = _segment(1, 2);
+        playTo(RoundPhase.Challenging, job, 0, 0, 0xf);
+        IRerun.Claim memory claim = _score();
         _seal(claim, stranger);
         mine(1);
-        uint256 dispute = _challenge(claim, aggregators[0]);
+        uint256 dispute = _challenge(claim, bidders[5]);
         vm.prank(stranger);
         equal(rerun.openChallenge(claim, "salt"), dispute, "the same dispute");
         equal(rerun.viewOf(dispute).challenger, stranger, "whoever committed first");
-        equal(worth(aggregators[0]), FUNDS, "the other's bond is back");
+        equal(worth(bidders[5]), FUNDS, "the other's bond is back");
         _decide(dispute, TRUTH);
         equal(free(stranger), FUNDS / 2 + COST / 3, "earns");
         equal(sumOfBuckets(), held(), "conserved");
@@ -664,35 +649,22 @@ contract RerunTest is Network {
 
     function test_openChallenge_wrongClaims_reverts() external {
         playTo(RoundPhase.Opening, job, 0, 0, 0xf);
-        IRerun.Claim memory claim = _segment(1, 2);
+        address accused = _seat(0);
+        IRerun.Claim memory claim = _table(1, accused);
         claim.commitment.sealedHash = "another";
         _refuse(claim, "commitment");
-        claim = _segment(1, 2);
+        claim = _table(1, accused);
         claim.signature = new bytes(65);
         _refuse(claim, "commitment");
-        claim = _segment(1, 2);
-        claim.secret = "another";
-        _refuse(claim, "secret");
-        claim = _segment(1, 2);
-        claim.after_.stateRoot = "another";
-        _refuse(claim, "leaf");
-        claim = _segment(1, 2);
-        claim.before = _segment(1, 1).before;
-        claim.beforeProof = _segment(1, 1).beforeProof;
-        _refuse(claim, "before");
-        claim = _emit(1);
-        claim.after_ = claim.before;
-        claim.afterProof = claim.beforeProof;
-        _refuse(claim, "after");
-        claim = _aggregate();
+        claim = _score();
         _refuse(claim, "aggregate");
-        claim = _table(1, jobs.validatorsOf(job)[0]);
+        claim = _table(1, accused);
         claim.entry.digest = "another";
         _refuse(claim, "table");
-        claim = _table(1, jobs.validatorsOf(job)[0]);
+        claim = _table(1, accused);
         claim.entry.slot = 2;
         _refuse(claim, "entry");
-        claim = _table(1, jobs.validatorsOf(job)[0]);
+        claim = _table(1, accused);
         claim.entryCount = 2;
         _refuse(claim, "entryProof");
         claim = _table(1, stranger);
@@ -701,7 +673,7 @@ contract RerunTest is Network {
 
     function test_openChallenge_afterTheWindow_reverts() external {
         playTo(RoundPhase.Challenging, job, 0, 0, 0xf);
-        IRerun.Claim memory claim = _segment(1, 2);
+        IRerun.Claim memory claim = _score();
         _seal(claim, stranger);
         skip(order.windows.challenge);
         vm.prank(stranger);
@@ -714,8 +686,8 @@ contract RerunTest is Network {
     }
 
     function test_vote_strangerOrTwice_reverts() external {
-        playTo(RoundPhase.Opening, job, 0, 0, 0xf);
-        uint256 dispute = _challenge(_segment(1, 2), stranger);
+        playTo(RoundPhase.Challenging, job, 0, 0, 0xf);
+        uint256 dispute = _challenge(_score(), stranger);
         address voter = rerun.votersOf(dispute)[0];
         vm.prank(stranger);
         vm.expectPartialRevert(IRerun.NotYours.selector);
@@ -730,8 +702,8 @@ contract RerunTest is Network {
     }
 
     function test_revealVote_copied_reverts() external {
-        playTo(RoundPhase.Opening, job, 0, 0, 0xf);
-        uint256 dispute = _challenge(_segment(1, 2), stranger);
+        playTo(RoundPhase.Challenging, job, 0, 0, 0xf);
+        uint256 dispute = _challenge(_score(), stranger);
         address[] memory voters = rerun.votersOf(dispute);
         bytes32 sealedVote = keccak256(abi.encode(dispute, voters[0], TRUTH, bytes32("pepper")));
         for (uint256 i = 0; i < 5; i++) {

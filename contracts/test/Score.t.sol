@@ -9,7 +9,7 @@ import {IModels} from "../src/interfaces/IModels.sol";
 import {IVault} from "../src/interfaces/IVault.sol";
 import {Network} from "./Network.sol";
 
-/// @title Scores: part of what an aggregate claims; one that is as good as the job asks for is the last.
+/// @title Scores: what an aggregator says of a round's end, and voters judge; one that is as good as the job asks for is the last.
 contract ScoreTest is Network {
     uint256 internal constant PRICE = 804;
     uint256 internal constant COST = 4 * PRICE + 5 * 100 + 300;
@@ -34,7 +34,7 @@ contract ScoreTest is Network {
     }
 
     function _disprove(uint32 generation, uint32 round, bytes32 truth) private {
-        IRerun.Claim memory claim = aggregateClaim(job, generation, round);
+        IRerun.Claim memory claim = aggregateClaim(Target.Score, job, generation, round);
         vm.startPrank(stranger);
         rerun.commitChallenge(job, keccak256(abi.encode(claim, stranger, bytes32("salt"))));
         mine(1);
@@ -102,7 +102,7 @@ contract ScoreTest is Network {
         _score(0, 1, 990_000);
         address liar = jobs.aggregatorOf(job);
         uint256 before = stakes.staked(token, liar);
-        _disprove(0, 1, Hashing.aggregateDigest(endRootOf(0, 1), 400_000));
+        _disprove(0, 1, Hashing.scoreDigest(endRootOf(0, 1), 400_000));
         equal(stakes.staked(token, liar), before - COST, "slashed");
         yes(rounds.viewOf(job, 1, 1).phase == RoundPhase.Training, "the round is made again");
         _finalise(0, 0);
@@ -113,7 +113,7 @@ contract ScoreTest is Network {
     function test_disprovedEarlierRound_opensTheRoundsAgain_succeeds() external {
         _score(0, 0, 0);
         _score(0, 1, 990_000);
-        _disprove(0, 0, Hashing.aggregateDigest("another", 0));
+        _disprove(0, 0, Hashing.scoreDigest(endRootOf(0, 0), 1));
         yes(rounds.viewOf(job, 1, 0).phase == RoundPhase.Training, "from the first on");
         for (uint32 round = 0; round < 6; round++) playTo(RoundPhase.Final, job, 1, round, 0xf);
         jobs.end(job);

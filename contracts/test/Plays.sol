@@ -1,0 +1,334 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity ^0.8.28;
+
+import {Bitmap} from "../src/Bitmap.sol";
+import {Hashing} from "../src/Hashing.sol";
+import {Commitment, Leaf, RoundView, Target} from "../src/Types.sol";
+import {Evidence, Kind} from "../src/arbiter/Arbiter.sol";
+import {Operand, Origin, Value} from "../src/arbiter/Openings.sol";
+import {Facts, IDisputes} from "../src/interfaces/IDisputes.sol";
+import {Assertion, Demand, Program, Sample} from "../src/interfaces/IGames.sol";
+import {IRerun} from "../src/interfaces/IRerun.sol";
+import {IVault} from "../src/interfaces/IVault.sol";
+import {Network} from "./Network.sol";
+import {Tree} from "./Tree.sol";
+
+/// @title Plays: challenges against the real games and arbiter. A state is one tensor, and so is an update. The job's programs are
+///        at fault, where somebody looks: the step's x has no batch, and the one node of each is none.
+abstract contract Plays is Network {
+    uint32 internal constant CLOCK = 120; // of a draft's windows
+    uint32 internal constant STEPS = 8;
+    bytes32 internal constant OPERATOR = keccak256("none"); // by hash; of which one nobody asks
+    bytes private constant NODE = "no node";
+    Facts internal _step;
+    Facts internal _emit;
+    bytes[2] internal _types;
+    bytes32[] private _leaves; // over the order's programs
+
+    struct Play {
+        IRerun.Claim claim;
+        Assertion a;
+        address challenger;
+        address accused;
+        uint256 dispute;
+        uint256 game;
+    }
+
+    function leafAt(Commitment memory c, uint32 index) internal pure virtual override returns (Leaf memory leaf) {
+        leaf = super.leafAt(c, index);
+        if (index != 0) leaf.stateRoot = _tuple(_tensor(c, index));
+    }
+
+    function endRootOf(uint32 generation, uint32 round) internal pure override returns (bytes32) {
+        return _tuple(_rootOf(_end(generation, round)));
+    }
+
+    /// Root of the only tensor of a state.
+    function _tensor(Commitment memory c, uint32 index) internal pure returns (bytes32) {
+        return keccak256(abi.encode("tensor", c.job, c.generation, c.round, c.slot, index));
+    }
+
+    /// The only tensor of a round's end.
+    function _end(uint32 generation, uint32 round) internal pure returns (Value memory) {
+        return _value(keccak256(abi.encode("end", generation, round)));
+    }
+
+    function _value(bytes32 tree) internal pure returns (Value memory) {
+        return Value(4, 1, new uint256[](0), tree);
+    }
+
+    function _rootOf(Value memory value) internal pure returns (bytes32) {
+        return sha256(abi.encodePacked(value.tag, value.dtype, uint8(0), value.tree));
+    }
+
+    function _tuple(bytes32 tensor) internal pure returns (bytes32) {
+        return sha256(abi.encodePacked(bytes1(0x02), uint32(1), tensor));
+    }
+
+    // ---------------------------------------------------------------- the order's programs
+
+    /// Step, emit, and aggregate for up to so many updates.
+    function _programs(uint16 providers) internal {
+        bytes memory scalar = abi.encodePacked(uint8(1), uint8(0), uint16(0), new bytes(24));
+        _types = [scalar, scalar];
+        bytes32 node = Hashing.leafHash(NODE);
+        bytes32[] memory inputs = _inputs(3);
+        (inputs[1], inputs[2]) = (Hashing.leafHash(scalar), Hashing.leafHash(scalar));
+        _step.program = Program(Tree.root(inputs), _outputs(2, 3), node, 1, 2, 3);
+        _step.head = _head(3, 1, 2);
+        (_step.xType, _step.xTypeProof) = (scalar, Tree.proof(inputs, 1));
+        _emit.program = Program(Tree.root(_inputs(2)), _outputs(1, 2), node, 1, 1, 2);
+        _emit.head = _head(2, 1, 1);
+
+        _leaves.push(_programLeaf(0, 0, _step));
+        _leaves.push(_programLeaf(1, 0, _emit));
+        for (uint16 count = 1; count <= providers; count++) _leaves.push(_programLeaf(4, count, _aggregation(count)));
+        _step.programs = _leaves;
+        _emit.programs = _leaves;
+        (_step.place, _emit.place, _step.programCount, _emit.programCount) = (0, 1, uint32(_leaves.length), uint32(_leaves.length));
+        order.programs = sha256(abi.encodePacked(bytes1(0x02), uint32(_leaves.length), _leaves));
+        (_step.samplesRoot, _step.sampleCount, _step.form) = ("samples", 64, "form");
+        order.dataRoot = sha256(abi.encode(bytes32("assay.manifest.1"), uint256(64), bytes32("samples"), bytes32("form")));
+    }
+
+    /// The program that makes a round's end of its start and so many updates.
+    function _aggregation(uint16 count) internal view returns (Facts memory f) {
+        f.program = Program(Tree.root(_inputs(count + 1)), _outputs(1, count + 1), Hashing.leafHash(NODE), 1, 1, count + 1);
+        f.head = _head(count + 1, 1, 1);
+        (f.place, f.programCount, f.programs) = (count + 1, uint32(_leaves.length), _leaves);
+    }
+
+    function _inputs(uint256 count) internal pure returns (bytes32[] memory leaves) {
+        leaves = new bytes32[](count);
+        for (uint256 i = 0; i < count; i++) leaves[i] = Hashing.leafHash(_tensorType());
+    }
+
+    function _tensorType() internal pure returns (bytes memory) {
+        return abi.encodePacked(uint8(1), uint8(1), uint16(0), uint32(1), new bytes(20));
+    }
+
+    function _head(uint32 inputs, uint32 nodes, uint32 outputs) internal pure returns (bytes memory) {
+        return abi.encodePacked("ASSAYPRG", uint16(1), uint16(15), uint32(0), inputs, nodes, outputs);
+    }
+
+    function _outputs(uint256 count, uint32 value) internal pure returns (bytes32) {
+        bytes32[] memory leaves = new bytes32[](count);
+        for (uint256 i = 0; i < count; i++) leaves[i] = Hashing.leafHash(abi.encodePacked(value));
+        return Tree.root(leaves);
+    }
+
+    function _programLeaf(uint16 kind, uint16 updates, Facts memory f) internal pure returns (bytes32) {
+        Program memory p = f.program;
+        bytes32 root = sha256(abi.encodePacked(bytes1(0x02), uint32(4), Hashing.leafHash(f.head), p.inputs, p.outputs, p.nodes));
+        return Hashing.leafHash(abi.encodePacked(kind, updates, uint32(0), root));
+    }
+
+    // ---------------------------------------------------------------- challenges
+
+    /// Claims about Emit of all included slots: what shows their updates.
+    function _emissions(uint256 job, uint32 generation, uint32 round) internal view returns (IRerun.Claim[] memory claims) {
+        RoundView memory r = rounds.viewOf(job, generation, round);
+        claims = new IRerun.Claim[](Bitmap.count(r.included[0]));
+        uint256 count;
+        for (uint16 slot = 0; slot < order.providers; slot++) {
+            if ((r.included[0] >> slot) & 1 == 0) continue;
+            claims[count] = this.segmentClaim(job, generation, round, r.present[0], slot, SEGMENTS - 1);
+            claims[count++].target = Target.Emit;
+        }
+    }
+
+    function _show(uint256 job, uint32 generation, uint32 round) internal {
+        disputes.showUpdates(_emissions(job, generation, round));
+    }
+
+    function _sealOf(IRerun.Claim memory claim, address challenger) internal pure returns (bytes32) {
+        return keccak256(abi.encode(claim, challenger, bytes32("salt")));
+    }
+
+    function _seal(IRerun.Claim memory claim, address challenger) internal {
+        vm.prank(challenger);
+        disputes.commitChallenge(claim.commitment.job, _sealOf(claim, challenger));
+    }
+
+    function _facts(IRerun.Claim memory claim) internal view returns (Facts memory f) {
+        Commitment memory c = claim.commitment;
+        if (claim.target == Target.Aggregate) return _aggregation(uint16(disputes.updatesOf(c.job, c.generation, c.round).length));
+        bool emission = claim.target == Target.Emit;
+        f = emission ? _emit : _step;
+        f.stateRoots = new bytes32[](1);
+        f.stateRoots[0] = _tensor(c, emission ? claim.after_.index : claim.before.index);
+    }
+
+    function _open(IRerun.Claim memory claim, address challenger) internal returns (Play memory p) {
+        Facts memory facts = _facts(claim);
+        vm.prank(challenger);
+        p.dispute = disputes.openChallenge(claim, facts, "salt");
+        (p.claim, p.challenger) = (claim, challenger);
+        (p.accused, p.game) = (disputes.viewOf(p.dispute).accused, disputes.viewOf(p.dispute).game);
+        p.a = _assertion(claim);
+    }
+
+    function _challenge(IRerun.Claim memory claim, address challenger) internal returns (Play memory) {
+        _seal(claim, challenger);
+        mine(1);
+        return _open(claim, challenger);
+    }
+
+    /// What Grounds makes of a claim.
+    function _assertion(IRerun.Claim memory claim) internal view returns (Assertion memory a) {
+        if (claim.target == Target.Segment) return _segmentAssertion(claim);
+        Commitment memory c = claim.commitment;
+        bytes32 start = rounds.viewOf(c.job, c.generation, c.round).startRoot;
+        (a.endCount, a.steps) = (1, 1);
+        if (claim.target == Target.Emit) {
+            a.subject = keccak256(abi.encode(c.job, c.generation, c.round, c.slot, Target.Emit, SEGMENTS));
+            (a.defender, a.program, a.rowsFrom, a.end) = (c.provider, _emit.program, 2, claim.after_.updateRoot);
+            a.origins = new Origin[](2);
+            a.origins[1] = Origin(claim.after_.stateRoot, 1);
+            a.feed.firstStep = STEPS * SEGMENTS;
+        } else {
+            bytes32[] memory updates = disputes.updatesOf(c.job, c.generation, c.round);
+            a.subject = keccak256(abi.encode(c.job, c.generation, c.round, uint16(0), Target.Aggregate, uint32(0)));
+            a.defender = rounds.aggregatorOf(c.job, c.generation, c.round);
+            (a.program, a.end) = (_aggregation(uint16(updates.length)).program, rounds.viewOf(c.job, c.generation, c.round).endRoot);
+            a.rowsFrom = a.program.inputCount;
+            a.origins = new Origin[](updates.length + 1);
+            for (uint256 i = 0; i < updates.length; i++) a.origins[i + 1] = Origin(updates[i], 1);
+        }
+        a.origins[0] = Origin(start, 1);
+    }
+
+    function _segmentAssertion(IRerun.Claim memory claim) private view returns (Assertion memory a) {
+        Commitment memory c = claim.commitment;
+        a.subject = keccak256(abi.encode(c.job, c.generation, c.round, c.slot, claim.target, claim.before.index));
+        (a.defender, a.program) = (c.provider, _step.program);
+        (a.rowsFrom, a.endCount, a.steps, a.end) = (1, 1, STEPS, claim.after_.stateRoot);
+        (a.hasLoss, a.lossBits) = (true, claim.after_.lossBits);
+        a.origins = new Origin[](1);
+        a.origins[0] = Origin(claim.before.stateRoot, 1);
+        (a.feed.samplesRoot, a.feed.sampleCount, a.feed.slot, a.feed.slotCount) = ("samples", 64, c.slot, order.providers);
+        a.feed.firstStep = STEPS * claim.before.index;
+        a.feed.key = sha256(
+            abi.encode(bytes32("assay.schedule.1"), order.seed, c.beacon, uint256(c.generation), uint256(c.round))
+        );
+    }
+
+    // ---------------------------------------------------------------- moves
+
+    function _states() internal pure returns (bytes32[] memory roots) {
+        roots = new bytes32[](STEPS - 1);
+        for (uint256 i = 0; i < roots.length; i++) roots[i] = keccak256(abi.encode("between", i));
+    }
+
+    function _answerSteps(Play memory p, bytes32[] memory roots) internal {
+        vm.prank(p.accused);
+        games.answerSteps(p.game, p.a, roots);
+    }
+
+    /// Height of the tree over a run's rows: three of a step, else one.
+    function _height(Play memory p) private pure returns (uint32) {
+        return p.claim.target == Target.Segment ? 2 : 0;
+    }
+
+    function _demandRows(Play memory p, uint32 step, bytes32[] memory roots) internal {
+        vm.prank(p.challenger);
+        games.demandRows(p.game, p.a, step, _height(p), 0, roots);
+    }
+
+    /// A step's x, of the type that the program says, or of another; y; and what its node gave.
+    function _rows(uint8 dtype, bytes32 last) internal pure returns (bytes32[] memory rows) {
+        rows = new bytes32[](3);
+        rows[0] = sha256(abi.encodePacked(uint8(4), dtype, uint8(0), bytes32("tree")));
+        (rows[1], rows[2]) = ("y", last);
+    }
+
+    /// What the only node of another program gave.
+    function _row(Value memory value) internal pure returns (bytes32[] memory rows) {
+        rows = new bytes32[](1);
+        rows[0] = _rootOf(value);
+    }
+
+    function _answerRows(Play memory p, uint32 step, bytes32[] memory rows) internal {
+        vm.prank(p.accused);
+        games.answerRows(p.game, p.a, step, _height(p), 0, rows, new bytes32[](0));
+    }
+
+    function _proveSample(Play memory p, uint8 dtype, bytes32[] memory rows) internal {
+        Sample memory s;
+        s.value.value = Value(4, dtype, new uint256[](0), "tree");
+        s.value.proof = Tree.proof(rows, 0);
+        s.types = _types;
+        bytes32[] memory inputs = _inputs(3);
+        (inputs[1], inputs[2]) = (Hashing.leafHash(_types[0]), Hashing.leafHash(_types[1]));
+        for (uint256 i = 0; i < 2; i++) s.typeProofs[i] = Tree.proof(inputs, i + 1);
+        vm.prank(p.challenger);
+        games.proveSample(p.game, p.a, 0, s);
+    }
+
+    /// That the end's tensor is what the only node gave, or is not; `tensor`: the end's.
+    function _proveOutput(Play memory p, Value memory given, bytes32 tensor) internal {
+        Operand memory value;
+        value.value = given;
+        bytes32[] memory roots = new bytes32[](1);
+        roots[0] = tensor;
+        vm.prank(p.challenger);
+        games.proveOutput(p.game, p.a, 0, 0, p.a.rowsFrom, new bytes32[](0), value, roots);
+    }
+
+    /// That the only node is none.
+    function _proveFault(Play memory p, Value memory given) internal {
+        Evidence memory e;
+        (e.kind, e.leaf, e.operands) = (Kind.Element, NODE, new Operand[](1));
+        e.operands[0].value = given;
+        vm.prank(p.challenger);
+        games.prove(p.game, p.a, 0, e);
+    }
+
+    /// The slot's run has an x of another type than the program's (6), or the one that shows the job's fault (1).
+    function _shown(Play memory p, uint8 dtype) internal {
+        bytes32[] memory rows = _rows(dtype, "node");
+        if (games.viewOf(p.game).demand == Demand.Steps) _answerSteps(p, _states());
+        _demandRows(p, 0, _states());
+        _answerRows(p, 0, rows);
+        _proveSample(p, dtype, rows);
+    }
+
+    /// The aggregator opens the value that its only node gave, if it is not open yet.
+    function _opened(Play memory p, Value memory given) internal {
+        if (games.rowsOf(games.viewOf(p.game).claim, 0) != 0) return;
+        _demandRows(p, 0, new bytes32[](0));
+        _answerRows(p, 0, _row(given));
+    }
+
+    function _silent(Play memory p) internal {
+        skip(CLOCK + 1);
+        games.timeout(p.game);
+        disputes.settle(p.dispute);
+    }
+
+    function _resign(Play memory p) internal {
+        vm.prank(p.challenger);
+        games.resign(p.game);
+        disputes.settle(p.dispute);
+    }
+
+    // ---------------------------------------------------------------- what came of it
+
+    function _is(uint256 dispute, IDisputes.Settlement outcome, string memory what) internal view {
+        yes(disputes.viewOf(dispute).outcome == outcome, what);
+    }
+
+    function _conserved() internal view {
+        equal(sumOfBuckets(), held(), "conserved");
+    }
+
+    function _bondOf(uint256 job, address provider) internal view returns (uint256) {
+        return bucket(IVault.Kind.Bond, uint256(keccak256(abi.encode("assay.bond.1", job, provider))));
+    }
+
+    /// Bonds that are no challenger's: for a fault of the job, and the providers'.
+    function _otherBonds(uint256 job) internal view returns (uint256 sum) {
+        sum = bucket(IVault.Kind.Bond, uint256(keccak256(abi.encode("assay.fault.1", job))));
+        for (uint256 i = 0; i < bidders.length; i++) sum += _bondOf(job, bidders[i]);
+    }
+}
