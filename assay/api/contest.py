@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any
 
+from assay.api.layout import Layout
 from assay.api.moves import Move, Side, Spent
 from assay.api.narrowing import Narrowing
 from assay.chain.contracts.disputes import ChallengeOpened, ChallengeSealed, FaultFound, Settled
@@ -65,6 +66,7 @@ class Contest:
     bills: dict[Side, Bill] = field(default_factory=dict)
     moves: tuple[Move, ...] = ()
     narrowing: Narrowing | None = None
+    layout: Layout | None = field(default=None, repr=False)
     voted: bool = False
     """Decided by a vote: it has a number among those alone."""
 

@@ -17,6 +17,7 @@ from assay.exact.values import ITEM_BYTES
 from assay.proof.bisect import Challenger
 from assay.proof.claim import Replay
 from assay.proof.opened import Key, Move
+from assay.protocol.errors import AssayError
 from assay.protocol.phase import Target
 from assay.roles.assignment import State
 from assay.roles.grounds import Ground
@@ -90,10 +91,13 @@ class Digger:
         self.party = party
         self.judge = judge or Onlooker(party)
 
-    def layout(self, job: int, target: Target) -> Layout | None:
-        """How large it is what a dispute is about. Errors: those of fetching the job."""
-        assignment = self.party.assignment(job)
-        return layout_of(assignment.bundle, target, assignment.order.steps_per_segment)
+    def layout(self, job: int, target: Target, segment: int) -> Layout | None:
+        """How large it is what a dispute is about; nothing where the job's programs cannot be had."""
+        try:
+            assignment = self.party.assignment(job)
+        except AssayError:
+            return None
+        return layout_of(assignment.bundle, target, assignment.order.steps_per_segment, segment)
 
     def ground(self, name: RoundName, slot: int, target: Target, segment: int) -> Ground | None:
         """What a claim is about, as it was opened; nothing where that, or a state that it takes, is not here."""
@@ -119,7 +123,7 @@ class Digger:
         fetching the job, `LimitExceeded` where its program takes longer than is allowed here."""
         if target not in (Target.SEGMENT, Target.EMIT):
             return Descent(None, NOT_HERE)
-        ground, layout = self.ground(name, slot, target, segment), self.layout(name[0], target)
+        ground, layout = self.ground(name, slot, target, segment), self.layout(name[0], target, segment)
         if ground is None or layout is None:
             return Descent(None, AWAITED)
         compute, windows = self.party.world.compute, self.party.clerk.order(name[0]).windows
@@ -138,7 +142,7 @@ class Digger:
         if narrowing is None:
             return None
         judged = narrowing.judged or self._next(ground, work, narrowing.known)
-        if judged is None or not 0 <= judged.number < len(layout.program.values) or judged.step >= layout.steps:
+        if judged is None or not 0 <= judged.number < len(layout.program.values) or judged.run >= layout.steps:
             return None
         if judged.about != "tensor" and judged.element >= layout.program.values[judged.number].size:
             return None
@@ -162,9 +166,9 @@ class Digger:
     ) -> Difference:
         raw = claimed_of(judged, known, layout)
         element = 0 if judged.about == "tensor" else judged.element
-        found = self._place(ground, layout, judged.number, element, judged.about, judged.step)
+        found = self._place(ground, layout, judged.number, element, judged.about, judged.run)
         found = replace(found, ruling=judged.ruling)
-        value = work.values(judged.step, [judged.number]).get(judged.number)
+        value = work.values(judged.run, [judged.number]).get(judged.number)
         if judged.about == "tensor":
             mine = None if value is None else Number.of_hash(root_of(value))
             return replace(found, claimed=Number.of_hash(raw) if raw else None, computed=mine)
@@ -206,14 +210,13 @@ class Digger:
     def _place(
         self, ground: Ground, layout: Layout, number: int, element: int, about: str, run: int | None
     ) -> Difference:
-        first, emit = ground.claim.feed.first_step, ground.target == Target.EMIT
+        emit = ground.target == Target.EMIT
         found = difference_at(
             layout,
             number,
             element,
             about=about,
             run=None if emit else run,
-            first_step=first,
             accused=ground.provider,
             whose=ROLES.get(ground.target, "aggregator"),
         )

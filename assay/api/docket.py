@@ -82,7 +82,8 @@ class Docket:
         own = [each for each in played if getattr(each.event, "game", None) == event.game] if event.game else []
         around = [*self._sealed(opened, event), opened, *self._of(FaultFound, dispute=event.dispute), *settled]
         spent = {each.log.transaction_hash: self._costs.of(each.log.transaction_hash) for each in [*around, *own]}
-        narrowing = narrow(event.game, played, self._layout_of(opened, event), spent) if event.game else None
+        layout = self._layout_of(opened, event)
+        narrowing = narrow(event.game, played, layout, spent) if event.game else None
         moves = tuple(_told(around, narrowing, spent))
         phase, turn, deadline_s = self._phase(event, narrowing, bool(settled))
         return Contest(
@@ -102,6 +103,7 @@ class Docket:
             _bills(moves, spent, event),
             moves,
             narrowing,
+            layout,
         )
 
     def _layout_of(self, opened: Emitted[Event], event: ChallengeOpened) -> Layout | None:

@@ -151,7 +151,7 @@ ROLES = {Target.SEGMENT: "provider", Target.EMIT: "provider", Target.TABLE: "val
 
 
 def difference_at(
-    layout: Layout, number: int, element: int, *, about: str, run: int | None, first_step: int, accused: str, whose: str
+    layout: Layout, number: int, element: int, *, about: str, run: int | None, accused: str, whose: str
 ) -> Difference:
     """A place in a program, with nothing said of what was claimed there."""
     program, value = layout.program, layout.program.values[number]
@@ -161,7 +161,7 @@ def difference_at(
         accused=accused,
         whose=whose,
         run=run,
-        step=None if run is None else first_step + run,
+        step=None if run is None else layout.first_step + run,
         number=number,
         node=node if node >= 0 else None,
         operator=operator_of(program, number),

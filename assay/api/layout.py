@@ -19,6 +19,8 @@ UNITS = {
     "witness": "elements",
 }
 """What a level of this kind is made of."""
+STATE = "state:"
+"""How side tables call the tensors of a state."""
 
 
 @dataclass(frozen=True)
@@ -30,6 +32,8 @@ class Layout:
     first: int
     steps: int
     end_count: int
+    first_step: int = 0
+    """Of the round, where steps are counted from."""
 
     @property
     def row_count(self) -> int:
@@ -57,11 +61,11 @@ class Layout:
         return self.leaf_bytes(number) // self.item_bytes(number)
 
 
-def layout_of(bundle: Bundle, target: Target, steps: int) -> Layout | None:
+def layout_of(bundle: Bundle, target: Target, steps: int, segment: int) -> Layout | None:
     """How large it is what a dispute is about, in segments of `steps`; nothing where no program of a slot's is run."""
     state = len(bundle.rules)
     if target == Target.SEGMENT:
-        return Layout(bundle.step, state, steps, state)
+        return Layout(bundle.step, state, steps, state, segment * steps)
     if target == Target.EMIT:
         return Layout(bundle.emit, 2 * state, 1, len(bundle.emit.outputs))
     return None
@@ -83,8 +87,8 @@ def name_of(program: Program, number: int) -> str:
     """What a value is called that a program begins with or ends in; of those between nothing."""
     side = program.side
     if number < len(program.inputs):
-        return side.input_names[number] if number < len(side.input_names) else f"input {number}"
+        return side.input_names[number].removeprefix(STATE) if number < len(side.input_names) else f"input {number}"
     if number in program.outputs:
         place = program.outputs.index(number)
-        return side.output_names[place] if place < len(side.output_names) else f"output {place}"
+        return side.output_names[place].removeprefix(STATE) if place < len(side.output_names) else f"output {place}"
     return ""

@@ -18,7 +18,7 @@ class Level:
     of its kind; `left` of these remain once one is chosen."""
 
     kind: str
-    step: int | None
+    run: int | None
     row: int | None
     first: int
     opened: int
@@ -46,7 +46,7 @@ class Level:
 class Aim:
     """Where a game has come to: of a tree's nodes (height, index), as far as one was named."""
 
-    step: int | None = None
+    run: int | None = None
     row: tuple[int, int] | None = None
     leaf: tuple[int, int] | None = None
     element: int | None = None
@@ -57,18 +57,18 @@ class Aim:
 
 def path_of(aim: Aim, layout: Layout | None) -> list[Key]:
     """The groups from the top down to where a game has come: what of them was known already nobody asked for."""
-    if aim.step is None or aim.row is None:
+    if aim.run is None or aim.row is None:
         return []
     keys: list[Key] = [("steps",)]
     if layout is None:
         return keys
-    keys += [("rows", aim.step, height, index) for height, index in _descent(depth(layout.row_count), aim.row)]
+    keys += [("rows", aim.run, height, index) for height, index in _descent(depth(layout.row_count), aim.row)]
     number = layout.number_of(aim.row[1]) if aim.row[0] == 0 else None
     if number is not None and aim.leaf is not None:
         descent = _descent(depth(layout.leaf_count(number)), aim.leaf)
-        keys += [("leaves", aim.step, aim.row[1], height, index) for height, index in descent]
+        keys += [("leaves", aim.run, aim.row[1], height, index) for height, index in descent]
         if aim.leaf[0] == 0:
-            keys.append(("content", aim.step, aim.row[1], aim.leaf[1]))
+            keys.append(("content", aim.run, aim.row[1], aim.leaf[1]))
     return keys
 
 
@@ -89,15 +89,15 @@ def rank_of(key: Key) -> tuple[int, int]:
 def level_of(key: Key, aim: Aim, layout: Layout | None, record: Record, elsewhere: bool, gas: int) -> Level:
     kind, *where = key
     content = record.known.get(key, b"")
-    step = where[0] if where else None
+    run = where[0] if where else None
     answered = key in record.known
-    common: dict[str, Any] = {"kind": kind, "step": step, "answered": answered, "elsewhere": elsewhere, "gas": gas}
+    common: dict[str, Any] = {"kind": kind, "run": run, "answered": answered, "elsewhere": elsewhere, "gas": gas}
     hashes = len(content) // 32
     match kind:
         case "steps":
             total = layout.steps if layout else hashes + 1 if answered else None
             opened = hashes + 1 if answered else 0
-            chosen = aim.step if aim.step is not None and aim.step < opened else None
+            chosen = aim.run if aim.run is not None and aim.run < opened else None
             return Level(
                 **common,
                 row=None,
@@ -110,12 +110,12 @@ def level_of(key: Key, aim: Aim, layout: Layout | None, record: Record, elsewher
             )
         case "rows":
             total = layout.row_count if layout else None
-            target = aim.row if aim.step == step else None
+            target = aim.row if aim.run == run else None
             return _tree(common, None, where[1], where[2], hashes, total, target)
         case "leaves":
             number = layout.number_of(where[1]) if layout else None
             total = layout.leaf_count(number) if layout and number is not None else None
-            target = aim.leaf if (aim.step, aim.row) == (step, (0, where[1])) else None
+            target = aim.leaf if (aim.run, aim.row) == (run, (0, where[1])) else None
             return _tree(common, where[1], where[2], where[3], hashes, total, target)
         case "content":
             return _content(common, where[1], where[2], len(content), aim, layout)
@@ -171,7 +171,7 @@ def _content(common: dict[str, Any], row: int, leaf: int, size: int, aim: Aim, l
         return Level(**common, row=row, first=0, opened=0, covers=1, total=None, chosen=None, left=None)
     per_leaf, total = layout.elements_per_leaf(number), layout.program.values[number].size
     first, opened = leaf * per_leaf, size // layout.item_bytes(number)
-    here = (aim.step, aim.row, aim.leaf) == (common["step"], (0, row), (0, leaf))
+    here = (aim.run, aim.row, aim.leaf) == (common["run"], (0, row), (0, leaf))
     chosen = aim.element if here and aim.element is not None and first <= aim.element < first + opened else None
     left = 1 if chosen is not None else max(0, min(per_leaf, total - first))
     return Level(**common, row=row, first=first, opened=opened, covers=1, total=total, chosen=chosen, left=left)
@@ -195,7 +195,7 @@ def left_of(aim: Aim, layout: Layout | None) -> dict[str, int | None]:
     steps = layout.steps if layout else None
     rows = layout.row_count if layout else None
     leaves = elements = None
-    if aim.step is not None:
+    if aim.run is not None:
         steps = 1
     if aim.row is not None:
         height, index = aim.row

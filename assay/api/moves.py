@@ -161,9 +161,8 @@ def words_of(event: Event, record: Record, layout: Layout | None = None) -> str:
             return f"opens {_named(key, layout)}, {len(event.content):,} bytes" if key else "opens something"
         case Ruled():
             name = Ruling(event.ruling).name.lower().replace("_", " ") if event.ruling < len(Ruling) else event.ruling
-            return (
-                f"has the contract compute element {event.element} of value {event.number} of step {event.step}: {name}"
-            )
+            where = f"element {event.element} of value {event.number} of {_step(event.step, layout)}"
+            return f"has the contract compute {where}: {name}"
         case Ended():
             return f"the game ends: {event.outcome.name.lower().replace('_', ' ')}"
     return ""
@@ -177,9 +176,9 @@ def _named(key: Key, layout: Layout | None) -> str:
         case "rows" | "leaves":
             return f"{UNITS[kind]} {_span(key, layout)}"
         case "content":
-            return f"leaf {where[2]} of {_value(where[1], layout)} of step {where[0]}"
+            return f"leaf {where[2]} of {_value(where[1], layout)} of {_step(where[0], layout)}"
         case "state":
-            return f"the tensors from {ARITY * where[1]} on of the state after step {where[0]}"
+            return f"the tensors from {ARITY * where[1]} on of the state after {_step(where[0], layout)}"
         case "parts":
             addends = f"addends {where[3]} to {where[3] + where[4] - 1}"
             return f"what {addends} of element {where[2]} of node {where[1]} come to, in parts"
@@ -190,7 +189,7 @@ def _span(key: Key, layout: Layout | None) -> str:
     """The finest units that lie under a part of a tree, and whose they are."""
     kind, step, *where = key
     height, index = where[-2:]
-    first, last, of = index << height, ((index + 1) << height) - 1, f"step {step}"
+    first, last, of = index << height, ((index + 1) << height) - 1, _step(step, layout)
     if kind == "leaves":
         number = layout.number_of(where[0]) if layout else None
         count = layout.leaf_count(number) if layout and number is not None else None
@@ -204,3 +203,7 @@ def _span(key: Key, layout: Layout | None) -> str:
 
 def _value(row: int, layout: Layout | None) -> str:
     return f"the value in row {row}" if layout is None else f"value {layout.first + row}"
+
+
+def _step(run: int, layout: Layout | None) -> str:
+    return f"step {run + (layout.first_step if layout else 0)}"

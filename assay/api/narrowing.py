@@ -30,7 +30,7 @@ EVENTS_MAX = 1_024
 class Judged:
     """What the contract recomputed. `number`: of the value, inputs first; `how`: the function that showed it."""
 
-    step: int
+    run: int
     number: int
     element: int
     ruling: str
@@ -139,18 +139,18 @@ def _aim(
     costs: Mapping[bytes, Spent],
 ) -> Aim:
     if judged is not None and judged.about == "tensor":
-        return Aim(judged.step, output=judged.element)
+        return Aim(judged.run, output=judged.element)
     if judged is not None and judged.about == "loss":
-        return Aim(judged.step)
+        return Aim(judged.run)
     parts = [(key[4], key[5]) for key in asked if key[0] == "parts"]
     addends = _part(own, costs) if judged and judged.how == "provePart" else None
     addends = addends or (parts[-1] if parts else None)
     if judged is not None and layout is not None and layout.number_of(judged.number - layout.first) is not None:
         leaf = judged.element // layout.elements_per_leaf(judged.number)
         row = (0, judged.number - layout.first)
-        return Aim(judged.step, row, (0, leaf), judged.element, addends=addends)
+        return Aim(judged.run, row, (0, leaf), judged.element, addends=addends)
     if not asked:
-        return Aim(judged.step) if judged else Aim()
+        return Aim(judged.run) if judged else Aim()
     kind, *where = asked[-1]
     match kind:
         case "rows":
@@ -194,12 +194,12 @@ def claimed_of(judged: Judged | None, known: Mapping[Key, bytes], layout: Layout
     if judged is None or layout is None or not 0 <= judged.number < len(layout.program.values):
         return b""
     if judged.about == "tensor":
-        roots = known.get(("state", judged.step, judged.element // ARITY), b"")
+        roots = known.get(("state", judged.run, judged.element // ARITY), b"")
         at = 32 * (judged.element % ARITY)
         return roots[at : at + 32]
     if judged.about == "loss":
         return b""
     item, per_leaf = layout.item_bytes(judged.number), layout.elements_per_leaf(judged.number)
     leaf, at = divmod(judged.element, per_leaf)
-    content = known.get(("content", judged.step, judged.number - layout.first, leaf), b"")
+    content = known.get(("content", judged.run, judged.number - layout.first, leaf), b"")
     return content[at * item : (at + 1) * item]
