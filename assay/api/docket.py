@@ -21,14 +21,15 @@ from assay.chain.ledger import Ledger
 from assay.protocol.phase import Ending, Outcome, Settlement, Target
 
 KEPT = (*MOVES, ChallengeOpened, ChallengeSealed, Challenged, Decided, FaultFound, Moved, Settled)
-LayoutOf = Callable[[ChallengeOpened], Layout | None]
-"""How large what is disputed is; nothing where its program is not here, or it has none."""
+LayoutOf = Callable[[int, Target, int], Layout | None]
+"""How large it is what is disputed, by job, target and segment; nothing where its program is not here, or there is
+none."""
 
 
 class Docket:
     """All disputes of one job. `layout` is asked once for each."""
 
-    def __init__(self, ledger: Ledger, job: int, layout: LayoutOf = lambda _: None) -> None:
+    def __init__(self, ledger: Ledger, job: int, layout: LayoutOf = lambda *_: None) -> None:
         self.ledger, self.job, self._layout = ledger, job, layout
         self._cursor = ledger.open_cursor()
         self._costs = Costs(ledger)
@@ -109,7 +110,7 @@ class Docket:
     def _layout_of(self, opened: Emitted[Event], event: ChallengeOpened) -> Layout | None:
         key = (event.dispute, opened.log.block_hash)
         if key not in self._layouts:
-            self._layouts[key] = self._layout(event)
+            self._layouts[key] = self._layout(event.job, Target(event.target), event.segment)
         return self._layouts[key]
 
     def _sealed(self, opened: Emitted[Event], event: ChallengeOpened) -> list[Emitted[Event]]:
