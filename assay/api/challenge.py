@@ -28,7 +28,7 @@ from assay.roles.wake import Wake
 from assay.roles.world import World
 from assay.work.limits import within_memory
 
-LOOKS_MAX = 240
+LOOKS_MAX, ENDS_MAX = 240, 6
 """How often a state is asked for that a challenge begins with: two minutes on a network in real time."""
 
 
@@ -181,9 +181,11 @@ class Challenge:
     def look(self) -> Descent:
         """Executes it again, and waits for the state that it begins with. Nothing is spent. Errors: `Unavailable` where
         that is not served."""
-        for _ in range(LOOKS_MAX):
+        for count in range(LOOKS_MAX):
             found = self.party.look(self.charge)
-            if found.agrees is not None:
+            # An end that was served shows an element before any game does, if its provider still serves it.
+            ended = found.agrees or found.difference is not None or count > ENDS_MAX
+            if found.agrees is not None and ended:
                 return found
             self.client.pass_time(Wake())
         raise Unavailable(

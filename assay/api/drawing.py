@@ -63,6 +63,8 @@ def draw(figure: Figure, name: str = "narrowing") -> Html:
         *body,
         xmlns="http://www.w3.org/2000/svg",
         viewBox=f"0 0 {WIDTH} {height}",
+        width=WIDTH,
+        height=height,
         role="img",
         aria_labelledby=f"{name}-title {name}-desc",
         class_="nw",

@@ -54,7 +54,7 @@ def run(
     """
     from assay.api.audit import Examiner, audit_of
     from assay.api.inspect import Address
-    from assay.cli.disputed import choose, names_of, print_contest, print_descent, write_drawing
+    from assay.cli.disputed import SHOWN_MAX, choose, line_of, names_of, print_descent, write_drawing
     from assay.cli.session import open_network
     from assay.cli.terminal import out, plain, print_json
     from assay.cli.verbs import FOUND
@@ -86,8 +86,8 @@ def run(
             print_json({"address": str(place), **verdicts, "disputes": disputes})
         else:
             console.print(plain(audit.words, "bold"))
-            for contest in [chosen] if chosen is not None else contests:
-                print_contest(console, contest, network)
+            for contest in contests[:SHOWN_MAX] if chosen is None else [chosen]:
+                console.print(plain(line_of(contest, network)))
             if draw is not None:
                 console.print(plain(f"wrote {draw}"))
     return None if audit.honest else FOUND

@@ -109,7 +109,7 @@ def _look(
     draw: Path | None,
     as_json: bool,
 ) -> None:
-    from assay.cli.disputed import choose, print_contest, print_descent
+    from assay.cli.disputed import SHOWN_MAX, choose, print_contest, print_descent
     from assay.cli.playing import descend, draw_game, follow
     from assay.cli.terminal import plain, print_json
 
@@ -121,7 +121,7 @@ def _look(
         if as_json:
             print_json({"job": job, "disputes": [each.to_json() for each in contests]})
             return
-        for contest in contests:
+        for contest in contests[:SHOWN_MAX]:
             print_contest(console, contest, network)
         _close(console, job, contests)
         return

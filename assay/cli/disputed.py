@@ -48,6 +48,17 @@ def stand(contest: "Contest", network: "Network") -> Iterator[tuple[str, object]
         yield "money", money_words(contest, client.payment_of(contest.name[0]))
 
 
+def line_of(contest: "Contest", network: "Network") -> str:
+    """A dispute in one line: who disputed what of whose, and how it ended."""
+    from assay.api.figure import outcome_words
+
+    names = names_of(network)
+    accused, challenger = (names.get(each, each) for each in (contest.accused, contest.challenger))
+    by = f", challenged by {challenger}" if challenger else ""
+    kind = "" if contest.voted else "dispute "
+    return f"{kind}{contest.key}: {contest.about}, of {accused}{by}: {outcome_words(contest)}"
+
+
 def left_words(left: Mapping[str, int | None]) -> str:
     """How many of what a difference may still be in: `1 step, 64 values`."""
     single = {"steps": "step", "values": "value", "leaves": "leaf", "elements": "element"}

@@ -105,12 +105,13 @@ def challenge(
     client = network.client
     client.view(job)
     index, slot, segment = place
-    charge = Charge((job, client.world.ledger.rounds.generation_of(job, index), index), slot, segment)
+    posted = network.job(job)
+    docket = posted.docket()
+    docket.read()
+    charge = Charge((job, _generation(network, docket, index, slot), index), slot, segment)
     case = Challenge(client, charge)
     if not case.is_open:
         _consent(network, case, charge, None if as_json else console, anyway=anyway, yes=yes)
-    posted = network.job(job)
-    docket = posted.docket()
     contest = _show(docket, case.play(), None if as_json else console)
     assert contest is not None, "it ends once it is settled"
     descent = descend(posted, contest)
@@ -120,6 +121,14 @@ def challenge(
         print_contest(console, contest, network)
         print_descent(console, descent)
     draw_game(network, contest, descent, draw, None if as_json else console)
+
+
+def _generation(network: "Network", docket: "Docket", index: int, slot: int) -> int:
+    """The one in which this account has a game open about a slot, or else the last."""
+    me = network.client.world.address
+    mine = [each for each in docket.contests() if (each.challenger, each.name[2], each.slot) == (me, index, slot)]
+    still = [each.name[1] for each in mine if each.is_open]
+    return still[-1] if still else network.client.world.ledger.rounds.generation_of(docket.job, index)
 
 
 def _consent(
