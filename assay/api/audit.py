@@ -84,8 +84,11 @@ class Examiner:
     ) -> Examined:
         """One segment, or the update, from the state that it begins with."""
         assert address.slot is not None
-        contest = contest or self._contest(name, address.slot, target, segment)
-        narrowing = contest.narrowing if contest else None
+        told = self._contest(name, address.slot, target, segment)
+        contest = contest or told
+        ruled = contest is not None and contest.narrowing is not None and contest.narrowing.judged is not None
+        # What one game has not come to another about the same may have.
+        narrowing = contest.narrowing if contest and ruled else told.narrowing if told else None
         descent = self.digger.descend(name, address.slot, target, segment, narrowing)
         return Examined(Checked(address, _verdict(descent, target, address.slot, segment)), descent, contest)
 

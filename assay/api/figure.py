@@ -11,6 +11,7 @@ from assay.api.levels import Level
 from assay.api.moves import Side
 from assay.api.token import COIN_TOKEN, Token
 from assay.protocol.errors import LimitExceeded, Malformed
+from assay.protocol.phase import Ending
 
 BARS_MAX, LINES_MAX, TEXT_MAX = 32, 12, 400
 NUMBER_MAX = 1 << 53
@@ -80,7 +81,7 @@ def figure_of(contest: Contest, difference: Difference | None, token: Token, sym
     """A dispute as it is to be drawn; `symbol_names` are what addresses are called."""
     accused, challenger = (symbol_names.get(each, each) for each in (contest.accused, contest.challenger))
     levels = contest.narrowing.levels if contest.narrowing else ()
-    bars = tuple(_bar(level, contest.layout) for level in levels[:BARS_MAX])
+    bars = tuple(_bar(level, contest) for level in levels[:BARS_MAX])
     lines = []
     if len(levels) > BARS_MAX:
         lines.append(Line("", f"{len(levels) - BARS_MAX} further levels are not drawn"))
@@ -106,12 +107,18 @@ OUTCOMES = {
     "undone": "undone: the slot that a fault of the job rested on has lied",
     "no_quorum": "undecided: too few voted",
 }
+UNRULED = {
+    "upheld": "upheld: what was asked for was not opened in time",
+    "dismissed": "dismissed: the challenger left, or let its clock run out",
+}
+"""Where the contract was not asked to compute anything."""
 
 
 def outcome_words(contest: Contest) -> str:
     """How a dispute stands, or has ended."""
     if not contest.is_open:
-        return OUTCOMES.get(contest.outcome, contest.outcome)
+        unruled = contest.narrowing is not None and contest.narrowing.judged is None
+        return (UNRULED if unruled else {}).get(contest.outcome) or OUTCOMES.get(contest.outcome, contest.outcome)
     if contest.turn is not None:
         return f"open: it is the {contest.turn}'s turn"
     return {
@@ -154,24 +161,23 @@ def money_words(contest: Contest, token: Token) -> str:
 def label_of(level: Level, layout: Layout | None) -> str:
     """What a level is made of, and of what."""
     value = "" if level.row is None else _value(level.row, layout)
-    shift = layout.first_step if layout else 0
-    step = "" if level.run is None else f"step {level.run + shift}"
+    step = "" if level.run is None else layout.words(level.run) if layout else f"step {level.run}"
     match level.kind:
         case "steps":
             return "steps"
         case "rows":
             return f"values of {step}"
         case "state":
-            return f"tensors after {step}"
+            return f"tensors that {step} ends in"
         case "parts":
             return f"parts of a sum in {value}"
     return f"{level.units} of {value}"
 
 
-def caption_of(level: Level, layout: Layout | None) -> str:
+def caption_of(level: Level, layout: Layout | None, *, is_over: bool = False) -> str:
     """What of a level was opened, and where it goes on."""
     if not level.answered:
-        return "not opened yet"
+        return "never opened" if is_over else "not opened yet"
     if level.kind == "witness":
         return "shown"
     if level.kind == "parts":
@@ -203,8 +209,9 @@ def note_of(level: Level) -> str:
     return f"challenger asks, accused opens, {level.gas:,} gas" if level.answered else "challenger asks"
 
 
-def _bar(level: Level, layout: Layout | None) -> Bar:
-    label, caption = label_of(level, layout), caption_of(level, layout)
+def _bar(level: Level, contest: Contest) -> Bar:
+    is_over = contest.narrowing is not None and contest.narrowing.ending != Ending.OPEN
+    label, caption = label_of(level, contest.layout), caption_of(level, contest.layout, is_over=is_over)
     return Bar(label, note_of(level), caption, level.first, level.opened, level.chosen)
 
 

@@ -34,6 +34,8 @@ class Layout:
     end_count: int
     first_step: int = 0
     """Of the round, where steps are counted from."""
+    is_update: bool = False
+    """One run, of what makes an update out of a round's start and end."""
 
     @property
     def row_count(self) -> int:
@@ -43,6 +45,10 @@ class Layout:
     def number_of(self, row: int) -> int | None:
         """The number of the value in a row."""
         return self.first + row if 0 <= row < self.row_count else None
+
+    def words(self, run: int) -> str:
+        """A run, for people."""
+        return "the update" if self.is_update else f"step {self.first_step + run}"
 
     def leaf_bytes(self, number: int) -> int:
         """How long the leaves of a value are."""
@@ -67,7 +73,7 @@ def layout_of(bundle: Bundle, target: Target, steps: int, segment: int) -> Layou
     if target == Target.SEGMENT:
         return Layout(bundle.step, state, steps, state, segment * steps)
     if target == Target.EMIT:
-        return Layout(bundle.emit, 2 * state, 1, len(bundle.emit.outputs))
+        return Layout(bundle.emit, 2 * state, 1, len(bundle.emit.outputs), is_update=True)
     return None
 
 

@@ -178,7 +178,7 @@ def _named(key: Key, layout: Layout | None) -> str:
         case "content":
             return f"leaf {where[2]} of {_value(where[1], layout)} of {_step(where[0], layout)}"
         case "state":
-            return f"the tensors from {ARITY * where[1]} on of the state after {_step(where[0], layout)}"
+            return f"the tensors from {ARITY * where[1]} on of what {_step(where[0], layout)} ends in"
         case "parts":
             addends = f"addends {where[3]} to {where[3] + where[4] - 1}"
             return f"what {addends} of element {where[2]} of node {where[1]} come to, in parts"
@@ -206,4 +206,4 @@ def _value(row: int, layout: Layout | None) -> str:
 
 
 def _step(run: int, layout: Layout | None) -> str:
-    return f"step {run + (layout.first_step if layout else 0)}"
+    return layout.words(run) if layout else f"step {run}"

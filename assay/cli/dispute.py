@@ -128,7 +128,7 @@ def _look(
     contest = choose(_meant(contests, number, watch), number, f"job {job}")
     if watch:
         contest = follow(network, docket, contest, None if as_json else console)
-    descent = descend(posted, contest)
+    descent = descend(posted, contest, docket.contests())
     if as_json:
         print_json({"job": job, "dispute": contest.to_json(), "descent": descent.to_json()})
     else:

@@ -15,9 +15,13 @@ if TYPE_CHECKING:
     from assay.api.sdk import Network, PostedJob
 
 
-def descend(posted: "PostedJob", contest: "Contest") -> "Descent":
-    """Executes again what a dispute is about, and follows it to an element."""
-    return posted.digger().descend(contest.name, contest.slot, contest.target, contest.segment, contest.narrowing)
+def descend(posted: "PostedJob", contest: "Contest", contests: "list[Contest]") -> "Descent":
+    """Executes again what a dispute is about, and follows it to an element; `contests` are all of the job."""
+    from assay.api.audit import Examiner
+
+    found = Examiner(posted.auditor(), posted.digger(), contests).dispute(contest).descent
+    assert found is not None, "a claim is always descended from"
+    return found
 
 
 def draw_game(
@@ -114,7 +118,7 @@ def challenge(
         _consent(network, case, charge, None if as_json else console, anyway=anyway, yes=yes)
     contest = _show(docket, case.play(), None if as_json else console)
     assert contest is not None, "it ends once it is settled"
-    descent = descend(posted, contest)
+    descent = descend(posted, contest, docket.contests())
     if as_json:
         print_json({"job": job, "dispute": contest.to_json(), "descent": descent.to_json()})
     else:
