@@ -16,7 +16,7 @@ from assay.api.narrowing import Judged, Narrowing, claimed_of
 from assay.exact.values import ITEM_BYTES
 from assay.proof.bisect import Challenger
 from assay.proof.claim import Replay
-from assay.proof.opened import Key, Move
+from assay.proof.opened import Key, Move, hashes_in
 from assay.protocol.errors import AssayError
 from assay.protocol.phase import Target
 from assay.roles.assignment import State
@@ -43,6 +43,8 @@ class Descent:
     claimed_end: bytes = b""
     computed_end: bytes = b""
     difference: Difference | None = None
+    step: int | None = None
+    """The first of the round after which the opened states are not those of re-execution, where they were opened."""
 
     @property
     def words(self) -> str:
@@ -53,9 +55,10 @@ class Descent:
             return "executed again, equal bit for bit"
         if self.difference is None:
             claimed, computed = self.claimed_end.hex()[:12], self.computed_end.hex()[:12]
-            return (
-                f"claimed end {claimed}, re-execution gives {computed}; where they part was neither opened nor served"
-            )
+            told = "where they part was neither opened nor served"
+            if self.step is not None:
+                told = f"they part in step {self.step}, of which no more was opened"
+            return f"claimed end {claimed}, re-execution gives {computed}; {told}"
         return self.difference.words
 
     def to_json(self) -> dict[str, Any]:
@@ -65,6 +68,7 @@ class Descent:
             "words": self.words,
             "claimed_end": self.claimed_end.hex() or None,
             "computed_end": self.computed_end.hex() or None,
+            "step": self.step,
             "difference": None if self.difference is None else self.difference.to_json(),
         }
 
@@ -134,7 +138,9 @@ class Digger:
             found = self._found(ground, layout, work, narrowing)
             if found is None and not agrees:
                 found = self._served(ground, layout, work)
-        return Descent(agrees, "", claim.end, end, found)
+            run = None if agrees or narrowing is None else _parting(work.ends, narrowing.known, claim.end)
+        step = None if run is None or layout.is_update else layout.first_step + run
+        return Descent(agrees, "", claim.end, end, found, step)
 
     # by what was opened in a game
 
@@ -196,7 +202,8 @@ class Digger:
             parts = [at for at, (a, b) in enumerate(zip(one, other, strict=True)) if a != b]
             if parts:
                 run = 0 if layout.steps == 1 else None
-                found = self._place(ground, layout, number, parts[0], "end", run)
+                about = "update" if layout.is_update else "end"
+                found = self._place(ground, layout, number, parts[0], about, run)
                 stated, given = (_element(tensor, parts[0], item) for tensor in (claimed, mine))
                 return replace(found, claimed=stated, computed=given, differing=len(parts))
         return None
@@ -241,6 +248,14 @@ def _judged(ground: Ground, move: Move) -> Judged | None:
         case "proveLoss", (number, *_):
             return Judged(ground.claim.steps - 1, number, 0, ruling, move.name)
     return None
+
+
+def _parting(mine: Sequence[bytes], known: Mapping[Key, bytes], end: bytes) -> int | None:
+    """The first run after which the states differ; nothing where those between the runs were not opened."""
+    claimed = [*hashes_in(known.get(("steps",), b"")), end]
+    if len(claimed) != len(mine):
+        return None
+    return next((at for at, (one, other) in enumerate(zip(mine, claimed, strict=True)) if one != other), None)
 
 
 def _element(tensor: Tensor, element: int, item: int) -> Number:

@@ -44,8 +44,9 @@ class Number:
 class Difference:
     """Where a claim is not what the arithmetic gives, as far down as it could be followed.
 
-    `about`: element, tensor, loss or end (which of its tensors is false is known, and not from which step on). `step`
-    is counted in the round, `run` in what is disputed; `ruling` is the contract's, where it was asked.
+    `about`: element, tensor, loss, update, or end (of a segment: which of its tensors is false is known, and not from
+    which step on). `step` is counted in the round, `run` in what is disputed; `ruling` is the contract's, where it was
+    asked.
     """
 
     about: str
@@ -65,7 +66,7 @@ class Difference:
     computed: Number | None
     ruling: str = ""
     differing: int | None = None
-    """Of an end how many elements of the tensor differ."""
+    """Of what was served how many elements of the tensor differ."""
 
     @property
     def is_real(self) -> bool:

@@ -54,7 +54,7 @@ def run(
     """
     from assay.api.audit import Examiner, audit_of
     from assay.api.inspect import Address
-    from assay.cli.disputed import SHOWN_MAX, choose, line_of, names_of, print_descent, write_drawing
+    from assay.cli.disputed import SHOWN_MAX, choose, line_of, names_of, print_descent, token_of, write_drawing
     from assay.cli.session import open_network
     from assay.cli.terminal import out, plain, print_json
     from assay.cli.verbs import FOUND
@@ -83,7 +83,7 @@ def run(
         if as_json:
             disputes = [each.to_json() for each in contests]
             verdicts = {**audit.to_json(), "checked": [each.to_json() for each in examined]}
-            print_json({"address": str(place), **verdicts, "disputes": disputes})
+            print_json({"address": str(place), **verdicts, **token_of(network, place.job), "disputes": disputes})
         else:
             console.print(plain(audit.words, "bold"))
             for contest in contests[:SHOWN_MAX] if chosen is None else [chosen]:

@@ -109,7 +109,7 @@ def _look(
     draw: Path | None,
     as_json: bool,
 ) -> None:
-    from assay.cli.disputed import SHOWN_MAX, choose, print_contest, print_descent
+    from assay.cli.disputed import SHOWN_MAX, choose, print_contest, print_descent, token_of
     from assay.cli.playing import descend, draw_game, follow
     from assay.cli.terminal import plain, print_json
 
@@ -119,7 +119,7 @@ def _look(
     contests = docket.contests()
     if number is None and not watch and draw is None:
         if as_json:
-            print_json({"job": job, "disputes": [each.to_json() for each in contests]})
+            print_json({"job": job, **token_of(network, job), "disputes": [each.to_json() for each in contests]})
             return
         for contest in contests[:SHOWN_MAX]:
             print_contest(console, contest, network)
@@ -130,7 +130,8 @@ def _look(
         contest = follow(network, docket, contest, None if as_json else console)
     descent = descend(posted, contest, docket.contests())
     if as_json:
-        print_json({"job": job, "dispute": contest.to_json(), "descent": descent.to_json()})
+        told = {"dispute": contest.to_json(), "descent": descent.to_json()}
+        print_json({"job": job, **token_of(network, job), **told})
     else:
         print_contest(console, contest, network, moves=not watch)
         print_descent(console, descent)

@@ -26,6 +26,12 @@ def names_of(network: "Network") -> dict[str, str]:
     return {network.client.world.address: "you"} if network.client.acts else {}
 
 
+def token_of(network: "Network", job: int) -> dict[str, dict[str, object]]:
+    """What the amounts of a dispute are units of."""
+    token = network.client.payment_of(job)
+    return {"token": {"symbol": token.symbol, "decimals": token.decimals}}
+
+
 def stand(contest: "Contest", network: "Network") -> Iterator[tuple[str, object]]:
     """How a dispute stands, as names and values."""
     from assay.api.figure import NAMES, bill_words, money_words, outcome_words
@@ -40,7 +46,8 @@ def stand(contest: "Contest", network: "Network") -> Iterator[tuple[str, object]
         wait = Wait(f"the {contest.turn}" if contest.turn else "who may disprove the slot", contest.deadline_s)
         yield "clock", wait.words(client.world.clock(), is_live=client.is_live)
     if contest.narrowing is not None:
-        yield "narrowed", left_words(contest.narrowing.left)
+        count = len(contest.moves)
+        yield "moves", f"{count} so far; {left_words(contest.narrowing.left)}"
     for side in Side:
         if contest.bills.get(side) is not None and contest.bills[side].transactions:
             yield NAMES[side], bill_words(contest, side)

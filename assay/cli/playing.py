@@ -103,7 +103,7 @@ def challenge(
     as_json: bool,
 ) -> None:
     from assay.api.challenge import Challenge, Charge
-    from assay.cli.disputed import print_contest, print_descent
+    from assay.cli.disputed import print_contest, print_descent, token_of
     from assay.cli.terminal import print_json
 
     client = network.client
@@ -120,7 +120,8 @@ def challenge(
     assert contest is not None, "it ends once it is settled"
     descent = descend(posted, contest, docket.contests())
     if as_json:
-        print_json({"job": job, "dispute": contest.to_json(), "descent": descent.to_json()})
+        told = {"dispute": contest.to_json(), "descent": descent.to_json()}
+        print_json({"job": job, **token_of(network, job), **told})
     else:
         print_contest(console, contest, network)
         print_descent(console, descent)

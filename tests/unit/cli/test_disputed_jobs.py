@@ -277,3 +277,18 @@ def test_a_game_of_others_is_followed_live(lying: tuple[Stage, Turns], see: Call
     assert "settled: upheld" in out
     code, out, _ = see(open_net(stage, "me", MONEY, turns))("dispute", *LIE, "--yes")
     assert code in (2, 5), "it is disproved already"
+
+
+def test_an_update_that_is_not_its_segments_is_followed_by_what_was_served(see: Callable[[Network], Run]) -> None:
+    stage = set_up("update-swapper", Validator)
+    stage.play()
+    run = see(open_net(stage))
+    (entry,) = plain(run("dispute", "1", "--json"))["disputes"]
+    assert (entry["about"], entry["slot"], entry["outcome"]) == ("emit", SLOT, "upheld")
+    assert f"the update of slot {SLOT} of round 0" in run("dispute", "1")[1]
+    told = plain(run("audit", "1", "--dispute", "1", "--json"))
+    found = told["checked"][0]["descent"]["difference"]
+    assert (found["about"], found["step"]) == ("update", None)
+    assert found["differing"] > 0
+    assert found["claimed"] != found["computed"]
+    assert run("audit", "1", "--dispute", "1")[0] == FOUND
