@@ -23,7 +23,7 @@ from assay.protocol.phase import Ending
 from assay.roles.duels import Record
 
 EVENTS_MAX = 1_024
-"""Of all games about one claim; a game has 24 demands."""
+"""Of a game, which has 24 demands, and of all others about its claim."""
 
 
 @dataclass(frozen=True)
@@ -79,14 +79,13 @@ def narrow(
     """A game out of the events of all games; `spent` is by transaction. Without a `layout` counts that no event says
     are left open."""
     costs = spent or {}
-    sound = [each for each in emitted if isinstance(each.event, MOVES) and is_sound(each.event)][:EVENTS_MAX]
-    own = [each for each in sound if getattr(each.event, "game", None) == game]
+    sound = [each for each in emitted if isinstance(each.event, MOVES) and is_sound(each.event)]
+    own = [each for each in sound if getattr(each.event, "game", None) == game][:EVENTS_MAX]
     claim = next((each.event.claim for each in own if hasattr(each.event, "claim")), None)
     mine = {getattr(each.event, "game", None) for each in sound if getattr(each.event, "claim", None) == claim}
-    about = sorted(
-        (each for each in sound if getattr(each.event, "game", None) in mine), key=lambda each: each.log.place
-    )
-    if own and any(isinstance(each.event, Ended) for each in own):
+    others = [each for each in sound if getattr(each.event, "game", None) in mine - {game}][:EVENTS_MAX]
+    about = sorted([*own, *others], key=lambda each: each.log.place)
+    if any(isinstance(each.event, Ended) for each in own):
         last = max(each.log.place for each in own)
         about = [each for each in about if each.log.place <= last]
     record = Record.of([each.event for each in about])

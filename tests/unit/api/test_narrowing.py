@@ -141,6 +141,18 @@ def test_a_game_about_another_claim_opens_nothing_here(layout: Layout) -> None:
     assert level.opened == 0
 
 
+def test_any_number_of_other_games_takes_nothing_from_this_one(layout: Layout) -> None:
+    tape = Tape()
+    for game in range(2, 1_200):
+        tape.ask("steps", game=game, claim=OTHER)
+    number, first = layout.program.outputs[0], len(tape.emitted)
+    for each in down_to(layout, number).emitted:
+        tape.add(each.event)
+    found = tape.narrow(layout)
+    assert [level.kind for level in found.levels] == ["steps", "rows", "rows", "leaves", "content"]
+    assert len(found.moves) == len(tape.emitted) - first
+
+
 def test_without_a_layout_counts_are_left_open() -> None:
     tape = Tape().ask("steps").open("steps", content=hashes(1)).ask("rows", 0, 8, 0)
     found = tape.open("rows", 0, 8, 0, content=hashes(3)).ask("rows", 0, 6, 2).narrow(None)
