@@ -119,7 +119,8 @@ def audit_of(examined: list[Examined]) -> Audit:
 
 
 def _verdict(descent: Descent, target: Target, slot: int, segment: int) -> Verdict:
-    place = Place(Part.SEGMENT, slot, segment) if target == Target.SEGMENT else Place(Part.EMIT, slot)
+    places = {Target.SEGMENT: Place(Part.SEGMENT, slot, segment), Target.EMIT: Place(Part.EMIT, slot)}
+    place = places.get(target, Place(Part.AGGREGATE))
     if descent.agrees is None:
         return Verdict(Finding.NOT_SERVED, place, reason=descent.reason)
     finding = Finding.HONEST if descent.agrees else Finding.DIFFERS

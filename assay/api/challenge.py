@@ -17,10 +17,11 @@ from assay.protocol.commitment import bitmap_slots
 from assay.protocol.errors import BadInput, Insufficient, Refused, Unavailable
 from assay.protocol.phase import JobPhase, Outcome, Target
 from assay.protocol.units import format_amount
-from assay.roles.challenge import Challenges
+from assay.roles.challenge import Challenges, Raised
 from assay.roles.duels import Duels
-from assay.roles.finding import Disagreement
+from assay.roles.finding import Disagreement, Unit
 from assay.roles.judge import Judge
+from assay.roles.memory import Memory
 from assay.roles.notices import ROUNDS_END, Dispute
 from assay.roles.party import Party
 from assay.roles.round import RoundName
@@ -84,10 +85,29 @@ class Plaintiff(Party):
             )
         return view
 
+    def unit(self, charge: Charge) -> Unit | None:
+        """What is disputed of the round; nothing of a slot that there is not."""
+        providers = self.clerk.providers(charge.name[0])
+        segment = self.clerk.segments(charge.name[0]) if charge.segment is None else charge.segment
+        if charge.slot >= len(providers):
+            return None
+        return providers[charge.slot], int(charge.target), charge.slot, segment
+
+    def sealed(self, charge: Charge) -> bool:
+        """Whether this account's bond lies on a challenge of it that is not opened yet."""
+        kept: Memory[tuple[Raised, ...]] = Memory(
+            self.world.journal,
+            "challenges",
+            lambda all_raised: [raised.to_json() for raised in all_raised],
+            lambda rows: tuple(map(Raised.from_json, rows)),
+        )
+        place = (charge.name, self.unit(charge))
+        mine = [each for each in kept.get(charge.name[0]) or () if (each.name, each.unit) == place]
+        return any(self.challenges.bond(each) for each in mine)
+
     def mine(self, charge: Charge) -> Dispute | None:
         """This account's own dispute about it, open or over."""
-        segment = self.clerk.segments(charge.name[0]) if charge.segment is None else charge.segment
-        unit = (self.clerk.providers(charge.name[0])[charge.slot], int(charge.target), charge.slot, segment)
+        unit = self.unit(charge)
         found = [each for each in self.clerk.notices.disputes(charge.name[0]) if each.challenger == self.world.address]
         return next((each for each in found if (each.name, each.unit) == (charge.name, unit)), None)
 
@@ -163,9 +183,9 @@ class Challenge:
             self.party.check(charge)
 
     @property
-    def is_open(self) -> bool:
-        """Whether it was opened before, by this account."""
-        return self.party.mine(self.charge) is not None
+    def is_begun(self) -> bool:
+        """Whether its bond was put up before, by this account."""
+        return self.party.mine(self.charge) is not None or self.party.sealed(self.charge)
 
     @property
     def number(self) -> int | None:

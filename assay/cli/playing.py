@@ -114,7 +114,7 @@ def challenge(
     docket.read()
     charge = Charge((job, _generation(network, docket, index, slot), index), slot, segment)
     case = Challenge(client, charge)
-    if not case.is_open:
+    if not case.is_begun:
         _consent(network, case, charge, None if as_json else console, anyway=anyway, yes=yes)
     contest = _show(docket, case.play(), None if as_json else console)
     assert contest is not None, "it ends once it is settled"

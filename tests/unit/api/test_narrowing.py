@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from eth_hash.auto import keccak
 
+from assay.api.contest import Contest
 from assay.api.layout import Layout, layout_of, name_of, operator_of, source_of
 from assay.api.moves import Side, Spent
 from assay.api.narrowing import Narrowing, narrow
@@ -270,3 +271,12 @@ def test_values_are_called_as_the_side_table_calls_them(layout: Layout) -> None:
     assert source_of(program, node) == program.side.sources[node - len(program.inputs)]
     bare = replace(program, side=type(program.side)())
     assert (name_of(bare, 0), source_of(bare, node)) == ("input 0", "")
+
+
+def test_what_is_disputed_is_said_and_what_is_new_goes_by_its_name() -> None:
+    def about(target: Target, generation: int = 0) -> str:
+        return Contest(1, (1, generation, 2), target, 3, 4, "0xa", "0xb", 5, "open", "game").about
+
+    assert about(Target.SEGMENT) == "segment 4 of slot 3 of round 2"
+    assert about(Target.EMIT, 1) == "the update of slot 3 of round 2 (generation 1)"
+    assert about(Target.AGGREGATE) == "aggregate of round 2"

@@ -12,6 +12,7 @@ import pytest
 from assay.api.sdk import Network
 from assay.chain.contracts.disputes import ChallengeOpened, ChallengeSealed, Settled
 from assay.chain.contracts.games import Ruled
+from assay.chain.events import Event
 from assay.cli import main, session
 from assay.cli.verbs import FOUND
 from assay.protocol.phase import Settlement
@@ -231,22 +232,25 @@ def test_whoever_challenges_anyway_loses_the_bond(lying: tuple[Stage, Turns], se
     assert wealth(stage, "me") == MONEY - money["bond"]
 
 
+@pytest.mark.parametrize("kind", [ChallengeSealed, ChallengeOpened])
 def test_a_challenge_is_played_live_to_its_end_and_goes_on_after_an_interruption(
-    lying: tuple[Stage, Turns], see: Callable[[Network], Run], tmp_path: Path
+    lying: tuple[Stage, Turns], see: Callable[[Network], Run], tmp_path: Path, kind: type[Event]
 ) -> None:
     stage, turns = lying
     run = see(open_net(stage, "me", MONEY, turns))
 
     def interrupt() -> None:
-        if stage.said(ChallengeOpened):
+        if stage.said(kind):
             raise KeyboardInterrupt
 
     turns.each = interrupt
     assert run("dispute", *LIE, "--yes")[0] == 130
     assert not stage.said(Settled)
+    assert len(stage.said(ChallengeSealed)) == 1
     turns.each = lambda: None
     code, out, _ = run("dispute", *LIE, "--draw", str(tmp_path / "game.svg"))
-    assert code == 0, "what is open wants no consent again"
+    assert code == 0, "what is begun wants no consent again"
+    assert len(stage.said(ChallengeSealed)) == 1, "nor another bond"
     assert [event.challenger for event in stage.said(ChallengeOpened)] == [stage.address("me")]
     assert [event.outcome for event in stage.said(Settled)] == [Settlement.UPHELD]
     lines = flat(out)
