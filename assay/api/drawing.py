@@ -43,8 +43,8 @@ STYLE = """
 """
 
 
-def draw(figure: Figure, name: str = "narrowing") -> Html:
-    """The picture; `name` tells its parts from those of others on one page."""
+def draw(figure: Figure, name: str = "narrowing", *, inline: bool = False) -> Html:
+    """The picture as a file, or `inline` as a part of a page; `name` tells its parts from those of others there."""
     lines = [part for line in figure.lines for part in _wrapped(line)]
     below = HEAD + STRIDE * len(figure.bars) + 12
     height = below + LINE * (len(lines) - 1) + MARGIN
@@ -61,7 +61,7 @@ def draw(figure: Figure, name: str = "narrowing") -> Html:
         tag("desc", describe(figure), id=f"{name}-desc"),
         tag("style", Html(STYLE)),
         *body,
-        xmlns="http://www.w3.org/2000/svg",
+        xmlns=None if inline else "http://www.w3.org/2000/svg",
         viewBox=f"0 0 {WIDTH} {height}",
         width=WIDTH,
         height=height,

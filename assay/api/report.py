@@ -328,7 +328,7 @@ def _ledger(report: Report) -> Html:
 def _games(report: Report) -> Iterator[Html]:
     """How each game narrowed a claim down, as far as they are drawn."""
     for at, game in enumerate(report.get("games", ())[:GAMES_MAX]):
-        yield tag("figure", draw(Figure.from_json(game), f"game-{at}"), class_="game")
+        yield tag("figure", draw(Figure.from_json(game), f"game-{at}", inline=True), class_="game")
 
 
 def _signed(score: Any) -> list[Html]:

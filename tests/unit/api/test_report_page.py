@@ -269,6 +269,7 @@ def test_games_are_drawn_and_harmless_and_not_without_end(report):
     page = Page(text)
     assert page.open == []
     assert "<script" not in text
+    assert "http://" not in text
     drawn = [attributes for name, attributes in page.elements if name == "svg" and attributes.get("class") == "nw"]
     assert len(drawn) == GAMES_MAX
     names = [attributes["id"] for _, attributes in page.elements if "id" in attributes]
