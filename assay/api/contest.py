@@ -34,15 +34,17 @@ class Money:
 
 @dataclass(frozen=True)
 class Bill:
-    """What one side has sent so far. `gas` and `fee_wei` are of those transactions that the node tells of."""
+    """What one side has sent so far; `untold` counts transactions of which the node does not say what they cost."""
 
     transactions: int = 0
     gas: int = 0
     fee_wei: int = 0
+    untold: int = 0
 
     def add(self, spent: Spent) -> "Bill":
         """With one transaction more."""
-        return Bill(self.transactions + 1, self.gas + (spent.gas or 0), self.fee_wei + (spent.fee_wei or 0))
+        gas, fee_wei, untold = spent.gas or 0, spent.fee_wei or 0, int(spent.gas is None)
+        return Bill(self.transactions + 1, self.gas + gas, self.fee_wei + fee_wei, self.untold + untold)
 
 
 @dataclass(frozen=True)

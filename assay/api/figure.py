@@ -131,7 +131,8 @@ def bill_words(contest: Contest, side: Side) -> str:
     """What a side has sent so far, and what that cost."""
     bill = contest.bills[side]
     count = f"{bill.transactions} transaction{'s' * (bill.transactions != 1)}"
-    return f"{count}, {bill.gas:,} gas, {coin_words(bill.fee_wei)}"
+    untold = f" (of {bill.untold} the node does not say)" if bill.untold else ""
+    return f"{count}, {bill.gas:,} gas, {coin_words(bill.fee_wei)}{untold}"
 
 
 def coin_words(fee_wei: int) -> str:

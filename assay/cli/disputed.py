@@ -70,7 +70,8 @@ def left_words(left: Mapping[str, int | None]) -> str:
     """How many of what a difference may still be in: `1 step, 64 values`."""
     single = {"steps": "step", "values": "value", "leaves": "leaf", "elements": "element"}
     known = [(count, unit) for unit, count in left.items() if count is not None]
-    return ", ".join(f"{count:,} {single[unit] if count == 1 else unit}" for count, unit in known) + " left"
+    words = ", ".join(f"{count:,} {single[unit] if count == 1 else unit}" for count, unit in known)
+    return f"{words} left" if words else "how many values are left is not known here"
 
 
 def print_contest(console: Console, contest: "Contest", network: "Network", *, moves: bool = False) -> None:
