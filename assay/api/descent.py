@@ -225,7 +225,7 @@ class Digger:
             about=about,
             run=None if emit else run,
             accused=ground.provider,
-            whose=ROLES.get(ground.target, "aggregator"),
+            whose=ROLES.get(ground.target.name, "aggregator"),
         )
         names = ground.assignment.bundle.state_names
         if ground.target == Target.SEGMENT and number in layout.program.outputs[: layout.end_count]:

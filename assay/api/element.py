@@ -8,7 +8,6 @@ import numpy as np
 
 from assay.api.layout import Layout, name_of, operator_of, source_of
 from assay.proof.places import spread
-from assay.protocol.phase import Target
 
 HASH_SHOWN = 16
 
@@ -147,8 +146,8 @@ class Difference:
         }
 
 
-ROLES = {Target.SEGMENT: "provider", Target.EMIT: "provider", Target.TABLE: "validator"}
-"""Whose a claim is; of anything else the aggregator's."""
+ROLES = {"SEGMENT": "provider", "EMIT": "provider", "TABLE": "validator"}
+"""Whose a claim is, by its target; of anything else the aggregator's."""
 
 
 def difference_at(
