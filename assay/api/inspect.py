@@ -245,6 +245,8 @@ class Address:
     round: int | None = None
     slot: int | None = None
     step: int | None = None
+    generation: int | None = None
+    """Of a round that was run again; the last where nothing is said."""
 
     @classmethod
     def parse(cls, text: str) -> "Address":
@@ -336,7 +338,9 @@ class Auditor:
         if address.step is not None and address.step >= steps:
             raise BadInput(f"a round has steps 0 to {steps - 1}", hint="count steps from 0")
         chosen = range(count) if address.round is None else [address.round]
-        names = [(job, ledger.rounds.generation_of(job, index), index) for index in chosen]
+        given = address.generation
+        generations = [ledger.rounds.generation_of(job, index) if given is None else given for index in chosen]
+        names = [(job, generation, index) for generation, index in zip(generations, chosen, strict=True)]
         return [(name, ledger.rounds.view_of(*name)) for name in names]
 
     def _count(self, job: int) -> int:

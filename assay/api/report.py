@@ -5,7 +5,7 @@ job, a party or a token is escaped.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from functools import cache
 from importlib import resources
@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from assay.api.chart import Point, bar, curve
+from assay.api.drawing import draw
+from assay.api.figure import Figure
 from assay.api.ledger import amount_text, lost_by, money, percent_text
 from assay.api.markup import Html, clean, tag
 from assay.api.quoted import quote_lines
@@ -22,6 +24,8 @@ Report = Mapping[str, Any]
 POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 ROWS_MAX = 200
 EVIDENCE_MAX = 3
+GAMES_MAX = 4
+"""Games that are drawn."""
 GROUPS = (("providers", "provider"), ("validators", "validator"), ("aggregators", "aggregator"))
 
 
@@ -317,7 +321,14 @@ def _ledger(report: Report) -> Html:
         bar([(f"c{min(index, 5)}", used) for index, (_, used) in enumerate(phases)], title="Gas by phase"),
         tag("table", tag("caption", caption), tag("tbody", *rows), class_="parts"),
         listed and tag("details", tag("summary", "Disputes"), listed),
+        *_games(report),
     )
+
+
+def _games(report: Report) -> Iterator[Html]:
+    """How each game narrowed a claim down, as far as they are drawn."""
+    for at, game in enumerate(report.get("games", ())[:GAMES_MAX]):
+        yield tag("figure", draw(Figure.from_json(game), f"game-{at}", inline=True), class_="game")
 
 
 def _signed(score: Any) -> list[Html]:

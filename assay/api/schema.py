@@ -113,6 +113,29 @@ REPORT: dict[str, Any] = {
         "words?": ("any", "The audit's finding."),
     },
     "disputes": ("any", "Disputes opened: a count, or one entry each."),
+    "games?": [
+        {
+            "title": ("text", "What was disputed."),
+            "subtitle": ("text", "By whom, of whom."),
+            "bars": [
+                {
+                    "label": ("text", "What a level of the game is made of."),
+                    "note": ("text", "Who moved, and for how much gas."),
+                    "caption": ("text", "What of it was opened, and where the game went on."),
+                    "first": ("count", "The first that was opened."),
+                    "opened": ("count", "How many were."),
+                    "chosen": ("any", "The one that the game went on with, or null."),
+                }
+            ],
+            "lines": [
+                {
+                    "name": ("text", "Of what is said, such as claimed or computed."),
+                    "text": ("text", "What is said."),
+                    "tone": ("text", '"claimed", "computed" or "".'),
+                }
+            ],
+        }
+    ],
     "gas": {
         "total": ("count", "Of the whole job."),
         "per_round": ("any", "Of a round."),

@@ -17,6 +17,9 @@ from typing import Any
 from torch import nn
 
 from assay.api.client import Client
+from assay.api.contest import Contest
+from assay.api.descent import Digger
+from assay.api.docket import Docket
 from assay.api.draft import Draft, make_draft, read_samples
 from assay.api.inspect import Address, Audit, Auditor, Wait, Watcher, replay
 from assay.api.job import Job
@@ -205,6 +208,21 @@ class PostedJob:
         """What audits, with everything heard that was said."""
         self.net.client.reader.hear()
         return Auditor(self.net.client.reader)
+
+    def disputes(self) -> list[Contest]:
+        """What was disputed in it, in order, and how far each dispute has come."""
+        docket = self.docket()
+        docket.read()
+        return docket.contests()
+
+    def docket(self) -> Docket:
+        """What reads disputes, and reads on; nothing is read yet."""
+        return Docket(self.net.client.world.ledger, self.number, self.digger().layout)
+
+    def digger(self) -> Digger:
+        """What follows a claim down to an element, with everything heard that was said."""
+        self.net.client.reader.hear()
+        return Digger(self.net.client.reader)
 
     def replay(self) -> Verdict:
         """Whether the final state follows from the initial one and the published updates."""

@@ -3,8 +3,13 @@
 import math
 from typing import Any
 
+from assay.api.descent import Digger
+from assay.api.docket import Docket
+from assay.api.figure import figure_of
 from assay.api.gas import ROUND_PHASES, gas_by_phase
 from assay.api.observer import Observer
+from assay.api.report import GAMES_MAX
+from assay.api.token import Token
 from assay.chain.contracts.containers import Order
 from assay.chain.contracts.models import Models
 from assay.market.detection import mixed_job_detection, round_detection
@@ -69,6 +74,7 @@ class Story:
             "bonds": self.amounts(self.observer.account.bonds),
             "audit": self.audit(),
             "disputes": self.observer.contests.entries,
+            "games": self.games(),
             "gas": self.gas(),
             "seconds": {**seconds, "total": 0.0},
             "ratio": {
@@ -171,6 +177,19 @@ class Story:
         last = max(final)
         view = self.ledger.rounds.view_of(*last)
         return last, view, bitmap_slots(view.included)[0], self.order.steps_per_round // 2
+
+    def games(self) -> list[dict[str, Any]]:
+        """The first games that were played, as they are drawn: each with the element that it came to."""
+        digger, names = Digger(self.observer), {world.address: name for name, world in self.network.worlds.items()}
+        docket = Docket(self.ledger, self.job, digger.layout)
+        docket.read()
+        figures = []
+        for contest in [each for each in docket.contests() if each.narrowing is not None][:GAMES_MAX]:
+            unit = (contest.name, contest.slot, contest.target, contest.segment)
+            found = digger.descend(*unit, contest.narrowing).difference
+            token = Token(self.order.token, SYMBOL, DECIMALS)
+            figures.append(figure_of(contest, found, token, names).to_json())
+        return figures
 
     def gas(self) -> dict[str, Any]:
         """Gas of the job's transactions; setting up balances and stakes apart."""

@@ -33,6 +33,29 @@ def open_account(home: Path | None, account: str, password_file: Path | None) ->
         yield Network(open_client(place, unlock(place, account, password_file)))
 
 
+@contextmanager
+def open_challenger(home: Path | None, account: str, password_file: Path | None) -> Iterator["Network"]:
+    """The same to challenge with: one process at a time, for challenges are in the account's journal, which a validator
+    of the same key writes in. Errors: `Refused` where one does."""
+    from assay.api.home_client import open_client
+    from assay.api.sdk import Network
+    from assay.protocol.errors import Refused
+
+    use_one_thread()
+    with open_home(home) as place:
+        signer = unlock(place, account, password_file)
+        hold = place.hold(signer.address, "validator")
+        if not hold.take("dispute"):
+            raise Refused(
+                f"{signer.address} works as validator in another process",
+                hint="stop that one, or use another --account; with --watch it challenges by itself",
+            )
+        try:
+            yield Network(open_client(place, signer))
+        finally:
+            hold.release()
+
+
 def use_one_thread() -> None:
     """Tensors of small models are slower on two threads than on one; the bits are the same."""
     import torch

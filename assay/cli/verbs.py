@@ -35,6 +35,7 @@ VERBS = (
     "cancel",
     "fetch",
     "audit",
+    "dispute",
     "replay",
     "models",
     "infer",

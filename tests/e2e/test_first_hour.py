@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 import assay
+from assay.api.home import Home
 from assay.cli import main
 from assay.protocol.errors import BadInput
 
@@ -117,6 +118,7 @@ def test_from_a_model_in_a_file_to_its_answers(run: Run, folder: Path) -> None:
     assert status["complete"]
     assert status["accuracy"] > 0.3
     assert plain(run("audit", "1/1/0/3", "--json"))["honest"]
+    assert plain(run("dispute", "1", "--json"))["disputes"] == []
     assert plain(run("replay", "1", "--json"))["rounds"][-1]["state_root"] == status["state_root"]
     run("fetch", "1", "--out", "m")
     assert "answer" in run("infer", "1", "--sample", "3")[0]
@@ -134,6 +136,31 @@ def test_the_same_network_from_python(run: Run, folder: Path) -> None:
         assert net.quote(assay.Job.load(folder / "job.toml", consent=assay.agree))["job"] == "model-net"
     with assay.connect(folder / "home") as net, pytest.raises(BadInput, match="only looks"):
         net.job(1).cancel()
+
+
+def test_a_challenge_of_what_is_final_is_refused_and_so_is_one_beside_a_validator(run: Run, folder: Path) -> None:
+    arguments = (
+        "dispute",
+        "1",
+        "--round",
+        "0",
+        "--slot",
+        "0",
+        "--segment",
+        "0",
+        "--yes",
+        "--password-file",
+        "password",
+    )
+    assert "it is final" in run(*arguments, code=5)[1]
+    home = Home.open(folder / "home")
+    hold = home.hold(home.address_of("me"), "validator")
+    assert hold.take("another process")
+    try:
+        assert "works as validator in another process" in run(*arguments, code=5)[1]
+    finally:
+        hold.release()
+        home.close()
 
 
 def test_the_password_is_in_no_output_and_in_no_file(run: Run, folder: Path) -> None:

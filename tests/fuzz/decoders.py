@@ -17,6 +17,7 @@ import torch
 from web3 import Web3
 
 from assay.api.bundle import Evidence, open_bundle, write_bundle
+from assay.api.figure import Bar, Figure, Line
 from assay.api.home import Record
 from assay.api.inspect import Address
 from assay.api.lineage import read_folder, read_input
@@ -103,6 +104,7 @@ EVIDENCE: dict[str, Any] = {
     "logs": [[ADDRESS, ["ab" * 32], "", 1, "ab" * 32, "ab" * 32, 0]],
     "rounds": [],
 }
+FIGURE = Figure("a", "b", (Bar("c", "d", "e", 0, 3, 1),), (Line("claimed", "1.5 (0x3fc00000)", "claimed"),))
 TENSORS = [torch.zeros(3, 2), torch.zeros(2)]
 NOTE = checkpoint.Note("exact15", '{"lr":1}', 0, 3, state_root(TENSORS).hex(), {"x F32[4,2]": "ab" * 32})
 
@@ -415,6 +417,7 @@ DECODERS: dict[str, Decoder] = {
         text(lambda each: parse_amount(each, 6)), lambda: b"12.5", ("assay.protocol.units:parse_amount",)
     ),
     "duration": Decoder(text(parse_duration_s), lambda: b"12h", ("assay.protocol.units:parse_duration_s",)),
+    "figure": Decoder(value(Figure.from_json), as_json(FIGURE.to_json()), ("assay.api.figure:Figure.from_json",)),
     "address": Decoder(text(Address.parse), lambda: b"3/0/1/17", ("assay.api.inspect:Address.parse",)),
     "signature": Decoder(
         lambda content: recover(bytes(32), content),

@@ -10,7 +10,7 @@ import pytest
 from assay.api import schema
 from assay.api.chart import Point, curve
 from assay.api.markup import Html, tag
-from assay.api.report import render_report, write_report
+from assay.api.report import GAMES_MAX, render_report, write_report
 from assay.protocol.errors import Malformed
 
 SAMPLE = json.loads((Path(__file__).parent / "sample_report.json").read_text())
@@ -255,3 +255,25 @@ def test_every_key_is_documented():
 def test_tag_escapes_all_but_html():
     assert tag("p", "<b>", class_='"', hidden=True, title=None) == '<p class="&quot;" hidden>&lt;b&gt;</p>'
     assert tag("p", Html("<b>x</b>")) == "<p><b>x</b></p>"
+
+
+def test_games_are_drawn_and_harmless_and_not_without_end(report):
+    game = {
+        "title": "Dispute 1: segment 2 of slot 3 of round 0",
+        "subtitle": "watcher against provider-4",
+        "bars": [{"label": HOSTILE, "note": HOSTILE, "caption": HOSTILE, "first": 0, "opened": 2, "chosen": 1}],
+        "lines": [{"name": "claimed", "text": HOSTILE, "tone": "claimed"}],
+    }
+    report["games"] = [game] * (GAMES_MAX + 3)
+    text = render_report(report)
+    page = Page(text)
+    assert page.open == []
+    assert "<script" not in text
+    assert "http://" not in text
+    drawn = [attributes for name, attributes in page.elements if name == "svg" and attributes.get("class") == "nw"]
+    assert len(drawn) == GAMES_MAX
+    names = [attributes["id"] for _, attributes in page.elements if "id" in attributes]
+    assert len(names) == len(set(names))
+    report["games"] = [{**game, "bars": [{**game["bars"][0], "chosen": "javascript:1"}]}]
+    with pytest.raises(Malformed):
+        render_report(report)
