@@ -222,16 +222,19 @@ contract AggregatesTest is Plays {
         equal(games.viewOf(p.game).challenger, stranger, "who has opened it");
         IDisputes.ChallengeView memory v = disputes.viewOf(p.dispute);
         yes(v.target == Target.Aggregate && v.slot == 0 && v.segment == 0, "of no slot");
-        // Nobody but the aggregator answers, and for nothing but this.
-        _demandRows(p, 0, new bytes32[](0));
+        // Of nothing but this is anything asked, and nobody but the aggregator answers.
+        Assertion memory other = p.a;
+        bytes32 root = other.origins[2].root;
+        other.origins[2].root = "another";
+        vm.prank(stranger);
+        vm.expectPartialRevert(IGames.WrongClaim.selector);
+        games.demandRun(p.game, other, 0, new bytes32[](0));
+        p.a.origins[2].root = root;
+        _demandRun(p, 0, new bytes32[](0));
         bytes32[] memory rows = _row(_end(0, 0));
         vm.prank(stranger);
         vm.expectPartialRevert(IGames.NotYourTurn.selector);
-        games.answerRows(p.game, p.a, 0, 0, 0, rows, new bytes32[](0));
-        p.a.origins[2].root = "another";
-        vm.prank(p.accused);
-        vm.expectPartialRevert(IGames.WrongClaim.selector);
-        games.answerRows(p.game, p.a, 0, 0, 0, rows, new bytes32[](0));
+        games.answerRows(p.game, 0, 0, 0, rows, new bytes32[](0));
     }
 
     function test_openChallenge_anotherProgram_reverts() external {
@@ -325,7 +328,7 @@ contract AggregatesTest is Plays {
 
     function test_silentAggregator_isDisproved_succeeds() external {
         Play memory p = _disputed(stranger);
-        _demandRows(p, 0, new bytes32[](0));
+        _demandRun(p, 0, new bytes32[](0));
         _silent(p);
         _isDisproved(p);
         vm.expectPartialRevert(IDisputes.AlreadySettled.selector);
@@ -366,7 +369,7 @@ contract AggregatesTest is Plays {
     /// The slash has one cap for all that is decided of an aggregator in a round.
     function test_scoreByVote_thenEndByGame_slashedOnce_succeeds() external {
         Play memory p = _disputed(stranger);
-        _demandRows(p, 0, new bytes32[](0));
+        _demandRun(p, 0, new bytes32[](0));
         IRerun.Claim memory claim = aggregateClaim(Target.Score, job, 0, 0);
         vm.prank(consumer);
         rerun.commitChallenge(job, _sealOf(claim, consumer));
@@ -403,7 +406,7 @@ contract AggregatesTest is Plays {
         uint256 before = alone + worth(consumer) + bucket(IVault.Kind.Escrow, job) + bucket(IVault.Kind.Credit, job);
         Play memory p = _challenge(_claim(), liar);
         equal(p.accused, p.challenger, "it challenges itself");
-        _demandRows(p, 0, new bytes32[](0));
+        _demandRun(p, 0, new bytes32[](0));
         _silent(p);
         _is(p.dispute, IDisputes.Settlement.Upheld, "upheld");
         equal(worth(liar), alone - COST + COST / 3, "a third comes back");
@@ -453,7 +456,7 @@ contract AggregatesTest is Plays {
 
     function test_idleChallenger_losesItsBond_succeeds() external {
         Play memory p = _disputed(stranger);
-        _demandRows(p, 0, new bytes32[](0));
+        _demandRun(p, 0, new bytes32[](0));
         _answerRows(p, 0, _row(_end(0, 0)));
         _silent(p);
         _isDismissed(p);
@@ -507,7 +510,7 @@ contract AggregatesTest is Plays {
     function test_earner_clockHasRunOut_doesNotEarn_succeeds() external {
         Play memory idle = _disputed(stranger);
         Play memory p = _challenge(_claim(), pool[0]);
-        _demandRows(p, 0, new bytes32[](0));
+        _demandRun(p, 0, new bytes32[](0));
         _silent(p);
         equal(worth(pool[0]), FUNDS + COST / 3, "who has won earns");
         disputes.settle(idle.dispute);
@@ -519,7 +522,7 @@ contract AggregatesTest is Plays {
 
     function test_slot0Disproved_theAggregatesGameGoesOn_succeeds() external {
         Play memory p = _disputed(stranger);
-        _demandRows(p, 0, new bytes32[](0));
+        _demandRun(p, 0, new bytes32[](0));
         Play memory slot = _challenge(_segment(0, 2), pool[0]);
         equal(rounds.viewOf(job, 0, 0).disputesOpen, 2, "two");
         _shown(slot, 6);
@@ -586,7 +589,7 @@ contract AggregatesTest is Plays {
         Play memory p = _challenge(claim, stranger);
         _seal(claim, pool[1]);
         mine(1);
-        _demandRows(p, 0, new bytes32[](0));
+        _demandRun(p, 0, new bytes32[](0));
         skip(order.windows.challenge + order.windows.open);
         vm.prank(pool[1]);
         vm.expectPartialRevert(IRounds.TooLate.selector);

@@ -434,7 +434,7 @@ contract DisputesTest is Plays {
         playTo(RoundPhase.Opening, job, 0, 0, 0xf);
         Play memory p = _challenge(_emission(1), stranger);
         equal(games.viewOf(p.game).claim, keccak256(abi.encode(p.a)), "what it stands for");
-        _demandRows(p, 0, new bytes32[](0));
+        _demandRun(p, 0, new bytes32[](0));
         _silent(p);
         _is(p.dispute, IDisputes.Settlement.Upheld, "upheld");
         equal(disputes.viewOf(p.dispute).segment, SEGMENTS, "N stands for the update");
@@ -538,7 +538,7 @@ contract DisputesTest is Plays {
         Play memory idle = _challenge(_segment(1, 2), stranger);
         _answerSteps(idle, _states());
         Play memory p = _challenge(_segment(1, 2), pool[0]);
-        _demandRows(p, 0, _states());
+        _demandRun(p, 0, _states());
         skip(CLOCK + 1);
         games.timeout(p.game);
         disputes.settle(p.dispute);

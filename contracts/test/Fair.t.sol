@@ -371,7 +371,7 @@ contract Conspiracy is Plays, Ledger {
         bytes32[] memory rows = segment ? _rows(good ? 1 : 6, "node") : _row(good ? _end(c.generation, c.round) : _value("false"));
         if (demand == Demand.Steps) return _answerSteps(p, _states());
         if (demand == Demand.Rows) return _answerRows(p, 0, rows);
-        if (games.rowsOf(games.viewOf(p.game).claim, 0) == 0) return _demandRows(p, 0, segment ? _states() : new bytes32[](0));
+        if (games.rowsOf(games.viewOf(p.game).claim, 0) == 0) return _demandRun(p, 0, segment ? _states() : new bytes32[](0));
         if (good) return _leave(p); // there is nothing to be shown
         if (segment) return _proveSample(p, 6, rows);
         _proveOutput(p, _value("false"), _tensorOf(p.a.end));

@@ -11,7 +11,7 @@ import {Tree} from "./Tree.sol";
 contract HashingTest is Base {
     address internal constant ROUNDS = 0x5B5B5b5B5b5B5B5b5B5B5b5b5B5B5B5b5B5B5b5b;
 
-    function verify(bytes32 root, uint256 count, uint256 index, bytes32 node, bytes32[] calldata proof) external pure returns (bool) {
+    function verify(bytes32 root, uint256 count, uint256 index, bytes32 node, bytes32[] calldata proof) external view returns (bool) {
         return Hashing.verify(root, count, index, node, proof);
     }
 
@@ -93,7 +93,7 @@ contract HashingTest is Base {
         equal(Hashing.scoreDigest(end, UNSCORED), 0x55320765158dc35c4a538c61b03703b7ab11aae2f832c8cb16be8ab60e6a17c7, "none");
     }
 
-    function transcriptRoot(Commitment calldata c, TranscriptOpening calldata o) external pure returns (bytes32) {
+    function transcriptRoot(Commitment calldata c, TranscriptOpening calldata o) external view returns (bytes32) {
         return Hashing.transcriptRoot(c, o);
     }
 

@@ -493,7 +493,7 @@ contract Handler is Plays, Ledger {
             vm.prank(p.challenger);
             games.resign(p.game);
         } else if (games.rowsOf(games.viewOf(p.game).claim, 0) == 0) {
-            _demandRows(p, 0, segment ? _states() : new bytes32[](0));
+            _demandRun(p, 0, segment ? _states() : new bytes32[](0));
         } else if (segment) {
             try this.doProve(p, 6) {} catch { this.doProve(p, 1); }
         } else if (dice % 64 == 1) {

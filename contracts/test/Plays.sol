@@ -222,7 +222,7 @@ abstract contract Plays is Network {
 
     function _answerSteps(Play memory p, bytes32[] memory roots) internal {
         vm.prank(p.accused);
-        games.answerSteps(p.game, p.a, roots);
+        games.answerSteps(p.game, roots);
     }
 
     /// Height of the tree over a run's rows: three of a step, else one.
@@ -230,9 +230,9 @@ abstract contract Plays is Network {
         return p.claim.target == Target.Segment ? 2 : 0;
     }
 
-    function _demandRows(Play memory p, uint32 step, bytes32[] memory roots) internal {
+    function _demandRun(Play memory p, uint32 step, bytes32[] memory roots) internal {
         vm.prank(p.challenger);
-        games.demandRows(p.game, p.a, step, _height(p), 0, roots);
+        games.demandRun(p.game, p.a, step, roots);
     }
 
     /// A step's x, of the type that the program says, or of another; y; and what its node gave.
@@ -250,7 +250,7 @@ abstract contract Plays is Network {
 
     function _answerRows(Play memory p, uint32 step, bytes32[] memory rows) internal {
         vm.prank(p.accused);
-        games.answerRows(p.game, p.a, step, _height(p), 0, rows, new bytes32[](0));
+        games.answerRows(p.game, step, _height(p), 0, rows, new bytes32[](0));
     }
 
     function _proveSample(Play memory p, uint8 dtype, bytes32[] memory rows) internal {
@@ -288,7 +288,7 @@ abstract contract Plays is Network {
     function _shown(Play memory p, uint8 dtype) internal {
         bytes32[] memory rows = _rows(dtype, "node");
         if (games.viewOf(p.game).demand == Demand.Steps) _answerSteps(p, _states());
-        _demandRows(p, 0, _states());
+        _demandRun(p, 0, _states());
         _answerRows(p, 0, rows);
         _proveSample(p, dtype, rows);
     }
@@ -296,7 +296,7 @@ abstract contract Plays is Network {
     /// The aggregator opens the value that its only node gave, if it is not open yet.
     function _opened(Play memory p, Value memory given) internal {
         if (games.rowsOf(games.viewOf(p.game).claim, 0) != 0) return;
-        _demandRows(p, 0, new bytes32[](0));
+        _demandRun(p, 0, new bytes32[](0));
         _answerRows(p, 0, _row(given));
     }
 

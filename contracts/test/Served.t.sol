@@ -362,7 +362,7 @@ contract ServedTest is Network {
         _refuseOpening(c, o);
     }
 
-    function rootOf(Commitment calldata c, TranscriptOpening calldata o) external pure returns (bytes32) {
+    function rootOf(Commitment calldata c, TranscriptOpening calldata o) external view returns (bytes32) {
         return Hashing.transcriptRoot(c, o);
     }
 
