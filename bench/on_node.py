@@ -35,6 +35,7 @@ class ChainHarness:
 
     def __init__(self, rpc: Rpc) -> None:
         self.rpc, self.gas, self.logs = rpc, 0, list[Any]()
+        self._now_s: int | None = None
         self._chain_id = int(rpc.request("eth_chainId"), 16)
         self._keys = {account.address: account for account in (OWNER, CHALLENGER, DEFENDER)}
         self._nonces = dict.fromkeys(self._keys, 0)
@@ -47,8 +48,13 @@ class ChainHarness:
         """Calls a function."""
         return self._ask(OWNER.address, name, arguments)
 
-    def send(self, name: str, *arguments: Any, now_s: int, caller: str) -> tuple[Any, int]:  # noqa: ARG002
-        """A transaction: (result, gas). Time is the chain's own. Errors: `Halted`."""
+    def send(self, name: str, *arguments: Any, now_s: int, caller: str) -> tuple[Any, int]:
+        """A transaction: (result, gas). `now_s` counts from anywhere: what it goes on by, the chain's time does too.
+        Errors: `Halted`."""
+        if self._now_s is not None and now_s > self._now_s:
+            self.rpc.request("evm_increaseTime", now_s - self._now_s)
+            self.rpc.request("evm_mine")
+        self._now_s = now_s
         # What a transaction gives is not in its receipt: it is asked for before.
         try:
             answer = self._ask(caller, name, arguments)

@@ -3,6 +3,7 @@ pragma solidity ^0.8.28;
 
 import {Hashing} from "../src/Hashing.sol";
 import {Commitment, Entry, JobPhase, RoundPhase, RoundView, Target, UNSCORED, Windows} from "../src/Types.sol";
+import {Value} from "../src/arbiter/Openings.sol";
 import {IDisputes} from "../src/interfaces/IDisputes.sol";
 import {Demand, Ending} from "../src/interfaces/IGames.sol";
 import {IRerun} from "../src/interfaces/IRerun.sol";
@@ -369,7 +370,7 @@ contract Handler is Plays, Ledger {
         }
         (uint256 job, uint32 generation, uint32 round) = _somewhere(seed);
         IRerun.Claim memory claim = aggregateClaim(Target.Score, job, generation, round);
-        if ((seed >> 48) % 2 == 0) claim = _tableClaim(claim, (seed >> 56) % order.validators);
+        if (rounds.viewOf(job, generation, round).endRoot == 0 || (seed >> 48) % 2 == 0) claim = _tableClaim(claim, (seed >> 56) % order.validators);
         address challenger = everybody[(seed >> 72) % everybody.length];
         bytes32 sealedChallenge = _sealOf(claim, challenger);
         vm.prank(challenger);
@@ -444,17 +445,20 @@ contract Handler is Plays, Ledger {
         uint256 count = disputes.disputeCount();
         if (count > 0 && seed % 4 != 0) {
             uint256 id = 1 + (seed >> 8) % count;
-            // What is over is rarely touched again.
             for (uint256 i = 0; i < count && _plays[id].length == 0; i++) id = 1 + id % count;
             if (_plays[id].length != 0) return _duel(id, seed >> 32);
         }
         (uint256 job, uint32 generation, uint32 round) = _somewhere(seed);
+        // Rather where there is an end.
+        for (uint256 i = 0; i < JOBS_MAX && rounds.viewOf(job, generation, round).endRoot == 0 && (seed >> 44) % 4 != 0; i++) {
+            (job, generation, round) = _somewhere(uint256(keccak256(abi.encode(seed, i))));
+        }
         IRerun.Claim memory claim = aggregateClaim(Target.Aggregate, job, generation, round);
-        if (claim.commitment.transcriptRoot != 0 && (seed >> 48) % 2 == 0) {
+        if (claim.commitment.transcriptRoot != 0 && (seed >> 48) % 4 != 0) {
             _show(job, generation, round);
         } else {
             claim = _slotClaim(claim, uint16((seed >> 56) % order.providers));
-            if ((seed >> 64) % 4 == 0) claim.target = Target.Emit;
+            if ((seed >> 64) % 2 == 0) claim.target = Target.Emit;
         }
         address challenger = everybody[(seed >> 72) % everybody.length];
         _seal(claim, challenger);
@@ -472,7 +476,7 @@ contract Handler is Plays, Ledger {
     function _duel(uint256 id, uint256 dice) private {
         Play memory p = abi.decode(_plays[id], (Play));
         if (games.endingOf(p.game) == Ending.Open) {
-            if (dice % 16 == 0) skip(order.windows.table + order.windows.open + 1);
+            if (dice % 8 == 0) skip(order.windows.table + order.windows.open + 1);
             try games.recall(p.game) {} catch {}
             try games.timeout(p.game) {} catch {}
             try this.doMove(p, dice >> 8) {} catch {}
@@ -483,28 +487,36 @@ contract Handler is Plays, Ledger {
         if (disputes.viewOf(id).outcome != IDisputes.Settlement.Open) delete _plays[id];
     }
 
-    /// Rows are such that they show a lie, or rarely the job's fault.
+    /// Rows sometimes show a lie, and rarely the job's fault is pointed at.
     function doMove(Play memory p, uint256 dice) external {
         Demand demand = games.viewOf(p.game).demand;
-        bool segment = p.claim.target == Target.Segment;
+        Target about = p.claim.target;
         if (demand == Demand.Steps) return _answerSteps(p, _states());
-        if (demand == Demand.Rows) return _answerRows(p, 0, segment ? _rows(dice % 16 == 0 ? 1 : 6, "node") : _row(_value("false")));
-        if (dice % 8 == 0) {
+        if (demand == Demand.Rows) {
+            bytes32[] memory rows = about == Target.Segment ? _rows(dice % 3 == 0 ? 6 : 1, "node") : _row(_value("false"));
+            if (about == Target.Aggregate && dice % 3 != 0) {
+                rows = _row(_end(p.claim.commitment.generation, p.claim.commitment.round));
+            }
+            return _answerRows(p, 0, rows);
+        }
+        if (dice % 4 == 0) {
             vm.prank(p.challenger);
             games.resign(p.game);
         } else if (games.rowsOf(games.viewOf(p.game).claim, 0) == 0) {
-            _demandRun(p, 0, segment ? _states() : new bytes32[](0));
-        } else if (segment) {
-            try this.doProve(p, 6) {} catch { this.doProve(p, 1); }
-        } else if (dice % 64 == 1) {
-            _proveFault(p, _value("false"));
-        } else if (p.claim.target == Target.Aggregate) {
-            _proveOutput(p, _value("false"), _rootOf(_end(p.claim.commitment.generation, p.claim.commitment.round)));
+            _demandRun(p, 0, about == Target.Segment ? _states() : new bytes32[](0));
+            if (about == Target.Emit && dice % 2 == 0) skip(order.windows.table + order.windows.open + 1);
+        } else {
+            this.doProve(p, dice % 32 == 1);
         }
     }
 
-    function doProve(Play memory p, uint8 dtype) external {
-        _proveSample(p, dtype, _rows(dtype, "node"));
+    function doProve(Play memory p, bool fault) external {
+        if (p.claim.target == Target.Segment) return _proveSample(p, fault ? 1 : 6, _rows(fault ? 1 : 6, "node"));
+        Value memory end = _end(p.claim.commitment.generation, p.claim.commitment.round);
+        bytes32 rows = games.rowsOf(games.viewOf(p.game).claim, 0);
+        Value memory given = rows == _rootOf(end) ? end : _value("false");
+        if (fault) _proveFault(p, given);
+        else if (p.claim.target == Target.Aggregate) _proveOutput(p, given, _rootOf(end));
     }
 
     function _name(uint256 job, uint32 generation, uint32 round) private pure returns (bytes32) {
@@ -725,8 +737,8 @@ contract InvariantTest is Base {
     /// The handler does reach the end of jobs, verdicts and voids: a walk that never leaves the market would prove nothing.
     function test_handler_reachesEveryCorner_succeeds() external {
         for (uint256 i = 0; i < 1200; i++) {
-            uint256 seed = uint256(keccak256(abi.encode("hike", i)));
-            if (i % 8 == 4) handler.duel(seed);
+            uint256 seed = uint256(keccak256(abi.encode("trek", i)));
+            if (i % 16 == 4) handler.duel(seed);
             else if (i % 8 == 5) handler.dispute(seed);
             else if (i % 8 == 6) handler.odd(seed);
             else if (i % 8 == 7) handler.wait(seed);
