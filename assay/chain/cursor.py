@@ -62,6 +62,7 @@ class Cursor:
             raise BadInput("a cursor needs addresses and positive bounds", hint="pass the deployment's addresses")
         self._rpc = Rpc(web3)
         self._addresses = frozenset(str(Web3.to_checksum_address(address)) for address in addresses)
+        self._listed = sorted(self._addresses)
         self._first_block, self._range_blocks, self._window_blocks = first_block, range_blocks, window_blocks
         self._seen: tuple[SeenBlock, ...] = ()
 
@@ -187,7 +188,7 @@ class Cursor:
     def _read_range(self, first: int, last: int) -> tuple[int, tuple[LogEntry, ...]]:
         """Logs from `first` to as far as the node is willing to go in one answer, and that block."""
         while True:
-            query = {"address": sorted(self._addresses), "fromBlock": hex(first), "toBlock": hex(last)}
+            query = {"address": self._listed, "fromBlock": hex(first), "toBlock": hex(last)}
             try:
                 answer = self._rpc.request("eth_getLogs", query)
             except Refused:
@@ -220,7 +221,7 @@ class Cursor:
         """The state as JSON values."""
         return {
             "format": STATE_FORMAT,
-            "addresses": sorted(self._addresses),
+            "addresses": list(self._listed),
             "first_block": self._first_block,
             "seen": [[b.number, b.hash.hex(), [_dump_log(log) for log in b.logs]] for b in self._seen],
         }

@@ -92,7 +92,7 @@ class EmbeddedChain(History):
         """The timestamp in seconds that a block mined now would have."""
         if self._next_timestamp is not None:
             return self._next_timestamp
-        return max(int(self._clock()) + self._offset_s, self.head.header.timestamp)
+        return max(int(self._clock()) + self._offset_s, self.blocks[-1].header.timestamp)
 
     def get_context(self, number: int, timestamp: int, base_fee: int) -> BlockContext:
         """What code sees in a block that is being built on, or asked about at, the head."""

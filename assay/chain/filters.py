@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from assay.chain.blocks import Block, render_log, to_hex
@@ -11,6 +12,7 @@ from assay.protocol.errors import BadInput, LimitExceeded
 
 FILTER_LIMIT_COUNT = 4_096
 TOPIC_LIMIT_COUNT = 4
+ADDRESSES_KEPT = 64
 RANGE_LIMIT_COUNT = 100_000
 
 
@@ -54,7 +56,14 @@ def parse_criteria(query: Mapping[str, Any]) -> Criteria:
         topics.append(None if anything else frozenset(parse_bytes(choice, 32) for choice in choices))
     if len(topics) > TOPIC_LIMIT_COUNT:
         raise BadInput("a log has at most four topics", hint="shorten the filter")
-    return Criteria(frozenset(parse_bytes(address, 20) for address in listed), tuple(topics))
+    texts = tuple([each if isinstance(each, bytes) else str(each) for each in listed])
+    return Criteria(_parse_addresses(texts), tuple(topics))
+
+
+@lru_cache(maxsize=ADDRESSES_KEPT)
+def _parse_addresses(listed: tuple[str | bytes, ...]) -> frozenset[bytes]:
+    """Kept, since whoever follows some contracts asks for the same at every block."""
+    return frozenset(parse_bytes(each, 20) for each in listed)
 
 
 def _choices(value: Any) -> Sequence[Any]:

@@ -48,7 +48,8 @@ class EmbeddedProvider(BaseProvider):
             return _error(-32601, f"the method {method} does not exist")
         try:
             with self.chain.lock:
-                self.chain.advance()
+                if self.chain.mining == "interval":
+                    self.chain.advance()
                 return {"jsonrpc": "2.0", "id": 1, "result": found(*(params or ()))}
         except Reverted as error:
             return _error(3, "execution reverted", to_hex(error.fields["output"]))

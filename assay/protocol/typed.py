@@ -115,16 +115,21 @@ def type_hash(name: str) -> bytes:
 
 def typed_digest(domain: Domain, name: str, values: Mapping[str, object]) -> bytes:
     """The 32 bytes that are signed for `values` of type `name`."""
+    return _typed_digest(domain.chain_id, domain.rounds, name, *(values[field] for _, field in TYPES[name]))
+
+
+@lru_cache(maxsize=SIGNATURES_KEPT, typed=True)
+def _typed_digest(chain_id: int, rounds: str, name: str, *values: object) -> bytes:
+    """Kept, since who signs is the first to look at its signature, and not the last."""
     parts = [type_hash(name)]
-    for kind, field in TYPES[name]:
-        value = values[field]
+    for (kind, field), value in zip(TYPES[name], values, strict=True):
         if kind == "string":
             parts.append(keccak(str(value).encode()))
         elif isinstance(value, int | str | bytes):
             parts.append(word(value))
         else:
             raise TypeError(f"{name}.{field}")
-    return keccak(b"\x19\x01" + domain.separator + keccak(b"".join(parts)))
+    return keccak(b"\x19\x01" + _separator(chain_id, rounds) + keccak(b"".join(parts)))
 
 
 def recover(digest: bytes, signature: bytes) -> str:

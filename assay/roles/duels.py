@@ -6,6 +6,7 @@ game goes on from what is. An onlooker only sees to it that no game waits longer
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Protocol
 
 from eth_hash.auto import keccak
@@ -36,6 +37,8 @@ from assay.roles.wake import IDLE, Wake, wake_at
 
 KINDS = ("", "steps", "rows", "leaves", "content", "state", "parts", "witness")
 """Demands, in the order of `IGames.Demand`."""
+DEMANDS_KEPT = 4_096
+"""Whose hashes are kept: a game's record is read anew at each turn."""
 
 
 class Side(Protocol):
@@ -105,6 +108,7 @@ def _key_of(event: Demanded) -> Key | None:
     return (kind, *fields[kind]) if kind in fields else None
 
 
+@lru_cache(maxsize=DEMANDS_KEPT)
 def _hash(kind: str, *fields: int) -> bytes:
     return keccak(word(KINDS.index(kind)) + b"".join(map(word, fields)))
 

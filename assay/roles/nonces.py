@@ -37,8 +37,10 @@ class Nonces:
 
     def _chain(self, job: int) -> list[bytes]:
         if job not in self._chains:
-            chain = [self._seeds.get(job) or b""]
+            nonce = self._seeds.get(job) or b""
+            chain = [nonce]
             for _ in range(CHAIN_LENGTH):
-                chain.append(sha256(chain[-1]).digest())
+                nonce = sha256(nonce).digest()
+                chain.append(nonce)
             self._chains[job] = chain[::-1]
         return self._chains[job]

@@ -11,12 +11,9 @@ class Wake:
     at_s: int | None = None
 
     def __or__(self, other: "Wake") -> "Wake":
-        if not other.acted and other.at_s is None:
-            return self
-        if not self.acted and self.at_s is None:
-            return other
-        times = [at_s for at_s in (self.at_s, other.at_s) if at_s is not None]
-        return Wake(self.acted or other.acted, min(times, default=None))
+        mine_first = other.at_s is None or (self.at_s is not None and self.at_s <= other.at_s)
+        first, acted = self if mine_first else other, self.acted or other.acted
+        return first if first.acted == acted else Wake(acted, first.at_s)
 
 
 IDLE = Wake()
