@@ -12,8 +12,14 @@ from assay.protocol.phase import Settlement, Target
 from assay.roles.round import RoundName
 
 VOTE = "vote"
-PARTS = {Target.SEGMENT: "segment {segment} of slot {slot}", Target.EMIT: "the update of slot {slot}"}
-"""What is disputed, in words; anything else goes by its name."""
+PARTS = {
+    Target.SEGMENT: "segment {segment} of slot {slot}",
+    Target.EMIT: "the update of slot {slot}",
+    Target.TABLE: "a row about segment {segment} of slot {slot}",
+    Target.AGGREGATE: "the aggregate",
+    Target.SCORE: "the score",
+}
+"""What is disputed, in words."""
 
 
 @dataclass(frozen=True)

@@ -17,10 +17,12 @@ from assay.exact.values import ITEM_BYTES
 from assay.proof.bisect import Challenger
 from assay.proof.claim import Replay
 from assay.proof.opened import Key, Move, hashes_in
+from assay.protocol.commitment import bitmap_slots
 from assay.protocol.errors import AssayError
 from assay.protocol.phase import Target
 from assay.roles.assignment import State
-from assay.roles.grounds import Ground
+from assay.roles.challenge import DUELS
+from assay.roles.grounds import Ground, Merger, Stand
 from assay.roles.judge import Judge
 from assay.roles.pace import patience_s
 from assay.roles.party import Party
@@ -95,16 +97,21 @@ class Digger:
         self.party = party
         self.judge = judge or Onlooker(party)
 
-    def layout(self, job: int, target: Target, segment: int) -> Layout | None:
+    def layout(self, name: RoundName, target: Target, segment: int) -> Layout | None:
         """How large it is what a dispute is about; nothing where the job's programs cannot be had."""
         try:
-            assignment = self.party.assignment(job)
+            assignment = self.party.assignment(name[0])
         except AssayError:
             return None
-        return layout_of(assignment.bundle, target, assignment.order.steps_per_segment, segment)
+        updates = len(bitmap_slots(self.party.clerk.round(name).included)) if target == Target.AGGREGATE else 0
+        return layout_of(assignment.bundle, target, assignment.order.steps_per_segment, segment, updates)
 
-    def ground(self, name: RoundName, slot: int, target: Target, segment: int) -> Ground | None:
+    def ground(self, name: RoundName, slot: int, target: Target, segment: int) -> Stand | None:
         """What a claim is about, as it was opened; nothing where that, or a state that it takes, is not here."""
+        if target == Target.AGGREGATE:
+            parts, end_root = self.judge.parts(name), self.party.clerk.round(name).end_root
+            accused = self.party.world.ledger.rounds.aggregator_of(*name)
+            return Merger(self.party.assignment(name[0]), name, accused, *parts, end_root) if parts else None
         transcript, judge = self.judge.transcript(name, slot), self.judge
         if transcript is None or target not in (Target.SEGMENT, Target.EMIT):
             return None
@@ -125,9 +132,9 @@ class Digger:
     ) -> Descent:
         """Re-executes one claim and follows the first difference as far down as what was opened leads. Errors: those of
         fetching the job, `LimitExceeded` where its program takes longer than is allowed here."""
-        if target not in (Target.SEGMENT, Target.EMIT):
+        if target not in DUELS:
             return Descent(None, NOT_HERE)
-        ground, layout = self.ground(name, slot, target, segment), self.layout(name[0], target, segment)
+        ground, layout = self.ground(name, slot, target, segment), self.layout(name, target, segment)
         if ground is None or layout is None:
             return Descent(None, AWAITED)
         compute, windows = self.party.world.compute, self.party.clerk.order(name[0]).windows
@@ -139,12 +146,12 @@ class Digger:
             if found is None and not agrees:
                 found = self._served(ground, layout, work)
             run = None if agrees or narrowing is None else _parting(work.ends, narrowing.known, claim.end)
-        step = None if run is None or layout.is_update else layout.first_step + run
+        step = None if run is None or layout.whole else layout.first_step + run
         return Descent(agrees, "", claim.end, end, found, step)
 
     # by what was opened in a game
 
-    def _found(self, ground: Ground, layout: Layout, work: Replay, narrowing: Narrowing | None) -> Difference | None:
+    def _found(self, ground: Stand, layout: Layout, work: Replay, narrowing: Narrowing | None) -> Difference | None:
         if narrowing is None:
             return None
         judged = narrowing.judged or self._next(ground, work, narrowing.known)
@@ -157,7 +164,7 @@ class Digger:
         except ODD:
             return None
 
-    def _next(self, ground: Ground, work: Replay, known: Mapping[Key, bytes]) -> Judged | None:
+    def _next(self, ground: Stand, work: Replay, known: Mapping[Key, bytes]) -> Judged | None:
         """What a challenger would show now; nothing where more has to be opened first."""
         if not known:
             return None
@@ -168,7 +175,7 @@ class Digger:
             return None
 
     def _numbers(
-        self, ground: Ground, layout: Layout, work: Replay, judged: Judged, known: Mapping[Key, bytes]
+        self, ground: Stand, layout: Layout, work: Replay, judged: Judged, known: Mapping[Key, bytes]
     ) -> Difference:
         raw = claimed_of(judged, known, layout)
         element = 0 if judged.about == "tensor" else judged.element
@@ -186,7 +193,7 @@ class Digger:
 
     # by what was served
 
-    def _served(self, ground: Ground, layout: Layout, work: Replay) -> Difference | None:
+    def _served(self, ground: Stand, layout: Layout, work: Replay) -> Difference | None:
         """The first element of what was served for an end that is not as it should be."""
         theirs = self._shown_end(ground)
         if theirs is None or work.faulty is not None:
@@ -202,38 +209,39 @@ class Digger:
             parts = [at for at, (a, b) in enumerate(zip(one, other, strict=True)) if a != b]
             if parts:
                 run = 0 if layout.steps == 1 else None
-                about = "update" if layout.is_update else "end"
+                about = layout.whole.removeprefix("the ") or "end"
                 found = self._place(ground, layout, number, parts[0], about, run)
                 stated, given = (_element(tensor, parts[0], item) for tensor in (claimed, mine))
                 return replace(found, claimed=stated, computed=given, differing=len(parts))
         return None
 
-    def _shown_end(self, ground: Ground) -> State | None:
-        if ground.target == Target.EMIT:
+    def _shown_end(self, ground: Stand) -> State | None:
+        if isinstance(ground, Ground) and ground.target == Target.EMIT:
             opened = self.judge.openings.of(ground.name, self.party.clerk.round(ground.name), ground.slot)
             return None if opened is None else opened.update
+        if isinstance(ground, Merger):
+            return self.party.state(ground.name[0], ground.end_root)
         return self.judge.state(ground.name, ground.slot, ground.segment + 1)
 
     def _place(
-        self, ground: Ground, layout: Layout, number: int, element: int, about: str, run: int | None
+        self, ground: Stand, layout: Layout, number: int, element: int, about: str, run: int | None
     ) -> Difference:
-        emit = ground.target == Target.EMIT
         found = difference_at(
             layout,
             number,
             element,
             about=about,
-            run=None if emit else run,
-            accused=ground.provider,
+            run=None if layout.whole else run,
+            accused=ground.accused,
             whose=ROLES.get(ground.target.name, "aggregator"),
         )
         names = ground.assignment.bundle.state_names
-        if ground.target == Target.SEGMENT and number in layout.program.outputs[: layout.end_count]:
+        if ground.target != Target.EMIT and number in layout.program.outputs[: layout.end_count]:
             return replace(found, tensor=names[layout.program.outputs.index(number)])
         return found
 
 
-def _judged(ground: Ground, move: Move) -> Judged | None:
+def _judged(ground: Stand, move: Move) -> Judged | None:
     """Where a move shows that a claim is wrong; nothing of one that only asks."""
     inputs, first, ruling = len(ground.program.inputs), ground.claim.first, ""
     match move.name, move.arguments:

@@ -19,9 +19,10 @@ from assay.chain.contracts.vault import Moved
 from assay.chain.events import Emitted, Event
 from assay.chain.ledger import Ledger
 from assay.protocol.phase import Ending, Outcome, Settlement, Target
+from assay.roles.round import RoundName
 
 KEPT = (*MOVES, ChallengeOpened, ChallengeSealed, Challenged, Decided, FaultFound, Moved, Settled)
-LayoutOf = Callable[[int, Target, int], Layout | None]
+LayoutOf = Callable[[RoundName, Target, int], Layout | None]
 """How large it is what is disputed, by job, target and segment; nothing where its program is not here, or there is
 none."""
 
@@ -110,7 +111,9 @@ class Docket:
     def _layout_of(self, opened: Emitted[Event], event: ChallengeOpened) -> Layout | None:
         key = (event.dispute, opened.log.block_hash)
         if key not in self._layouts:
-            self._layouts[key] = self._layout(event.job, Target(event.target), event.segment)
+            self._layouts[key] = self._layout(
+                (event.job, event.generation, event.round), Target(event.target), event.segment
+            )
         return self._layouts[key]
 
     def _sealed(self, opened: Emitted[Event], event: ChallengeOpened) -> list[Emitted[Event]]:

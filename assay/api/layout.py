@@ -34,8 +34,8 @@ class Layout:
     end_count: int
     first_step: int = 0
     """Of the round, where steps are counted from."""
-    is_update: bool = False
-    """One run, of what makes an update out of a round's start and end."""
+    whole: str = ""
+    """Of what is one run and no step, what that gives: the update of a slot, or the aggregate."""
 
     @property
     def row_count(self) -> int:
@@ -48,7 +48,7 @@ class Layout:
 
     def words(self, run: int) -> str:
         """A run, for people."""
-        return "the update" if self.is_update else f"step {self.first_step + run}"
+        return self.whole or f"step {self.first_step + run}"
 
     def leaf_bytes(self, number: int) -> int:
         """How long the leaves of a value are."""
@@ -67,13 +67,17 @@ class Layout:
         return self.leaf_bytes(number) // self.item_bytes(number)
 
 
-def layout_of(bundle: Bundle, target: Target, steps: int, segment: int) -> Layout | None:
-    """How large it is what a dispute is about, in segments of `steps`; nothing where no program of a slot's is run."""
+def layout_of(bundle: Bundle, target: Target, steps: int, segment: int, updates: int = 0) -> Layout | None:
+    """How large it is what a dispute is about, in segments of `steps`, or of so many updates; nothing where no game is
+    about it."""
     state = len(bundle.rules)
     if target == Target.SEGMENT:
         return Layout(bundle.step, state, steps, state, segment * steps)
     if target == Target.EMIT:
-        return Layout(bundle.emit, 2 * state, 1, len(bundle.emit.outputs), is_update=True)
+        return Layout(bundle.emit, 2 * state, 1, len(bundle.emit.outputs), whole="the update")
+    if target == Target.AGGREGATE and updates in bundle.aggregate:
+        program = bundle.aggregate[updates]
+        return Layout(program, len(program.inputs), 1, state, whole="the aggregate")
     return None
 
 

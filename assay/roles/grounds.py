@@ -46,6 +46,11 @@ class Ground:
     """Of an update the state that it is made of."""
 
     @property
+    def accused(self) -> str:
+        """Who stands for it."""
+        return self.provider
+
+    @property
     def unit(self) -> Unit:
         """What is disputed of the round."""
         return self.provider, int(self.target), self.slot, self.segment
@@ -123,15 +128,17 @@ class Merger:
 
     assignment: Assignment
     name: RoundName
-    aggregator: str
+    accused: str
+    """The aggregator."""
     start: State
     updates: list[State]
     end_root: bytes
+    target = Target.AGGREGATE
 
     @property
     def unit(self) -> Unit:
         """What is disputed of the round."""
-        return self.aggregator, int(Target.AGGREGATE), 0, 0
+        return self.accused, int(self.target), 0, 0
 
     @property
     def program(self) -> Program:
@@ -143,7 +150,7 @@ class Merger:
         """What the aggregator stands for."""
         subject = keccak(encode(["uint256"] * 6, [*self.name, 0, Target.AGGREGATE, 0]))
         origins = tuple(tuple(map(root_of, tensors)) for tensors in (self.start, *self.updates))
-        return Claim(subject, self.aggregator, self.program, origins, Feed(), self.end_root, len(self.program.outputs))
+        return Claim(subject, self.accused, self.program, origins, Feed(), self.end_root, len(self.program.outputs))
 
     def replay(self, allowance: Allowance, alter: Alter | None = None) -> Replay:
         """The same run, by whoever has the updates."""

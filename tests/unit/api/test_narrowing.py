@@ -204,7 +204,16 @@ def test_an_update_is_as_large_as_its_program(bundle: Bundle) -> None:
     layout = layout_of(bundle, Target.EMIT, STEPS, 2)
     assert layout is not None
     assert (layout.steps, layout.end_count, layout.first) == (1, len(bundle.emit.outputs), len(bundle.emit.inputs))
-    assert layout_of(bundle, Target.AGGREGATE, STEPS, 0) is None
+    assert layout_of(bundle, Target.SCORE, STEPS, 0) is None
+
+
+def test_an_aggregate_is_as_large_as_the_program_for_as_many_updates(bundle: Bundle) -> None:
+    count = min(bundle.aggregate)
+    layout, program = layout_of(bundle, Target.AGGREGATE, STEPS, 0, count), bundle.aggregate[count]
+    assert layout is not None
+    assert (layout.steps, layout.end_count, layout.first) == (1, len(program.outputs), len(program.inputs))
+    assert layout.words(0) == "the aggregate"
+    assert layout_of(bundle, Target.AGGREGATE, STEPS, 0, 10_000) is None
 
 
 ODD = [
