@@ -25,6 +25,7 @@ from assay.roles.page import Page
 from assay.roles.party import Party
 from assay.roles.round import RoundName, drop
 from assay.roles.settle import settle
+from assay.roles.shown import Shown
 from assay.roles.silence import penalise_silent
 from assay.roles.vote import aggregate_values, gather, result_root, root_values
 from assay.roles.wake import ACTED, IDLE, Wake, wake_at
@@ -40,7 +41,7 @@ class Aggregator(Party):
         super().__init__(world)
         self.openings = Openings(self)
         self.aggregates = Aggregates(self, self.openings)
-        self.duels = Duels(self, Merged(self))
+        self.duels = Duels(self, Merged(self), Shown(self, self.openings))
         self._proposed: dict[RoundName, bytes] = {}
 
     def forget(self, job: int, below: int) -> None:

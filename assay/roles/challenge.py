@@ -29,6 +29,7 @@ from assay.roles.party import Party
 from assay.roles.patience import phase_began_s
 from assay.roles.round import RoundName, drop
 from assay.roles.seals import CLAIM_TYPE, sealed_challenge
+from assay.roles.shown import Shown
 from assay.roles.wake import ACTED, IDLE, Wake, wake_at
 
 BOND = 2
@@ -37,8 +38,6 @@ REPEATED = 4
 """Bonds that the last dispute of one unit costs, which is the third."""
 DUELS = (Target.SEGMENT, Target.EMIT, Target.AGGREGATE)
 """What is decided by games."""
-SHOWN_AT_ONCE = 16
-"""Updates that one transaction shows: 2 kB each, and 60,000 gas."""
 PATIENCE = 4
 """Somebody else's game is waited for until this part of the window is left: its challenger may not mean it."""
 
@@ -91,6 +90,7 @@ class Challenges:
         self.world = party.world
         self.votes = party.world.ledger.open(Rerun)
         self.duels = party.world.ledger.open(Disputes)
+        self.shown = Shown(party, judge.openings)
         self._raised: Memory[tuple[Raised, ...]] = Memory(
             party.world.journal,
             "challenges",
@@ -211,20 +211,16 @@ class Challenges:
         return self.party.clerk.attempt(self.duels.open_challenge(claim, facts, raised.salt))
 
     def open_aggregate(self, raised: Raised) -> Wake | None:
-        """The same of an aggregate, once the chain has been shown what it is made of."""
+        """The same of an aggregate, once the chain has been shown what it is made of, as far as that is here: the rest
+        its aggregator has to show."""
         name, view = raised.name, self.party.clerk.round(raised.name)
-        included = bitmap_slots(view.included)
-        if self.judge.parts(name) is None:
+        shown = self.shown.show(name, view)
+        if shown.acted:
+            return shown
+        if self.judge.parts(name) is None and not self.shown.missing(name, view):
             return None
-        roots = self.duels.updates_of(*name)
-        missing = [slot for slot, root in zip(included, roots, strict=True) if root == ZERO]
-        if not missing:
-            facts = aggregate_facts(self.party.assignment(name[0]), len(included))
-            return self.party.clerk.attempt(self.duels.open_challenge(raised.opened, facts, raised.salt))
-        providers, last = self.party.clerk.providers(name[0]), self.party.clerk.segments(name[0])
-        updates = [Disagreement(Target.EMIT, slot, last, providers[slot], ZERO) for slot in missing[:SHOWN_AT_ONCE]]
-        claims = [claim_of(self.judge, name, view, update) for update in updates]
-        return self.party.clerk.attempt(self.duels.show_updates(claims))
+        facts = aggregate_facts(self.party.assignment(name[0]), len(bitmap_slots(view.included)))
+        return self.party.clerk.attempt(self.duels.open_challenge(raised.opened, facts, raised.salt))
 
     def withdraw(self, raised: Raised) -> Wake:
         """Takes the bond of a challenge back that was sealed and not opened."""

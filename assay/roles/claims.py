@@ -1,14 +1,17 @@
 """What the accused has claimed, with every proof, as the contract takes it to a dispute."""
 
+from dataclasses import replace
+
 from assay.chain.contracts.containers import Claim, RoundView
 from assay.chain.contracts.containers import Entry as ChainEntry
 from assay.protocol.commitment import Commitment
 from assay.protocol.phase import Target
 from assay.protocol.table import Table, score_digest
-from assay.protocol.transcript import ZERO, Leaf
+from assay.protocol.transcript import ZERO, Leaf, Transcript
 from assay.roles.finding import Disagreement
 from assay.roles.forms import chain_leaf, on_chain
 from assay.roles.judge import Judge
+from assay.roles.party import Party
 from assay.roles.round import RoundName
 
 NOBODY = "0x" + "00" * 20
@@ -19,18 +22,33 @@ def claim_of(judge: Judge, name: RoundName, view: RoundView, disagreement: Disag
     """What a disagreement is about; a slot's opening and a table's rows must be here."""
     if disagreement.target in (Target.AGGREGATE, Target.SCORE):
         return aggregate_claim(name, view, disagreement.target)
-    commitment, proof, signature = judge.party.standing(name, disagreement.slot)
     opened = judge.openings.of(name, view, disagreement.slot)
     assert opened is not None
     assert opened.transcript is not None
-    transcript, segment = opened.transcript, disagreement.segment
-    before, after = Leaf(0, ZERO), transcript.leaves[-1]
-    if disagreement.target == Target.SEGMENT:
-        before, after = transcript.leaves[segment], transcript.leaves[segment + 1]
+    about = (disagreement.target, disagreement.slot, disagreement.segment)
+    claim = slot_claim(judge.party, name, opened.transcript, *about)
     shown = judge.tables.rows(name, disagreement.accused) if disagreement.target == Target.TABLE else None
-    rows = None if shown is None else Table(shown)
+    if shown is None:
+        return claim
+    rows, index = Table(shown), disagreement.row
+    return replace(
+        claim,
+        validator=disagreement.accused,
+        entry=ChainEntry(**vars(rows.entries[index])),
+        entry_index=index,
+        entry_count=len(rows.entries),
+        entry_proof=tuple(rows.proof(index)),
+    )
+
+
+def slot_claim(party: Party, name: RoundName, transcript: Transcript, target: Target, slot: int, segment: int) -> Claim:
+    """The same about what a slot has opened."""
+    commitment, proof, signature = party.standing(name, slot)
+    before, after = Leaf(0, ZERO), transcript.leaves[-1]
+    if target == Target.SEGMENT:
+        before, after = transcript.leaves[segment], transcript.leaves[segment + 1]
     return Claim(
-        target=disagreement.target,
+        target=target,
         commitment=commitment,
         commitment_proof=tuple(proof),
         signature=signature,
@@ -39,11 +57,11 @@ def claim_of(judge: Judge, name: RoundName, view: RoundView, disagreement: Disag
         before_proof=tuple(transcript.proof(before.index)),
         after=chain_leaf(after),
         after_proof=tuple(transcript.proof(after.index)),
-        validator=disagreement.accused if rows else NOBODY,
-        entry=ChainEntry(**vars(rows.entries[disagreement.row])) if rows else NO_ENTRY,
-        entry_index=disagreement.row,
-        entry_count=len(rows.entries) if rows else 0,
-        entry_proof=tuple(rows.proof(disagreement.row)) if rows else (),
+        validator=NOBODY,
+        entry=NO_ENTRY,
+        entry_index=0,
+        entry_count=0,
+        entry_proof=(),
     )
 
 

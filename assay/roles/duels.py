@@ -22,17 +22,19 @@ from assay.proof.bisect import Challenger
 from assay.proof.claim import Alter, Replay
 from assay.proof.defence import Defender
 from assay.proof.opened import Key, Move, places_in
+from assay.protocol.commitment import bitmap_slots
 from assay.protocol.errors import AssayError, Unavailable
 from assay.protocol.phase import Ending, Outcome, Target
-from assay.protocol.transcript import Transcript
+from assay.protocol.transcript import ZERO, Transcript
 from assay.protocol.words import word
 from assay.roles.aggregates import Parts
 from assay.roles.assignment import State
-from assay.roles.grounds import Ground, Merger, Stand
+from assay.roles.grounds import Ground, Merger, Stand, aggregate_facts
 from assay.roles.notices import Dispute
 from assay.roles.pace import patience_s
 from assay.roles.party import Party
 from assay.roles.round import RoundName
+from assay.roles.shown import Shown
 from assay.roles.wake import IDLE, Wake, wake_at
 
 KINDS = ("", "steps", "rows", "leaves", "content", "state", "parts", "witness")
@@ -116,8 +118,8 @@ def _hash(kind: str, *fields: int) -> bytes:
 class Duels:
     """One party's games; the work for them is metered as `dispute`."""
 
-    def __init__(self, party: Party, side: Side) -> None:
-        self._party, self._world, self._side = party, party.world, side
+    def __init__(self, party: Party, side: Side, shown: Shown | None = None) -> None:
+        self._party, self._world, self._side, self._shown = party, party.world, side, shown
         self._disputes = party.world.ledger.open(Disputes)
         self._games = party.world.ledger.open(Games)
         self._grounds: dict[bytes, tuple[Stand, Replay]] = {}
@@ -156,6 +158,8 @@ class Duels:
     def _turn(self, dispute: Dispute) -> Wake:
         assert dispute.game is not None
         attempt, now_s = self._party.clerk.attempt, self._world.clock()
+        if not dispute.game and not self._disproved(dispute):
+            return self._await(dispute)
         game = self._games.view_of(dispute.game)
         if game.outcome != Ending.OPEN or self._disproved(dispute):
             until_s = self._disputes.view_of(dispute.number).fault_until
@@ -172,6 +176,25 @@ class Duels:
         if move is None:
             return wake_at(game.deadline + 1)
         return attempt(self._call(dispute.game, move)) | wake_at(now_s + 1)
+
+    def _await(self, dispute: Dispute) -> Wake:
+        """Before a game about an aggregate: what was included is shown, by whoever can, and then it begins."""
+        clerk, now_s, name = self._party.clerk, self._world.clock(), dispute.name
+        view = clerk.round(name)
+        if self._shown is not None and self._world.address in (dispute.accused, dispute.challenger):
+            shown = self._shown.show(name, view)
+            if shown.acted:
+                return shown
+            ready = dispute.challenger == self._world.address and self._side.parts(name) is not None
+            if ready and not self._shown.missing(name, view):
+                facts = aggregate_facts(self._party.assignment(name[0]), len(bitmap_slots(view.included)))
+                return clerk.attempt(self._disputes.begin(dispute.number, facts)) | wake_at(now_s + 1)
+        until_s = self._disputes.view_of(dispute.number).show_until
+        if ZERO not in self._disputes.updates_of(*name):
+            until_s += clerk.order(name[0]).windows.open  # its challenger's time to begin
+        if now_s < until_s:
+            return wake_at(until_s)
+        return clerk.attempt(self._disputes.settle(dispute.number)) | wake_at(now_s + 1)
 
     def _disproved(self, dispute: Dispute) -> bool:
         others = self._party.clerk.notices.disputes(dispute.name[0])

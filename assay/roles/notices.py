@@ -9,7 +9,14 @@ from dataclasses import dataclass
 from typing import TypeGuard, TypeVar
 
 from assay.chain.contracts.containers import TranscriptOpening
-from assay.chain.contracts.disputes import ChallengeOpened, ChallengeSealed, Disputes, FaultFound, Settled
+from assay.chain.contracts.disputes import (
+    ChallengeBegun,
+    ChallengeOpened,
+    ChallengeSealed,
+    Disputes,
+    FaultFound,
+    Settled,
+)
 from assay.chain.contracts.games import Answered, Demanded, Games, Summed
 from assay.chain.contracts.jobs import BidCommitted, BidRevealed, Posted
 from assay.chain.contracts.rerun import ChallengeCommitted, Challenged, Decided, Rerun
@@ -41,6 +48,7 @@ KINDS = (
     BidRevealed,
     Billed,
     Challenged,
+    ChallengeBegun,
     ChallengeCommitted,
     ChallengeOpened,
     ChallengeSealed,
@@ -73,7 +81,7 @@ class Dispute:
     outcome: Outcome
     challenger: str = ""
     game: int | None = None
-    """The game by which it is decided; nothing where it is voted on."""
+    """The game by which it is decided, 0 until it begins; nothing where it is voted on."""
     faulted: bool = False
     """The game has ended with the job at fault, which stands unless the slot is disproved."""
 
@@ -163,7 +171,7 @@ class Notices:
 
     def _place(self, event: Event) -> RoundName:
         """The round that an event is of; what is of a whole job stands after all its rounds."""
-        if isinstance(event, Decided | FaultFound | Settled):
+        if isinstance(event, ChallengeBegun | Decided | FaultFound | Settled):
             return self._places.get((event.CONTRACT, event.dispute), (0, 0, 0))
         job = getattr(event, "job", 0)
         return job, getattr(event, "generation", 0), getattr(event, "round", ROUNDS_END - 1)
@@ -292,16 +300,18 @@ class Notices:
                 unit = (each.accused, int(each.target), each.slot, each.segment)
                 found.append(Dispute(each.dispute, name, *unit, outcome))
             settled = {each.dispute: each.outcome for each in self.of(Settled, name)}
+            begun = {each.dispute: each.game for each in self.of(ChallengeBegun, name)}
             for opened in self.of(ChallengeOpened, name):
                 ended = settled.get(opened.dispute, Settlement.OPEN).outcome
                 unit = (opened.accused, int(opened.target), opened.slot, opened.segment)
                 faulted = opened.dispute in {each.dispute for each in self.of(FaultFound, name)}
-                found.append(Dispute(opened.dispute, name, *unit, ended, opened.challenger, opened.game, faulted))
+                game = opened.game or begun.get(opened.dispute, 0)
+                found.append(Dispute(opened.dispute, name, *unit, ended, opened.challenger, game, faulted))
         return sorted(found, key=lambda dispute: (dispute.game is not None, dispute.number))
 
 
-def _duels(said: Sequence[Emitted[Event]]) -> list[ChallengeOpened]:
-    return [each.event for each in said if isinstance(each.event, ChallengeOpened)]
+def _duels(said: Sequence[Emitted[Event]]) -> list[ChallengeOpened | ChallengeBegun]:
+    return [each.event for each in said if isinstance(each.event, ChallengeOpened | ChallengeBegun)]
 
 
 def _is_default(event: Event) -> TypeGuard[Disproved]:

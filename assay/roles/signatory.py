@@ -6,6 +6,7 @@ It signs what it has found itself, and nothing while anybody disagrees: what is 
 from assay.chain.contracts.containers import RoundView
 from assay.protocol.commitment import bitmap
 from assay.protocol.phase import RoundPhase, Target
+from assay.protocol.transcript import ZERO
 from assay.roles.challenge import Challenges
 from assay.roles.finding import Disagreement, Finding
 from assay.roles.judge import Judge
@@ -135,9 +136,21 @@ class Signatory:
         Without a seat as well: no quorum's signature makes it right.
         """
         end = self._judge.aggregates.of(name, view)
-        if end is None or (end.fault is None and (end.root, end.score) == (view.end_root, view.score)):
+        aggregator = self._world.ledger.rounds.aggregator_of(*name)
+        if end is None:
+            return self._ask(name, view, Disagreement(Target.AGGREGATE, 0, 0, aggregator, ZERO))
+        if end.fault is None and (end.root, end.score) == (view.end_root, view.score):
             return IDLE
         target = Target.SCORE if end.fault is None and end.root == view.end_root else Target.AGGREGATE
-        aggregator = self._world.ledger.rounds.aggregator_of(*name)
         disagreement = Disagreement(target, 0, 0, aggregator, end.root)
+        return self._challenges.raise_all(name, view, [disagreement], self._party.seat(name[0]) or 0)
+
+    def _ask(self, name: RoundName, view: RoundView, disagreement: Disagreement) -> Wake:
+        """An aggregator that no quorum has vouched for may have included a slot that has committed nothing: then it has
+        to show what. Of a set that a quorum has signed whoever did not hear of a slot may be the one that is deaf."""
+        due_s = view.deadline - self._clerk.order(name[0]).windows.challenge // 2
+        if not view.optimistic or not self._challenges.shown.unheard(name, view):
+            return IDLE
+        if self._world.clock() < due_s:
+            return wake_at(due_s)
         return self._challenges.raise_all(name, view, [disagreement], self._party.seat(name[0]) or 0)

@@ -48,7 +48,7 @@ class Validator(Party):
         self.witness = Witness(self, self.judge)
         self.challenges = Challenges(self, self.judge)
         self.votes = self.voting(self, self.judge)
-        self.duels = Duels(self, self.judge)
+        self.duels = Duels(self, self.judge, self.challenges.shown)
         self.tower = Tower(self, self.judge)
         self.signatory = Signatory(self, self.sheets, self.judge, self.witness, self.challenges, self.tower)
 

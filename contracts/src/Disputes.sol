@@ -23,6 +23,7 @@ contract Disputes is IDisputes, Wired {
         Target target;
         Settlement outcome;
         bool faulted;
+        uint48 showUntil; // of an aggregate that was not all shown when it was challenged
         uint48 sealedBlock; // when its challenger had committed
         address challenger;
         uint48 game;
@@ -85,6 +86,9 @@ contract Disputes is IDisputes, Wired {
         for (uint256 i = 0; i < claims.length; i++) {
             Commitment calldata c = claims[i].commitment;
             if (claims[i].target != Target.Emit) revert NoGame(claims[i].target);
+            // INVARIANT: what was committed is known once the set is fixed: until the beacon block another may take its place.
+            (RoundPhase phase,) = ROUNDS.phaseOf(c.job, c.generation, c.round);
+            if (phase < RoundPhase.Aggregating) revert IRounds.WrongPhase(phase);
             Claims.examine(ROUNDS, claims[i]);
             // INVARIANT: a slot has one commitment that stands, and that one update: whoever shows it shows the same.
             _updates[_roundOf(c.job, c.generation, c.round)][c.slot] = claims[i].after_.updateRoot;
@@ -104,11 +108,26 @@ contract Disputes is IDisputes, Wired {
         Case storage about = _enter(dispute, claim, segment, committedBlock, t);
         VAULT.move(t.token, IVault.Kind.Bond, _bondKey(c.job, sealedChallenge), IVault.Kind.Bond, _disputeKey(dispute), _bond(t));
         uint256 game;
-        if (plain == 0) (game, plain) = _begin(dispute, claim, facts, t);
+        if (claim.target == Target.Aggregate) {
+            bytes32[] memory updates = updatesOf(c.job, c.generation, c.round);
+            if (_allShown(updates)) game = _merge(_disputes[dispute], facts, updates, t);
+            else _disputes[dispute].showUntil = uint48(block.timestamp + t.windows.open);
+        } else if (plain == 0) {
+            (game, plain) = _begin(dispute, claim, facts, t);
+        }
         emit ChallengeOpened(
             dispute, c.job, accused, claim.target, c.generation, c.round, c.slot, segment, msg.sender, game
         );
         if (plain != 0) _uphold(dispute, _disputes[dispute], about, t, plain);
+    }
+
+    function begin(uint256 dispute, Facts calldata facts) external {
+        Dispute storage d = _disputes[dispute];
+        if (d.showUntil == 0 || d.game != 0 || d.outcome != Settlement.Open) revert AlreadySettled(dispute);
+        if (msg.sender != d.challenger) revert IGames.NotYourTurn(msg.sender);
+        bytes32[] memory updates = updatesOf(d.job, d.generation, d.round);
+        if (!_allShown(updates)) revert WrongFact("updates");
+        emit ChallengeBegun(dispute, d.job, _merge(d, facts, updates, ROUNDS.termsOf(d.job)));
     }
 
     // ---------------------------------------------------------------- what follows
@@ -118,6 +137,7 @@ contract Disputes is IDisputes, Wired {
         if (d.job == 0 || d.outcome != Settlement.Open) revert AlreadySettled(dispute);
         Case storage about = _cases[_caseOf(d)];
         Terms memory t = ROUNDS.termsOf(d.job);
+        if (d.game == 0 && !about.disproved) return _await(dispute, d, about, t);
         Ending ending = games.endingOf(d.game);
         if (about.disproved) {
             // INVARIANT: a fault that rests on a slot which lied is none, and costs whoever had it found its bond.
@@ -131,13 +151,7 @@ contract Disputes is IDisputes, Wired {
             bytes32 reason = d.target == Target.Aggregate ? bytes32("aggregate") : d.target == Target.Emit ? bytes32("emit") : bytes32("segment");
             return _uphold(dispute, d, about, t, reason);
         }
-        if (ending == Ending.Dismissed) {
-            about.open--;
-            uint256 bond = _bond(t);
-            // INVARIANT: a challenge that fails costs its bond: a third burned, the rest for whom it made work.
-            _close(dispute, d, Settlement.Dismissed, t, bond / 3, bond - bond / 3);
-            return;
-        }
+        if (ending == Ending.Dismissed) return _dismiss(dispute, d, about, t);
         _fault(dispute, d, about, t);
     }
 
@@ -155,6 +169,7 @@ contract Disputes is IDisputes, Wired {
             sealedBlock: d.sealedBlock,
             game: d.game,
             faultUntil: d.faulted ? _cases[_caseOf(d)].faultUntil : 0,
+            showUntil: d.showUntil,
             outcome: d.outcome
         });
     }
@@ -221,17 +236,40 @@ contract Disputes is IDisputes, Wired {
         if (until == 0) _voidUntil[key] = block.timestamp + t.windows.open + t.windows.challenge;
     }
 
+    /// INVARIANT: whoever includes an update shows it when asked: one that nobody has committed to would make an end that nobody
+    /// can challenge. And who asks for it begins the game then, or has lost.
+    function _await(uint256 dispute, Dispute storage d, Case storage about, Terms memory t) private {
+        bool shown = _allShown(updatesOf(d.job, d.generation, d.round));
+        uint256 until = uint256(d.showUntil) + (shown ? t.windows.open : 0);
+        if (block.timestamp < until) revert TooSoon(until);
+        if (shown) _dismiss(dispute, d, about, t);
+        else _uphold(dispute, d, about, t, "updates");
+    }
+
+    function _dismiss(uint256 dispute, Dispute storage d, Case storage about, Terms memory t) private {
+        about.open--;
+        uint256 bond = _bond(t);
+        // INVARIANT: a challenge that fails costs its bond: a third burned, the rest for whom it made work.
+        _close(dispute, d, Settlement.Dismissed, t, bond / 3, bond - bond / 3);
+    }
+
+    function _allShown(bytes32[] memory updates) private pure returns (bool) {
+        for (uint256 i = 0; i < updates.length; i++) if (updates[i] == 0) return false;
+        return true;
+    }
+
+    function _merge(Dispute storage d, Facts calldata facts, bytes32[] memory updates, Terms memory t) private returns (uint256 game) {
+        Assertion memory a = Grounds.aggregation(JOBS, ROUNDS, d.job, d.generation, d.round, facts, updates);
+        game = games.open(a, d.challenger, t.windows.table + t.windows.open);
+        d.game = uint48(game);
+    }
+
     function _begin(uint256 dispute, IRerun.Claim calldata claim, Facts calldata facts, Terms memory t)
         private
         returns (uint256 game, bytes32 plain)
     {
         Assertion memory a;
-        Commitment calldata c = claim.commitment;
-        if (claim.target == Target.Aggregate) {
-            a = Grounds.aggregation(JOBS, ROUNDS, c, facts, updatesOf(c.job, c.generation, c.round));
-        } else {
-            (a, plain) = Grounds.assertion(JOBS, t.beacon, claim, facts);
-        }
+        (a, plain) = Grounds.assertion(JOBS, t.beacon, claim, facts);
         if (plain != 0) return (0, plain);
         game = games.open(a, msg.sender, t.windows.table + t.windows.open);
         _disputes[dispute].game = uint48(game);

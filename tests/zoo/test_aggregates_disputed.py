@@ -3,18 +3,22 @@
 from typing import Any
 
 from assay.chain.contracts.containers import Claim
-from assay.chain.contracts.disputes import ChallengeOpened, Disputes, Settled
+from assay.chain.contracts.disputes import ChallengeBegun, ChallengeOpened, Disputes, Settled
 from assay.chain.contracts.games import Ruled
 from assay.chain.contracts.rerun import Challenged, Rerun
 from assay.chain.contracts.rounds import Aggregated, Disproved, Finalised, Penalised, Rewound
 from assay.proof.claim import Alter
 from assay.proof.evidence import Ruling, as_tensor
+from assay.protocol.commitment import commitment_root
 from assay.protocol.phase import RoundPhase, Settlement, Target
+from assay.protocol.score import UNSCORED
 from assay.protocol.transcript import ZERO
+from assay.roles.aggregator import Aggregator
 from assay.roles.claims import aggregate_claim, claim_of
 from assay.roles.finding import Disagreement
 from assay.roles.seals import sealed_challenge
 from assay.roles.validator import Validator
+from assay.roles.wake import IDLE, wake_at
 from assay.roles.zoo import CHEATS
 from assay.roles.zoo.needle_aggregator import ELEMENT, Slanted
 
@@ -154,3 +158,63 @@ def test_nobody_votes_on_what_a_game_decides(set_up: Any) -> None:
     voter = stage.network.parties["validator-3"]
     assert voter.refusals == dict.fromkeys((Target.SEGMENT, Target.EMIT, Target.AGGREGATE), "NoVote")
     assert not stage.said(Challenged)
+
+
+class Inventor(Aggregator):
+    """Says that a slot is there which has committed nothing, includes it, and makes an end up."""
+
+    behaviour = "inventor"
+
+    def commit(self, name: Any, view: Any, page: Any) -> Any:
+        heard = {slot: one for slot, one in page.commitments.items() if slot != 3}
+        if len(heard) < 3:
+            return wake_at(self.world.clock() + 1)
+        root = commitment_root({slot: one[0].leaf(*self.clerk.place) for slot, one in heard.items()}, 4)
+        commit = self.world.ledger.rounds.commit(*name, root, [0b1111], [])
+        return self.clerk.attempt(commit) | wake_at(self.world.clock() + 1)
+
+    def include(self, name: Any, view: Any) -> Any:
+        if not view.optimistic:
+            return wake_at(self.world.clock() + 1)
+        include = self.world.ledger.rounds.include(*name, [0b1111], [0b1111], view.tables_revealed, bytes(32), [])
+        return self.clerk.attempt(include) | wake_at(self.world.clock() + 1)
+
+    def aggregate(self, name: Any, view: Any, page: Any) -> Any:
+        made_up = self.world.ledger.rounds.aggregate(*name, bytes([7]) * 32, UNSCORED, [])
+        return self.clerk.attempt(made_up) | wake_at(self.world.clock() + 1)
+
+
+def test_who_includes_what_nobody_has_committed_to_has_to_show_it(set_up: Any, ledgers: Any) -> None:
+    silent = CHEATS["silent-validator"].load()
+    stage = set_up(
+        aggregator=Inventor, providers=(CHEATS["silent"].load(),), validators=(Validator, silent, silent), rounds=1
+    )
+    stage.play()
+    opened = stage.said(ChallengeOpened)
+    assert [(each.target, each.game) for each in opened] == [(Target.AGGREGATE, 0)]
+    assert not stage.said(ChallengeBegun), "there is nothing to be shown"
+    assert settlements(stage) == [Settlement.UPHELD]
+    (penalty,) = [event for event in stage.said(Penalised) if event.account == stage.address(LIAR) and event.amount]
+    assert penalty.reason.rstrip(b"\0") == b"updates"
+    assert stage.said(Rewound)
+    ledgers.conserved(stage)
+
+
+class Unshowing(Validator):
+    """Challenges an aggregate, and has the chain shown nothing."""
+
+    def __init__(self, world: Any, **settings: Any) -> None:
+        super().__init__(world, **settings)
+        self.challenges.shown.show = lambda name, view: IDLE  # type: ignore[method-assign]
+
+
+def test_an_aggregator_shows_what_its_challenger_does_not(set_up: Any, ledgers: Any) -> None:
+    stage = set_up(aggregator=CHEATS["needle-aggregator"].load(), validators=(Bribed,) * 3)
+    stage.watch(Unshowing, watch=True)
+    stage.play()
+    begun = stage.said(ChallengeBegun)
+    assert len(begun) >= 1
+    assert settlements(stage)[0] == Settlement.UPHELD
+    ruling_on_the_needle(stage)
+    only_the_liar_lost(stage)
+    ledgers.conserved(stage)

@@ -194,6 +194,77 @@ class Checkpoint208:
 
 
 @dataclass(frozen=True)
+class Program:
+    """`struct Program`."""
+
+    inputs: bytes
+    outputs: bytes
+    nodes: bytes
+    node_count: int
+    output_count: int
+    input_count: int
+
+    @classmethod
+    def from_abi(cls, values: tuple[Any, ...]) -> Self:
+        """From decoded ABI values."""
+        return cls(values[0], values[1], values[2], values[3], values[4], values[5])
+
+    def to_abi(self) -> tuple[Any, ...]:
+        """The values in the order of the ABI."""
+        return (self.inputs, self.outputs, self.nodes, self.node_count, self.output_count, self.input_count)
+
+
+@dataclass(frozen=True)
+class Facts:
+    """`struct Facts`."""
+
+    program: Program
+    head: bytes
+    place: int
+    program_count: int
+    programs: tuple[bytes, ...]
+    samples_root: bytes
+    sample_count: int
+    form: bytes
+    x_type: bytes
+    x_type_proof: tuple[bytes, ...]
+    state_roots: tuple[bytes, ...]
+
+    @classmethod
+    def from_abi(cls, values: tuple[Any, ...]) -> Self:
+        """From decoded ABI values."""
+        return cls(
+            Program.from_abi(values[0]),
+            values[1],
+            values[2],
+            values[3],
+            tuple(values[4]),
+            values[5],
+            values[6],
+            values[7],
+            values[8],
+            tuple(values[9]),
+            tuple(values[10]),
+        )
+
+    def to_abi(self) -> tuple[Any, ...]:
+        """The values in the order of the ABI."""
+        return (
+            self.program.to_abi(),
+            self.head,
+            self.place,
+            self.program_count,
+            self.programs,
+            self.samples_root,
+            self.sample_count,
+            self.form,
+            self.x_type,
+            self.x_type_proof,
+            self.state_roots,
+        )
+
+
+@dataclass(frozen=True)
 class Commitment:
     """`struct Commitment`."""
 
@@ -337,77 +408,6 @@ class Claim:
 
 
 @dataclass(frozen=True)
-class Program:
-    """`struct Program`."""
-
-    inputs: bytes
-    outputs: bytes
-    nodes: bytes
-    node_count: int
-    output_count: int
-    input_count: int
-
-    @classmethod
-    def from_abi(cls, values: tuple[Any, ...]) -> Self:
-        """From decoded ABI values."""
-        return cls(values[0], values[1], values[2], values[3], values[4], values[5])
-
-    def to_abi(self) -> tuple[Any, ...]:
-        """The values in the order of the ABI."""
-        return (self.inputs, self.outputs, self.nodes, self.node_count, self.output_count, self.input_count)
-
-
-@dataclass(frozen=True)
-class Facts:
-    """`struct Facts`."""
-
-    program: Program
-    head: bytes
-    place: int
-    program_count: int
-    programs: tuple[bytes, ...]
-    samples_root: bytes
-    sample_count: int
-    form: bytes
-    x_type: bytes
-    x_type_proof: tuple[bytes, ...]
-    state_roots: tuple[bytes, ...]
-
-    @classmethod
-    def from_abi(cls, values: tuple[Any, ...]) -> Self:
-        """From decoded ABI values."""
-        return cls(
-            Program.from_abi(values[0]),
-            values[1],
-            values[2],
-            values[3],
-            tuple(values[4]),
-            values[5],
-            values[6],
-            values[7],
-            values[8],
-            tuple(values[9]),
-            tuple(values[10]),
-        )
-
-    def to_abi(self) -> tuple[Any, ...]:
-        """The values in the order of the ABI."""
-        return (
-            self.program.to_abi(),
-            self.head,
-            self.place,
-            self.program_count,
-            self.programs,
-            self.samples_root,
-            self.sample_count,
-            self.form,
-            self.x_type,
-            self.x_type_proof,
-            self.state_roots,
-        )
-
-
-@dataclass(frozen=True)
 class ChallengeView:
     """`struct ChallengeView`."""
 
@@ -422,6 +422,7 @@ class ChallengeView:
     sealed_block: int
     game: int
     fault_until: int
+    show_until: int
     outcome: Settlement
 
     @classmethod
@@ -439,7 +440,8 @@ class ChallengeView:
             values[8],
             values[9],
             values[10],
-            to_enum(Settlement, values[11]),
+            values[11],
+            to_enum(Settlement, values[12]),
         )
 
     def to_abi(self) -> tuple[Any, ...]:
@@ -456,6 +458,7 @@ class ChallengeView:
             self.sealed_block,
             self.game,
             self.fault_until,
+            self.show_until,
             self.outcome,
         )
 

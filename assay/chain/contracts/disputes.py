@@ -19,6 +19,24 @@ from assay.protocol.phase import Settlement, Target
 
 
 @dataclass(frozen=True)
+class ChallengeBegun(Event):
+    """`event ChallengeBegun(uint256 dispute, uint256 job, uint256 game)`."""
+
+    TOPIC: ClassVar[bytes] = bytes.fromhex("b05f7377c5d9f3d7c4ddd4ea0f158b5bf49ce5d2573d151a9f2dd1bb230e75f4")
+    CONTRACT: ClassVar[str] = "Disputes"
+    TYPES: ClassVar[tuple[tuple[str, bool], ...]] = (("uint256", True), ("uint256", True), ("uint256", False))
+
+    dispute: int
+    job: int
+    game: int
+
+    @classmethod
+    def from_abi(cls, values: tuple[Any, ...]) -> Self:
+        """From decoded ABI values."""
+        return cls(values[0], values[1], values[2])
+
+
+@dataclass(frozen=True)
 class ChallengeOpened(Event):
     """`event ChallengeOpened(uint256 dispute, uint256 job, address accused, Target target, uint32 generation,
     uint32 round, uint16 slot, uint32 segment, address challenger, uint256 game)`.
@@ -122,7 +140,23 @@ class Disputes(Contract):
     """The contract Disputes."""
 
     NAME: ClassVar[str] = "Disputes"
-    EVENTS: ClassVar[tuple[type[Event], ...]] = (ChallengeOpened, ChallengeSealed, FaultFound, Settled)
+    EVENTS: ClassVar[tuple[type[Event], ...]] = (ChallengeBegun, ChallengeOpened, ChallengeSealed, FaultFound, Settled)
+
+    def begin(self, dispute: int, facts: Facts) -> Call[None]:
+        """`begin(uint256 dispute, Facts facts)`."""
+        return Call(
+            self,
+            pack(
+                bytes.fromhex("94aad214"),
+                (
+                    "uint256",
+                    "((bytes32,bytes32,bytes32,uint32,uint32,uint32),bytes,uint32,uint32,bytes32[],bytes32,uint32,bytes32,bytes,bytes32[],bytes32[])",
+                ),
+                (dispute, facts.to_abi()),
+            ),
+            0,
+            read_nothing,
+        )
 
     def bond_of(self, job: int, *, block: BlockTag = "latest") -> int:
         """`bondOf(uint256 job) returns (uint256)`."""
@@ -204,7 +238,7 @@ class Disputes(Contract):
         """`viewOf(uint256 dispute) returns (IDisputes.ChallengeView)`."""
         values = self._view(
             pack(bytes.fromhex("0fa4edbd"), ("uint256",), (dispute,)),
-            ("(uint256,uint32,uint32,uint8,uint16,uint32,address,address,uint48,uint256,uint64,uint8)",),
+            ("(uint256,uint32,uint32,uint8,uint16,uint32,address,address,uint48,uint256,uint64,uint64,uint8)",),
             block,
         )
         answer: ChallengeView = ChallengeView.from_abi(values[0])

@@ -51,26 +51,21 @@ library Grounds {
     }
 
     /// That a round's end follows from its start and its included updates, by the program for as many.
-    function aggregation(IJobs jobs, IRounds rounds, Commitment calldata c, Facts calldata facts, bytes32[] calldata updates)
-        external
-        view
-        returns (Assertion memory a)
-    {
+    function aggregation(
+        IJobs jobs, IRounds rounds, uint256 job, uint32 generation, uint32 round, Facts calldata facts, bytes32[] calldata updates
+    ) external view returns (Assertion memory a) {
         Basis memory order;
-        (order.programs,,,,,) = jobs.basisOf(c.job);
-        RoundView memory r = rounds.viewOf(c.job, c.generation, c.round);
+        (order.programs,,,,,) = jobs.basisOf(job);
+        RoundView memory r = rounds.viewOf(job, generation, round);
         Program calldata p = facts.program;
         _program(order, facts, AGGREGATE, uint16(updates.length));
-        (a.defender, a.program) = (rounds.aggregatorOf(c.job, c.generation, c.round), p);
-        a.subject = keccak256(abi.encode(c.job, c.generation, c.round, uint16(0), Target.Aggregate, uint32(0)));
+        (a.defender, a.program) = (rounds.aggregatorOf(job, generation, round), p);
+        a.subject = keccak256(abi.encode(job, generation, round, uint16(0), Target.Aggregate, uint32(0)));
         (a.rowsFrom, a.endCount, a.steps, a.end) = (p.inputCount, p.outputCount, 1, r.endRoot);
         a.origins = new Origin[](updates.length + 1);
         a.origins[0] = Origin(r.startRoot, p.outputCount);
         uint256 tensors = (p.inputCount - p.outputCount) / updates.length;
-        for (uint256 i = 0; i < updates.length; i++) {
-            if (updates[i] == 0) revert IDisputes.WrongFact("updates");
-            a.origins[i + 1] = Origin(updates[i], tensors);
-        }
+        for (uint256 i = 0; i < updates.length; i++) a.origins[i + 1] = Origin(updates[i], tensors);
     }
 
     function _segment(Assertion memory a, Basis memory order, bytes32 beacon, IRerun.Claim calldata claim, Facts calldata facts)

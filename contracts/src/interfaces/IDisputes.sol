@@ -51,6 +51,7 @@ interface IDisputes {
         uint48 sealedBlock;
         uint256 game;
         uint64 faultUntil; // the game ended with the job at fault, which is disputed until then
+        uint64 showUntil; // until then the aggregator has to show what it has included; its challenger begins after that
         Settlement outcome;
     }
 
@@ -59,6 +60,8 @@ interface IDisputes {
         uint256 indexed dispute, uint256 indexed job, address indexed accused, Target target, uint32 generation, uint32 round,
         uint16 slot, uint32 segment, address challenger, uint256 game
     );
+    /// @dev The game of a challenge that was opened before all updates were shown.
+    event ChallengeBegun(uint256 indexed dispute, uint256 indexed job, uint256 game);
     event FaultFound(uint256 indexed dispute, uint256 until);
     event Settled(uint256 indexed dispute, Settlement outcome);
 
@@ -75,10 +78,14 @@ interface IDisputes {
     function commitChallenge(uint256 job, bytes32 sealedChallenge) external;
     function withdrawChallenge(uint256 job, bytes32 sealedChallenge) external;
     /// @notice Opens it, in a later block, before the round is final, or until a fault that came out of the slot is final.
-    ///         Targets are Segment, Emit and Aggregate; of an aggregate all included updates have been shown before.
+    ///         Targets are Segment, Emit and Aggregate. Of an aggregate all included updates are shown before; where one is not,
+    ///         the aggregator has to show it within a window, or has lost.
     function openChallenge(IRerun.Claim calldata claim, Facts calldata facts, bytes32 salt) external returns (uint256 dispute);
-    /// @notice Shows which updates slots have committed to, by claims about Emit: an aggregate is made of them. Anybody.
+    /// @notice Shows which updates slots have committed to, by claims about Emit, once the included set is fixed: an aggregate is
+    ///         made of them. Anybody.
     function showUpdates(IRerun.Claim[] calldata claims) external;
+    /// @notice Begins the game of a challenge for which updates had to be shown first; its challenger, within a window.
+    function begin(uint256 dispute, Facts calldata facts) external;
     /// @notice Draws the consequences of a game that has ended. A fault takes two calls: the second when its window is over, no
     ///         challenge of the slot is open and all earlier rounds are final. Anybody.
     function settle(uint256 dispute) external;
