@@ -6,7 +6,7 @@ from typing import Any
 from assay.api.layout import Layout
 from assay.api.moves import Move, Side, Spent
 from assay.api.narrowing import Narrowing
-from assay.chain.contracts.disputes import ChallengeOpened, ChallengeSealed, FaultFound, Settled
+from assay.chain.contracts.disputes import ChallengeBegun, ChallengeOpened, ChallengeSealed, FaultFound, Settled
 from assay.chain.events import Event
 from assay.protocol.phase import Settlement, Target
 from assay.roles.round import RoundName
@@ -128,6 +128,8 @@ def words_of(event: Event) -> tuple[Side, str]:
         case ChallengeOpened():
             about = PARTS.get(Target(event.target), Target(event.target).name.lower())
             return Side.CHALLENGER, "opens it: " + about.format(slot=event.slot, segment=event.segment) + " is disputed"
+        case ChallengeBegun():
+            return Side.CHALLENGER, "begins the game, since all updates are shown"
         case FaultFound():
             return Side.ANYBODY, "the job is at fault, unless the slot is disproved in time"
         case Settled():

@@ -3,15 +3,17 @@
 from collections.abc import Callable
 from typing import Any
 
-from assay.chain.contracts.disputes import ChallengeOpened, FaultFound, Settled
+from assay.chain.contracts.disputes import ChallengeBegun, ChallengeOpened, FaultFound, Settled
 from assay.chain.contracts.games import Ruled
 from assay.chain.contracts.rerun import Challenged, Decided
+from assay.chain.contracts.rounds import Included
 from assay.exact.primitives import BY_OPCODE
 from assay.proof.evidence import Ruling
+from assay.protocol.commitment import bitmap_slots
 from assay.protocol.phase import Outcome, Settlement, Target
 from assay.work.program import Bundle, Program
 
-Told = Challenged | Decided | ChallengeOpened | Ruled | FaultFound | Settled
+Told = Challenged | Decided | ChallengeOpened | ChallengeBegun | Included | Ruled | FaultFound | Settled
 
 
 class Contests:
@@ -22,6 +24,8 @@ class Contests:
         self._entries: dict[tuple[str, int], dict[str, Any]] = {}
         """By the contract that numbers them."""
         self._games: dict[int, ChallengeOpened] = {}
+        self._included: dict[tuple[int, int, int], int] = {}
+        """How many updates a round's aggregate is made of."""
 
     @property
     def entries(self) -> list[dict[str, Any]]:
@@ -36,8 +40,12 @@ class Contests:
             case Decided():
                 told = {"outcome": Outcome(event.outcome).name.lower(), "truth": event.truth.hex()}
                 self._entries[event.CONTRACT, event.dispute] |= told
+            case Included():
+                self._included[event.job, event.generation, event.round] = len(bitmap_slots(event.included))
             case ChallengeOpened():
                 return self._open(event)
+            case ChallengeBegun():
+                return self._begin(event)
             case Ruled() if event.game in self._games:
                 return self._rule(self._games[event.game], event)
             case FaultFound():
@@ -65,20 +73,30 @@ class Contests:
         challenger = self._name(event.challenger)
         entry = self._add(event)
         entry |= {"challenger": challenger, "game": event.game}
-        part = f"segment {event.segment}" if event.target == Target.SEGMENT else "update"
+        part = f"segment {event.segment}" if event.target == Target.SEGMENT else Target(event.target).name.lower()
         line = f"{challenger} challenges {entry['accused']}'s {part} of round {event.round}"
-        if not event.game:
-            return f"{line}: decided at once"
-        self._games[event.game] = event
-        return f"{line}: game {event.game}"
+        self._games[event.game or -event.dispute] = event
+        if event.game:
+            return f"{line}: game {event.game}"
+        return f"{line}: to be shown first" if event.target == Target.AGGREGATE else f"{line}: decided at once"
+
+    def _begin(self, event: ChallengeBegun) -> str:
+        opened = self._games[event.game] = self._games.pop(-event.dispute)
+        self._entries[opened.CONTRACT, opened.dispute]["game"] = event.game
+        return f"all that {self._name(opened.accused)} has included is shown: game {event.game}"
 
     def _rule(self, about: ChallengeOpened, event: Ruled) -> str:
         """What the contract recomputed, in the program's words."""
-        bundle = self._bundle(about.job)
-        place = _place(bundle.step if about.target == Target.SEGMENT else bundle.emit, event)
+        place = _place(self._program(about), event)
         ruling = Ruling(event.ruling).name.lower().replace("_", " ")
         self._entries[about.CONTRACT, about.dispute] |= {"place": place, "element": event.element, "ruling": ruling}
         return f"game {event.game} comes to element {event.element} of {place}: {ruling}"
+
+    def _program(self, about: ChallengeOpened) -> Program:
+        bundle = self._bundle(about.job)
+        if about.target == Target.AGGREGATE:
+            return bundle.aggregate[self._included[about.job, about.generation, about.round]]
+        return bundle.step if about.target == Target.SEGMENT else bundle.emit
 
 
 def _place(program: Program, event: Ruled) -> str:

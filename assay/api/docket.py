@@ -4,6 +4,7 @@ Read from events alone, and from what the contracts say of a game's clocks. Noth
 """
 
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from assay.api.account import Kind
@@ -12,7 +13,14 @@ from assay.api.costs import Costs
 from assay.api.layout import Layout
 from assay.api.moves import MOVES, Move, Side, Spent, priced
 from assay.api.narrowing import Narrowing, narrow
-from assay.chain.contracts.disputes import ChallengeOpened, ChallengeSealed, Disputes, FaultFound, Settled
+from assay.chain.contracts.disputes import (
+    ChallengeBegun,
+    ChallengeOpened,
+    ChallengeSealed,
+    Disputes,
+    FaultFound,
+    Settled,
+)
 from assay.chain.contracts.games import Games
 from assay.chain.contracts.rerun import Challenged, Decided
 from assay.chain.contracts.vault import Moved
@@ -21,7 +29,7 @@ from assay.chain.ledger import Ledger
 from assay.protocol.phase import Ending, Outcome, Settlement, Target
 from assay.roles.round import RoundName
 
-KEPT = (*MOVES, ChallengeOpened, ChallengeSealed, Challenged, Decided, FaultFound, Moved, Settled)
+KEPT = (*MOVES, ChallengeBegun, ChallengeOpened, ChallengeSealed, Challenged, Decided, FaultFound, Moved, Settled)
 LayoutOf = Callable[[RoundName, Target, int], Layout | None]
 """How large it is what is disputed, by job, target and segment; nothing where its program is not here, or there is
 none."""
@@ -78,11 +86,13 @@ class Docket:
         return Contest(event.dispute, name, *unit, "", None, outcome.name.lower(), phase, voted=True)
 
     def _game(self, opened: Emitted[Event], event: ChallengeOpened) -> Contest:
+        begun = self._of(ChallengeBegun, dispute=event.dispute)
+        event = replace(event, game=begun[-1].event.game) if begun else event
         settled = self._of(Settled, dispute=event.dispute)
         outcome = Settlement(settled[-1].event.outcome) if settled else Settlement.OPEN
         played = [each for each in self._emitted if isinstance(each.event, MOVES)]
         own = [each for each in played if getattr(each.event, "game", None) == event.game] if event.game else []
-        around = [*self._sealed(opened, event), opened, *self._of(FaultFound, dispute=event.dispute), *settled]
+        around = [*self._sealed(opened, event), opened, *begun, *self._of(FaultFound, dispute=event.dispute), *settled]
         spent = {each.log.transaction_hash: self._costs.of(each.log.transaction_hash) for each in [*around, *own]}
         layout = self._layout_of(opened, event)
         narrowing = narrow(event.game, played, layout, spent) if event.game else None

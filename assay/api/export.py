@@ -7,7 +7,7 @@ from typing import Any, TypeGuard
 from assay.api.bundle import Evidence, RoundEvidence, SlotEvidence, Vote, write_bundle
 from assay.api.client import Client, Reader
 from assay.chain.contracts.containers import RoundView
-from assay.chain.contracts.disputes import ChallengeOpened
+from assay.chain.contracts.disputes import ChallengeBegun, ChallengeOpened
 from assay.chain.contracts.rounds import Committed, RoundOpened
 from assay.chain.events import Emitted, Event
 from assay.protocol.commitment import Commitment, bitmap_slots
@@ -90,8 +90,8 @@ def _about(event: Event) -> tuple[str, int] | None:
     return None if number is None else (event.CONTRACT, number)
 
 
-def _opens(event: Event, job: int) -> TypeGuard[ChallengeOpened]:
-    return isinstance(event, ChallengeOpened) and event.job == job
+def _opens(event: Event, job: int) -> TypeGuard[ChallengeOpened | ChallengeBegun]:
+    return isinstance(event, ChallengeOpened | ChallengeBegun) and event.job == job
 
 
 def _round(reader: Reader, name: RoundName, view: RoundView) -> RoundEvidence:

@@ -6,13 +6,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from assay.api.account import Account
-from assay.api.contests import Contests
+from assay.api.contests import Contests, Told
 from assay.api.losses import mean_loss
 from assay.chain.contracts.containers import RoundView
-from assay.chain.contracts.disputes import ChallengeOpened, FaultFound, Settled
-from assay.chain.contracts.games import Ruled
 from assay.chain.contracts.jobs import AggregatorReplaced, Drawn, Faulted, Matched, ValidatorReplaced
-from assay.chain.contracts.rerun import Challenged, Decided
 from assay.chain.contracts.rounds import (
     Aggregated,
     Billed,
@@ -203,10 +200,10 @@ class Observer(Party):
                 self.step(f"round {event.round} is rewound into generation {event.generation}")
             case Faulted():
                 self.step(f"the job itself is at fault: its deposit of {self.amount(event.forfeited)} is burned")
-            case Challenged() | Decided() | ChallengeOpened() | Ruled() | FaultFound() | Settled():
-                line = self.contests.enter(event)
-                if line:
-                    self.step(line)
+        if isinstance(event, Told):
+            line = self.contests.enter(event)
+            if line:
+                self.step(line)
 
     def name(self, address: str) -> str:
         """What a party is called here."""
