@@ -2,7 +2,7 @@
 pragma solidity ^0.8.28;
 
 import {Hashing} from "../src/Hashing.sol";
-import {JobPhase, RoundPhase, Target, UNSCORED} from "../src/Types.sol";
+import {Commitment, JobPhase, Leaf, RoundPhase, Target, UNSCORED} from "../src/Types.sol";
 import {Openings, Origin, Value} from "../src/arbiter/Openings.sol";
 import {Facts, IDisputes} from "../src/interfaces/IDisputes.sol";
 import {Assertion, Demand, Ending, IGames} from "../src/interfaces/IGames.sol";
@@ -10,6 +10,7 @@ import {IRerun} from "../src/interfaces/IRerun.sol";
 import {IRounds} from "../src/interfaces/IRounds.sol";
 import {IVault} from "../src/interfaces/IVault.sol";
 import {Plays} from "./Plays.sol";
+import {Tree} from "./Tree.sol";
 
 /// @title Challenges of aggregates: that a round's end follows from its start and its included updates.
 contract AggregatesTest is Plays {
@@ -99,28 +100,78 @@ contract AggregatesTest is Plays {
 
     // ---------------------------------------------------------------- the updates
 
-    function test_openChallenge_updatesNotShown_reverts() external {
+    /// Whoever asks is to begin then; nobody else does, and not before all is shown.
+    function test_openChallenge_updatesNotShown_areAwaited_succeeds() external {
         playTo(RoundPhase.Challenging, job, 0, 0, 0xf);
         IRerun.Claim memory claim = _claim();
         Facts memory facts = _facts(claim);
-        _seal(claim, stranger);
-        mine(1);
-        _refused(claim, facts, _fact("updates"));
+        Play memory p = _challenge(claim, stranger);
+        equal(p.game, 0, "no game yet");
+        equal(disputes.viewOf(p.dispute).showUntil, block.timestamp + order.windows.open, "a window to show them");
+        equal(rounds.viewOf(job, 0, 0).disputesOpen, 1, "disputed");
         IRerun.Claim[] memory all = _emissions(job, 0, 0);
         IRerun.Claim[] memory one = new IRerun.Claim[](1);
         for (uint256 i = 0; i < 4; i++) {
-            _refused(claim, facts, _fact("updates"));
+            vm.prank(stranger);
+            vm.expectRevert(_fact("updates"));
+            disputes.begin(p.dispute, facts);
             one[0] = all[3 - i];
             disputes.showUpdates(one);
         }
-        Play memory p = _open(claim, stranger);
-        equal(disputes.viewOf(p.dispute).accused, rounds.aggregatorOf(job, 0, 0), "the aggregator is accused");
-        equal(rounds.viewOf(job, 0, 0).disputesOpen, 1, "disputed");
+        vm.expectPartialRevert(IGames.NotYourTurn.selector);
+        disputes.begin(p.dispute, facts);
+        vm.expectPartialRevert(IDisputes.TooSoon.selector);
+        disputes.settle(p.dispute);
+        vm.prank(stranger);
+        disputes.begin(p.dispute, facts);
+        p.game = disputes.viewOf(p.dispute).game;
+        equal(games.viewOf(p.game).claim, keccak256(abi.encode(_assertion(claim))), "the same game");
+        vm.prank(stranger);
+        vm.expectPartialRevert(IDisputes.AlreadySettled.selector);
+        disputes.begin(p.dispute, facts);
         vm.expectPartialRevert(IDisputes.StillOpen.selector);
         disputes.settle(p.dispute);
         skip(order.windows.challenge + order.windows.open);
         vm.expectPartialRevert(IRounds.DisputeOpen.selector);
         rounds.finalise(job, 0, 0);
+        _silent(p);
+        _is(p.dispute, IDisputes.Settlement.Upheld, "not answered");
+        _conserved();
+    }
+
+    function test_openChallenge_updatesNeverShown_isUpheld_succeeds() external {
+        playTo(RoundPhase.Challenging, job, 0, 0, 0xf);
+        address aggregator = rounds.aggregatorOf(job, 0, 0);
+        uint256 had = free(stranger);
+        Play memory p = _challenge(_claim(), stranger);
+        skip(order.windows.open - 1);
+        vm.expectPartialRevert(IDisputes.TooSoon.selector);
+        disputes.settle(p.dispute);
+        skip(1);
+        disputes.settle(p.dispute);
+        _is(p.dispute, IDisputes.Settlement.Upheld, "who includes an update shows it");
+        equal(stakes.staked(token, aggregator), FUNDS / 2 - COST, "slashed");
+        equal(free(stranger), had + COST / 3, "bond back, and a third");
+        yes(rounds.viewOf(job, 0, 0).phase == RoundPhase.Void, "done again");
+        equal(rounds.viewOf(job, 0, 0).disputesOpen, 0, "closed");
+        _conserved();
+    }
+
+    function test_openChallenge_updatesShown_gameNotBegun_isDismissed_succeeds() external {
+        playTo(RoundPhase.Challenging, job, 0, 0, 0xf);
+        address aggregator = rounds.aggregatorOf(job, 0, 0);
+        (uint256 had, uint256 bond) = (free(aggregator), disputes.bondOf(job));
+        Play memory p = _challenge(_claim(), stranger);
+        _show(job, 0, 0);
+        skip(order.windows.open);
+        vm.expectPartialRevert(IDisputes.TooSoon.selector);
+        disputes.settle(p.dispute);
+        skip(order.windows.open);
+        disputes.settle(p.dispute);
+        _is(p.dispute, IDisputes.Settlement.Dismissed, "who asks for it begins then");
+        equal(free(aggregator), had + bond - bond / 3, "for the work of showing");
+        equal(rounds.viewOf(job, 0, 0).disputesOpen, 0, "closed");
+        _conserved();
     }
 
     function test_showUpdates_otherTargets_reverts() external {
@@ -168,7 +219,10 @@ contract AggregatesTest is Plays {
         _notShown(claim, "commitment");
         claim = _emissions(job, 0, 0)[1];
         claim.commitment.round = 1;
-        _notShown(claim, "commitment");
+        IRerun.Claim[] memory one = new IRerun.Claim[](1);
+        one[0] = claim;
+        vm.expectPartialRevert(IRounds.WrongPhase.selector);
+        disputes.showUpdates(one);
     }
 
     function test_showUpdates_twice_changesNothing_succeeds() external {
@@ -688,5 +742,65 @@ contract AggregatesTest is Plays {
         equal(free(stranger), FUNDS / 2, "bond back");
         _closed();
         _endJob(1, 0xe);
+    }
+
+    // ---------------------------------------------------------------- what does not stand
+
+    function _showOne(IRerun.Claim memory claim) private {
+        IRerun.Claim[] memory one = new IRerun.Claim[](1);
+        one[0] = claim;
+        one[0].target = Target.Emit;
+        try disputes.showUpdates(one) {} catch {}
+    }
+
+    /// Until the beacon block a slot may replace what the root has of it by a commitment of its own, and only that one stands
+    /// then. An update that was shown before stays shown: an honest aggregator would have to stand for it.
+    function test_updatesOf_replacedCommitment_isNotShown_succeeds() external {
+        commitAs(jobs.aggregatorOf(job), job, 0, 0, commitmentRoot(job, 0, 0, 0xf), 0xf, order.quorum);
+        _showOne(this.segmentClaim(job, 0, 0, 0xf, 1, SEGMENTS - 1));
+        Commitment memory b = commitmentOf(job, 0, 0, 1);
+        bytes32[] memory leaves = leafHashes(b);
+        Leaf memory last = leafAt(b, SEGMENTS);
+        last.updateRoot = "another";
+        leaves[SEGMENTS] = this.hashLeaf(b, secretOf(b), last);
+        b.transcriptRoot = Tree.root(leaves);
+        vm.prank(b.provider);
+        rounds.commitSlot(b);
+        mine(3);
+        tables(job, 0, 0);
+        includeRound(job, 0, 0, 0xf, 0xf);
+        aggregateRound(job, 0, 0);
+        bytes32 shown = disputes.updatesOf(job, 0, 0)[1];
+        yes(shown != keccak256(abi.encode("update", uint16(1))), "of a commitment that does not stand");
+    }
+
+    /// No quorum comes. The aggregator's own root says that a slot is present which has committed nothing, and it includes that
+    /// slot: there is no update to be shown, so nobody can challenge an end that it made up, and it becomes final.
+    function test_aggregate_ofASlotThatCommittedNothing_isChallenged_succeeds() external {
+        address aggregator = jobs.aggregatorOf(job);
+        bytes32 root = commitmentRoot(job, 0, 0, 0x7);
+        skip(order.windows.train + order.windows.aggregate / 2);
+        vm.prank(aggregator);
+        rounds.commit(job, 0, 0, root, bits(0xf), new bytes[](0));
+        mine(3);
+        for (uint256 times = 0; times < 3; times++) {
+            skip(order.windows.table);
+            rounds.advance(job, 0, 0);
+        }
+        yes(rounds.viewOf(job, 0, 0).optimistic, "nobody judges it");
+        includeAlone(job, 0, 0, 0xf);
+        skip(order.windows.aggregate / 2);
+        vm.prank(aggregator);
+        rounds.aggregate(job, 0, 0, "made up", UNSCORED, new bytes[](0));
+        for (uint16 slot = 0; slot < 4; slot++) _showOne(this.segmentClaim(job, 0, 0, 0x7, slot, SEGMENTS - 1));
+        IRerun.Claim memory claim = aggregateClaim(Target.Aggregate, job, 0, 0);
+        _seal(claim, stranger);
+        mine(1);
+        Facts memory facts = _facts(claim);
+        vm.prank(stranger);
+        try disputes.openChallenge(claim, facts, "salt") {} catch {}
+        skip(4 * order.windows.challenge);
+        try rounds.finalise(job, 0, 0) {} catch {}
+        yes(rounds.viewOf(job, 0, 0).phase != RoundPhase.Final, "a made up end is final, and nobody could challenge it");
     }
 }
