@@ -525,27 +525,20 @@ contract Handler is Plays, Ledger {
 
     // ---------------------------------------------------------------- what must hold
 
-    /// Every bond is where it was set aside until its dispute is settled, and nowhere after; what is counted as disputed is.
-    function checkDisputes() external view {
+    /// Every bond is where it was set aside until its game is settled, and nowhere after.
+    function checkBonds() external view {
         for (uint256 id = 1; id <= disputes.disputeCount(); id++) {
             IDisputes.ChallengeView memory d = disputes.viewOf(id);
             bool open = d.outcome == IDisputes.Settlement.Open;
             uint256 bond = bucket(IVault.Kind.Bond, uint256(keccak256(abi.encode("assay.dispute.bond.1", id))));
             equal(bond, open ? disputes.bondOf(d.job) : 0, "a dispute's bond");
         }
-        for (uint256 job = 1; job <= jobs.jobCount(); job++) {
-            (uint32 newest,,) = rounds.progress(job);
-            uint256[] memory open = _openIn(job, newest);
-            for (uint32 generation = 0; generation <= newest; generation++) {
-                for (uint32 round = 0; round < order.rounds; round++) {
-                    RoundView memory r = rounds.viewOf(job, generation, round);
-                    uint256 count = open[generation * order.rounds + round];
-                    if (_called[_name(job, generation, round)]) atMost(count, r.disputesOpen, "all that is disputed is counted");
-                    else equal(r.disputesOpen, count, "what is counted is disputed");
-                    if (r.phase == RoundPhase.Final) equal(r.disputesOpen, 0, "nothing final is disputed");
-                }
-            }
-        }
+    }
+
+    function _checkOpen(uint256 job, RoundView memory r, uint256 count) private view {
+        if (_called[_name(job, r.generation, r.round)]) atMost(count, r.disputesOpen, "all that is disputed is counted");
+        else equal(r.disputesOpen, count, "what is counted is disputed");
+        if (r.phase == RoundPhase.Final) equal(r.disputesOpen, 0, "nothing final is disputed");
     }
 
     /// Votes and games that are not over, by generation and round.
@@ -583,7 +576,8 @@ contract Handler is Plays, Ledger {
         }
     }
 
-    function checkPay() external view {
+    /// What is paid and what is disputed, round by round.
+    function checkRounds() external view {
         for (uint256 job = 1; job <= jobs.jobCount(); job++) {
             uint256 sum;
             for (uint256 i = 0; i < everybody.length; i++) sum += rounds.earned(job, everybody[i]);
@@ -595,11 +589,13 @@ contract Handler is Plays, Ledger {
                 atMost(open * rounds.roundCost(job), bucket(IVault.Kind.Escrow, job), "reserve covers open rounds and orphans");
             }
             uint256 orphans;
+            uint256[] memory disputed = _openIn(job, newest);
             for (uint32 round = 0; round < order.rounds; round++) {
                 uint256 finals;
                 for (uint32 generation = 0; generation <= newest; generation++) {
                     RoundView memory r = rounds.viewOf(job, generation, round);
                     if (r.phase == RoundPhase.Final) finals++;
+                    _checkOpen(job, r, disputed[generation * order.rounds + round]);
                     if (r.orphan) {
                         orphans++;
                         yes(r.phase == RoundPhase.Sampling || r.phase == RoundPhase.Opening, "an orphan leads nowhere");
@@ -726,8 +722,8 @@ contract InvariantTest is Base {
     function invariant_everythingHolds() external view {
         handler.checkConserved();
         handler.checkLocks();
-        handler.checkPay();
-        handler.checkDisputes();
+        handler.checkRounds();
+        handler.checkBonds();
     }
 
     function afterInvariant() external {
@@ -746,8 +742,8 @@ contract InvariantTest is Base {
         }
         handler.checkConserved();
         handler.checkLocks();
-        handler.checkPay();
-        handler.checkDisputes();
+        handler.checkRounds();
+        handler.checkBonds();
         (uint256 finals, uint256 voids, uint256 votes, uint256 upheld) = handler.corners();
         yes(finals > 3, "final rounds");
         yes(voids > 0, "void rounds");
