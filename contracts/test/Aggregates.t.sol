@@ -134,6 +134,7 @@ contract AggregatesTest is Plays {
         skip(order.windows.challenge + order.windows.open);
         vm.expectPartialRevert(IRounds.DisputeOpen.selector);
         rounds.finalise(job, 0, 0);
+        _demandRun(p, 0, new bytes32[](0));
         _silent(p);
         _is(p.dispute, IDisputes.Settlement.Upheld, "not answered");
         _conserved();
