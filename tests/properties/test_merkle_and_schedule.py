@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from assay.market.detection import job_detection, round_detection, samples_needed
 from assay.market.stake import lazy_stake, segment_stake
 from assay.protocol import merkle
-from assay.protocol.schedule import batch_indices, permute, sample_segments
+from assay.protocol.schedule import HALF_BITS_MIN, _network, batch_indices, permute, sample_segments
 
 words = st.binary(min_size=32, max_size=32)
 trees = st.lists(words, min_size=1, max_size=40)
@@ -51,6 +51,18 @@ def test_a_schedule_is_a_permutation_computable_one_by_one(key: bytes, count: in
     assert np.array_equal(np.sort(whole), np.arange(count))
     at = count // 2
     assert permute(key, count, np.array([at]))[0] == whole[at]
+
+
+@given(words, st.integers(1, 300))
+def test_a_small_domain_is_walked_as_a_large_one_is(key: bytes, count: int) -> None:
+    half_bits = max(HALF_BITS_MIN, ((count - 1).bit_length() + 1) // 2)
+    walked = []
+    for position in range(0, count, 7):
+        image = np.array([position], np.uint64)
+        while (image := _network(key, half_bits, image))[0] >= count:
+            pass
+        walked.append(int(image[0]))
+    assert permute(key, count, np.arange(0, count, 7)).tolist() == walked
 
 
 @given(words, st.integers(1, 9), st.integers(1, 40), st.integers(1, 60))

@@ -3,6 +3,7 @@ tests.simulation` plays any of them."""
 
 import pytest
 
+from assay.work.compiled.toolchain import compiler
 from tests.simulation import storm
 from tests.simulation.__main__ import play
 from tests.simulation.plan import draw
@@ -33,3 +34,24 @@ def test_a_seed_is_the_same_run_whatever_was_played_before_it() -> None:
         return run.chain.head.hash
 
     assert heads(1) == heads(2, 1)
+
+
+def test_a_seed_is_the_same_run_compiled() -> None:
+    """Long simulations compile the job's programs."""
+
+    def head() -> tuple[bytes, int]:
+        run = storm.Storm(draw(1))
+        run.play()
+        compiled = sum(made is not None for made in storm.stage().network.warmth.built.values())
+        return run.chain.head.hash, compiled
+
+    warmth = storm.stage().network.warmth
+    interpreted, count = head()
+    storm.warm()
+    try:
+        compiled, more = head()
+        assert compiled == interpreted
+        assert count == 0 or compiler() is None
+        assert more > 0 or compiler() is None
+    finally:
+        warmth.spent_s.clear(), warmth.built.clear()
