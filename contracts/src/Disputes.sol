@@ -51,6 +51,7 @@ contract Disputes is IDisputes, Wired {
     mapping(uint256 dispute => Dispute) private _disputes;
     mapping(bytes32 name => Case) private _cases;
     mapping(bytes32 round => uint256) private _voidUntil; // once a void round is challenged: until then it can be again
+    mapping(bytes32 round => uint256) private _running; // disputes of it that have not ended in a fault
     mapping(bytes32 round => mapping(uint256 slot => bytes32)) private _updates; // roots, as they were shown
 
     constructor(IVault vault, IJobs jobs, IRounds rounds) {
@@ -142,7 +143,7 @@ contract Disputes is IDisputes, Wired {
         if (about.disproved) {
             // INVARIANT: a fault that rests on a slot which lied is none, and costs whoever had it found its bond.
             bool undone = ending == Ending.JobFault;
-            if (!d.faulted) about.open--;
+            if (!d.faulted) _stop(d, about);
             _close(dispute, d, undone ? Settlement.Undone : Settlement.Moot, t, undone ? _bond(t) : 0, 0);
             return;
         }
@@ -218,8 +219,10 @@ contract Disputes is IDisputes, Wired {
         // INVARIANT: whoever comes later cannot crowd out those that were there, nor make looking among them dear.
         if (about.count < EARNERS_MAX) (d.previous, about.last, about.count) = (about.last, uint48(dispute), about.count + 1);
         about.open++;
-        // INVARIANT: until a fault stands the slot that it rests on can be challenged, and not for longer.
-        if (block.timestamp < about.faultUntil) {
+        _running[_roundOf(c.job, c.generation, c.round)]++;
+        // INVARIANT: until a fault stands the slot that it rests on can be challenged, and not for longer; of an aggregate any slot.
+        uint256 merged = _cases[_caseOf(c.job, c.generation, c.round, 0, true)].faultUntil;
+        if (block.timestamp < about.faultUntil || block.timestamp < merged) {
             ROUNDS.disputeJoined(c.job, c.generation, c.round);
             return about;
         }
@@ -247,7 +250,7 @@ contract Disputes is IDisputes, Wired {
     }
 
     function _dismiss(uint256 dispute, Dispute storage d, Case storage about, Terms memory t) private {
-        about.open--;
+        _stop(d, about);
         uint256 bond = _bond(t);
         // INVARIANT: a challenge that fails costs its bond: a third burned, the rest for whom it made work.
         _close(dispute, d, Settlement.Dismissed, t, bond / 3, bond - bond / 3);
@@ -277,7 +280,7 @@ contract Disputes is IDisputes, Wired {
 
     function _uphold(uint256 dispute, Dispute storage d, Case storage about, Terms memory t, bytes32 reason) private {
         about.disproved = true;
-        about.open--;
+        _stop(d, about);
         address earner = _earner(dispute, d, about);
         (uint256 job, uint32 generation, uint32 round, uint16 slot) = (d.job, d.generation, d.round, d.slot);
         _close(dispute, d, Settlement.Upheld, t, 0, 0);
@@ -304,14 +307,16 @@ contract Disputes is IDisputes, Wired {
     function _fault(uint256 dispute, Dispute storage d, Case storage about, Terms memory t) private {
         if (!d.faulted) {
             d.faulted = true;
-            about.open--;
+            _stop(d, about);
             // INVARIANT: a fault does not stand on the word of one pair: what it rests on can be disproved first, once.
             if (about.faultUntil == 0) about.faultUntil = uint48(block.timestamp + t.windows.challenge);
             emit FaultFound(dispute, about.faultUntil);
             return;
         }
         if (block.timestamp < about.faultUntil) revert TooSoon(about.faultUntil);
-        if (about.open != 0) revert StillOpen(about.last);
+        // What an aggregate is made of is the slots': while one of them is disputed no fault of it stands.
+        uint256 running = d.target == Target.Aggregate ? _running[_roundOf(d.job, d.generation, d.round)] : about.open;
+        if (running != 0) revert StillOpen(about.last);
         // INVARIANT: no fault is found on a start that is still open to dispute. Of a round that leads nowhere none follows, and
         // those before it may never be final.
         (RoundPhase phase, bool orphan) = ROUNDS.phaseOf(d.job, d.generation, d.round);
@@ -336,13 +341,22 @@ contract Disputes is IDisputes, Wired {
         ROUNDS.disputeClosed(d.job, d.generation, d.round);
     }
 
+    function _stop(Dispute storage d, Case storage about) private {
+        about.open--;
+        _running[_roundOf(d.job, d.generation, d.round)]--;
+    }
+
     function _accused(Dispute storage d) private view returns (address) {
         if (d.target == Target.Aggregate) return ROUNDS.aggregatorOf(d.job, d.generation, d.round);
         return JOBS.providerAt(d.job, d.slot);
     }
 
     function _caseOf(Dispute storage d) private view returns (bytes32) {
-        return keccak256(abi.encode(d.job, d.generation, d.round, d.slot, d.target == Target.Aggregate));
+        return _caseOf(d.job, d.generation, d.round, d.slot, d.target == Target.Aggregate);
+    }
+
+    function _caseOf(uint256 job, uint32 generation, uint32 round, uint16 slot, bool merged) private pure returns (bytes32) {
+        return keccak256(abi.encode(job, generation, round, slot, merged));
     }
 
     function _roundOf(uint256 job, uint32 generation, uint32 round) private pure returns (bytes32) {

@@ -15,7 +15,6 @@ library Hashing {
     bytes32 internal constant DIGEST_SEGMENT = "assay.digest.segment.1";
     bytes32 internal constant DIGEST_EMIT = "assay.digest.emit.1";
     bytes32 internal constant DIGEST_SCORE = "assay.digest.score.1";
-    /// What voters reveal for a unit that cannot be executed because the job itself is at fault.
 
     bytes32 internal constant COMMITMENT_TYPE = keccak256(
         "Commitment(uint256 job,uint32 generation,uint32 round,uint16 slot,address provider,bytes32 beacon,bytes32 startRoot,bytes32 transcriptRoot,bytes32 secretHash,bytes32 sealedHash)"

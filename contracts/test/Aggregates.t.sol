@@ -124,17 +124,17 @@ contract AggregatesTest is Plays {
         disputes.settle(p.dispute);
         vm.prank(stranger);
         disputes.begin(p.dispute, facts);
-        p.game = disputes.viewOf(p.dispute).game;
-        equal(games.viewOf(p.game).claim, keccak256(abi.encode(_assertion(claim))), "the same game");
+        (p.game, p.a) = (disputes.viewOf(p.dispute).game, _assertion(claim));
+        equal(games.viewOf(p.game).claim, keccak256(abi.encode(p.a)), "the same game");
         vm.prank(stranger);
         vm.expectPartialRevert(IDisputes.AlreadySettled.selector);
         disputes.begin(p.dispute, facts);
         vm.expectPartialRevert(IDisputes.StillOpen.selector);
         disputes.settle(p.dispute);
+        _demandRun(p, 0, new bytes32[](0));
         skip(order.windows.challenge + order.windows.open);
         vm.expectPartialRevert(IRounds.DisputeOpen.selector);
         rounds.finalise(job, 0, 0);
-        _demandRun(p, 0, new bytes32[](0));
         _silent(p);
         _is(p.dispute, IDisputes.Settlement.Upheld, "not answered");
         _conserved();
@@ -726,6 +726,27 @@ contract AggregatesTest is Plays {
         yes(phaseOf(job) == JobPhase.Running, "the job goes on");
         _closed();
         _endJob(1, 0xf);
+    }
+
+    /// A fault may rest on a slot's false update, whose own window is over by then.
+    function test_fault_slotIsChallengedUntilItStands_succeeds() external {
+        Play memory p = _disputed(stranger);
+        _faulted(p);
+        IRerun.Claim memory claim = _segment(0, 2);
+        _seal(claim, pool[0]);
+        skip(order.windows.challenge - 1);
+        yes(block.timestamp >= rounds.viewOf(job, 0, 0).deadline, "the round's window is over");
+        Play memory slot = _open(claim, pool[0]);
+        skip(1);
+        vm.expectPartialRevert(IDisputes.StillOpen.selector);
+        disputes.settle(p.dispute);
+        _shown(slot, 6);
+        disputes.settle(slot.dispute);
+        disputes.settle(p.dispute);
+        _is(p.dispute, IDisputes.Settlement.JobFault, "found");
+        yes(phaseOf(job) == JobPhase.Running, "and nothing follows");
+        _closed();
+        _endJob(1, 0xe);
     }
 
     /// A slot that is disproved meanwhile undoes no fault of the aggregate, but of its round nothing follows any more.
