@@ -16,7 +16,15 @@ from eth_hash.auto import keccak
 from pyrevm import EVM, AccountInfo, BlockEnv, CfgEnv, Env, TxEnv
 
 from assay.chain.blocks import to_address
-from assay.chain.engine import CODE_LIMIT_BYTES, INITCODE_LIMIT_BYTES, BlockContext, Log, Message, Outcome, compute_intrinsic_gas
+from assay.chain.engine import (
+    CODE_LIMIT_BYTES,
+    INITCODE_LIMIT_BYTES,
+    BlockContext,
+    Log,
+    Message,
+    Outcome,
+    compute_intrinsic_gas,
+)
 from assay.chain.interpreter import Interpreter
 from assay.chain.state import Account, Change, Diff, State
 
