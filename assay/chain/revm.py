@@ -15,12 +15,24 @@ from typing import Any
 from eth_hash.auto import keccak
 from pyrevm import EVM, AccountInfo, BlockEnv, CfgEnv, Env, TxEnv
 
-from assay.chain.engine import INITCODE_LIMIT_BYTES, BlockContext, Log, Message, Outcome, compute_intrinsic_gas
+from assay.chain.blocks import to_address
+from assay.chain.engine import (
+    CODE_LIMIT_BYTES,
+    INITCODE_LIMIT_BYTES,
+    BlockContext,
+    Log,
+    Message,
+    Outcome,
+    compute_intrinsic_gas,
+)
 from assay.chain.interpreter import Interpreter
-from assay.chain.state import Change, Diff, State
+from assay.chain.state import Account, Change, Diff, State
 
 TRAPPED = frozenset((0x31, 0x40, 0x48, 0x49, 0x4A))  # BALANCE BLOCKHASH BASEFEE BLOBHASH BLOBBASEFEE
 INVALID = 0xFE
+CODES_KEPT = 256
+DEPLOYER, GAS_LIMIT = "0x" + "de" * 20, 30_000_000
+"""Whoever deploys code to have it analysed, and more than the largest takes."""
 DEEP_GAS = 10**9
 """Less cannot get 1,024 calls deep, as each leaves a 64th behind; our checkpoint takes one of pyrevm's levels."""
 RENAMED = {"ReentrancySentryOutOfGas": "OutOfGas", "CreateContractSizeLimit": "CreateContractInvalid"}
@@ -46,7 +58,15 @@ def _info(balance: int, nonce: int, code_hash: bytes, code: bytes | None = None)
     return AccountInfo(**fields)
 
 
-@lru_cache(maxsize=128)
+def _insert(evm: EVM, address: bytes, account: Account | Change, code_hash: bytes, code: bytes) -> None:
+    """Puts an account in with its code, which the database keeps by the hash in the form that it came in first."""
+    key, known = "0x" + address.hex(), analyse_code(code)
+    if known is not None:
+        evm.insert_account_info(key, known)
+    evm.insert_account_info(key, _info(account.balance, account.nonce, code_hash, None if known else code))
+
+
+@lru_cache(maxsize=CODES_KEPT)
 def trap_code(code: bytes) -> tuple[bytes, bytes] | None:
     """`code` with the trapped opcodes made invalid and a hash for it, or None when it holds none. Chains of one process
     mostly hold the same contracts, and each takes 5 ms to read through."""
@@ -59,8 +79,27 @@ def trap_code(code: bytes) -> tuple[bytes, bytes] | None:
             patched[position] = INVALID
             found = True
         position += opcode - 0x5E if 0x60 <= opcode <= 0x7F else 1
-    # A hash of its own, or the database would keep the code that it knows.
-    return (bytes(patched), keccak(b"trapped" + patched)) if found else None
+    return (bytes(patched), keccak(patched)) if found else None
+
+
+@lru_cache(maxsize=CODES_KEPT)
+def analyse_code(code: bytes) -> AccountInfo | None:
+    """An account whose code pyrevm has analysed, or None where it would not deploy it.
+
+    Code that is put in is analysed anew by every call of it, which for a large contract takes longer than most calls
+    do; code that was deployed is not.
+    """
+    size = len(code)
+    if not 0 < size <= CODE_LIMIT_BYTES:
+        return None
+    evm = EVM(gas_limit=GAS_LIMIT, spec_id="Cancun")
+    # PUSH2 size, DUP1, PUSH1 10, PUSH0, CODECOPY, PUSH0, RETURN, and behind it what is returned.
+    returning = b"\x61" + size.to_bytes(2, "big") + bytes.fromhex("80600a5f395ff3")
+    try:
+        created = evm.deploy(DEPLOYER, returning + code, 0, GAS_LIMIT, 0)
+    except RuntimeError:
+        return None
+    return evm.journal_state[to_address(bytes.fromhex(created[2:]))]
 
 
 class Revm:
@@ -84,7 +123,7 @@ class Revm:
             key = "0x" + address.hex()
             if change.code is not None:
                 self._note_code(address, change.code)
-                evm.insert_account_info(key, _info(change.balance, change.nonce, keccak(change.code), change.code))
+                _insert(evm, address, change, keccak(change.code), change.code)
             else:
                 code_hash = self._state.get(address).code_hash
                 evm.insert_account_info(key, _info(change.balance, change.nonce, code_hash))
@@ -137,14 +176,12 @@ class Revm:
         try:
             for address in trapped:
                 account, (code, code_hash) = self._state.get(address), self._traps[address]
-                info = _info(account.balance, account.nonce, code_hash, code)
-                evm.insert_account_info("0x" + address.hex(), info)
+                _insert(evm, address, account, code_hash, code)
             return self._run(block, message, keep)[0]
         finally:
             for address in trapped:
                 account = self._state.get(address)
-                info = _info(account.balance, account.nonce, account.code_hash, account.code)
-                evm.insert_account_info("0x" + address.hex(), info)
+                _insert(evm, address, account, account.code_hash, account.code)
 
     def _run(self, block: BlockContext, message: Message, keep: bool) -> tuple[Outcome, list[bytes]]:
         evm = self._open(block)
@@ -190,8 +227,8 @@ class Revm:
                 output = evm.message_call(sender, to, message.data, message.value, message.gas_limit, price)
         except RuntimeError as error:
             failure = str(error)
-        touched = {bytes.fromhex(address[2:]) for address in evm.journal_state}
-        trapped = [address for address in self._traps if address in touched]
+        touched = evm.journal_state
+        trapped = [address for address in self._traps if to_address(address) in touched]
         if failure:
             return self._explain_failure(failure, evm), trapped
         result = evm.result

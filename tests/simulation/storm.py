@@ -81,8 +81,8 @@ class Stage:
 @cache
 def stage() -> Stage:
     """The stage of this process."""
-    # No honest party may decide by how busy this machine is: no time passes while a party works.
-    network = Network(sha256(b"storm").digest(), lambda: 0.0)
+    # No honest party may decide by how busy this machine is: no time passes while a party works, it is `float()` always.
+    network = Network(sha256(b"storm").digest(), float)
     return Stage(network, network.ground.now_s(), network.chain.snapshot())
 
 
