@@ -48,6 +48,8 @@ REASONS = {
     "equivocation": "it signed two commitments for one slot",
     "table": "its table says of a segment what re-execution does not give",
     "aggregate": "its aggregate is not that of the included updates",
+    "score": "its score is not what the end state scores",
+    "updates": "it has included an update that nobody has committed to",
     "unserved": "it showed less than the sample that was drawn for it",
     "silent": "it was to check this round and did not",
     "aggregator": "it let its deadline pass",
@@ -58,7 +60,7 @@ REASONS = {
 
 HIDDEN = "it served no start states, so that whoever checked it had to replay from the round's start"
 UNVOUCHED = "no quorum vouched for its root, so it earned no fee"
-FORFEITING = ("table", "aggregate")
+FORFEITING = ("table", "aggregate", "score", "updates")
 """Reasons of penalties with which all pay of a job is forfeited."""
 
 
