@@ -81,7 +81,7 @@ class Stage:
 @cache
 def stage() -> Stage:
     """The stage of this process."""
-    # No honest party may decide by how busy this machine is: while a party works no time passes, it is `float()`.
+    # No honest party may decide by how busy this machine is: while a party works it is always `float()`, which is zero.
     network = Network(sha256(b"storm").digest(), float)
     return Stage(network, network.ground.now_s(), network.chain.snapshot())
 
