@@ -113,14 +113,16 @@ class Contracts:
         self.slots.sort(key=lambda world: providers.index(world.address))
 
     def _seat_court(self) -> Rounds:
-        """Has `Rounds` take an account's word for what it would take from the judge."""
-        rounds, judge = (
-            bytes.fromhex(self.network.deployment.get_address(name)[2:]) for name in ("Rounds", "Rerun")
-        )  # fmt: skip
-        account = self.chain.state.get(rounds)
-        (place,) = (at for at, value in account.storage.items() if value == int.from_bytes(judge, "big"))
+        """Has `Rounds` take an account's word for what it would take from votes and games."""
+        rounds, *judges = (
+            bytes.fromhex(self.network.deployment.get_address(name)[2:]) for name in ("Rounds", "Rerun", "Disputes")
+        )
+        account, words = self.chain.state.get(rounds), {int.from_bytes(judge, "big") for judge in judges}
+        places = [at for at, value in account.storage.items() if value in words]
+        assert len(places) == len(judges)
         court = self.network.world("court", 0)
-        self.chain.change({rounds: Change(account.balance, account.nonce, storage={place: int(court.address, 16)})})
+        seated = dict.fromkeys(places, int(court.address, 16))
+        self.chain.change({rounds: Change(account.balance, account.nonce, storage=seated)})
         return court.ledger.rounds
 
     # ------------------------------------------------------------ looking
@@ -296,12 +298,12 @@ class Contracts:
         reason = b"model".ljust(32, b"\0")
         self._send(court.dispute_closed(JOB, *name))
         if verdict == "slot":
-            self._send(court.disproved_slot(JOB, *name, who, challenger, reason, purse, 0))
+            self._send(court.disproved_slot(JOB, *name, who, challenger, reason))
         elif verdict == "seat":
             seat = self.seats[who].address
             self._send(court.disproved_validator(JOB, *name, seat, challenger, reason, purse, 0))
         elif verdict == "aggregate":
-            self._send(court.disproved_aggregate(JOB, *name, challenger, purse, 0))
+            self._send(court.disproved_aggregate(JOB, *name, challenger, reason, purse, 0))
         elif verdict == "fault":
             self._send(court.job_fault(JOB, *name))
 

@@ -4,22 +4,17 @@ from typing import Any
 
 import pytest
 
-from assay.chain.contracts.containers import Claim
-from assay.chain.contracts.disputes import ChallengeOpened, Settled
+from assay.chain.contracts.disputes import ChallengeOpened
 from assay.chain.contracts.jobs import Abstained, Unenlisted
-from assay.chain.contracts.rerun import Challenged, Decided, Rerun
 from assay.chain.contracts.rounds import Disproved, Included, Late, Penalised
 from assay.protocol.commitment import bitmap, bitmap_slots, commitment_root
 from assay.protocol.errors import Unavailable
-from assay.protocol.phase import JobPhase, Outcome, Settlement, Target
+from assay.protocol.phase import JobPhase, Target
 from assay.protocol.transcript import ZERO
 from assay.roles import pace
 from assay.roles.aggregator import Aggregator
-from assay.roles.claims import NO_ENTRY, NOBODY
 from assay.roles.content import commitment_content
-from assay.roles.forms import chain_leaf
 from assay.roles.provider import Provider
-from assay.roles.seals import sealed_challenge
 from assay.roles.validator import Validator
 from assay.roles.vote import gather, root_values
 from assay.roles.wake import IDLE, wake_at
@@ -60,75 +55,6 @@ class Unseeing(Validator):
         return sheet
 
 
-class SelfChallenger:
-    """Disputes a segment of its own."""
-
-    unit = 0
-
-    def self_challenge(self, name: Any, piece: Any) -> bool:
-        """Whether it is open by now."""
-        made = self.__dict__.setdefault("made", {})
-        party: Any = self
-        rerun, job = party.world.ledger.open(Rerun), name[0]
-        if name not in made:
-            commitment, proof, signature = party.standing(name, piece.slot)
-            transcript = piece.transcript
-            before, after = transcript.leaves[self.unit], transcript.leaves[self.unit + 1]
-            claim = Claim(
-                target=Target.SEGMENT,
-                commitment=commitment,
-                commitment_proof=tuple(proof),
-                signature=signature,
-                secret=transcript.secret,
-                before=chain_leaf(before),
-                before_proof=tuple(transcript.proof(before.index)),
-                after=chain_leaf(after),
-                after_proof=tuple(transcript.proof(after.index)),
-                validator=NOBODY,
-                entry=NO_ENTRY,
-                entry_index=0,
-                entry_count=0,
-                entry_proof=(),
-            )
-            assert party.clerk.fund(party.clerk.order(job).token, rerun.bond_of(job))
-            sealed = sealed_challenge(claim, party.world.address, ZERO)
-            assert party.clerk.attempt(rerun.commit_challenge(job, sealed)).acted
-            made[name] = (claim, party.world.ledger.rpc.get_head(), False)
-        claim, block, opened = made[name]
-        if not opened and party.world.ledger.rpc.get_head() > block + 1:
-            opened = party.clerk.attempt(rerun.open_challenge(claim, ZERO)).acted
-            made[name] = (claim, block, opened)
-        return bool(opened)
-
-
-class Shielded(SelfChallenger, Skipper):
-    """Disputes a true segment before it opens the false one."""
-
-    behaviour = "shielded"
-
-    def open(self, name: Any, view: Any, piece: Any) -> Any:
-        if not self.self_challenge(name, piece):
-            return wake_at(self.world.clock() + 1)
-        return super().open(name, view, piece)
-
-
-class Splitter(SelfChallenger, Skipper):
-    """Disputes the segment after the lie, whose start it shows to three of five only."""
-
-    behaviour = "splitter"
-    unit = LIE + 1
-
-    def stand(self, name: Any, view: Any, piece: Any) -> Any:
-        if self.clerk.beacon(view.beacon_block) is not None:
-            self.self_challenge(name, piece)
-        return super().stand(name, view, piece) | wake_at(self.world.clock() + 1)
-
-    def answer(self, name: Any, piece: Any, recipient: str, segment: int) -> Any:
-        if segment == self.unit and recipient not in self.validators(name[0])[:3]:
-            return IDLE
-        return super().answer(name, piece, recipient, segment)
-
-
 class Hider(Skipper):
     """Hides the state after the lie while tables are blind, and shows it to everybody afterwards."""
 
@@ -165,8 +91,6 @@ class Forger(Provider):
 def play_lie(set_up: Any, kind: Any, validator: Any = Validator, **settings: Any) -> Any:
     stage = set_up(providers=(kind,), validators=(validator,) * 5, rounds=1, **settings)
     stage.network.mint(stage.network.worlds[LIAR], stage.network.challenge_bonds(stage.order))
-    if kind is Shielded:
-        stage.watch(lambda world: Unseeing(world, watch=True))
     stage.play()
     return stage
 
@@ -174,24 +98,6 @@ def play_lie(set_up: Any, kind: Any, validator: Any = Validator, **settings: Any
 def liar_alone_loses(stage: Any, ledgers: Any) -> None:
     assert [event.provider for event in stage.said(Disproved)] == [stage.address(LIAR)]
     assert stage.paid(LIAR) == 0
-    assert not [event for event in stage.said(Penalised) if event.amount]
-    ledgers.conserved(stage)
-
-
-@pytest.mark.parametrize("validator", [Validator, Unseeing])
-def test_a_dispute_of_ones_own_is_no_shield(set_up: Any, ledgers: Any, validator: Any) -> None:
-    stage = play_lie(set_up, Shielded, validator)
-    assert [event.segment for event in stage.said(Challenged)] == [0]
-    assert [event.outcome for event in stage.said(Decided)] == [Outcome.DISMISSED]
-    assert [event.segment for event in stage.said(ChallengeOpened)] == [LIE]
-    assert [event.outcome for event in stage.said(Settled)] == [Settlement.UPHELD]
-    liar_alone_loses(stage, ledgers)
-
-
-@pytest.mark.parametrize("seed", [2, 3])
-def test_nobody_honest_loses_by_a_state_that_some_were_shown(set_up: Any, ledgers: Any, seed: int) -> None:
-    stage = play_lie(set_up, Splitter, seed=seed, verify={"samples": 1})
-    assert stage.said(ChallengeOpened) or stage.said(Challenged)
     assert not [event for event in stage.said(Penalised) if event.amount]
     ledgers.conserved(stage)
 

@@ -13,7 +13,7 @@ import torch
 from torch import nn
 
 from assay.chain.contracts.containers import Claim
-from assay.chain.contracts.jobs import Abstained, BidForfeited, Faulted
+from assay.chain.contracts.jobs import Abstained, BidForfeited
 from assay.chain.contracts.rerun import Challenged, Decided, Rerun, VoteRevealed
 from assay.chain.contracts.rounds import Disproved, Finalised, Included, Late, Penalised, Rewound
 from assay.exact.primitives import BY_NAME
@@ -34,7 +34,6 @@ from assay.roles.stage import Stage
 from assay.roles.validator import Validator
 from assay.roles.votes import ABSTAIN
 from assay.roles.wake import IDLE, wake_at
-from assay.roles.zoo import CHEATS
 from assay.store.samples import Samples
 from assay.work.capture import capture
 from assay.work.node import Node
@@ -152,24 +151,19 @@ class Disputer(Provider):
         return bool(self.dispute)
 
 
-class Hidden(Disputer):
-    """Disputes its own update before anybody was shown its leaves, and shows them after the vote."""
+class Doubter(Disputer):
+    """Disputes the first round's score, which is as it should be."""
 
-    behaviour = "hidden"
-    target = Target.EMIT
+    behaviour = "doubter"
 
-    def stand(self, name: Any, view: Any, piece: Any) -> Any:
-        wake = super().stand(name, view, piece)
-        if name[1:] != (0, 0) or not self.clerk.beacon(view.beacon_block):
-            return wake
-        return wake if self.press(name[0], lambda: self.claim(name, piece)) else wake | wake_at(self.world.clock() + 1)
-
-    def open(self, name: Any, view: Any, piece: Any) -> Any:
-        if name[1:] == (0, 0) and self.dispute:
-            until_s = self.world.ledger.open(Rerun).view_of(self.dispute).commit_deadline
-            if self.world.clock() < until_s:
-                return wake_at(until_s)
-        return super().open(name, view, piece)
+    def turn(self, job: int) -> Any:
+        if self.clerk.view(job).phase != JobPhase.RUNNING:
+            return self.clerk.close(job) if self.clerk.view(job).ended else IDLE
+        view = self.clerk.round((job, 0, 0))
+        if view.phase == RoundPhase.CHALLENGING and not self.dispute:
+            self.press(job, lambda: aggregate_claim((job, 0, 0), view, Target.SCORE))
+            return wake_at(self.world.clock() + 1)
+        return IDLE
 
 
 class Blind(Validator):
@@ -177,7 +171,7 @@ class Blind(Validator):
 
     def __init__(self, world: Any, **settings: Any) -> None:
         super().__init__(world, **settings)
-        self.votes.truth = lambda dispute, view: None  # type: ignore[method-assign]
+        self.votes.truth = lambda view: None  # type: ignore[method-assign]
 
 
 class Outpaced(Validator):
@@ -187,7 +181,7 @@ class Outpaced(Validator):
         super().__init__(world, **settings)
         self.votes.truth = self.fail  # type: ignore[method-assign]
 
-    def fail(self, dispute: int, view: Any) -> bytes:
+    def fail(self, view: Any) -> bytes:
         raise LimitExceeded("the program takes longer than is allowed here")
 
 
@@ -198,11 +192,17 @@ class Unseated(Validator):
         return None if self.clerk.notices.disputes(job) else super().seat(job)
 
 
-def test_an_update_that_is_disputed_before_it_is_shown_costs_no_voter_anything(tiny: Tiny) -> None:
-    stage = tiny(providers=(Hidden, Provider))
-    stage.network.mint(stage.network.worlds["provider-1"], PLENTY)
+def doubted(tiny: Tiny, **settings: Any) -> Stage:
+    stage = tiny(**settings)
+    stage.watch(Doubter, price=0)
+    stage.network.mint(stage.network.worlds["watcher"], PLENTY)
     stage.play()
-    assert [event.target for event in stage.said(Challenged)] == [Target.EMIT]
+    return stage
+
+
+def test_a_true_score_that_is_disputed_costs_no_voter_anything(tiny: Tiny) -> None:
+    stage = doubted(tiny)
+    assert [event.target for event in stage.said(Challenged)] == [Target.SCORE]
     assert outcomes(stage) == [Outcome.DISMISSED]
     assert blamed(stage) == {}
     assert len(stage.said(VoteRevealed)) == 5
@@ -211,39 +211,13 @@ def test_an_update_that_is_disputed_before_it_is_shown_costs_no_voter_anything(t
 
 def test_who_cannot_tell_abstains_and_who_lost_its_seat_votes(tiny: Tiny) -> None:
     kinds = (Blind, Outpaced, Unseated, *(Validator,) * 4)
-    stage = tiny(providers=(Hidden, Provider), validators=kinds)
-    stage.network.mint(stage.network.worlds["provider-1"], PLENTY)
-    stage.play()
+    stage = doubted(tiny, validators=kinds)
     assert outcomes(stage) == [Outcome.DISMISSED]
     said = {event.validator: event.digest for event in stage.said(VoteRevealed)}
     names = ("validator-1", "validator-2", "validator-3")
     found = [said[stage.address(name)] for name in names]
     assert [digest == ABSTAIN for digest in found] == [True, True, False]
     assert not {b"vote", b"minority"} & set(blamed(stage).values())
-
-
-class LateDisputer(Disputer):
-    """Disputes a segment of its own once the job has been found at fault."""
-
-    behaviour = "late"
-
-    def turn(self, job: int) -> Any:
-        if self.clerk.view(job).phase != JobPhase.FAULTED or not self.pieces:
-            return super().turn(job)
-        name, piece = next(iter(self.pieces.items()))
-        if not self.press(job, lambda: self.claim(name, piece)):
-            return wake_at(self.world.clock() + 1)
-        view = self.world.ledger.open(Rerun).view_of(self.dispute)
-        return wake_at(view.reveal_deadline) if view.outcome == Outcome.OPEN else super().turn(job)
-
-
-def test_what_is_disputed_after_a_fault_of_the_job_is_voted_on(tiny: Tiny) -> None:
-    stage = tiny(providers=(LateDisputer, Provider), consumer=CHEATS["nan-bomb"].load())
-    stage.network.mint(stage.network.worlds["provider-1"], PLENTY)
-    stage.play()
-    assert stage.said(Faulted)
-    assert outcomes(stage) == [Outcome.DISMISSED]
-    assert blamed(stage) == {}
 
 
 class Twice(Provider):

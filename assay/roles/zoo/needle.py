@@ -41,11 +41,12 @@ class Cheat(Warped):
         return Span(work.state(steps), work.ends[-1], work.loss_bits)
 
     def alter(self, name: RoundName, slot: int) -> Alter | None:
-        """The number, in the first step of the segment."""
-        target = self.assignment(name[0]).bundle.step.outputs[0]
+        """The number, in the last step of the segment: a step further on it may be rounded away."""
+        assignment = self.assignment(name[0])
+        place = (assignment.order.steps_per_segment - 1, assignment.bundle.step.outputs[0])
 
         def alter(run: int, value: int, tensor: Tensor) -> Tensor | None:
-            if (run, value) != (0, target):
+            if (run, value) != place:
                 return None
             return as_tensor(tensor, ELEMENT, number_at(tensor, ELEMENT) ^ 1)
 

@@ -288,4 +288,4 @@ def test_what_is_disputed_is_said_and_what_is_new_goes_by_its_name() -> None:
 
     assert about(Target.SEGMENT) == "segment 4 of slot 3 of round 2"
     assert about(Target.EMIT, 1) == "the update of slot 3 of round 2 (generation 1)"
-    assert about(Target.AGGREGATE) == "aggregate of round 2"
+    assert about(Target.AGGREGATE) == "the aggregate of round 2"

@@ -88,14 +88,19 @@ def test_audit_goes_down_to_the_number_that_was_changed(played: Stage, see: Call
     found = checked["descent"]["difference"]
     assert code == FOUND
     assert not told["honest"]
-    assert (found["step"], found["run"], found["node"], found["value"]) == (SEGMENT * STEPS, 0, node, number)
+    assert (found["step"], found["run"], found["node"], found["value"]) == (
+        SEGMENT * STEPS + STEPS - 1,
+        STEPS - 1,
+        node,
+        number,
+    )
     assert (found["tensor"], found["shape"], found["element"], found["index"]) == ("0.weight", [5, 6], ELEMENT, [0, 3])
     assert (found["operator"], found["source"]) == ("sub", bundle.step.side.sources[node])
     claimed, computed = (int(found[name]["bits"], 16) for name in ("claimed", "computed"))
     assert claimed ^ computed == 1, "its last bit"
     assert float(found["claimed"]["value"]) == pytest.approx(float(found["computed"]["value"]), rel=1e-5)
     assert (found["accused"], found["role"], found["ruling"]) == (played.address(LIAR), "provider", "upheld")
-    for words in ("step 4", f"node {node} (sub of", "element 3 [0, 3] of 0.weight", found["claimed"]["bits"]):
+    for words in ("step 5", f"node {node} (sub of", "element 3 [0, 3] of 0.weight", found["claimed"]["bits"]):
         assert words in flat(out)
     for words in (found["computed"]["bits"], "the contract: upheld", "upheld: the claim is wrong"):
         assert words in flat(out)
@@ -146,7 +151,7 @@ def test_dispute_lists_a_game_with_its_cost_and_draws_it(
     code, out, _ = run("dispute", "1", "--dispute", "1", "--draw", str(path))
     assert code == 0
     assert f"wrote {path}" in out
-    assert "opens values 72 to 135 of step 4" in out
+    assert "opens values 72 to 135 of step 5" in out
     texts = " ".join(element.text or "" for element in ElementTree.fromstring(path.read_text()).iter())
     assert "on with element 3" in texts
 

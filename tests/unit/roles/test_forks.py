@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
+from assay.chain.contracts.disputes import Settled
 from assay.chain.contracts.jobs import BidForfeited
-from assay.chain.contracts.rerun import Decided
 from assay.chain.contracts.rounds import Aggregated, Rounds
 from assay.chain.cursor import Page
 from assay.protocol.errors import Malformed, Unavailable
-from assay.protocol.phase import JobPhase, Outcome, RoundPhase
+from assay.protocol.phase import JobPhase, RoundPhase, Settlement
 from assay.roles.aggregator import Aggregator
 from assay.roles.consumer import Consumer
 from assay.roles.wake import IDLE
@@ -179,7 +179,7 @@ def test_who_challenged_one_lie_challenges_the_next_on_another_branch(
     told = [event.end_root for event in stage.said(Aggregated)]
     assert lies
     assert lies[0] not in told
-    assert Outcome.UPHELD in {event.outcome for event in stage.said(Decided)}
+    assert Settlement.UPHELD in {event.outcome for event in stage.said(Settled)}
 
 
 def test_a_true_aggregate_is_not_disputed_for_a_false_one_that_was_taken_back(tiny_stage: Any) -> None:
@@ -210,4 +210,4 @@ def test_a_true_aggregate_is_not_disputed_for_a_false_one_that_was_taken_back(ti
     stage.post()
     network.run(over, turns_max=5_000)
     assert depths
-    assert Outcome.DISMISSED not in {event.outcome for event in stage.said(Decided)}
+    assert Settlement.DISMISSED not in {event.outcome for event in stage.said(Settled)}

@@ -20,20 +20,16 @@ BOND = 2
 
 
 class Demander(Validator):
-    """Calls for secrets of honest slots in a round right before the votes are counted that make it void."""
+    """Calls for secrets of honest slots in a round while the game is played that makes it void."""
 
     done, slots = False, (0,)
 
     def dispute(self, job: int) -> Wake:
         for each in self.clerk.notices.disputes(job):
-            view = self.votes.disputes.view_of(each.number)
-            if each.outcome == Outcome.OPEN and view.committed.bit_count() == 3 and view.revealed.bit_count() < 2:
-                return self.challenges.pursue(job)  # the others reveal first
-            if each.outcome == Outcome.OPEN and not self.done and view.revealed.bit_count() >= 2:
+            if each.outcome == Outcome.OPEN and not self.done:
                 for slot in self.slots:
                     self.clerk.attempt(self.world.ledger.rounds.demand_secret(*self.standing(each.name, slot)))
                 self.done = True
-                return super().dispute(job) | self.clerk.attempt(self.votes.disputes.decide(each.number))
         return super().dispute(job)
 
 
