@@ -43,7 +43,7 @@ def test_a_game_comes_down_to_the_number_that_was_changed(set_up: Any, ledgers: 
     stage.watch(Validator, watch=True)
     stage.play()
     (ruled,) = stage.said(Ruled)
-    assert (ruled.step, ruled.number, ruled.element) == (0, mlp.step.outputs[0], ELEMENT)
+    assert (ruled.step, ruled.number, ruled.element) == (1, mlp.step.outputs[0], ELEMENT), "in the last step of two"
     assert Ruling(ruled.ruling) == Ruling.UPHELD
     assert settlements(stage) == [Settlement.UPHELD]
     assert not stage.said(Challenged), "nobody votes"
