@@ -49,7 +49,8 @@ def home(whole: Path) -> Iterator[Path]:
     """A copy of it, where anybody may get to."""
     folder = Path(tempfile.mkdtemp())
     folder.chmod(0o755)
-    shutil.copytree(whole, folder / "home")
+    # The shared memory of a database goes with whoever closes it last, and is made anew.
+    shutil.copytree(whole, folder / "home", ignore=shutil.ignore_patterns("*-shm"))
     yield folder / "home"
     for path in folder.rglob("*"):
         path.chmod(0o700)
