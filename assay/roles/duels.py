@@ -91,7 +91,7 @@ class Record:
             if key is not None:
                 keys[_hash(*key)] = key
         # A witness ends its game, and answers nothing in another.
-        opened = [each for each in events if isinstance(each, Answered) and KINDS[each.demand] != "witness"]
+        opened = [each for each in events if isinstance(each, Answered) and each.demand != KINDS.index("witness")]
         known = {keys[event.demanded]: event.content for event in opened if event.demanded in keys}
         return cls(keys, sums, known)
 

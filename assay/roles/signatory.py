@@ -136,16 +136,18 @@ class Signatory:
         Without a seat as well: no quorum's signature makes it right.
         """
         end = self._judge.aggregates.of(name, view)
-        aggregator = self._world.ledger.rounds.aggregator_of(*name)
         if end is None:
-            return self._ask(name, view, Disagreement(Target.AGGREGATE, 0, 0, aggregator, ZERO))
+            return self._ask(name, view)
         if end.fault is None and (end.root, end.score) == (view.end_root, view.score):
             return IDLE
         target = Target.SCORE if end.fault is None and end.root == view.end_root else Target.AGGREGATE
-        disagreement = Disagreement(target, 0, 0, aggregator, end.root)
+        disagreement = self._about(name, target, end.root)
         return self._challenges.raise_all(name, view, [disagreement], self._party.seat(name[0]) or 0)
 
-    def _ask(self, name: RoundName, view: RoundView, disagreement: Disagreement) -> Wake:
+    def _about(self, name: RoundName, target: Target, truth: bytes) -> Disagreement:
+        return Disagreement(target, 0, 0, self._world.ledger.rounds.aggregator_of(*name), truth)
+
+    def _ask(self, name: RoundName, view: RoundView) -> Wake:
         """An aggregator that no quorum has vouched for may have included a slot that has committed nothing: then it has
         to show what. Of a set that a quorum has signed whoever did not hear of a slot may be the one that is deaf."""
         due_s = view.deadline - self._clerk.order(name[0]).windows.challenge // 2
@@ -153,4 +155,5 @@ class Signatory:
             return IDLE
         if self._world.clock() < due_s:
             return wake_at(due_s)
+        disagreement = self._about(name, Target.AGGREGATE, ZERO)
         return self._challenges.raise_all(name, view, [disagreement], self._party.seat(name[0]) or 0)

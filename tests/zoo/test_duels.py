@@ -158,8 +158,9 @@ def test_who_challenges_the_honest_loses_its_bond_to_them(set_up: Any, ledgers: 
 def test_demands_that_no_game_knows_are_passed_over() -> None:
     known = Demanded(1, bytes(32), KINDS.index("rows"), 2, 0, 8, 3)
     odd = [Demanded(1, bytes(32), kind, 0, 0, 0, 0) for kind in (0, KINDS.index("parts"), len(KINDS), 255)]
-    answered = Answered(1, bytes(32), 0, b"nothing that was asked for".ljust(32), b"x")
-    record = Record.of([*odd, answered, known])
+    nothing = b"nothing that was asked for".ljust(32)
+    answered = [Answered(1, bytes(32), kind, nothing, b"x") for kind in (0, len(KINDS), 255)]
+    record = Record.of([*odd, *answered, known])
     assert set(record.keys.values()) == {("steps",), ("rows", 2, 8, 3)}
     assert record.known == {}
 
