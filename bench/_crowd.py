@@ -140,7 +140,7 @@ def order_of(slots: int, seats: int, segments: int, rounds: int) -> Order:
         providers=slots, reports_min=1, validators=seats, quorum=seats // 2 + 1, samples_per_validator=1, lookahead=2,
         redo_rounds=1, price_ceiling=CEILING, validator_fee=FEE, aggregator_fee=FEE, provider_stake=cost,
         validator_stake=cost, aggregator_stake=cost, fault_deposit=DEPOSIT, stop_score=NEVER,
-        windows=Windows(*[WINDOW_S] * 8),
+        scores_loss=False, windows=Windows(*[WINDOW_S] * 8),
     )  # fmt: skip
 
 

@@ -1,7 +1,7 @@
 // Measures what each transaction of a job costs, with the rules of Cancun and of Osaka, and what the heaviest ones cost at the
 // ceilings, and writes ../bench/gas.json.
 import { execFileSync } from "node:child_process";
-import { readFileSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 
@@ -9,7 +9,12 @@ const HERE = dirname(fileURLToPath(import.meta.url));
 const OUT = resolve(HERE, "../bench/gas.json");
 const ROUND = { commit: 1, commitTable: 5, revealTable: 5, include: 1, aggregate: 1, finalise: 1 };
 const MATCH = { post: 1, commitBid: 7, revealBid: 7, close: 1, draw: 1, enlist: 5, start: 1 };
-const DISPUTE = { commitChallenge: 1, openChallenge: 1, vote: 5, revealVote: 5, decide: 1 };
+const DISPUTE = { commitChallenge: 1, openChallenge: 1, answerSteps: 1, resign: 1, settle: 1 };
+const ARTIFACTS = [
+  "Vault", "Stakes", "Params", "Beacon", "Jobs", "Rounds", "Models", "Disputes", "Games", "Arbiter", "Grounds", "Payroll", "Verdicts",
+  "Evidence", "Book", "Bids", "Draws",
+];
+const artifact = (name) => join(HERE, "../assay/chain/artifacts", `${name}.json`);
 
 const output = execFileSync(process.execPath, [join(HERE, "forge.mjs"), "test", "--match-contract", "GasTest|CeilingsTest", "--isolate", "-vvvv"], {
   cwd: HERE,
@@ -41,10 +46,7 @@ for (const rules of ["cancun", "osaka"]) {
 // With 256 providers, 64 validators and four rounds ahead; the dearest of each. EIP-7825 admits 16,777,216 to a transaction.
 report.ceilings = Object.fromEntries(Object.entries(measured.ceilings).map(([name, values]) => [name, Math.max(...values)]));
 report.artifacts = Object.fromEntries(
-  ["Vault", "Stakes", "Params", "Beacon", "Jobs", "Rounds", "Rerun", "Models", "Payroll", "Verdicts", "Evidence", "Book", "Bids", "Draws"].map((name) => [
-    name,
-    JSON.parse(readFileSync(join(HERE, "../assay/chain/artifacts", `${name}.json`))).deployed_size,
-  ]),
+  ARTIFACTS.filter((name) => existsSync(artifact(name))).map((name) => [name, JSON.parse(readFileSync(artifact(name))).deployed_size]),
 );
 writeFileSync(OUT, JSON.stringify(report, null, 1) + "\n");
 for (const rules of ["cancun", "osaka"]) {

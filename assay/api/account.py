@@ -19,7 +19,6 @@ from assay.api.bonds import Bonds
 from assay.chain.client import to_checksum
 from assay.chain.contracts.disputes import ChallengeOpened
 from assay.chain.contracts.jobs import Cancelled, Ended, Faulted, Posted
-from assay.chain.contracts.rerun import Challenged
 from assay.chain.contracts.vault import Moved
 from assay.chain.events import Event
 from assay.chain.ledger import Ledger
@@ -48,7 +47,7 @@ class Purse:
     bond_shares: int = 0
     """What of others' bonds came to it."""
     rewards: int = 0
-    """Shares of slashes as challenger, and fees as voter out of slashes; no bond is in it."""
+    """Shares of slashes as challenger; no bond is in it."""
 
 
 @dataclass
@@ -65,9 +64,6 @@ class Account:
     forfeited: int = 0
     withdrawn: int = 0
     jobs: set[int] = field(default_factory=set)
-    fees: dict[bytes, int] = field(default_factory=lambda: defaultdict(int))
-    """What of slashes is set aside for voters, by the dispute's key. A challenge's bond lies under the same key, but
-    goes back before the slash."""
 
     def enter(self, events: Iterable[Event]) -> None:
         """Adds events, each once, in order."""
@@ -88,9 +84,8 @@ class Account:
                     self.fault_deposits -= self.ledger.jobs.order_of(event.job).fault_deposit
                 case Ended() if self._is_ours(event.job):
                     self.fault_deposits -= 0 if self.forfeited else self.ledger.jobs.order_of(event.job).fault_deposit
-                case Challenged() | ChallengeOpened():
-                    purse = "assay.dispute.1" if isinstance(event, Challenged) else "assay.dispute.bond.1"
-                    self.bonded.challenge(purse, event.dispute, event.accused)
+                case ChallengeOpened():
+                    self.bonded.challenge(event.dispute, event.accused)
 
     def _is_ours(self, job: int) -> bool:
         """Whether a job is paid in this token."""
@@ -106,13 +101,6 @@ class Account:
                 self.purses[_address(move.to_key)].paid += move.amount
             case Kind.STAKED, Kind.FREE if move.from_key == move.to_key:
                 self.withdrawn += move.amount
-            case Kind.ESCROW, Kind.BOND:
-                self.fees[move.to_key] += move.amount
-            case Kind.BOND, Kind.ESCROW:
-                self.fees[move.from_key] -= move.amount
-            case Kind.BOND, Kind.FREE if self.fees[move.from_key]:
-                self.fees[move.from_key] -= move.amount
-                self.purses[_address(move.to_key)].rewards += move.amount
             case Kind.FREE, Kind.BOND:
                 self.bonded.post(move.to_key, _address(move.from_key), move.amount)
             case Kind.BOND, Kind.BOND:
@@ -131,11 +119,6 @@ class Account:
                 self.purses[_address(move.from_key)].slashed += move.amount
                 if target == Kind.FREE:
                     self.purses[_address(move.to_key)].rewards += move.amount
-
-    @property
-    def to_voters(self) -> int:
-        """Fees of voters, out of slashes."""
-        return self.flows[Kind.ESCROW, Kind.BOND] - self.flows[Kind.BOND, Kind.ESCROW]
 
     @property
     def escrow(self) -> dict[str, int]:
@@ -158,28 +141,26 @@ class Account:
 
     @property
     def stakes(self) -> dict[str, int]:
-        """staked, withdrawn, burned, to_consumer, to_challengers (voters included), held."""
-        challengers = self.flows[Kind.STAKED, Kind.FREE] - self.withdrawn
+        """staked, withdrawn, burned, to_consumer, to_challengers, held."""
         return {
             "staked": self.flows[Kind.FREE, Kind.STAKED],
             "withdrawn": self.withdrawn,
             "burned": self.flows[Kind.STAKED, Kind.BURNED],
-            "to_consumer": self.flows[Kind.STAKED, Kind.ESCROW] - self.to_voters,
-            "to_challengers": challengers + self.to_voters,
+            "to_consumer": self.flows[Kind.STAKED, Kind.ESCROW],
+            "to_challengers": self.flows[Kind.STAKED, Kind.FREE] - self.withdrawn,
             "held": self.ledger.vault.total(self.token, Kind.STAKED),
         }
 
     @property
     def bonds(self) -> dict[str, int]:
         """posted, returned, burned, paid_to_validators, paid_to_accused, held."""
-        other = self.fault_deposits + sum(self.fees.values())
         return {
             "posted": self.bonded.posted,
             "returned": self.bonded.returned,
             "burned": self.bonded.burned,
             "paid_to_validators": self.bonded.paid_to_validators,
             "paid_to_accused": self.bonded.paid_to_accused,
-            "held": self.ledger.vault.total(self.token, Kind.BOND) - other,
+            "held": self.ledger.vault.total(self.token, Kind.BOND) - self.fault_deposits,
         }
 
     def check(self) -> None:

@@ -14,7 +14,10 @@ from assay.proof.verdict import Finding, Part, Place, Verdict
 from assay.protocol.commitment import bitmap_slots
 from assay.protocol.errors import BadInput
 from assay.protocol.phase import Target
+from assay.roles.finding import Unit
 from assay.roles.round import RoundName
+
+OF_AGGREGATORS = (Target.AGGREGATE, Target.SCORE)
 
 
 @dataclass(frozen=True)
@@ -68,7 +71,7 @@ class Examiner:
                 raise BadInput(f"a slot has segments 0 to {segments - 1}", hint="count segments from 0")
             if found.slot not in bitmap_slots(view.present):
                 raise BadInput(f"slot {found.slot} committed nothing in round {name[2]}", hint="name another slot")
-            yield self.claim(found, name, Target.SEGMENT, segment)
+            yield self.claim(found, name, self._unit(name, found.slot, Target.SEGMENT, segment))
             return
         for checked in self.auditor.audit(found):
             yield self._down(checked, found)
@@ -77,20 +80,18 @@ class Examiner:
         """What one dispute is about."""
         job, generation, index = contest.name
         address = Address(job, index, contest.slot, generation=generation)
-        return self.claim(address, contest.name, contest.target, contest.segment, contest)
+        return self.claim(address, contest.name, contest.unit, contest)
 
-    def claim(
-        self, address: Address, name: RoundName, target: Target, segment: int, contest: Contest | None = None
-    ) -> Examined:
-        """One segment, or the update, from the state that it begins with."""
-        assert address.slot is not None
-        told = self._contest(name, address.slot, target, segment)
+    def claim(self, address: Address, name: RoundName, unit: Unit, contest: Contest | None = None) -> Examined:
+        """One thing that somebody stands for, from the state that it begins with."""
+        batch = contest.batch if contest else None
+        told = self._contest(name, unit, batch)
         contest = contest or told
         ruled = contest is not None and contest.narrowing is not None and contest.narrowing.judged is not None
         # What one game has not come to another about the same may have.
         narrowing = contest.narrowing if contest and ruled else told.narrowing if told else None
-        descent = self.digger.descend(name, address.slot, target, segment, narrowing)
-        return Examined(Checked(address, _verdict(descent, target, address.slot, segment)), descent, contest)
+        descent = self.digger.descend(name, unit, narrowing, batch)
+        return Examined(Checked(address, _verdict(descent, unit)), descent, contest)
 
     def _down(self, checked: Checked, address: Address) -> Examined:
         place, slot = checked.verdict.place, checked.address.slot
@@ -100,15 +101,19 @@ class Examiner:
         assert checked.address.round is not None
         ((name, _),) = self.auditor.rounds(replace(address, round=checked.address.round, slot=slot, step=None))
         segment = self.auditor.party.clerk.segments(name[0]) if place.segment is None else place.segment
-        contest = self._contest(name, slot, parts[place.part], segment)
+        unit = self._unit(name, slot, parts[place.part], segment)
+        contest = self._contest(name, unit)
         narrowing = contest.narrowing if contest else None
-        return Examined(checked, self.digger.descend(name, slot, parts[place.part], segment, narrowing), contest)
+        return Examined(checked, self.digger.descend(name, unit, narrowing), contest)
 
-    def _contest(self, name: RoundName, slot: int, target: Target, segment: int) -> Contest | None:
+    def _unit(self, name: RoundName, slot: int, target: Target, segment: int) -> Unit:
+        """What a slot's provider stands for."""
+        return self.auditor.party.clerk.providers(name[0])[slot], int(target), slot, segment
+
+    def _contest(self, name: RoundName, unit: Unit, batch: int | None = None) -> Contest | None:
         """The dispute about a claim that came furthest: one with a ruling, if there is one."""
-        unit = (name, slot, target, segment)
-        found = [each for each in self.contests if (each.name, each.slot, each.target, each.segment) == unit]
-        found = [each for each in found if each.narrowing is not None]
+        about = (name, unit, batch)
+        found = [each for each in self.contests if (each.name, each.unit, each.batch) == about and each.narrowing]
         ruled = [each for each in found if each.narrowing and each.narrowing.judged and each.narrowing.claimed]
         return next(iter(ruled or found), None)
 
@@ -118,10 +123,12 @@ def audit_of(examined: list[Examined]) -> Audit:
     return Audit(tuple(each.checked for each in examined))
 
 
-def _verdict(descent: Descent, target: Target, slot: int, segment: int) -> Verdict:
-    places = {Target.SEGMENT: Place(Part.SEGMENT, slot, segment), Target.EMIT: Place(Part.EMIT, slot)}
-    place = places.get(target, Place(Part.AGGREGATE))
+def _verdict(descent: Descent, unit: Unit) -> Verdict:
+    accused, target, slot, segment = unit
+    places = {Target.EMIT: Place(Part.EMIT, slot), **dict.fromkeys(OF_AGGREGATORS, Place(Part.AGGREGATE))}
+    place = places.get(Target(target), Place(Part.SEGMENT, slot, segment))
     if descent.agrees is None:
         return Verdict(Finding.NOT_SERVED, place, reason=descent.reason)
+    whose = {Target.TABLE: f"in the table of {accused}", Target.SCORE: "of a batch"}.get(Target(target), "")
     finding = Finding.HONEST if descent.agrees else Finding.DIFFERS
-    return Verdict(finding, place, descent.computed_end, descent.claimed_end)
+    return Verdict(finding, place, descent.computed_end, descent.claimed_end, descent.reason or whose)

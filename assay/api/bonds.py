@@ -3,8 +3,7 @@
     posted = returned + burned + paid to validators + paid to the accused + held
 
 A bond lies in the vault under a key of its own, so whose it was is whose money went there first. Under keys of the same
-kind also lie the deposit against a job at fault, which belongs to the escrow, and voters' fees out of slashes, which
-belong to the stakes: `assay.api.account` keeps those.
+kind also lies the deposit against a job at fault, which belongs to the escrow: `assay.api.account` keeps that.
 """
 
 from dataclasses import dataclass, field
@@ -45,9 +44,9 @@ class Bonds:
         self.owners.pop(key, None)
         self.posted -= self.amounts.pop(key, 0)
 
-    def challenge(self, purse: str, dispute: int, accused: str) -> None:
-        """Remembers who is paid should the challenge be dismissed; `purse` names the contract's."""
-        self.accused[key_of(purse, dispute)] = accused
+    def challenge(self, dispute: int, accused: str) -> None:
+        """Remembers who is paid should the challenge be dismissed."""
+        self.accused[key_of("assay.dispute.bond.1", dispute)] = accused
 
     def burn(self, key: bytes, amount: int) -> str | None:
         """Whose bond was burned; None where this was none."""

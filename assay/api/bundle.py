@@ -36,7 +36,7 @@ from assay.protocol.errors import (
 from assay.protocol.plain import read_plain, write_plain
 from assay.store.port import check_content, check_size, hash_of
 
-FORMAT = "assay-evidence-1"
+FORMAT = "assay-evidence-2"
 EVIDENCE = "evidence.json"
 BLOB = re.compile(r"blobs/([0-9a-f]{64})")
 EVIDENCE_MAX_BYTES = 256 << 20
@@ -76,7 +76,7 @@ class RoundEvidence:
     drawing: int = 0
     slots: dict[int, SlotEvidence] = field(default_factory=dict)
     tables: dict[str, list[list[Any]]] = field(default_factory=dict)
-    """Rows [slot, segment, digest in hex] by validator."""
+    """Rows [slot, segment, start root in hex, state root in hex, loss bits] by validator."""
     votes: list[Vote] = field(default_factory=list)
 
 
@@ -311,7 +311,7 @@ def _read_order(value: dict[str, Any]) -> Order:
         if each.name == "windows":
             rows[each.name] = Windows(**{part.name: _count(given[part.name]) for part in fields(Windows)})
         else:
-            kinds = {"str": _text, "bytes": _word, "int": _count}
+            kinds = {"str": _text, "bytes": _word, "int": _count, "bool": _flag}
             kind = each.type if isinstance(each.type, str) else each.type.__name__
             rows[each.name] = kinds[kind](given)
     return Order(**rows)
@@ -374,6 +374,12 @@ def _read_commitment(value: dict[str, Any]) -> Commitment:
 def _count(value: object) -> int:
     if type(value) is not int or not 0 <= value < 1 << 256:
         raise ValueError(f"{str(value)[:20]} is not a count")
+    return value
+
+
+def _flag(value: object) -> bool:
+    if not isinstance(value, bool):
+        raise TypeError("neither true nor false")
     return value
 
 

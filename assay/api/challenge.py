@@ -1,4 +1,4 @@
-"""One account's challenge of one slot, played to its end by the code that every validator plays with.
+"""One account's challenge of one claim, played to its end by the code that every validator plays with.
 
 look (execute again) -> seal, with the bond -> open -> play -> settle
 
@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from assay.api.client import Client
+from assay.api.contest import PARTS
 from assay.api.descent import Descent, Digger
 from assay.api.token import balance_of
 from assay.chain.contracts.containers import RoundView
@@ -29,28 +30,28 @@ from assay.roles.wake import Wake
 from assay.roles.world import World
 from assay.work.limits import within_memory
 
+OF_AGGREGATORS = (Target.AGGREGATE, Target.SCORE)
+SHOWN_MAX = 20
+"""Rows of a table that are named."""
 LOOKS_MAX, ENDS_MAX = 240, 6
 """How often a state is asked for that a challenge begins with: two minutes on a network in real time."""
 
 
 @dataclass(frozen=True)
 class Charge:
-    """What is to be challenged: a segment of a slot, or its update."""
+    """What is to be challenged: a segment of a slot, its update, what a validator's table says of a segment, or a
+    round's aggregate or score."""
 
     name: RoundName
-    slot: int
-    segment: int | None
-
-    @property
-    def target(self) -> Target:
-        """As contracts call it."""
-        return Target.EMIT if self.segment is None else Target.SEGMENT
+    target: Target
+    slot: int = 0
+    segment: int = 0
+    validator: str = ""
 
     @property
     def words(self) -> str:
         """For people."""
-        part = "the update" if self.segment is None else f"segment {self.segment}"
-        return f"{part} of slot {self.slot} of round {self.name[2]}"
+        return f"{PARTS[self.target].format(slot=self.slot, segment=self.segment)} of round {self.name[2]}"
 
 
 class Plaintiff(Party):
@@ -62,14 +63,14 @@ class Plaintiff(Party):
         super().__init__(world)
         self.judge = Judge(self)
         self.challenges = Challenges(self, self.judge)
-        self.duels = Duels(self, self.judge)
+        self.duels = Duels(self, self.judge, self.challenges.shown)
         self.digger = Digger(self, self.judge)
 
     def check(self, charge: Charge) -> RoundView:
         """Whether there is something that could be challenged. Errors: `BadInput`, `Refused`."""
         job, _, index = charge.name
         segments = self.clerk.segments(job)
-        if charge.segment is not None and charge.segment >= segments:
+        if charge.segment >= segments:
             raise BadInput(f"a slot has segments 0 to {segments - 1}", hint="count segments from 0")
         rounds = dict(self.clerk.rounds(job)) if self.clerk.view(job).phase == JobPhase.RUNNING else {}
         view = rounds.get(charge.name)
@@ -78,20 +79,33 @@ class Plaintiff(Party):
                 f"nothing of round {index} of job {job} can be challenged: it is final, void or not open",
                 hint=f"see what was disputed: assay dispute {job}",
             )
+        if charge.target in OF_AGGREGATORS:
+            if not any(view.end_root):
+                raise Refused(f"round {index} has no aggregate yet", hint="challenge it once there is one")
+            return view
         if charge.slot not in bitmap_slots(view.present):
             raise BadInput(
                 f"slot {charge.slot} committed nothing in round {index}",
                 hint=f"present are {', '.join(map(str, bitmap_slots(view.present))) or 'none'}",
             )
+        rows = self.judge.rows(charge.name, charge.validator) if charge.target == Target.TABLE else ()
+        places = [(row.slot, row.segment) for row in rows]
+        if charge.target == Target.TABLE and (charge.slot, charge.segment) not in places:
+            raise BadInput(
+                f"{charge.validator} has shown no row about segment {charge.segment} of slot {charge.slot}",
+                hint=f"it has shown {', '.join(f'{slot}/{at}' for slot, at in places[:SHOWN_MAX]) or 'none'}",
+            )
         return view
 
     def unit(self, charge: Charge) -> Unit | None:
         """What is disputed of the round; nothing of a slot that there is not."""
-        providers = self.clerk.providers(charge.name[0])
-        segment = self.clerk.segments(charge.name[0]) if charge.segment is None else charge.segment
+        providers, target = self.clerk.providers(charge.name[0]), int(charge.target)
         if charge.slot >= len(providers):
             return None
-        return providers[charge.slot], int(charge.target), charge.slot, segment
+        if charge.target in OF_AGGREGATORS:
+            return self.world.ledger.rounds.aggregator_of(*charge.name), target, 0, 0
+        segment = self.clerk.segments(charge.name[0]) if charge.target == Target.EMIT else charge.segment
+        return charge.validator or providers[charge.slot], target, charge.slot, segment
 
     def sealed(self, charge: Charge) -> bool:
         """Whether this account's bond lies on a challenge of it that is not opened yet."""
@@ -114,11 +128,28 @@ class Plaintiff(Party):
     def look(self, charge: Charge) -> Descent:
         """Executes it again here, once; what is missing is asked for."""
         self.listen()
-        segment = self.clerk.segments(charge.name[0]) if charge.segment is None else charge.segment
+        unit = self.unit(charge)
+        assert unit is not None, "it was checked"
         with within_memory():
-            found = self.digger.descend(charge.name, charge.slot, charge.target, segment)
+            found = self.digger.descend(charge.name, unit)
         self.voice.repeat(charge.name[0])
         return found
+
+    def check_begins(self, charge: Charge) -> None:
+        """Errors: `Refused` for a row of a table that begins elsewhere than the work before it leads to; only where a
+        round begins is on chain."""
+        unit = self.unit(charge)
+        if charge.target != Target.TABLE or not charge.segment or unit is None:
+            return
+        with within_memory():
+            stray = self.digger.stray(charge.name, unit)
+        if stray is not None and stray.agrees is False:
+            raise Refused(
+                f"{charge.words} begins elsewhere than the work before it leads to, and no contract blames a row for "
+                "where it begins",
+                hint="nothing was spent; validators leave its table out of what was served: it earns nothing, and costs"
+                " what silence costs",
+            )
 
     def act(self, charge: Charge) -> Wake:
         """One turn: seals, opens, moves or settles, whatever is due. Errors: `Refused` where the contracts refuse it,
@@ -132,17 +163,18 @@ class Plaintiff(Party):
         return wake
 
     def _raise(self, charge: Charge) -> Wake:
-        name, view = charge.name, self.check(charge)
-        provider = self.clerk.providers(name[0])[charge.slot]
-        segment = self.clerk.segments(name[0]) if charge.segment is None else charge.segment
-        claim = Disagreement(charge.target, charge.slot, segment, provider, bytes(32))
-        wake = self.challenges.raise_one(name, view, claim, 0)
+        name, view, unit = charge.name, self.check(charge), self.unit(charge)
+        assert unit is not None, "it was checked"
+        self.check_begins(charge)
+        wake = self.challenges.raise_one(name, view, self._disagreement(name, unit), 0)
         if wake.acted or wake.at_s is not None:
             return wake
         known = self.clerk.notices.disputes(name[0])
-        others = [each for each in known if (each.name, each.slot) == (name, charge.slot)]
+        others = [each for each in known if (each.name, each.accused) == (name, unit[0])]
         if any(each.outcome == Outcome.UPHELD for each in others):
-            raise Refused(f"slot {charge.slot} is disproved already", hint=f"see how: assay dispute {name[0]}")
+            raise Refused(
+                f"whoever stands for {charge.words} is disproved already", hint=f"see how: assay dispute {name[0]}"
+            )
         if any(each.outcome == Outcome.OPEN for each in others):
             raise Refused(
                 "somebody else has challenged it, and plays",
@@ -150,6 +182,13 @@ class Plaintiff(Party):
             )
         why = self.clerk.refusals[-1].message if self.clerk.refusals else "it was said before"
         raise Refused(f"the contracts do not take this challenge: {why}", hint="its bond came back, or was never taken")
+
+    def _disagreement(self, name: RoundName, unit: Unit) -> Disagreement:
+        accused, target, slot, segment = unit
+        if target != Target.TABLE:
+            return Disagreement(Target(target), slot, segment, accused)
+        places = [(each.slot, each.segment) for each in self.judge.rows(name, accused)]
+        return Disagreement(Target.TABLE, slot, segment, accused, places.index((slot, segment)))
 
     # what a party that holds no seat keeps
 
@@ -200,9 +239,10 @@ class Challenge:
 
     def look(self) -> Descent:
         """Executes it again, and waits for the state that it begins with. Nothing is spent. Errors: `Unavailable` where
-        that is not served."""
+        that is not served, `Refused` for a row that begins where no contract asks it to."""
         for count in range(LOOKS_MAX):
             found = self.party.look(self.charge)
+            self.party.check_begins(self.charge)
             # An end that was served shows an element before any game does, if its provider still serves it.
             ended = found.agrees or found.difference is not None or count > ENDS_MAX
             if found.agrees is not None and ended:

@@ -9,9 +9,9 @@ from assay.api.narrowing import Narrowing
 from assay.chain.contracts.disputes import ChallengeBegun, ChallengeOpened, ChallengeSealed, FaultFound, Settled
 from assay.chain.events import Event
 from assay.protocol.phase import Settlement, Target
+from assay.roles.finding import Unit
 from assay.roles.round import RoundName
 
-VOTE = "vote"
 PARTS = {
     Target.SEGMENT: "segment {segment} of slot {slot}",
     Target.EMIT: "the update of slot {slot}",
@@ -55,7 +55,8 @@ class Bill:
 
 @dataclass(frozen=True)
 class Contest:
-    """One dispute, with the number that it has in the contract. Without a game it was decided at once, or by a vote."""
+    """One dispute, with the number that it has in the contract. Without a game it was decided at once, or waits for
+    something to be shown."""
 
     number: int
     name: RoundName
@@ -67,7 +68,8 @@ class Contest:
     game: int | None
     outcome: str
     phase: str
-    """vote, game, fault (found, and not yet final), over (ended, and not yet settled) or settled."""
+    """waiting (for what the game begins with), game, fault (found, and not yet final), over (ended, and not yet
+    settled) or settled."""
     turn: Side | None = None
     deadline_s: int | None = None
     money: Money = Money()
@@ -75,8 +77,8 @@ class Contest:
     moves: tuple[Move, ...] = ()
     narrowing: Narrowing | None = None
     layout: Layout | None = field(default=None, repr=False)
-    voted: bool = False
-    """Decided by a vote: it has a number among those alone."""
+    batch: int | None = None
+    """Of the held-out samples, which a game about a score is about."""
 
     @property
     def is_open(self) -> bool:
@@ -84,14 +86,15 @@ class Contest:
         return self.outcome == "open"
 
     @property
-    def key(self) -> str:
-        """How it is called: votes are numbered by themselves."""
-        return f"{VOTE} {self.number}" if self.voted else str(self.number)
+    def unit(self) -> Unit:
+        """What is disputed of the round."""
+        return self.accused, int(self.target), self.slot, self.segment
 
     @property
     def about(self) -> str:
         """What is disputed."""
-        words = PARTS.get(self.target, self.target.name.lower()).format(slot=self.slot, segment=self.segment)
+        words = PARTS[self.target].format(slot=self.slot, segment=self.segment)
+        words = words if self.batch is None else f"batch {self.batch} of {words}"
         again = f" (generation {self.name[1]})" if self.name[1] else ""
         return f"{words} of round {self.name[2]}{again}"
 
@@ -99,15 +102,15 @@ class Contest:
         """As plain values."""
         return {
             "dispute": self.number,
-            "kind": VOTE if self.voted else "game",
             "job": self.name[0],
             "generation": self.name[1],
             "round": self.name[2],
             "about": self.target.name.lower(),
             "slot": self.slot,
             "segment": self.segment,
+            "batch": self.batch,
             "accused": self.accused,
-            "challenger": self.challenger or None,
+            "challenger": self.challenger,
             "game": self.game,
             "phase": self.phase,
             "outcome": self.outcome,
@@ -126,10 +129,10 @@ def words_of(event: Event) -> tuple[Side, str]:
         case ChallengeSealed():
             return Side.CHALLENGER, "seals a challenge, with its bond"
         case ChallengeOpened():
-            about = PARTS.get(Target(event.target), Target(event.target).name.lower())
+            about = PARTS[Target(event.target)]
             return Side.CHALLENGER, "opens it: " + about.format(slot=event.slot, segment=event.segment) + " is disputed"
         case ChallengeBegun():
-            return Side.CHALLENGER, "begins the game, since all updates are shown"
+            return Side.CHALLENGER, "begins the game, since what it rests on is shown"
         case FaultFound():
             return Side.ANYBODY, "the job is at fault, unless the slot is disproved in time"
         case Settled():

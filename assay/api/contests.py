@@ -5,15 +5,19 @@ from typing import Any
 
 from assay.chain.contracts.disputes import ChallengeBegun, ChallengeOpened, FaultFound, Settled
 from assay.chain.contracts.games import Ruled
-from assay.chain.contracts.rerun import Challenged, Decided
 from assay.chain.contracts.rounds import Included
 from assay.exact.primitives import BY_OPCODE
 from assay.proof.evidence import Ruling
 from assay.protocol.commitment import bitmap_slots
-from assay.protocol.phase import Outcome, Settlement, Target
+from assay.protocol.phase import Settlement, Target
 from assay.work.program import Bundle, Program
 
-Told = Challenged | Decided | ChallengeOpened | ChallengeBegun | Included | Ruled | FaultFound | Settled
+Told = ChallengeOpened | ChallengeBegun | Included | Ruled | FaultFound | Settled
+AWAITED = {
+    Target.AGGREGATE: "what it is made of is to be shown first",
+    Target.SCORE: "what it is made of is to be shown first",
+}
+"""Of a challenge without a game what comes of it, where it is not decided at once."""
 
 
 class Contests:
@@ -21,8 +25,7 @@ class Contests:
 
     def __init__(self, name: Callable[[str], str], bundle: Callable[[int], Bundle]) -> None:
         self._name, self._bundle = name, bundle
-        self._entries: dict[tuple[str, int], dict[str, Any]] = {}
-        """By the contract that numbers them."""
+        self._entries: dict[int, dict[str, Any]] = {}
         self._games: dict[int, ChallengeOpened] = {}
         self._included: dict[tuple[int, int, int], int] = {}
         """How many updates a round's aggregate is made of."""
@@ -35,11 +38,6 @@ class Contests:
     def enter(self, event: Told) -> str:
         """Takes an event in; a line about it, or none."""
         match event:
-            case Challenged():
-                self._add(event)["claimed"] = event.claimed.hex()
-            case Decided():
-                told = {"outcome": Outcome(event.outcome).name.lower(), "truth": event.truth.hex()}
-                self._entries[event.CONTRACT, event.dispute] |= told
             case Included():
                 self._included[event.job, event.generation, event.round] = len(bitmap_slots(event.included))
             case ChallengeOpened():
@@ -51,52 +49,54 @@ class Contests:
             case FaultFound():
                 return "a game ends with the job at fault, unless its slot is disproved in time"
             case Settled():
-                entry = self._entries[event.CONTRACT, event.dispute]
+                entry = self._entries[event.dispute]
                 entry["outcome"] = Settlement(event.outcome).name.lower()
-                return f"the game about {entry['accused']} ends: {entry['outcome'].replace('_', ' ')}"
+                what = "game" if entry["game"] else "dispute"
+                return f"the {what} about {entry['accused']} ends: {entry['outcome'].replace('_', ' ')}"
         return ""
 
-    def _add(self, event: Challenged | ChallengeOpened) -> dict[str, Any]:
-        entry = self._entries[event.CONTRACT, event.dispute] = {
+    def _open(self, event: ChallengeOpened) -> str:
+        challenger, accused, target = self._name(event.challenger), self._name(event.accused), Target(event.target)
+        self._entries[event.dispute] = {
             "id": event.dispute,
             "round": event.round,
             "generation": event.generation,
-            "about": Target(event.target).name.lower(),
+            "about": target.name.lower(),
             "slot": event.slot,
             "segment": event.segment,
-            "accused": self._name(event.accused),
+            "accused": accused,
             "outcome": "open",
+            "challenger": challenger,
+            "game": event.game,
         }
-        return entry
-
-    def _open(self, event: ChallengeOpened) -> str:
-        challenger = self._name(event.challenger)
-        entry = self._add(event)
-        entry |= {"challenger": challenger, "game": event.game}
-        part = f"segment {event.segment}" if event.target == Target.SEGMENT else Target(event.target).name.lower()
-        line = f"{challenger} challenges {entry['accused']}'s {part} of round {event.round}"
+        part = {
+            Target.SEGMENT: f"segment {event.segment}",
+            Target.TABLE: f"row about segment {event.segment} of slot {event.slot}",
+        }.get(target, target.name.lower())
         self._games[event.game or -event.dispute] = event
-        if event.game:
-            return f"{line}: game {event.game}"
-        return f"{line}: to be shown first" if event.target == Target.AGGREGATE else f"{line}: decided at once"
+        # Without a game it is decided at once, where nothing is awaited.
+        comes = f"game {event.game}" if event.game else AWAITED.get(target, "decided at once")
+        return f"{challenger} challenges {accused}'s {part} of round {event.round}: {comes}"
 
     def _begin(self, event: ChallengeBegun) -> str:
         opened = self._games[event.game] = self._games.pop(-event.dispute)
-        self._entries[opened.CONTRACT, opened.dispute]["game"] = event.game
-        return f"all that {self._name(opened.accused)} has included is shown: game {event.game}"
+        self._entries[opened.dispute]["game"] = event.game
+        whose = "score" if opened.target == Target.SCORE else "aggregate"
+        return f"what {self._name(opened.accused)}'s {whose} is made of is shown: game {event.game}"
 
     def _rule(self, about: ChallengeOpened, event: Ruled) -> str:
         """What the contract recomputed, in the program's words."""
         place = _place(self._program(about), event)
         ruling = Ruling(event.ruling).name.lower().replace("_", " ")
-        self._entries[about.CONTRACT, about.dispute] |= {"place": place, "element": event.element, "ruling": ruling}
+        self._entries[about.dispute] |= {"place": place, "element": event.element, "ruling": ruling}
         return f"game {event.game} comes to element {event.element} of {place}: {ruling}"
 
     def _program(self, about: ChallengeOpened) -> Program:
         bundle = self._bundle(about.job)
         if about.target == Target.AGGREGATE:
             return bundle.aggregate[self._included[about.job, about.generation, about.round]]
-        return bundle.step if about.target == Target.SEGMENT else bundle.emit
+        programs = {Target.EMIT: bundle.emit, Target.SCORE: bundle.evaluate}
+        return programs.get(Target(about.target), bundle.step)
 
 
 def _place(program: Program, event: Ruled) -> str:

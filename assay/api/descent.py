@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from assay.api.element import ROLES, Difference, Number, difference_at
@@ -20,9 +21,14 @@ from assay.proof.opened import Key, Move, hashes_in
 from assay.protocol.commitment import bitmap_slots
 from assay.protocol.errors import AssayError
 from assay.protocol.phase import Target
+from assay.protocol.score import UNSCORED, BatchMark, is_due
+from assay.protocol.table import Entry, score_digest
+from assay.protocol.transcript import ZERO, Leaf
 from assay.roles.assignment import State
-from assay.roles.challenge import DUELS
-from assay.roles.grounds import Ground, Merger, Stand
+from assay.roles.exam import marks
+from assay.roles.finding import Unit
+from assay.roles.forms import from_chain
+from assay.roles.grounds import Examination, Ground, Merger, Stand, records_of
 from assay.roles.judge import Judge
 from assay.roles.pace import patience_s
 from assay.roles.party import Party
@@ -31,14 +37,16 @@ from assay.roles.starts import Starts
 from assay.work.state import content_of, root_of
 
 AWAITED = "what it begins with, or its opening, is not here"
-NOT_HERE = "nothing of this kind is re-executed here"
+STRAYED = "the row begins elsewhere than the slot's work leads to"
+UNMEASURED = "nobody has to measure this round"
 ODD = (LookupError, ValueError, StopIteration, AssertionError)
 """What following openings raises that no game could have come to: a node that tells of other events than there are."""
 
 
 @dataclass(frozen=True)
 class Descent:
-    """What re-execution found of one claim. `agrees` is None where it could not be done, and `reason` says why."""
+    """What re-execution found of one claim. `agrees` is None where it could not be done, and `reason` says why; it says
+    what differs where that is no run's end."""
 
     agrees: bool | None
     reason: str = ""
@@ -55,6 +63,8 @@ class Descent:
             return f"could not be executed again: {self.reason}"
         if self.agrees:
             return "executed again, equal bit for bit"
+        if self.difference is None and self.reason:
+            return self.reason
         if self.difference is None:
             claimed, computed = self.claimed_end.hex()[:12], self.computed_end.hex()[:12]
             told = "where they part was neither opened nor served"
@@ -106,14 +116,23 @@ class Digger:
         updates = len(bitmap_slots(self.party.clerk.round(name).included)) if target == Target.AGGREGATE else 0
         return layout_of(assignment.bundle, target, assignment.order.steps_per_segment, segment, updates)
 
-    def ground(self, name: RoundName, slot: int, target: Target, segment: int) -> Stand | None:
-        """What a claim is about, as it was opened; nothing where that, or a state that it takes, is not here."""
+    def ground(self, name: RoundName, unit: Unit, batch: int = 0) -> Stand | None:
+        """What a claim is about, as it was opened; nothing where that, or a state that it takes, is not here. `batch`:
+        of a score's marks."""
+        accused, target, slot, segment = unit
         if target == Target.AGGREGATE:
             parts, end_root = self.judge.parts(name), self.party.clerk.round(name).end_root
-            accused = self.party.world.ledger.rounds.aggregator_of(*name)
             return Merger(self.party.assignment(name[0]), name, accused, *parts, end_root) if parts else None
+        if target == Target.SCORE:
+            state, shown = self.end(name), self.party.clerk.notices.marks(name)
+            told = None if shown is None else from_chain(shown)
+            if state is None or told is None or told.at(batch) is None:
+                return None
+            return Examination(self.party.assignment(name[0]), name, accused, state, told, batch)
+        if target == Target.TABLE:
+            return self._row(name, unit)
         transcript, judge = self.judge.transcript(name, slot), self.judge
-        if transcript is None or target not in (Target.SEGMENT, Target.EMIT):
+        if transcript is None:
             return None
         emit, leaves = target == Target.EMIT, transcript.leaves
         first = 0 if emit else segment
@@ -123,28 +142,93 @@ class Digger:
         end = judge.state(name, slot, len(leaves) - 1) if emit else None
         if start is None or (emit and end is None):
             return None
-        after, accused = leaves[-1] if emit else leaves[first + 1], self.party.clerk.providers(name[0])[slot]
+        after, assignment = leaves[-1] if emit else leaves[first + 1], self.party.assignment(name[0])
+        return Ground(assignment, name, slot, accused, Target(target), segment, (leaves[first], start), after, end)
+
+    def _row(self, name: RoundName, unit: Unit) -> Ground | None:
+        """A row of a table, from where it says that it began."""
+        accused, _, slot, segment = unit
+        row = self.entry(name, unit)
+        start = None if row is None else self.judge.begun(name, slot, segment, row.start_root)
+        if row is None or start is None:
+            return None
+        before, after = Leaf(segment, row.start_root), Leaf(segment + 1, row.state_root, row.loss_bits)
         assignment = self.party.assignment(name[0])
-        return Ground(assignment, name, slot, accused, target, segment, (leaves[first], start), after, end)
+        return Ground(assignment, name, slot, accused, Target.TABLE, segment, (before, start), after)
+
+    def entry(self, name: RoundName, unit: Unit) -> Entry | None:
+        """The row of a table that a claim is about."""
+        accused, _, slot, segment = unit
+        rows = self.judge.rows(name, accused)
+        return next((each for each in rows if (each.slot, each.segment) == (slot, segment)), None)
+
+    def end(self, name: RoundName) -> State | None:
+        """The state that a round says it ends in."""
+        return self.party.state(name[0], self.party.clerk.round(name).end_root)
+
+    def stray(self, name: RoundName, unit: Unit) -> Descent | None:
+        """Of a row that begins neither where its slot says nor where the work leads to: where that is, from the round's
+        start. Nothing of one that begins at either, or that is not here."""
+        row, view = self.entry(name, unit), self.party.clerk.round(name)
+        if row is None:
+            return None
+        root: bytes | None = view.start_root
+        if row.segment:
+            transcript = self.judge.transcript(name, row.slot)
+            if transcript is None or transcript.leaves[row.segment].state_root == row.start_root:
+                return None
+            stretch = self.judge.replays.replay(name, view, row.slot, row.segment - 1)
+            root = None if stretch is None else stretch.span.state_root
+        if root is None:
+            return Descent(None, AWAITED)
+        return None if root == row.start_root else Descent(False, STRAYED, row.start_root, root)
+
+    def _measure(self, name: RoundName, unit: Unit) -> Descent:
+        """A score of which no batch is disputed yet: as a whole, or by the first mark that is false."""
+        assignment, view, state = self.party.assignment(name[0]), self.party.clerk.round(name), self.end(name)
+        order, compute, shown = assignment.order, self.party.world.compute, self.party.clerk.notices.marks(name)
+        if view.score == UNSCORED and not is_due(order.stop_score, name[2], order.rounds):
+            return Descent(None, UNMEASURED)
+        if state is None:
+            return Descent(None, AWAITED)
+        with compute.metered("verify"), compute.within(patience_s(order.windows.open)):
+            mine = marks(compute, assignment, state, assignment.test)
+        batch = None if shown is None else mine.first_other(from_chain(shown))
+        if batch is not None:
+            return self.descend(name, unit, batch=batch)
+        found = mine.score(order.scores_loss)
+        words = "" if found == view.score else f"the end state scores {found}, not {view.score}"
+        told, given = (score_digest(view.end_root, each) for each in (view.score, found))
+        return Descent(not words, words, told, given)
 
     def descend(
-        self, name: RoundName, slot: int, target: Target, segment: int, narrowing: Narrowing | None = None
+        self, name: RoundName, unit: Unit, narrowing: Narrowing | None = None, batch: int | None = None
     ) -> Descent:
         """Re-executes one claim and follows the first difference as far down as what was opened leads. Errors: those of
         fetching the job, `LimitExceeded` where its program takes longer than is allowed here."""
-        if target not in DUELS:
-            return Descent(None, NOT_HERE)
-        ground, layout = self.ground(name, slot, target, segment), self.layout(name, target, segment)
+        if unit[1] == Target.SCORE and batch is None:
+            return self._measure(name, unit)
+        stray = self.stray(name, unit) if unit[1] == Target.TABLE else None
+        if stray is not None:
+            return stray
+        ground, layout = self.ground(name, unit, batch or 0), self.layout(name, Target(unit[1]), unit[3])
         if ground is None or layout is None:
             return Descent(None, AWAITED)
         compute, windows = self.party.world.compute, self.party.clerk.order(name[0]).windows
         with compute.metered("verify"), compute.within(patience_s(windows.table + windows.open)):
             work = ground.replay(compute.allowance)
             claim, end = ground.claim, work.ends[-1]
-            agrees = end == claim.end and claim.loss_bits in (None, work.loss_bits)
+            if isinstance(ground, Examination) and ground.marks.fault != ZERO:
+                # That a fault is claimed is decided by whether there is one, whatever was named as its digest.
+                agrees = work.faulty is not None
+            else:
+                agrees = end == claim.end and claim.loss_bits in (None, work.loss_bits)
             found = self._found(ground, layout, work, narrowing)
             if found is None and not agrees:
                 found = self._served(ground, layout, work)
+            if found is None and not agrees and end == claim.end:
+                loss = Judged(layout.steps - 1, layout.program.outputs[-1], 0, "", "proveLoss")
+                found = self._numbers(ground, layout, work, loss, {})
             run = None if agrees or narrowing is None else _parting(work.ends, narrowing.known, claim.end)
         step = None if run is None or layout.whole else layout.first_step + run
         return Descent(agrees, "", claim.end, end, found, step)
@@ -168,9 +252,8 @@ class Digger:
         """What a challenger would show now; nothing where more has to be opened first."""
         if not known:
             return None
-        records = ground.assignment.records if ground.target == Target.SEGMENT else None
         try:
-            return _judged(ground, Challenger(ground.claim, work, records).move(known))
+            return _judged(ground, Challenger(ground.claim, work, records_of(ground)).move(known))
         except ODD:
             return None
 
@@ -216,12 +299,18 @@ class Digger:
         return None
 
     def _shown_end(self, ground: Stand) -> State | None:
-        if isinstance(ground, Ground) and ground.target == Target.EMIT:
+        if isinstance(ground, Merger):
+            return self.end(ground.name)
+        if isinstance(ground, Examination):
+            told = ground.marks.at(ground.batch)
+            counts = (told.correct_count, told.target_count) if isinstance(told, BatchMark) else ()
+            return [torch.tensor(count) for count in counts] or None
+        if ground.target == Target.EMIT:
             opened = self.judge.openings.of(ground.name, self.party.clerk.round(ground.name), ground.slot)
             return None if opened is None else opened.update
-        if isinstance(ground, Merger):
-            return self.party.state(ground.name[0], ground.end_root)
-        return self.judge.state(ground.name, ground.slot, ground.segment + 1)
+        # Nobody serves where a row of a table ends.
+        whole = ground.target == Target.SEGMENT
+        return self.judge.state(ground.name, ground.slot, ground.segment + 1) if whole else None
 
     def _place(
         self, ground: Stand, layout: Layout, number: int, element: int, about: str, run: int | None
@@ -236,7 +325,7 @@ class Digger:
             whose=ROLES.get(ground.target.name, "aggregator"),
         )
         names = ground.assignment.bundle.state_names
-        if ground.target != Target.EMIT and number in layout.program.outputs[: layout.end_count]:
+        if ground.target not in (Target.EMIT, Target.SCORE) and number in layout.program.outputs[: layout.end_count]:
             return replace(found, tensor=names[layout.program.outputs.index(number)])
         return found
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from assay.api.account import Kind
-from assay.api.contest import VOTE, Bill, Contest, Money, words_of
+from assay.api.contest import Bill, Contest, Money, words_of
 from assay.api.costs import Costs
 from assay.api.layout import Layout
 from assay.api.moves import MOVES, Move, Side, Spent, priced
@@ -22,14 +22,14 @@ from assay.chain.contracts.disputes import (
     Settled,
 )
 from assay.chain.contracts.games import Games
-from assay.chain.contracts.rerun import Challenged, Decided
 from assay.chain.contracts.vault import Moved
 from assay.chain.events import Emitted, Event
 from assay.chain.ledger import Ledger
-from assay.protocol.phase import Ending, Outcome, Settlement, Target
+from assay.protocol.phase import Ending, Settlement, Target
+from assay.protocol.transcript import ZERO
 from assay.roles.round import RoundName
 
-KEPT = (*MOVES, ChallengeBegun, ChallengeOpened, ChallengeSealed, Challenged, Decided, FaultFound, Moved, Settled)
+KEPT = (*MOVES, ChallengeBegun, ChallengeOpened, ChallengeSealed, FaultFound, Moved, Settled)
 LayoutOf = Callable[[RoundName, Target, int], Layout | None]
 """How large it is what is disputed, by job, target and segment; nothing where its program is not here, or there is
 none."""
@@ -57,17 +57,15 @@ class Docket:
 
     def contests(self) -> list[Contest]:
         """The disputes, in the order in which they were opened."""
-        found = []
-        for each in self._emitted:
-            if isinstance(each.event, ChallengeOpened) and each.event.job == self.job:
-                found.append(self._game(each, each.event))
-            if isinstance(each.event, Challenged) and each.event.job == self.job:
-                found.append(self._vote(each.event))
-        return found
+        return [
+            self._contest(each, each.event)
+            for each in self._emitted
+            if isinstance(each.event, ChallengeOpened) and each.event.job == self.job
+        ]
 
     def find(self, number: int) -> Contest | None:
-        """A dispute that is decided by a game, by its number."""
-        return next((each for each in self.contests() if each.number == number and not each.voted), None)
+        """A dispute by its number."""
+        return next((each for each in self.contests() if each.number == number), None)
 
     def _of(self, kind: type[Event], **fields: Any) -> list[Emitted[Any]]:
         return [
@@ -77,15 +75,7 @@ class Docket:
             and all(getattr(each.event, name) == value for name, value in fields.items())
         ]
 
-    def _vote(self, event: Challenged) -> Contest:
-        decided = self._of(Decided, dispute=event.dispute)
-        outcome = Outcome(decided[-1].event.outcome) if decided else Outcome.OPEN
-        name = (event.job, event.generation, event.round)
-        unit = (Target(event.target), event.slot, event.segment, event.accused)
-        phase = "settled" if decided else VOTE
-        return Contest(event.dispute, name, *unit, "", None, outcome.name.lower(), phase, voted=True)
-
-    def _game(self, opened: Emitted[Event], event: ChallengeOpened) -> Contest:
+    def _contest(self, opened: Emitted[Event], event: ChallengeOpened) -> Contest:
         begun = self._of(ChallengeBegun, dispute=event.dispute)
         event = replace(event, game=begun[-1].event.game) if begun else event
         settled = self._of(Settled, dispute=event.dispute)
@@ -116,6 +106,7 @@ class Docket:
             moves,
             narrowing,
             layout,
+            begun[-1].event.batch if begun and event.target == Target.SCORE else None,
         )
 
     def _layout_of(self, opened: Emitted[Event], event: ChallengeOpened) -> Layout | None:
@@ -135,13 +126,25 @@ class Docket:
     def _phase(
         self, event: ChallengeOpened, narrowing: Narrowing | None, settled: bool
     ) -> tuple[str, Side | None, int | None]:
-        if settled or narrowing is None:
-            return "settled" if settled else "over", None, None
+        if settled:
+            return "settled", None, None
+        if narrowing is None:
+            return self._waiting(event)
         if narrowing.ending != Ending.OPEN:
             until_s = self.ledger.open(Disputes).view_of(event.dispute).fault_until
             return ("fault", None, until_s) if until_s else ("over", None, None)
         game = self.ledger.open(Games).view_of(event.game)
         return "game", Side.ACCUSED if game.demand else Side.CHALLENGER, game.deadline
+
+    def _waiting(self, event: ChallengeOpened) -> tuple[str, Side, int]:
+        """Before a game: whose turn it is, and until when."""
+        disputes, name = self.ledger.open(Disputes), (event.job, event.generation, event.round)
+        until_s = disputes.view_of(event.dispute).show_until
+        score = event.target == Target.SCORE
+        shown = disputes.marks_of(*name) != ZERO if score else ZERO not in disputes.updates_of(*name)
+        if not shown:
+            return "waiting", Side.ACCUSED, until_s
+        return "waiting", Side.CHALLENGER, until_s + self.ledger.jobs.order_of(event.job).windows.open
 
     def _money(self, event: ChallengeOpened, opened: Emitted[Event], settled: list[Emitted[Any]]) -> Money:
         """By the vault's own moves, in the transactions that opened and settled the dispute."""

@@ -24,7 +24,7 @@ from assay.market.quote import quote as quote_job
 from assay.protocol.errors import BadInput, BadKey, Malformed, MissingBlob, NotFinite, Refused, Unsupported
 from assay.protocol.order import Roots
 from assay.protocol.units import parse_amount
-from assay.roles.assignment import Assignment, Document, admit, check_stop, signature_of
+from assay.roles.assignment import Assignment, Document, admit, check_stop, has_classes, signature_of
 from assay.roles.consumer import chain_order
 from assay.roles.pace import round_s
 from assay.roles.world import Compute
@@ -243,7 +243,7 @@ def _assemble(job: Job, own: OwnModel | None, bundle: Bundle, samples: Samples, 
         train=cid_of(train_manifest.to_bytes()),
         test=cid_of(test_manifest.to_bytes()),
     )
-    roots = Roots(bundle.root, train_manifest.root, test_manifest.root, state_root(state))
+    roots = Roots(bundle.root, train_manifest.root, test_manifest.root, state_root(state), classes=has_classes(bundle))
     order = chain_order(job, document, roots, token.address, token.decimals)
     if bundle.is_random:
         raise Unsupported("the model draws random numbers in training (dropout?)", hint="leave such layers out for now")

@@ -43,9 +43,9 @@ class Number:
 class Difference:
     """Where a claim is not what the arithmetic gives, as far down as it could be followed.
 
-    `about`: element, tensor, loss, update, or end (of a segment: which of its tensors is false is known, and not from
-    which step on). `step` is counted in the round, `run` in what is disputed; `ruling` is the contract's, where it was
-    asked.
+    `about`: element, tensor, loss, update, aggregate, mark of a batch, or end (of a segment: which of its tensors is
+    false is known, and not from which step on). `step` is counted in the round, `run` in what is disputed; `ruling` is
+    the contract's, where it was asked.
     """
 
     about: str

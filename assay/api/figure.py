@@ -11,7 +11,7 @@ from assay.api.levels import Level
 from assay.api.moves import Side
 from assay.api.token import COIN_TOKEN, Token
 from assay.protocol.errors import LimitExceeded, Malformed
-from assay.protocol.phase import Ending
+from assay.protocol.phase import Ending, Target
 
 BARS_MAX, LINES_MAX, TEXT_MAX = 32, 12, 400
 NUMBER_MAX = 1 << 53
@@ -95,36 +95,40 @@ def figure_of(contest: Contest, difference: Difference | None, token: Token, sym
     lines.append(Line("outcome", outcome_words(contest)))
     lines += [Line(NAMES[side], bill_words(contest, side)) for side in Side if contest.bills[side].transactions]
     lines.append(Line("money", money_words(contest, token)))
-    title = f"Dispute {contest.key}: {contest.about}"
+    title = f"Dispute {contest.number}: {contest.about}"
     return Figure(title, f"{challenger} against {accused}", bars, tuple(lines))
 
 
 OUTCOMES = {
     "upheld": "upheld: the claim is wrong",
     "dismissed": "dismissed: nothing wrong was shown",
-    "moot": "moot: another game had disproved the slot before",
+    "moot": "moot: it was disproved otherwise, or rests on a state that a slot has made up",
     "job_fault": "the job itself is at fault",
     "undone": "undone: the slot that a fault of the job rested on has lied",
-    "no_quorum": "undecided: too few voted",
 }
 UNRULED = {
     "upheld": "upheld: what was asked for was not opened in time",
     "dismissed": "dismissed: the challenger left, or let its clock run out",
 }
 """Where the contract was not asked to compute anything."""
+WAITING = {
+    Side.ACCUSED: "open: the aggregator has yet to show what it is made of",
+    Side.CHALLENGER: "open: what it is made of is shown, and the challenger has yet to begin",
+}
+"""Before a game, by whose turn it is."""
 
 
 def outcome_words(contest: Contest) -> str:
     """How a dispute stands, or has ended."""
     if not contest.is_open:
-        unruled = contest.narrowing is not None and contest.narrowing.judged is None
+        shown_first = contest.target in (Target.AGGREGATE, Target.SCORE)
+        unruled = contest.narrowing.judged is None if contest.narrowing is not None else shown_first
         return (UNRULED if unruled else {}).get(contest.outcome) or OUTCOMES.get(contest.outcome, contest.outcome)
     if contest.turn is not None:
-        return f"open: it is the {contest.turn}'s turn"
-    return {
-        "fault": "open: the job is at fault, unless the slot is disproved in time",
-        "over": "open: the game has ended, and is to be settled",
-    }.get(contest.phase, "open: drawn validators vote")
+        return WAITING[contest.turn] if contest.phase == "waiting" else f"open: it is the {contest.turn}'s turn"
+    if contest.phase == "fault":
+        return "open: the job is at fault, unless the slot is disproved in time"
+    return "open: the game has ended, and is to be settled"
 
 
 def bill_words(contest: Contest, side: Side) -> str:

@@ -35,7 +35,7 @@ class Layout:
     first_step: int = 0
     """Of the round, where steps are counted from."""
     whole: str = ""
-    """Of what is one run and no step, what that gives: the update of a slot, or the aggregate."""
+    """Of what is one run and no step, what that gives: the update of a slot, the aggregate, or a batch's mark."""
 
     @property
     def row_count(self) -> int:
@@ -68,11 +68,13 @@ class Layout:
 
 
 def layout_of(bundle: Bundle, target: Target, steps: int, segment: int, updates: int = 0) -> Layout | None:
-    """How large it is what a dispute is about, in segments of `steps`, or of so many updates; nothing where no game is
-    about it."""
+    """How large it is what a dispute is about, in segments of `steps`, or of so many updates; nothing where the job has
+    no program for as many."""
     state = len(bundle.rules)
-    if target == Target.SEGMENT:
+    if target in (Target.SEGMENT, Target.TABLE):
         return Layout(bundle.step, state, steps, state, segment * steps)
+    if target == Target.SCORE:
+        return Layout(bundle.evaluate, state, 1, len(bundle.evaluate.outputs) - 1, whole="the mark of a batch")
     if target == Target.EMIT:
         return Layout(bundle.emit, 2 * state, 1, len(bundle.emit.outputs), whole="the update")
     if target == Target.AGGREGATE and updates in bundle.aggregate:

@@ -32,7 +32,7 @@ def money(report: Mapping[str, Any]) -> Html:
         ("c0", "withdrawn by those who staked it", Decimal(stakes["withdrawn"])),
         ("c4", "burned", Decimal(stakes["burned"])),
         ("c3", "to the job it was slashed in", Decimal(stakes["to_consumer"])),
-        ("c2", "to who proved the cheat or voted on it", Decimal(stakes["to_challengers"])),
+        ("c2", "to who proved the cheat", Decimal(stakes["to_challengers"])),
         ("c5", "still held", Decimal(stakes["held"])),
     ]
     symbol = clean(report["token"]["symbol"])

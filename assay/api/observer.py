@@ -42,7 +42,7 @@ REASONS = {
     "segment": "re-execution of a segment gave other bits than it had committed",
     "emit": "its update does not follow from its own end state",
     "update": "it has an end state and bound no update to it",
-    "start": "it did not start from the round's state",
+    "start": "it began from another state than its round, or its slot, has there",
     "leaf": "a leaf of its transcript says what none there may",
     "secret": "it did not open its commitment when called upon",
     "equivocation": "it signed two commitments for one slot",
@@ -50,17 +50,16 @@ REASONS = {
     "aggregate": "its aggregate is not that of the included updates",
     "score": "its score is not what the end state scores",
     "updates": "it has included an update that nobody has committed to",
-    "unserved": "it showed less than the sample that was drawn for it",
+    "marks": "it did not show what its score is made of",
+    "unserved": "its table is not of the sample that was drawn, or begins where no slot was",
     "silent": "it was to check this round and did not",
     "aggregator": "it let its deadline pass",
-    "minority": "it voted against what a quorum found",
-    "vote": "it did not vote in a dispute",
 }
 
 
 HIDDEN = "it served no start states, so that whoever checked it had to replay from the round's start"
 UNVOUCHED = "no quorum vouched for its root, so it earned no fee"
-FORFEITING = ("table", "aggregate", "score", "updates")
+FORFEITING = ("table", "start", "aggregate", "score", "updates", "marks")
 """Reasons of penalties with which all pay of a job is forfeited."""
 
 

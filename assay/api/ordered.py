@@ -19,7 +19,7 @@ from assay.chain.contracts.vault import Moved
 from assay.chain.events import Event
 from assay.protocol.errors import AssayError, Malformed
 from assay.protocol.job import Job
-from assay.protocol.order import Roots, order_of
+from assay.protocol.order import Roots, metric_of, order_of
 from assay.protocol.plain import read_plain
 from assay.store.manifest import MANIFEST_MAX_BYTES, SIZE_MAX_BYTES, Manifest
 from assay.store.port import cid_of_hash
@@ -71,6 +71,14 @@ class Ordered:
             raise Malformed("the job's document holds no job")
         return document
 
+    @cached_property
+    def job(self) -> Job:
+        """The job's file, as its document has it. Errors: `Malformed`."""
+        try:
+            return Job.from_tables((self.document or {})["job"])
+        except (AssayError, KeyError) as error:
+            raise Malformed(f"the document holds no job: {error}") from error
+
     def check_order(self, finding: Finding) -> None:
         """The order's document is the posted one, and says what the order says; what it costs was paid in."""
         posted, order = self.said(Posted), self.evidence.order
@@ -83,12 +91,7 @@ class Ordered:
         if self.document is None:
             finding.miss("the job's document")
             return
-        try:
-            job = Job.from_tables(self.document["job"])
-        except (AssayError, KeyError) as error:
-            finding.wrong.append(f"the document holds no job: {error}")
-            return
-        for name, same in compare_terms(job, order).items():
+        for name, same in compare_terms(self.job, order).items():
             finding.check(same, f"the document and the order differ in {name}")
 
     def _paid_in(self) -> list[tuple[str, int]]:
@@ -115,6 +118,8 @@ class Ordered:
             if self.blobs.has(cid):
                 manifest = Manifest.from_bytes(self.blobs.get(cid, MANIFEST_MAX_BYTES))
                 finding.check(manifest.root == root, f"the {name} samples are not the ordered ones")
+                metric = metric_of(self.job, classes=not manifest.y.dtype.startswith("F"))
+                finding.check(order.scores_loss == (metric == "loss"), f"the {name} samples are scored by {metric}")
                 for each in manifest.blobs:
                     if not self.blobs.has(each):
                         finding.miss(f"samples {each}")
@@ -138,7 +143,8 @@ def compare_terms(job: Job, order: Order) -> dict[str, bool]:
     compared = []
     for decimals in DECIMALS:
         with suppress(AssayError):
-            given = _terms(order_of(job, Roots(**_roots(order)), token=order.token, decimals=decimals))
+            roots = Roots(**_roots(order), classes=not order.scores_loss)
+            given = _terms(order_of(job, roots, token=order.token, decimals=decimals))
             compared.append({name: value == given[name] for name, value in _terms(order).items()})
     if not compared:
         raise Malformed("the job's document gives no order: its budget does not pay its prices")

@@ -21,7 +21,7 @@ PARTY = {
     "bond_burned?": ("amount", "What of its bonds was burned, for slots that it did not deliver."),
     "bond_paid?": ("amount", "What of its bonds went to others, whom it made work for nothing."),
     "bond_shares?": ("amount", "What came to it of others' bonds."),
-    "rewards?": ("amount", "Out of slashes: shares for proving a cheat, and fees for votes."),
+    "rewards?": ("amount", "Out of slashes: shares for proving a cheat."),
     "evidence": ("any", "What convicted it, or cost it its fee."),
 }
 
@@ -82,20 +82,14 @@ REPORT: dict[str, Any] = {
         "withdrawn": ("amount", "Back to those who staked, or theirs to take."),
         "burned": ("amount", "Of slashes and penalties."),
         "to_consumer": ("amount", "Of slashes: to the job's escrow."),
-        "to_challengers": (
-            "amount",
-            "Of slashes: to who proved the cheat, and to who voted on it; the rewards of all.",
-        ),
+        "to_challengers": ("amount", "Of slashes: to who proved the cheat; the rewards of all."),
         "held": ("amount", "Still in the contract."),
     },
     "bonds?": {
         "posted": ("amount", "With bids and challenges, by all parties."),
         "returned": ("amount", "Back to those who posted them."),
         "burned": ("amount", "For slots that did not come or were not opened, and of challenges that failed."),
-        "paid_to_validators": (
-            "amount",
-            "To who had to replay what was not served, and to voters on failed challenges.",
-        ),
+        "paid_to_validators": ("amount", "To who had to replay what was not served."),
         "paid_to_accused": ("amount", "Of failed challenges: to who was accused."),
         "held": ("amount", "Still in the contract."),
     },

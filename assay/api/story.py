@@ -185,8 +185,7 @@ class Story:
         docket.read()
         figures = []
         for contest in [each for each in docket.contests() if each.narrowing is not None][:GAMES_MAX]:
-            unit = (contest.name, contest.slot, contest.target, contest.segment)
-            found = digger.descend(*unit, contest.narrowing).difference
+            found = digger.descend(contest.name, contest.unit, contest.narrowing, contest.batch).difference
             token = Token(self.order.token, SYMBOL, DECIMALS)
             figures.append(figure_of(contest, found, token, names).to_json())
         return figures

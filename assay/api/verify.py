@@ -31,7 +31,7 @@ from assay.chain.contracts.rounds import (
 from assay.chain.contracts.vault import Moved
 from assay.protocol.commitment import bitmap_slots, commitment_root
 from assay.protocol.errors import AssayError, LimitExceeded, Malformed
-from assay.protocol.table import Entry, segment_digest, table_root
+from assay.protocol.table import Entry, table_root
 from assay.protocol.transcript import ZERO, SlotName, Transcript, secret_hash
 from assay.protocol.typed import Domain, bitmap_hash, recover, typed_digest
 
@@ -224,8 +224,9 @@ class Verifier(Ordered):
                 transcript = self.transcript(name, entry.slot)
                 if transcript is None or entry.segment >= len(transcript.leaves) - 1:
                     continue
-                leaf = transcript.leaves[entry.segment + 1]
-                agrees = entry.digest == segment_digest(leaf.state_root, leaf.loss_bits)
+                start, end = transcript.leaves[entry.segment : entry.segment + 2]
+                told = (start.state_root, end.state_root, end.loss_bits)
+                agrees = (entry.start_root, entry.state_root, entry.loss_bits) == told
                 judged = not self._judged.isdisjoint((event.validator, transcript.name.provider))
                 finding.check(
                     agrees or judged, f"{who} found slot {entry.slot} segment {entry.segment} to be otherwise"
@@ -338,12 +339,15 @@ def slots_of(rows: Sequence[int]) -> list[int]:
 def _entries(rows: list[Any]) -> list[Entry] | None:
     """A table's rows; nothing where they cannot be rows."""
     try:
-        entries = [Entry(slot, segment, bytes.fromhex(digest)) for slot, segment, digest in rows]
+        entries = [
+            Entry(slot, segment, bytes.fromhex(start), bytes.fromhex(end), bits)
+            for slot, segment, start, end, bits in rows
+        ]
     except (TypeError, ValueError):
         return None
-    fits = all(
-        type(part) is int and 0 <= part < 1 << 32 for entry in entries for part in (entry.slot, entry.segment)
-    ) and all(len(entry.digest) == 32 for entry in entries)
+    counts = [part for each in entries for part in (each.slot, each.segment, each.loss_bits)]
+    roots = [root for each in entries for root in (each.start_root, each.state_root)]
+    fits = all(type(part) is int and 0 <= part < 1 << 32 for part in counts) and all(len(root) == 32 for root in roots)
     return entries if fits else None
 
 

@@ -140,7 +140,7 @@ class Deployment:
 def plan_system(owner: str, limits: Limits = DEMO_LIMITS, *, with_tokens: bool = True) -> tuple[Step, ...]:
     """Every step of a whole deployment. `owner` owns `Params` and, with tokens, holds the supply of `AssayToken`."""
     vault, stakes, params, beacon = Ref("Vault"), Ref("Stakes"), Ref("Params"), Ref("Beacon")
-    jobs, rounds, rerun, disputes = Ref("Jobs"), Ref("Rounds"), Ref("Rerun"), Ref("Disputes")
+    jobs, rounds, disputes = Ref("Jobs"), Ref("Rounds"), Ref("Disputes")
     tokens: tuple[Step, ...] = (
         Create("TestStablecoin"),
         Create("AssayToken", (owner, 10**27)),
@@ -153,6 +153,7 @@ def plan_system(owner: str, limits: Limits = DEMO_LIMITS, *, with_tokens: bool =
         Create("Book"),
         Create("Bids"),
         Create("Draws"),
+        Create("Cases"),
         Create("Claims"),
         Create("Grounds"),
         Create("Samples"),
@@ -165,15 +166,14 @@ def plan_system(owner: str, limits: Limits = DEMO_LIMITS, *, with_tokens: bool =
         Create("Beacon"),
         Create("Jobs", (vault, stakes, params, beacon)),
         Create("Rounds", (vault, stakes, jobs, beacon)),
-        Create("Rerun", (vault, jobs, rounds)),
         Create("Disputes", (vault, jobs, rounds)),
         Create("Games", (Ref("Arbiter"), disputes)),
         Create("Models", (jobs, rounds)),
         *(tokens if with_tokens else ()),
-        Invoke("Vault", "wire", ((stakes, jobs, rounds, rerun, disputes),)),
+        Invoke("Vault", "wire", ((stakes, jobs, rounds, disputes),)),
         Invoke("Stakes", "wire", ((jobs, rounds),)),
         Invoke("Jobs", "wire", (rounds,)),
-        Invoke("Rounds", "wire", (rerun, disputes)),
+        Invoke("Rounds", "wire", (disputes,)),
         Invoke("Disputes", "wire", (Ref("Games"),)),
     )
 

@@ -16,6 +16,7 @@ from assay.cli.place import (
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from assay.api.challenge import Charge
     from assay.api.contest import Contest
     from assay.api.sdk import Network
 
@@ -35,6 +36,11 @@ def run(
     slot: Annotated[int | None, typer.Option("--slot", min=0, metavar="S", help="... by this slot.")] = None,
     segment: Annotated[int | None, typer.Option("--segment", min=0, metavar="K", help="... in this segment.")] = None,
     update: Annotated[bool, typer.Option("--update", help="... or the update that it made of its segments.")] = False,
+    validator: Annotated[
+        str | None, typer.Option("--table", metavar="ADDRESS", help="... as the table of this validator says.")
+    ] = None,
+    aggregate: Annotated[bool, typer.Option("--aggregate", help="What the round's updates come to.")] = False,
+    score: Annotated[bool, typer.Option("--score", help="What the round's end state scores.")] = False,
     anyway: Annotated[
         bool, typer.Option("--anyway", help="Challenge even where nothing differs: the bond would be lost.")
     ] = False,
@@ -46,14 +52,15 @@ def run(
     password_file: PasswordOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """List the disputes of a job, follow one, or challenge a slot yourself and play the game to its end.
+    """List the disputes of a job, follow one, or challenge a claim yourself and play the game to its end.
 
     The list says whose turn it is, until when, how far each is narrowed down, and what it has cost either side so far;
     with `--watch` a game is followed move by move. Stop that with Ctrl-C and start it again: all of it is on chain.
 
-    To challenge, name `--round`, `--slot`, and `--segment` or `--update`. It is executed again here first: where
-    nothing differs, nothing is spent. Your bond is shown and asked for. Whoever stops in a game has to go on before its
-    clock runs out, with the same command, or loses the bond. `assay validate --watch` does all of this by itself.
+    To challenge, name `--round`, and `--slot` with `--segment` or `--update`, or `--aggregate`, or `--score`; with
+    `--table` what a validator's table says of the segment. It is executed again here first: where nothing differs,
+    nothing is spent. Your bond is shown and asked for. Whoever stops in a game has to go on before its clock runs out,
+    with the same command, or loses the bond. `assay validate --watch` does all of this by itself.
 
     Examples:
 
@@ -64,36 +71,72 @@ def run(
     - `assay dispute 1 --dispute 2 --draw game.svg`
 
     - `assay dispute 1 --round 0 --slot 3 --segment 4 --account alice`
+
+    - `assay dispute 1 --round 0 --score`
     """
     from assay.cli.playing import challenge
     from assay.cli.session import open_challenger, open_network
     from assay.cli.terminal import out
 
-    charged = _check(round_index, slot, segment, update)
-    if charged:
-        assert round_index is not None
-        assert slot is not None
+    charge = _charge(job, round_index, slot, segment, validator, update=update, aggregate=aggregate, score=score)
+    if charge is not None:
         with open_challenger(home, account, password_file) as network:
-            challenge(
-                network, job, (round_index, slot, segment), out(), anyway=anyway, yes=yes, draw=draw, as_json=as_json
-            )
+            challenge(network, charge, out(), anyway=anyway, yes=yes, draw=draw, as_json=as_json)
         return
     with open_network(home) as network:
         _look(network, job, number, out(), watch=watch, draw=draw, as_json=as_json)
 
 
-def _check(round_index: int | None, slot: int | None, segment: int | None, update: bool) -> bool:
-    """Whether a challenge is meant. Errors: `BadInput` for half of one."""
+def _charge(
+    job: int,
+    index: int | None,
+    slot: int | None,
+    segment: int | None,
+    validator: str | None,
+    *,
+    update: bool,
+    aggregate: bool,
+    score: bool,
+) -> "Charge | None":
+    """What is to be challenged, in a generation yet to be found; nothing where no challenge is meant. Errors:
+    `BadInput` for half of one."""
+    from assay.api.challenge import Charge
+    from assay.protocol.errors import BadInput
+    from assay.protocol.phase import Target
+
+    kinds = {
+        Target.SEGMENT: segment is not None,
+        Target.EMIT: update,
+        Target.AGGREGATE: aggregate,
+        Target.SCORE: score,
+    }
+    meant = [kind for kind, given in kinds.items() if given]
+    if len(meant) > 1:
+        raise BadInput("a challenge is about one thing", hint="--segment, --update, --aggregate or --score")
+    if not meant and (index, slot, validator) == (None, None, None):
+        return None
+    whole = meant[:1] in ([Target.AGGREGATE], [Target.SCORE])
+    if validator is not None and meant != [Target.SEGMENT]:
+        raise BadInput("a table has rows about segments", hint="--table with --round, --slot and --segment")
+    if not meant or index is None or (slot is None) != whole:
+        raise BadInput(
+            "a challenge names a round, and a slot and a part of its work, or the aggregate, or its score",
+            hint="--round, and --slot with --segment or --update, or --aggregate, or --score",
+        )
+    target = Target.TABLE if validator else meant[0]
+    return Charge((job, 0, index), target, slot or 0, segment or 0, _address(validator) if validator else "")
+
+
+def _address(text: str) -> str:
+    """Errors: `BadInput`."""
+    import re
+
+    from assay.chain.client import to_checksum
     from assay.protocol.errors import BadInput
 
-    given = (round_index is not None, slot is not None, segment is not None or update)
-    if any(given) and not all(given):
-        raise BadInput(
-            "a challenge names a round, a slot and a part of its work", hint="--round, --slot, --segment or --update"
-        )
-    if segment is not None and update:
-        raise BadInput("a challenge is about one thing", hint="give --segment or --update, not both")
-    return all(given)
+    if not re.fullmatch("0x[0-9a-fA-F]{40}", text):
+        raise BadInput(f"{text[:60]!r} is no address", hint="0x and 40 hexadecimal digits")
+    return to_checksum(text)
 
 
 # looking
@@ -144,7 +187,7 @@ def _look(
 
 def _meant(contests: "list[Contest]", number: int | None, watch: bool) -> "list[Contest]":
     """What may be meant: to be followed is what is open, if just one is."""
-    still = [each for each in contests if each.is_open and not each.voted]
+    still = [each for each in contests if each.is_open]
     return still if number is None and watch and len(still) == 1 else contests
 
 
@@ -154,8 +197,5 @@ def _close(console: "Console", job: int, contests: "list[Contest]") -> None:
     if not contests:
         console.print(plain(f"nothing is disputed in job {job}, and nothing was"))
         return
-    first = next((each for each in contests if not each.voted), None)
-    if first is not None:
-        console.print(
-            plain(f"  {own_name()} dispute {job} --dispute {first.number}    its moves, and where it ended", "dim")
-        )
+    words = f"  {own_name()} dispute {job} --dispute {contests[0].number}    its moves, and where it ended"
+    console.print(plain(words, "dim"))

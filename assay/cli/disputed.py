@@ -39,7 +39,7 @@ def stand(contest: "Contest", network: "Network") -> Iterator[tuple[str, object]
     from assay.api.moves import Side
 
     client, names = network.client, names_of(network)
-    challenger = names.get(contest.challenger, contest.challenger) or "a validator"
+    challenger = names.get(contest.challenger, contest.challenger)
     yield "who", f"{challenger} against {names.get(contest.accused, contest.accused)}"
     yield "stands", outcome_words(contest)
     if contest.deadline_s is not None:
@@ -51,8 +51,7 @@ def stand(contest: "Contest", network: "Network") -> Iterator[tuple[str, object]
     for side in Side:
         if contest.bills.get(side) is not None and contest.bills[side].transactions:
             yield NAMES[side], bill_words(contest, side)
-    if not contest.voted:
-        yield "money", money_words(contest, client.payment_of(contest.name[0]))
+    yield "money", money_words(contest, client.payment_of(contest.name[0]))
 
 
 def line_of(contest: "Contest", network: "Network") -> str:
@@ -61,9 +60,8 @@ def line_of(contest: "Contest", network: "Network") -> str:
 
     names = names_of(network)
     accused, challenger = (names.get(each, each) for each in (contest.accused, contest.challenger))
-    by = f", challenged by {challenger}" if challenger else ""
-    kind = "" if contest.voted else "dispute "
-    return f"{kind}{contest.key}: {contest.about}, of {accused}{by}: {outcome_words(contest)}"
+    what = f"dispute {contest.number}: {contest.about}, of {accused}, challenged by {challenger}"
+    return f"{what}: {outcome_words(contest)}"
 
 
 def left_words(left: Mapping[str, int | None]) -> str:
@@ -76,8 +74,7 @@ def left_words(left: Mapping[str, int | None]) -> str:
 
 def print_contest(console: Console, contest: "Contest", network: "Network", *, moves: bool = False) -> None:
     """A dispute, and on request its moves."""
-    kind = "" if contest.voted else "dispute "
-    console.print(plain(f"{kind}{contest.key}: {contest.about}", "bold"))
+    console.print(plain(f"dispute {contest.number}: {contest.about}", "bold"))
     console.print(facts([(f"  {name}", value) for name, value in stand(contest, network)]))
     for move in contest.moves[:SHOWN_MAX] if moves else ():
         print_move(console, move)
@@ -105,7 +102,7 @@ def write_drawing(path: Path, contest: "Contest", descent: "Descent", token: "To
     from assay.protocol.errors import BadInput
 
     if contest.narrowing is None:
-        raise BadInput(f"no game was played in dispute {contest.key}", hint="there is nothing to draw")
+        raise BadInput(f"no game was played in dispute {contest.number}", hint="there is nothing to draw")
     path.write_text(draw(figure_of(contest, descent.difference, token, names)) + "\n", encoding="utf-8")
 
 
@@ -113,15 +110,14 @@ def choose(contests: "list[Contest]", number: int | None, where: str) -> "Contes
     """The dispute that is meant: of this number, or the only one. Errors: `BadInput`."""
     from assay.protocol.errors import BadInput
 
-    games = [each for each in contests if not each.voted]
-    have = (
-        f"there are {', '.join(each.key for each in games[:SHOWN_MAX])}" if games else "nothing was disputed by a game"
-    )
+    numbers = ", ".join(str(each.number) for each in contests[:SHOWN_MAX])
+    have = f"there are {numbers}" if contests else "nothing was disputed"
     if number is not None:
-        found = next((each for each in games if each.number == number), None)
+        found = next((each for each in contests if each.number == number), None)
         if found is None:
             raise BadInput(f"there is no dispute {number} in {where}", hint=have)
         return found
-    if len(games) != 1:
-        raise BadInput(f"{where} has {len(games)} disputes", hint=f"name one with --dispute; {have}" if games else have)
-    return games[0]
+    if len(contests) != 1:
+        hint = f"name one with --dispute; {have}" if contests else have
+        raise BadInput(f"{where} has {len(contests)} disputes", hint=hint)
+    return contests[0]

@@ -93,8 +93,7 @@ def _so_far(contest: "Contest") -> str:
 
 def challenge(
     network: "Network",
-    job: int,
-    place: tuple[int, int, int | None],
+    charge: "Charge",
     console: "Console",
     *,
     anyway: bool,
@@ -102,17 +101,16 @@ def challenge(
     draw: Path | None,
     as_json: bool,
 ) -> None:
-    from assay.api.challenge import Challenge, Charge
+    from assay.api.challenge import Challenge
     from assay.cli.disputed import print_contest, print_descent, token_of
     from assay.cli.terminal import print_json
 
-    client = network.client
+    client, job = network.client, charge.name[0]
     client.view(job)
-    index, slot, segment = place
     posted = network.job(job)
     docket = posted.docket()
     docket.read()
-    charge = Charge((job, _generation(network, docket, index, slot), index), slot, segment)
+    charge = _dated(network, docket, charge)
     case = Challenge(client, charge)
     if not case.is_begun:
         _consent(network, case, charge, None if as_json else console, anyway=anyway, yes=yes)
@@ -128,12 +126,16 @@ def challenge(
     draw_game(network, contest, descent, draw, None if as_json else console)
 
 
-def _generation(network: "Network", docket: "Docket", index: int, slot: int) -> int:
-    """The one in which this account has a game open about a slot, or else the last."""
-    me = network.client.world.address
-    mine = [each for each in docket.contests() if (each.challenger, each.name[2], each.slot) == (me, index, slot)]
+def _dated(network: "Network", docket: "Docket", charge: "Charge") -> "Charge":
+    """The same in the generation in which this account has disputed it and that is open, or else in the last."""
+    from dataclasses import replace
+
+    job, _, index = charge.name
+    about = (network.client.world.address, index, charge.slot, charge.target)
+    mine = [each for each in docket.contests() if (each.challenger, each.name[2], each.slot, each.target) == about]
     still = [each.name[1] for each in mine if each.is_open]
-    return still[-1] if still else network.client.world.ledger.rounds.generation_of(docket.job, index)
+    generation = still[-1] if still else network.client.world.ledger.rounds.generation_of(job, index)
+    return replace(charge, name=(job, generation, index))
 
 
 def _consent(

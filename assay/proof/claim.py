@@ -28,7 +28,8 @@ Alter = Callable[[int, int, Tensor], Tensor | None]
 
 @dataclass(frozen=True)
 class Feed:
-    """Which samples the runs take: `Feed` of the contracts. Without a key they come in their order."""
+    """Which samples the runs take: `Feed` of the contracts. Without a key they come in their order, and begin again
+    behind the last."""
 
     samples_root: bytes = bytes(32)
     sample_count: int = 0
@@ -42,7 +43,7 @@ class Feed:
         """Which sample is at a place of a run's batch."""
         step = self.first_step + run
         if self.key == bytes(32):
-            return step * self.batch_size + place
+            return (step * self.batch_size + place) % self.sample_count
         batch = batch_indices(self.key, self.sample_count, self.slot, self.slot_count, step, self.batch_size)
         return int(batch[place])
 

@@ -1,9 +1,9 @@
 """Recompute: the default scheme. Run it again and compare hashes; equality, no tolerance.
 
-Blind at first: a validator re-executes segments from committed start states and writes down digests, before it can know
-the claimed ends. Then secrets open, and everything committed is compared: `check_opening` the whole transcript, `judge`
-each row against it, `check_update` the unsealed update. `audit_slot` does the whole round of a slot again, for whoever
-does not want to take a sample's word.
+Blind at first: a validator re-executes segments from committed start states and writes down where they end, before it
+can know the claimed ends. Then secrets open, and everything committed is compared: `check_opening` the whole
+transcript, `judge` what a segment came to against it, `check_update` the unsealed update. `audit_slot` does the whole
+round of a slot again, for whoever does not want to take a sample's word.
 """
 
 from collections.abc import Sequence
@@ -14,13 +14,23 @@ from assay.proof.served import slot_name
 from assay.proof.verdict import Finding, Part, Place, Verdict, compared, honest, malformed
 from assay.protocol.commitment import Commitment
 from assay.protocol.errors import Malformed
-from assay.protocol.table import Entry, emit_digest, segment_digest
 from assay.protocol.transcript import Transcript, secret_hash
+from assay.protocol.words import words_hash
 from assay.work.batch import Feed
 from assay.work.seal import unseal
 from assay.work.segment import Plan, Runs, fault_of, run_segment
 from assay.work.state import Signature, state_root, update_root
 from assay.work.walk import Fault
+
+
+def segment_digest(state_root: bytes, loss_bits: int) -> bytes:
+    """What a segment came to, in one hash."""
+    return words_hash("assay.digest.segment.1", state_root, loss_bits)
+
+
+def emit_digest(update_root: bytes) -> bytes:
+    """What the update from a start and an end state came to, in one hash."""
+    return words_hash("assay.digest.emit.1", update_root)
 
 
 def emit_root(emit: Runs, start: Sequence[Tensor], end: Sequence[Tensor], plan: Plan) -> bytes:
@@ -66,11 +76,11 @@ def check_opening(
     return transcript, verdict
 
 
-def judge(entry: Entry, transcript: Transcript) -> Verdict:
-    """Compare one row of an own table with what the opened transcript claims."""
-    emit = entry.segment == len(transcript.leaves) - 1
-    place = Place(Part.EMIT, entry.slot) if emit else Place(Part.SEGMENT, entry.slot, entry.segment)
-    return compared(place, entry.digest, claimed_digest(transcript, entry.segment))
+def judge(slot: int, segment: int, digest: bytes, transcript: Transcript) -> Verdict:
+    """Compare what a segment came to, or (segment N) an update, with what the opened transcript claims."""
+    emit = segment == len(transcript.leaves) - 1
+    place = Place(Part.EMIT, slot) if emit else Place(Part.SEGMENT, slot, segment)
+    return compared(place, digest, claimed_digest(transcript, segment))
 
 
 def check_update(

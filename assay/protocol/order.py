@@ -63,6 +63,7 @@ class Order:
     aggregator_stake: int
     fault_deposit: int
     stop_score: int
+    scores_loss: bool
     windows: OrderWindows
 
     def to_abi(self) -> dict[str, Any]:
@@ -94,13 +95,14 @@ class Order:
 
 @dataclass(frozen=True)
 class Roots:
-    """What an order names by hash."""
+    """What an order names by hash, and of the samples behind it whether their targets are class numbers."""
 
     programs: bytes
     data_root: bytes
     test_root: bytes
     state_root: bytes
     canary_root: bytes = ZERO
+    classes: bool = True
 
 
 @dataclass(frozen=True)
@@ -201,6 +203,7 @@ def order_of(job: Job, roots: Roots, *, token: str, decimals: int) -> Order:
         aggregator_stake=prices.aggregator_stake,
         fault_deposit=prices.fault_deposit,
         stop_score=stop_score(job),
+        scores_loss=metric_of(job, roots.classes) == "loss",
         windows=OrderWindows(
             bid=windows.bid_s,
             reveal=windows.reveal_s,
@@ -234,6 +237,12 @@ def stop_score(job: Job) -> int:
     """The score with which a job is over."""
     stop = job.train.stop
     return NEVER if stop is None else score_at(stop.metric, stop.at)
+
+
+def metric_of(job: Job, classes: bool) -> str:
+    """What the job is measured by: as it says where to stop, else accuracy where targets are class numbers."""
+    stop = job.train.stop
+    return stop.metric if stop is not None else "accuracy" if classes else "loss"
 
 
 def _camel(name: str) -> str:

@@ -45,8 +45,7 @@ class Outcome(IntEnum):
     OPEN = 0
     UPHELD = 1
     DISMISSED = 2
-    NO_QUORUM = 3
-    JOB_FAULT = 4
+    JOB_FAULT = 3
 
 
 class Ending(IntEnum):

@@ -7,16 +7,6 @@ from assay.protocol.merkle import leaf_hash, merkle_proof, merkle_root
 from assay.protocol.words import words, words_hash
 
 
-def segment_digest(state_root: bytes, loss_bits: int) -> bytes:
-    """What a re-executed segment came to."""
-    return words_hash("assay.digest.segment.1", state_root, loss_bits)
-
-
-def emit_digest(update_root: bytes) -> bytes:
-    """What the update from a start and an end state came to."""
-    return words_hash("assay.digest.emit.1", update_root)
-
-
 def score_digest(end_root: bytes, score: int) -> bytes:
     """What a round's end state scores."""
     return words_hash("assay.digest.score.1", end_root, score)
@@ -24,15 +14,22 @@ def score_digest(end_root: bytes, score: int) -> bytes:
 
 @dataclass(frozen=True)
 class Entry:
-    """One row: the segment and the digest that its re-execution gave."""
+    """One row: from which state a segment was re-executed, and what that came to: `Entry` of the contracts.
+
+    It says where it began, so that it is true or false whatever the slot has committed to. Behind a fault of the job
+    both roots are its digest.
+    """
 
     slot: int
     segment: int
-    digest: bytes
+    start_root: bytes
+    state_root: bytes
+    loss_bits: int
 
     def leaf(self) -> bytes:
         """Hash of this row as a leaf."""
-        return leaf_hash(words("assay.entry.1", self.slot, self.segment, self.digest))
+        found = (self.start_root, self.state_root, self.loss_bits)
+        return leaf_hash(words("assay.entry.2", self.slot, self.segment, *found))
 
 
 @dataclass(frozen=True)

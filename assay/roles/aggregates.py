@@ -7,7 +7,7 @@ from assay.protocol.commitment import bitmap_slots
 from assay.protocol.score import UNSCORED, is_due
 from assay.protocol.transcript import ZERO
 from assay.roles.assignment import Assignment, State
-from assay.roles.exam import score
+from assay.roles.exam import marks
 from assay.roles.openings import Openings
 from assay.roles.pace import patience_s
 from assay.roles.party import Party
@@ -71,6 +71,12 @@ class Aggregates:
                 return Aggregated(ZERO, "", fault=fault_of(0, end))
             root = state_root(end)
             due = is_due(order.stop_score, index, order.rounds)
-            worth = score(compute, assignment, end) if due else UNSCORED
+            worth = self._measure(assignment, root, end) if due else UNSCORED
         assignment.keep(root, end)
         return Aggregated(root, self._world.blobs.put(assignment.signature.encode(end)), worth)
+
+    def _measure(self, assignment: Assignment, root: bytes, end: State) -> int:
+        """What a state scores; what that is made of is kept for who asks."""
+        found = marks(self._world.compute, assignment, end, assignment.test)
+        assignment.keep_marks(root, found)
+        return found.score(assignment.metric == "loss")

@@ -6,10 +6,13 @@ It holds no power: what it commits is signed by others, what it adds up is a pro
 takes its place.
 """
 
+from collections.abc import Sequence
+
 from assay.chain.contracts.containers import RoundView
 from assay.proof.claim import Alter
 from assay.protocol.commitment import bitmap, bitmap_slots, commitment_root
 from assay.protocol.phase import JobPhase, RoundPhase
+from assay.protocol.table import Entry
 from assay.protocol.transcript import Transcript
 from assay.roles.aggregates import Aggregates, Parts
 from assay.roles.assignment import State
@@ -41,8 +44,11 @@ class Aggregator(Party):
         super().__init__(world)
         self.openings = Openings(self)
         self.aggregates = Aggregates(self, self.openings)
-        self.duels = Duels(self, Merged(self), Shown(self, self.openings))
+        self.side = Merged(self)
+        self.duels = Duels(self, self.side, Shown(self, self.openings))
         self._proposed: dict[RoundName, bytes] = {}
+        self._made: set[RoundName] = set()
+        """Rounds whose aggregate is its own, while they are not final."""
 
     def forget(self, job: int, below: int) -> None:
         """Drops what concerns rounds of a job that are final."""
@@ -50,11 +56,12 @@ class Aggregator(Party):
         self.openings.forget(job, below)
         self.aggregates.forget(job, below)
         drop(self._proposed, job, below)
+        drop(self._made, job, below)
         self.duels.forget(job)
 
     def keeps(self, job: int) -> bool:
         """The same; who lost its place stands by what it has added up."""
-        return super().keeps(job) or bool(self.duels.rounds(job))
+        return super().keeps(job) or bool(self.duels.rounds(job)) or any(name[0] == job for name in self._made)
 
     def held_from(self, job: int) -> int:
         """The same; what is challenged has to be opened until its game is over."""
@@ -178,6 +185,7 @@ class Aggregator(Party):
         alone_s = view.deadline - order.windows.aggregate // 2
         if signatures is None and not view.optimistic and self.world.clock() < alone_s:
             return wake_at(alone_s)
+        self._made.add(name)
         return self.clerk.attempt(self.world.ledger.rounds.aggregate(*name, end.root, end.score, signatures or []))
 
 
@@ -193,6 +201,14 @@ class Merged:
 
     def state(self, name: RoundName, slot: int, index: int) -> State | None:  # noqa: ARG002
         """Nor a state of one."""
+        return None
+
+    def rows(self, name: RoundName, validator: str) -> Sequence[Entry]:  # noqa: ARG002
+        """It re-executes no segment."""
+        return ()
+
+    def begun(self, name: RoundName, slot: int, segment: int, root: bytes) -> State | None:  # noqa: ARG002
+        """The same."""
         return None
 
     def alter(self, name: RoundName, slot: int | None) -> Alter | None:

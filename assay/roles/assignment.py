@@ -16,8 +16,9 @@ from assay.proof.claim import Records
 from assay.protocol.errors import LimitExceeded, Malformed, Refused
 from assay.protocol.job import Job
 from assay.protocol.message import BODY_BYTES_MAX
-from assay.protocol.order import stop_score
+from assay.protocol.order import metric_of, stop_score
 from assay.protocol.plain import read_plain, write_plain
+from assay.protocol.score import BATCHES_MAX, Marks
 from assay.roles.world import World
 from assay.store.manifest import Field, Manifest, fetch_manifest, fetch_samples, records_of
 from assay.store.port import cid_of_hash
@@ -29,11 +30,12 @@ from assay.work.state import Signature, Spec, state_root
 
 DOCUMENT_MAX_BYTES = 1 << 20
 BUNDLE_MAX_BYTES = 64 << 20
-ROWS_SHOWN_MAX = (BODY_BYTES_MAX - 1_024) // len(f'[65535,1024,"{32 * "00"}"],')
+ROWS_SHOWN_MAX = (BODY_BYTES_MAX - 1_024) // len(f'[65535,1024,"{32 * "00"}","{32 * "00"}",4294967295],')
 """Rows of a table that fit one message."""
 STATES_KEPT, STATES_PART = 64, 16
 """States of a job that are remembered, if they take no more than this part of a party's space."""
 BUNDLES_KEPT = 4
+MARKED_KEPT = 8
 State = list[Tensor]
 
 
@@ -110,6 +112,8 @@ class Assignment:
     beacon: bytes = b""
     states: "OrderedDict[bytes, State]" = field(default_factory=OrderedDict)
     states_max: int = STATES_KEPT
+    marked: "OrderedDict[bytes, Marks]" = field(default_factory=OrderedDict)
+    """What the latest states that were measured come to, by root."""
 
     def __post_init__(self) -> None:
         self.keep(state_root(self.initial), self.initial)
@@ -129,18 +133,15 @@ class Assignment:
         """Form of an update: the outputs of `emit`."""
         return update_signature_of(self.bundle)
 
-    @property
-    def ignored_target(self) -> int | None:
-        """Targets of this class number are left out when a state is measured, as the job file says."""
-        model = self.document.job.get("model", {})
-        loss = model.get("loss")
-        return loss.get("ignore") if isinstance(loss, dict) else None
-
     @cached_property
     def records(self) -> Records:
         """The training data as its manifest commits to it."""
-        rows = records_of(self.train)
-        return Records(rows.tobytes(), rows.shape[1])
+        return _records(self.train)
+
+    @cached_property
+    def held_out(self) -> Records:
+        """The held-out data, the same."""
+        return _records(self.test)
 
     @property
     def form(self) -> bytes:
@@ -154,12 +155,23 @@ class Assignment:
         x, y = torch.from_numpy(self.train.x), torch.from_numpy(self.train.y)
         return Course(x, y, self.order.seed, self.beacon, self.order.providers, self.batch_size)
 
+    def keep_marks(self, root: bytes, marks: Marks) -> None:
+        """Remembers what a state comes to."""
+        self.marked[root] = marks
+        while len(self.marked) > MARKED_KEPT:
+            self.marked.popitem(last=False)
+
     def keep(self, root: bytes, state: State) -> None:
         """Remembers a state by its root."""
         self.states[root] = state
         self.states.move_to_end(root)
         while len(self.states) > self.states_max:
             self.states.popitem(last=False)
+
+
+def _records(samples: Samples) -> Records:
+    rows = records_of(samples)
+    return Records(rows.tobytes(), rows.shape[1])
 
 
 def signature_of(bundle: Bundle) -> Signature:
@@ -224,6 +236,8 @@ def fetch_content(world: World, order: Order, limits: Limits) -> Content:
     metric = check_stop(job_file, bundle)
     if order.stop_score != stop_score(job_file):
         raise Refused("the job's order ends it elsewhere than its file says")
+    if order.scores_loss != (metric == "loss"):
+        raise Refused(f"the job's order does not score its {metric}, by which its file measures it")
     train = fetch_manifest(world.blobs, document.train, order.data_root)
     test = fetch_manifest(world.blobs, document.test, order.test_root)
     return Content(document, bundle, train, test, admit(order, bundle, train, test, limits), metric)
@@ -231,15 +245,20 @@ def fetch_content(world: World, order: Order, limits: Limits) -> Content:
 
 def check_stop(job: Job, bundle: Bundle) -> str:
     """The metric that a job is measured by. Errors: `Refused` for the accuracy of a model without classes."""
-    chooses = not bundle.step.inputs[-1].dtype.startswith("F")
-    stop = job.train.stop
-    if stop is not None and stop.metric == "accuracy" and not chooses:
+    classes = has_classes(bundle)
+    metric = metric_of(job, classes)
+    if metric == "accuracy" and not classes:
         raise Refused(
             "the model has no accuracy: its targets are no class numbers",
             hint='stop by { metric = "loss", at = ... }',
             key="train.stop.metric",
         )
-    return stop.metric if stop is not None else "accuracy" if chooses else "loss"
+    return metric
+
+
+def has_classes(bundle: Bundle) -> bool:
+    """Whether the targets are class numbers."""
+    return not bundle.step.inputs[-1].dtype.startswith("F")
 
 
 def rows_most(order: Order) -> int:
@@ -278,6 +297,13 @@ def admit(order: Order, bundle: Bundle, train: Manifest, test: Manifest, limits:
             raise LimitExceeded(message, limit=limit, actual=actual)
     if train.count < order.providers:
         raise Refused("the job has more slots than samples")
+    batch_count = -(-test.count // x.shape[0])
+    if batch_count > BATCHES_MAX:
+        raise Refused(
+            f"the held-out samples are {batch_count} batches, and a score shows at most {BATCHES_MAX} on the chain",
+            hint="raise train.batch_size, or lower data.held_out",
+            key="train.batch_size",
+        )
     if rows_most(order) > ROWS_SHOWN_MAX:
         raise Refused("a validator's table would not fit a message", hint="lower verify.samples, or raise the quorum")
     # Whatever is accepted must be able to enter an aggregate, or an honest aggregator would be blamed for its absence.

@@ -1,9 +1,8 @@
 """Auditing from outside: re-executing one step of somebody's work and comparing it with what was committed."""
 
 from assay.chain.contracts.containers import RoundView
-from assay.proof.recompute import judge
+from assay.proof.recompute import judge, segment_digest
 from assay.proof.verdict import Finding, Part, Place, Verdict
-from assay.protocol.table import Entry, segment_digest
 from assay.roles.openings import Openings
 from assay.roles.party import Party
 from assay.roles.replays import Replays
@@ -21,5 +20,5 @@ def audit_step(party: Party, name: RoundName, view: RoundView, slot: int, step: 
     if opened is None or opened.transcript is None or replayed is None:
         place = Place(Part.SEGMENT, slot, segment)
         return Verdict(Finding.NOT_SERVED, place, reason="the slot was not opened, or its start state is not here")
-    span, _ = replayed
-    return judge(Entry(slot, segment, segment_digest(span.state_root, span.loss_bits)), opened.transcript)
+    span = replayed.span
+    return judge(slot, segment, segment_digest(span.state_root, span.loss_bits), opened.transcript)

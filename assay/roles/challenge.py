@@ -2,8 +2,7 @@
 
 seal the challenge -> open it -> play it to its end (`duels`) -> settle
 
-What a slot has committed to, and what a round's updates come to, is decided by a game; of rows of tables and of scores
-drawn validators vote (`votes`).
+What a slot or a table has committed to, what a round's updates come to and what that scores is decided by a game.
 """
 
 from collections.abc import Sequence
@@ -15,13 +14,12 @@ from eth_hash.auto import keccak
 
 from assay.chain.contracts.containers import Claim, RoundView
 from assay.chain.contracts.disputes import Disputes
-from assay.chain.contracts.rerun import Rerun
 from assay.protocol.commitment import bitmap_slots
 from assay.protocol.phase import JobPhase, Outcome, RoundPhase, Target
 from assay.protocol.transcript import ZERO
 from assay.roles.claims import claim_of, told
 from assay.roles.finding import Disagreement, Unit
-from assay.roles.grounds import aggregate_facts, facts_of
+from assay.roles.grounds import aggregate_facts, facts_of, score_facts
 from assay.roles.judge import Judge
 from assay.roles.memory import Memory
 from assay.roles.notices import Dispute
@@ -30,14 +28,10 @@ from assay.roles.patience import phase_began_s
 from assay.roles.round import RoundName, drop
 from assay.roles.seals import CLAIM_TYPE, sealed_challenge
 from assay.roles.shown import Shown
-from assay.roles.wake import ACTED, IDLE, Wake, wake_at
+from assay.roles.wake import IDLE, Wake, wake_at
 
 BOND = 2
 """`IVault.Kind.Bond`."""
-REPEATED = 4
-"""Bonds that the last dispute of one unit costs, which is the third."""
-DUELS = (Target.SEGMENT, Target.EMIT, Target.AGGREGATE)
-"""What is decided by games."""
 PATIENCE = 4
 """Somebody else's game is waited for until this part of the window is left: its challenger may not mean it."""
 
@@ -52,11 +46,6 @@ class Raised:
     claim: bytes
     salt: bytes
     sealed: bytes
-
-    @property
-    def duel(self) -> bool:
-        """Whether a game decides it."""
-        return self.unit[1] in DUELS
 
     @property
     def opened(self) -> Claim:
@@ -88,8 +77,7 @@ class Challenges:
         self.party = party
         self.judge = judge
         self.world = party.world
-        self.votes = party.world.ledger.open(Rerun)
-        self.duels = party.world.ledger.open(Disputes)
+        self.disputes = party.world.ledger.open(Disputes)
         self.shown = Shown(party, judge.openings)
         self._raised: Memory[tuple[Raised, ...]] = Memory(
             party.world.journal,
@@ -134,10 +122,9 @@ class Challenges:
     def seal(self, raised: Raised) -> Wake:
         """Puts a challenge on chain, sealed, with its bond."""
         job = raised.name[0]
-        court = self.duels if raised.duel else self.votes
-        if not self.party.clerk.fund(self.party.clerk.order(job).token, court.bond_of(job)):
+        if not self.party.clerk.fund(self.party.clerk.order(job).token, self.disputes.bond_of(job)):
             return wake_at(self.world.clock() + 1)  # a bond of its own may come back, or somebody richer may act
-        return self.party.clerk.attempt(court.commit_challenge(job, raised.sealed))
+        return self.party.clerk.attempt(self.disputes.commit_challenge(job, raised.sealed))
 
     def over(self, raised: Raised) -> bool:
         """Whether a challenge was sealed and is sealed no more: it was opened, or its bond was taken back."""
@@ -146,12 +133,7 @@ class Challenges:
     def bond(self, raised: Raised) -> int:
         """The bond that lies on a sealed challenge."""
         job = raised.name[0]
-        fields = [
-            "assay.dispute.sealed.1" if raised.duel else "assay.challenge.1",
-            job,
-            self.world.address,
-            raised.sealed,
-        ]
+        fields = ["assay.dispute.sealed.1", job, self.world.address, raised.sealed]
         key = keccak(encode(["string", "uint256", "address", "bytes32"], fields))
         return self.world.ledger.vault.balance(self.party.clerk.order(job).token, BOND, key)
 
@@ -160,14 +142,9 @@ class Challenges:
         wake, clerk, all_raised = IDLE, self.party.clerk, self._raised.get(job) or ()
         running = all_raised and clerk.view(job).phase == JobPhase.RUNNING
         rounds = dict(clerk.rounds(job)) if running else {}
-        voted = [each for each in clerk.notices.disputes(job) if each.game is None] if all_raised else []
-        disputed = {(each.name, each.unit) for each in voted}
         for raised in all_raised:
             block, view = clerk.notices.sealed_block(raised.sealed), rounds.get(raised.name)
-            # Where this very part is disputed already, the first to have sealed takes the dispute over.
-            rivalled = (raised.name, raised.unit) in disputed
-            needed = view is not None and (rivalled or not self.known(raised.name, view, raised.unit))
-            needed = needed and view is not None and not raised.is_past(view)
+            needed = view is not None and not self.known(raised.name, view, raised.unit) and not raised.is_past(view)
             if block is None:
                 wake |= self.seal(raised) if needed else IDLE
             elif not self.bond(raised):
@@ -180,21 +157,12 @@ class Challenges:
 
     def open(self, raised: Raised) -> Wake:
         """Opens a sealed challenge; where it cannot be opened, its bond comes back."""
-        if raised.duel:
-            opened = self.open_aggregate(raised) if raised.unit[1] == Target.AGGREGATE else self.open_slot(raised)
-            if opened is None:
-                return wake_at(self.world.clock() + 1)  # nobody could play for it yet
-        else:
-            opened = self.party.clerk.attempt(self.votes.open_challenge(raised.opened, raised.salt))
+        opens = {Target.AGGREGATE: self.open_aggregate, Target.SCORE: self.open_score, Target.TABLE: self.open_row}
+        opened = opens.get(Target(raised.unit[1]), self.open_slot)(raised)
+        if opened is None:
+            return wake_at(self.world.clock() + 1)  # nobody could play for it yet
         if opened.acted:
             return opened
-        why = self.party.clerk.refusals[-1].fields
-        if why["contract_error"] == "Insufficient":
-            # What stayed undecided costs more: the wallet may hold it, or another bond come back before it is too late.
-            job = raised.name[0]
-            needed = min(int(why["arguments"]["needed"]), REPEATED * self.votes.bond_of(job))
-            funded = self.party.clerk.fund(self.party.clerk.order(job).token, needed)
-            return ACTED if funded else wake_at(self.world.clock() + 1)
         self._refused.add((raised.name, raised.unit))
         return self.withdraw(raised)
 
@@ -203,12 +171,27 @@ class Challenges:
         it begins with, or is made of, is not here."""
         target, claim = Target(raised.unit[1]), raised.opened
         segment = target == Target.SEGMENT
-        state = self.judge.state(raised.name, raised.unit[2], (claim.before if segment else claim.after).index)
-        if state is None:
+        index = (claim.before if segment else claim.after).index
+        state = self.judge.state(raised.name, raised.unit[2], index)
+        if state is None and index:  # with the round's start everybody begins, whatever the slot says
             return None
         shown = claim.before.index > 0 if segment else claim.after.update_root == ZERO
         facts = facts_of(self.party.assignment(raised.name[0]), target, state if shown else None)
-        return self.party.clerk.attempt(self.duels.open_challenge(claim, facts, raised.salt))
+        return self.party.clerk.attempt(self.disputes.open_challenge(claim, facts, raised.salt))
+
+    def open_row(self, raised: Raised) -> Wake | None:
+        """The same of a row of a table. One that does not begin where its round does needs no state."""
+        claim, (_, _, slot, segment) = raised.opened, raised.unit
+        state = self.judge.begun(raised.name, slot, segment, claim.entry.start_root)
+        if state is None and segment:
+            return None
+        facts = facts_of(self.party.assignment(raised.name[0]), Target.TABLE, state if segment else None)
+        return self.party.clerk.attempt(self.disputes.open_challenge(claim, facts, raised.salt))
+
+    def open_score(self, raised: Raised) -> Wake | None:
+        """The same of a score, of which its aggregator has to show first what it is made of."""
+        facts = score_facts(self.party.assignment(raised.name[0]))
+        return self.party.clerk.attempt(self.disputes.open_challenge(raised.opened, facts, raised.salt))
 
     def open_aggregate(self, raised: Raised) -> Wake | None:
         """The same of an aggregate, once the chain has been shown what it is made of, as far as that is here: the rest
@@ -220,12 +203,15 @@ class Challenges:
         if self.judge.parts(name) is None and not self.shown.missing(name, view):
             return None
         facts = aggregate_facts(self.party.assignment(name[0]), len(bitmap_slots(view.included)))
-        return self.party.clerk.attempt(self.duels.open_challenge(raised.opened, facts, raised.salt))
+        return self.party.clerk.attempt(self.disputes.open_challenge(raised.opened, facts, raised.salt))
+
+    def is_refused(self, name: RoundName, unit: Unit) -> bool:
+        """Whether a challenge of this cannot be opened."""
+        return (name, unit) in self._refused
 
     def withdraw(self, raised: Raised) -> Wake:
         """Takes the bond of a challenge back that was sealed and not opened."""
-        court = self.duels if raised.duel else self.votes
-        return self.party.clerk.attempt(court.withdraw_challenge(raised.name[0], raised.sealed))
+        return self.party.clerk.attempt(self.disputes.withdraw_challenge(raised.name[0], raised.sealed))
 
     def known(self, name: RoundName, view: RoundView, unit: Unit) -> bool:
         """Whether this need not be said: it has been said, or its party has been disproved in this round already.
@@ -240,9 +226,8 @@ class Challenges:
                 other.outcome == Outcome.OPEN and self._waits_for(other, view, unit)
             ):
                 return True
-            # What a game decides neither a vote nor a game that somebody else has lost has settled.
-            settled = other.challenger == self.world.address if unit[1] in DUELS else other.game is None
-            if other.unit == unit and settled:
+            # A game that somebody else has lost settles nothing.
+            if other.unit == unit and other.challenger == self.world.address:
                 return True
         return False
 

@@ -109,10 +109,10 @@ class Clerk(Register):
 
     def beacon(self, target: int) -> tuple[bytes, int] | None:
         """The recorded hash of a block fixed in advance and its misses; records it as soon as it can be seen."""
-        value, misses = self._once(("beacon", target), lambda: self.ledger.beacon.read(target))
+        value, misses = self.beacon_read(target)
         if not any(value) and self.head > target:
             self.attempt(self.ledger.beacon.record(target))
-            value, misses = self.ledger.beacon.read(target)
+            value, misses = self.beacon_read(target)
         return (value, misses) if any(value) else None
 
     def fund(self, token: str, amount: int) -> bool:

@@ -15,7 +15,7 @@ from assay.protocol.job import Job
 from assay.protocol.order import Roots, order_of
 from assay.protocol.phase import JobPhase
 from assay.roles import overdue
-from assay.roles.assignment import Document, signature_of
+from assay.roles.assignment import Document, has_classes, signature_of
 from assay.roles.clerk import Clerk
 from assay.roles.settle import settle
 from assay.roles.wake import IDLE, Wake
@@ -51,7 +51,10 @@ class Consumer:
             test=test_cid,
         )
         blobs.put(document.to_bytes())
-        return document, Roots(bundle.root, train_manifest.root, test_manifest.root, state_root(state))
+        roots = Roots(
+            bundle.root, train_manifest.root, test_manifest.root, state_root(state), classes=has_classes(bundle)
+        )
+        return document, roots
 
     def post(self, order: Order) -> int:
         """Pays the worst cost into escrow and posts. The order's blobs must have been published. Errors: `Refused`."""

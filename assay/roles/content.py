@@ -34,14 +34,19 @@ def read_commitment(name: RoundName, provider: str, beacon: bytes, content: dict
 
 def row_content(rows: Sequence[Entry]) -> list[list[object]]:
     """A table's rows as a message's content."""
-    return [[entry.slot, entry.segment, entry.digest.hex()] for entry in rows]
+    return [
+        [entry.slot, entry.segment, entry.start_root.hex(), entry.state_root.hex(), entry.loss_bits] for entry in rows
+    ]
 
 
 def read_rows(rows: list[Any]) -> tuple[Entry, ...]:
     """The same back."""
     if len(rows) > ROWS_MAX:
         raise ValueError("no table has that many rows")
-    return tuple(Entry(read_index(slot), read_segment(segment), read_word(digest)) for slot, segment, digest in rows)
+    return tuple(
+        Entry(read_index(slot), read_segment(segment), read_word(start), read_word(state), read_index(loss))
+        for slot, segment, start, state, loss in rows
+    )
 
 
 def read_bits(value: object) -> int:

@@ -1,4 +1,4 @@
-"""The games that a party has a part in: as the provider that is challenged, as the challenger, or as an onlooker.
+"""The games that a party has a part in: as who is challenged, as the challenger, or as an onlooker.
 
 What was opened in a game is read from the chain, and a move is a function of that: whoever falls in the middle of a
 game goes on from what is. An onlooker only sees to it that no game waits longer than its clocks.
@@ -25,11 +25,15 @@ from assay.proof.opened import Key, Move, places_in
 from assay.protocol.commitment import bitmap_slots
 from assay.protocol.errors import AssayError, Unavailable
 from assay.protocol.phase import Ending, Outcome, Target
-from assay.protocol.transcript import ZERO, Transcript
+from assay.protocol.score import Marks
+from assay.protocol.table import Entry
+from assay.protocol.transcript import ZERO, Leaf, Transcript
 from assay.protocol.words import word
+from assay.roles import exam
 from assay.roles.aggregates import Parts
 from assay.roles.assignment import State
-from assay.roles.grounds import Ground, Merger, Stand, aggregate_facts
+from assay.roles.forms import chain_marks, from_chain
+from assay.roles.grounds import Examination, Ground, Merger, Stand, aggregate_facts, records_of, score_facts
 from assay.roles.notices import Dispute
 from assay.roles.pace import patience_s
 from assay.roles.party import Party
@@ -56,6 +60,14 @@ class Side(Protocol):
 
     def parts(self, name: RoundName) -> Parts | None:
         """What a round's aggregate is made of."""
+        ...
+
+    def rows(self, name: RoundName, validator: str) -> Sequence[Entry]:
+        """A validator's table, as it stands on chain."""
+        ...
+
+    def begun(self, name: RoundName, slot: int, segment: int, root: bytes) -> State | None:
+        """The state with this root, from which a segment was re-executed."""
         ...
 
     def alter(self, name: RoundName, slot: int | None) -> Alter | None:
@@ -153,10 +165,9 @@ class Duels:
 
     def _open(self, job: int) -> list[Dispute]:
         disputes = self._party.clerk.notices.disputes(job)
-        return [each for each in disputes if each.game is not None and each.outcome == Outcome.OPEN]
+        return [each for each in disputes if each.outcome == Outcome.OPEN]
 
     def _turn(self, dispute: Dispute) -> Wake:
-        assert dispute.game is not None
         attempt, now_s = self._party.clerk.attempt, self._world.clock()
         if not dispute.game and not self._disproved(dispute):
             return self._await(dispute)
@@ -178,7 +189,54 @@ class Duels:
         return attempt(self._call(dispute.game, move)) | wake_at(now_s + 1)
 
     def _await(self, dispute: Dispute) -> Wake:
-        """Before a game about an aggregate: what was included is shown, by whoever can, and then it begins."""
+        """Before a game begins, where something has to be shown first."""
+        if dispute.target == Target.AGGREGATE:
+            shown, begins = self._show_updates(dispute), ZERO not in self._disputes.updates_of(*dispute.name)
+        else:
+            shown, begins = self._show_marks(dispute), self._disputes.marks_of(*dispute.name) != ZERO
+        if shown.acted:
+            return shown
+        clerk, now_s = self._party.clerk, self._world.clock()
+        until_s = self._disputes.view_of(dispute.number).show_until
+        if begins:
+            until_s += clerk.order(dispute.name[0]).windows.open  # its challenger's time
+        if now_s < until_s:
+            return shown | wake_at(until_s)
+        return shown | clerk.attempt(self._disputes.settle(dispute.number)) | wake_at(now_s + 1)
+
+    def _show_marks(self, dispute: Dispute) -> Wake:
+        """What a score is made of is shown by its aggregator, and then its challenger says which batch is false."""
+        clerk, name, now_s = self._party.clerk, dispute.name, self._world.clock()
+        if self._world.address not in (dispute.accused, dispute.challenger):
+            return IDLE
+        shown, assignment = clerk.notices.marks(name), self._party.assignment(name[0])
+        if shown is None and self._world.address == dispute.accused:
+            own = self.marks(name)
+            if own is None:
+                return IDLE
+            call = self._disputes.show_marks(*name, score_facts(assignment), chain_marks(own))
+            return clerk.attempt(call) | wake_at(now_s + 1)
+        if shown is None or self._world.address != dispute.challenger:
+            return IDLE
+        own = self.marks(name)
+        batch = None if own is None else own.first_other(from_chain(shown))
+        if batch is None:
+            return IDLE
+        return clerk.attempt(self._disputes.begin_score(dispute.number, score_facts(assignment), shown, batch))
+
+    def marks(self, name: RoundName) -> Marks | None:
+        """What a round's end state comes to here; nothing while that is not here."""
+        root, assignment = self._party.clerk.round(name).end_root, self._party.assignment(name[0])
+        if root not in assignment.marked:
+            state, compute = self._party.state(name[0], root), self._world.compute
+            if state is None:
+                return None
+            with compute.metered("dispute"), compute.within(patience_s(assignment.order.windows.open)):
+                assignment.keep_marks(root, exam.marks(compute, assignment, state, assignment.test))
+        return assignment.marked[root]
+
+    def _show_updates(self, dispute: Dispute) -> Wake:
+        """What was included is shown, by whoever can, and then the game about what it comes to begins."""
         clerk, now_s, name = self._party.clerk, self._world.clock(), dispute.name
         view = clerk.round(name)
         if self._shown is not None and self._world.address in (dispute.accused, dispute.challenger):
@@ -189,17 +247,11 @@ class Duels:
             if ready and not self._shown.missing(name, view):
                 facts = aggregate_facts(self._party.assignment(name[0]), len(bitmap_slots(view.included)))
                 return clerk.attempt(self._disputes.begin(dispute.number, facts)) | wake_at(now_s + 1)
-        until_s = self._disputes.view_of(dispute.number).show_until
-        if ZERO not in self._disputes.updates_of(*name):
-            until_s += clerk.order(name[0]).windows.open  # its challenger's time to begin
-        if now_s < until_s:
-            return wake_at(until_s)
-        return clerk.attempt(self._disputes.settle(dispute.number)) | wake_at(now_s + 1)
+        return IDLE
 
     def _disproved(self, dispute: Dispute) -> bool:
         others = self._party.clerk.notices.disputes(dispute.name[0])
-        same = [each for each in others if each.game is not None and each.case == dispute.case]
-        return any(each.outcome == Outcome.UPHELD for each in same)
+        return any(each.outcome == Outcome.UPHELD for each in others if each.case == dispute.case)
 
     # moves
 
@@ -216,7 +268,7 @@ class Duels:
                 return None
             self._grounds[game.claim] = found
             ground, work = found
-            records = ground.assignment.records if dispute.target == Target.SEGMENT else None
+            records = records_of(ground)
             if attacks:
                 return Challenger(ground.claim, work, records).move(record.known), ground
             assert owed is not None
@@ -232,6 +284,15 @@ class Duels:
                 return None
             merged = Merger(assignment, name, dispute.accused, *parts, self._party.clerk.round(name).end_root)
             return merged, merged.replay(self._world.compute.allowance, self._side.alter(name, None))
+        if dispute.target == Target.SCORE:
+            state = self._party.state(name[0], self._party.clerk.round(name).end_root)
+            told = self._party.clerk.notices.marks(name)
+            if state is None or told is None:
+                return None
+            measured = Examination(assignment, name, dispute.accused, state, from_chain(told), dispute.batch)
+            return measured, measured.replay(self._world.compute.allowance)
+        if dispute.target == Target.TABLE:
+            return self._row_ground(dispute)
         transcript = self._side.transcript(name, slot)
         if transcript is None:
             return None
@@ -246,6 +307,19 @@ class Duels:
         before = (transcript.leaves[first], start)
         ground = Ground(assignment, name, slot, dispute.accused, target, dispute.segment, before, after, end)
         return ground, ground.replay(self._world.compute.allowance, self._side.alter(name, slot))
+
+    def _row_ground(self, dispute: Dispute) -> tuple[Stand, Replay] | None:
+        name, slot, segment = dispute.name, dispute.slot, dispute.segment
+        rows = self._side.rows(name, dispute.accused)
+        for row in [row for row in rows if (row.slot, row.segment) == (slot, segment)]:
+            start = self._side.begun(name, slot, segment, row.start_root)
+            if start is None:
+                continue
+            before, after = Leaf(segment, row.start_root), Leaf(segment + 1, row.state_root, row.loss_bits)
+            about = (dispute.accused, Target.TABLE, segment, (before, start), after)
+            ground = Ground(self._party.assignment(name[0]), name, slot, *about)
+            return ground, ground.replay(self._world.compute.allowance)
+        return None
 
     def _call(self, game: int, made: tuple[Move, Stand]) -> Call[None]:
         move, ground = made

@@ -15,7 +15,6 @@ from assay.roles.party import Party
 from assay.roles.patience import Patience
 from assay.roles.replays import Replays
 from assay.roles.round import RoundName, drop
-from assay.roles.truths import UNSERVED
 from assay.work.segment import fault_of
 from assay.work.state import state_root, update_root
 from assay.work.walk import Fault
@@ -77,12 +76,12 @@ class Emissions:
         replayed = self._replays.replay(name, view, slot, last, leaves)
         if replayed is None:
             return None
-        span, reached = replayed
+        span, reached = replayed.span, replayed.segment
         told = (leaves[reached + 1].state_root, leaves[reached + 1].loss_bits) == (span.state_root, span.loss_bits)
         if span.fault is not None and (told or span.state_root in [leaf.state_root for leaf in leaves[: reached + 1]]):
             return Emitted(ZERO, faulted=True, fault=span.state_root)
         if span.state is None or not told:
-            return Emitted(UNSERVED, astray=reached)
+            return Emitted(ZERO, astray=reached)
         return self._run(name, view, span.state, opened)
 
     def _run(self, name: RoundName, view: RoundView, end: State, opened: Opened | None) -> Emitted | None:

@@ -1,17 +1,18 @@
 """Measuring a model: the job's own `evaluate` and `predict` programs over held-out samples."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from math import isfinite
 
 import torch
 from torch import Tensor
 
 from assay.protocol.errors import Unsupported
-from assay.protocol.score import UNSCORED
+from assay.protocol.score import BatchMark, Marks
 from assay.roles.assignment import Assignment, State
 from assay.roles.world import Compute
 from assay.store.samples import Samples
 from assay.work.mark import Mark
+from assay.work.segment import fault_of, loss_bits_of
 from assay.work.walk import Fault
 
 PADDING = -1
@@ -20,49 +21,42 @@ SCALE = "scale inputs to about -1 to 1, or lower the learning rate"
 """What helps where numbers grow without end."""
 
 
-def evaluate(compute: Compute, assignment: Assignment, state: State, samples: Samples) -> Mark:
-    """Runs `evaluate` over all samples, in order. Errors: `Unsupported` where the program faults, or what it says
-    cannot be: it is a stranger's, and contracts are to compare what comes of it.
+def marks(compute: Compute, assignment: Assignment, state: State, samples: Samples) -> Marks:
+    """Runs `evaluate` over all samples, in order: every batch's mark, or of the first that has none what shows it.
 
     The last batch is filled up: with targets that do not count where they are class numbers, else from the first
     sample on.
     """
-    runner = compute.runner(assignment.bundle.evaluate)
-    ignored = assignment.ignored_target
+    batches = []
+    for index, outcome in enumerate(_outcomes(compute, assignment, state, samples)):
+        if isinstance(outcome, Fault):
+            return Marks(index, (), fault_of(index, outcome))
+        if not outcome.is_possible:
+            return Marks(index, (outcome,))
+        batches.append(outcome)
+    return Marks(0, tuple(batches))
+
+
+def evaluate(compute: Compute, assignment: Assignment, state: State, samples: Samples) -> Mark:
+    """The same for people. Errors: `Unsupported` where the program faults, or what it says cannot be: it is a
+    stranger's, and contracts are to compare what comes of it."""
     correct, targets, loss = 0, 0, 0.0
-    for x, y in _batches(samples, assignment.batch_size):
-        outputs = runner.run([*state, x, y])
-        if isinstance(outputs, Fault):
-            raise Unsupported(f"the model cannot be evaluated: {outputs.reason} in {outputs.operator}", hint=SCALE)
-        count = (
-            len(y)
-            if y.is_floating_point()
-            else int(((y >= 0) & (y != (PADDING if ignored is None else ignored))).sum())
-        )
-        right, batch_loss = _read(outputs, count)
-        correct, targets, loss = correct + right, targets + count, loss + batch_loss
-    return Mark(correct, max(targets, 1), loss / max(targets, 1))
-
-
-def _read(outputs: Sequence[Tensor], target_count: int) -> tuple[int, float]:
-    """Right answers of a batch and the sum of its losses. Errors: `Unsupported` for what no batch comes to."""
-    forms = [(torch.int64, 0), (torch.float32, 0)]
-    if [(output.dtype, output.dim()) for output in outputs] != forms:
-        raise Unsupported("the model cannot be evaluated: its program gives no count and loss")
-    correct, loss = int(outputs[0]), float(outputs[1])
-    if not 0 <= correct <= target_count:
-        raise Unsupported(f"the model cannot be evaluated: {correct} right answers to {target_count} targets")
-    if not isfinite(loss):
-        raise Unsupported("the model cannot be evaluated: its loss is not finite", hint=SCALE)
-    return correct, loss
+    for outcome in _outcomes(compute, assignment, state, samples):
+        if isinstance(outcome, Fault):
+            raise Unsupported(f"the model cannot be evaluated: {outcome.reason} in {outcome.operator}", hint=SCALE)
+        if not isfinite(outcome.loss_sum):
+            raise Unsupported("the model cannot be evaluated: its loss is not finite", hint=SCALE)
+        if not outcome.is_possible:
+            counts = f"{outcome.correct_count} right answers to {outcome.target_count} targets"
+            raise Unsupported(f"the model cannot be evaluated: {counts}")
+        correct, targets = correct + outcome.correct_count, targets + outcome.target_count
+        loss += outcome.loss_sum
+    return Mark.of_sums(correct, targets, loss)
 
 
 def score(compute: Compute, assignment: Assignment, state: State) -> int:
     """What a state scores on the job's held-out samples; `UNSCORED` where it cannot be measured."""
-    try:
-        return evaluate(compute, assignment, state, assignment.test).score(assignment.metric)
-    except Unsupported:
-        return UNSCORED
+    return marks(compute, assignment, state, assignment.test).score(assignment.metric == "loss")
 
 
 def predict(compute: Compute, assignment: Assignment, state: State, samples: Samples, index: int) -> tuple[int, float]:
@@ -76,6 +70,23 @@ def predict(compute: Compute, assignment: Assignment, state: State, samples: Sam
         raise Unsupported("the model has no classes to choose from", hint="measure it by its loss")
     best, second = torch.topk(outputs[0][0], 2).values.tolist()
     return int(outputs[1][0]), best - second
+
+
+def _outcomes(compute: Compute, assignment: Assignment, state: State, samples: Samples) -> Iterator[BatchMark | Fault]:
+    """What `evaluate` says of each batch."""
+    runner = compute.runner(assignment.bundle.evaluate)
+    for x, y in _batches(samples, assignment.batch_size):
+        outputs = runner.run([*state, x, y])
+        if isinstance(outputs, Fault):
+            yield outputs
+        else:
+            correct, targets, loss = outputs
+            yield BatchMark(int(correct), int(targets), loss_bits_of(loss))
+
+
+def batch_at(samples: Samples, batch_size: int, index: int) -> tuple[Tensor, Tensor]:
+    """One batch of those that a state is measured by."""
+    return next(_batches(samples, batch_size, index * batch_size))
 
 
 def _batches(samples: Samples, batch_size: int, start: int = 0) -> Iterator[tuple[Tensor, Tensor]]:

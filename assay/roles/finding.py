@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 from assay.chain.contracts.containers import RoundView
 from assay.protocol.phase import Target
-from assay.protocol.table import Entry, segment_digest
+from assay.protocol.table import Entry
 from assay.protocol.transcript import Leaf
 from assay.roles.openings import Opened
 from assay.roles.round import RoundName
@@ -22,8 +22,8 @@ class Disagreement:
     slot: int
     segment: int
     accused: str
-    truth: bytes
     row: int = 0
+    """Of a table."""
 
     @property
     def unit(self) -> Unit:
@@ -47,37 +47,34 @@ class Case:
         """How many it has."""
         return len(self.leaves) - 1
 
-    def claimed(self, segment: int) -> bytes:
-        """What its leaf says that a segment comes to."""
-        end = self.leaves[segment + 1]
-        return segment_digest(end.state_root, end.loss_bits)
+    def claimed(self, segment: int) -> Entry:
+        """What its leaves say of a segment."""
+        start, end = self.leaves[segment : segment + 2]
+        return Entry(self.slot, segment, start.state_root, end.state_root, end.loss_bits)
 
     def strays(self, truth: Truth) -> bool:
         """Whether what was derived is not what its leaf says there."""
-        return truth.digest != self.claimed(truth.segment)
+        end = self.leaves[truth.segment + 1]
+        return truth.end != (end.state_root, end.loss_bits)
 
     def fault_before(self, truth: Truth) -> bytes | None:
         """The digest of a fault that its leaves say too, before the segment that was asked for."""
         roots = [leaf.state_root for leaf in self.leaves[: truth.segment + 1]]
-        return next((root for root in roots if truth.faulted and segment_digest(root, 0) == truth.digest), None)
+        return truth.state_root if truth.faulted and truth.state_root in roots else None
 
     def accuse(self, truth: Truth) -> Disagreement:
         """Its segment does not come to what its leaf says."""
-        return Disagreement(Target.SEGMENT, self.slot, truth.segment, self.provider, truth.digest)
+        return Disagreement(Target.SEGMENT, self.slot, truth.segment, self.provider)
 
 
 @dataclass(frozen=True, order=True)
 class Doubt:
-    """A row that says other than a leaf, where the leaf follows from the state that was served before it."""
+    """A row that begins elsewhere than its slot's leaf says: either is false before the segment."""
 
     segment: int
     slot: int
     validator: str
     row: int
-
-    def accuse(self, truth: Truth) -> Disagreement:
-        """The row is not what its segment comes to."""
-        return Disagreement(Target.TABLE, self.slot, self.segment, self.validator, truth.digest, self.row)
 
 
 @dataclass
@@ -96,6 +93,9 @@ class Finding:
     """Roots of the same, by seat."""
     served: int = 0
     """Bitmap of the seats whose table is the sample that their nonce draws, all of it."""
+    unfit: set[str] = field(default_factory=set)
+    """Validators with a row that no game decides, and that is not what its slot has rightly committed to: it did not
+    serve."""
     secrets: dict[int, bytes] = field(default_factory=dict)
     fault: bytes | None = None
     """Digest of a fault of the job itself that this validator has met too."""

@@ -4,8 +4,10 @@ from typing import Any
 
 from assay.chain.contracts.containers import Commitment as ChainCommitment
 from assay.chain.contracts.containers import Leaf as ChainLeaf
+from assay.chain.contracts.containers import Marks as ChainMarks
 from assay.chain.contracts.containers import TranscriptOpening
 from assay.protocol.commitment import Commitment
+from assay.protocol.score import Marks
 from assay.protocol.transcript import Leaf, Transcript
 
 
@@ -25,6 +27,16 @@ def chain_opening(transcript: Transcript) -> TranscriptOpening:
     states = tuple(leaf.state_root for leaf in leaves)
     losses = tuple(leaf.loss_bits for leaf in leaves[1:])
     return TranscriptOpening(transcript.secret, leaves[-1].update_root, states, losses)
+
+
+def chain_marks(marks: Marks) -> ChainMarks:
+    """Marks in the form that the contracts take."""
+    return ChainMarks(marks.first, marks.content, marks.fault)
+
+
+def from_chain(marks: ChainMarks) -> Marks:
+    """Marks that were shown on chain. Errors: `Malformed`."""
+    return Marks.of_content(marks.first, marks.batches, marks.fault)
 
 
 def opening_json(opening: TranscriptOpening) -> dict[str, Any]:

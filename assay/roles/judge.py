@@ -5,11 +5,13 @@ to each: does the opening hold together, does its update follow from its end sta
 agree with its leaves. Every disagreement is re-executed here before anybody is accused.
 """
 
+from collections.abc import Callable, Sequence
+
 from assay.chain.contracts.containers import RoundView
 from assay.proof.claim import Alter
 from assay.protocol.commitment import bitmap_slots
 from assay.protocol.phase import Target
-from assay.protocol.table import emit_digest
+from assay.protocol.table import Entry
 from assay.protocol.transcript import ZERO, Transcript
 from assay.roles.aggregates import Aggregates, Parts
 from assay.roles.assignment import State
@@ -23,7 +25,7 @@ from assay.roles.replays import Replays
 from assay.roles.round import RoundName, drop
 from assay.roles.starts import Starts
 from assay.roles.tables import Tables
-from assay.roles.truths import UNSERVED, Truths
+from assay.roles.truths import Truths
 from assay.work.state import state_root
 
 
@@ -41,6 +43,8 @@ class Judge:
         self.emissions = Emissions(party, self.openings, self.replays, self.patience)
         self.aggregates = Aggregates(party, self.openings)
         self.contradictions = Contradictions(self.tables, self.truths, self.starts)
+        self.own_rows: Callable[[RoundName], Sequence[Entry]] = lambda _: ()
+        """The table that this party has committed to; who has no seat has none."""
         self.suspects: set[tuple[RoundName, int]] = set()
         """Slots of which this party has found, before they opened, that a leaf is not what the work gives."""
 
@@ -50,10 +54,10 @@ class Judge:
             known.forget(job, below)
         drop(self.suspects, job, below)
 
-    def digest(self, name: RoundName, view: RoundView, slot: int, segment: int) -> bytes | None:
-        """What a segment comes to, for a row of this validator's own; nothing while that is awaited."""
+    def row(self, name: RoundName, view: RoundView, slot: int, segment: int) -> Entry | None:
+        """What a segment comes to, for this validator's own table; nothing while that is awaited."""
         truth = self.truths.of(name, view, slot, segment)
-        return truth.digest if truth else None
+        return None if truth is None else Entry(slot, segment, truth.start_root, *truth.end)
 
     def transcript(self, name: RoundName, slot: int) -> Transcript | None:
         """The leaves of a slot, once they are open."""
@@ -67,12 +71,22 @@ class Judge:
         if opened is None or opened.transcript is None:
             return None
         last = len(opened.transcript.leaves) - 1
-        served = self.starts.find(name, view, slot, index) if index < last else self.emissions.shown_end(name, opened)
-        if served is not None:
+        served = self.emissions.shown_end(name, opened) if index == last else None
+        return served or self.begun(name, slot, index, opened.transcript.leaves[index].state_root)
+
+    def begun(self, name: RoundName, slot: int, segment: int, root: bytes) -> State | None:
+        """The state with this root before a segment: as it was served, or derived from the round's start."""
+        view = self.party.clerk.round(name)
+        served = self.starts.find(name, view, slot, segment)
+        if served is not None and state_root(served) == root:
             return served
-        derived = self.replays.state(name, view, slot, index)
-        same = derived is not None and state_root(derived) == opened.transcript.leaves[index].state_root
-        return derived if same else None
+        derived = self.replays.state(name, view, slot, segment)
+        return derived if derived is not None and state_root(derived) == root else None
+
+    def rows(self, name: RoundName, validator: str) -> Sequence[Entry]:
+        """A validator's table, as it stands on chain; this party's own also where nobody has heard it."""
+        own = self.own_rows(name) if validator == self.party.world.address else ()
+        return own or self.tables.rows(name, validator) or ()
 
     def parts(self, name: RoundName) -> Parts | None:
         """What a round's aggregate is made of."""
@@ -95,10 +109,23 @@ class Judge:
             if case is not None:
                 cases[slot] = case
                 self._judge(case, finding)
-        self.contradictions.settle(cases, finding)
+        if not finding.unopened:
+            self.contradictions.settle(cases, finding)
+        seats = self.party.validators(name[0])
+        finding.served &= ~sum(1 << seats.index(each) for each in finding.unfit if each in seats)
         if not finding.complete:
             finding.fault = None
         return finding
+
+    def false_rows(self, name: RoundName, view: RoundView) -> list[Disagreement]:
+        """Rows of tables that are not what the included slots have committed to, though those are right."""
+        finding = Finding()
+        self._read_tables(name, view, finding)
+        for slot in bitmap_slots(view.included):
+            case = self._open(name, view, slot, finding)
+            if case is not None:
+                self.contradictions.compare(case, finding)
+        return [each for each in finding.disagreements if each.target == Target.TABLE]
 
     def _read_tables(self, name: RoundName, view: RoundView, finding: Finding) -> None:
         validators, page = self.party.validators(name[0]), self.party.book.round(name)
@@ -128,7 +155,7 @@ class Judge:
         finding.secrets[slot] = opened.transcript.secret
         provider = self.party.clerk.providers(name[0])[slot]
         if opened.plain:
-            finding.disagreements.append(Disagreement(Target.SEGMENT, slot, 0, provider, ZERO))
+            finding.disagreements.append(Disagreement(Target.SEGMENT, slot, 0, provider))
             return None
         return Case(name, view, slot, provider, opened, opened.transcript.leaves)
 
@@ -161,14 +188,12 @@ class Judge:
         if emitted is None:
             finding.awaited = True
         elif emitted.astray is not None:
-            astray = Disagreement(Target.SEGMENT, case.slot, emitted.astray, case.provider, UNSERVED)
-            finding.disagreements.append(astray)
+            finding.disagreements.append(Disagreement(Target.SEGMENT, case.slot, emitted.astray, case.provider))
         elif emitted.fault is not None:
             # An update of a state that there is not: no game could tell, and the job is at fault anyway.
             finding.fault = finding.fault or emitted.fault
         elif emitted.root != case.leaves[-1].update_root:
-            truth = emit_digest(emitted.root)
-            finding.disagreements.append(Disagreement(Target.EMIT, case.slot, case.segments, case.provider, truth))
+            finding.disagreements.append(Disagreement(Target.EMIT, case.slot, case.segments, case.provider))
         elif emitted.faulted and finding.fault is None:
             end = self.truths.derive(case.name, case.view, case.slot, case.segments - 1)
             if end is None:

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeGuard, TypeVar
 
+from assay.chain.contracts.containers import Marks as ChainMarks
 from assay.chain.contracts.containers import TranscriptOpening
 from assay.chain.contracts.disputes import (
     ChallengeBegun,
@@ -15,11 +16,11 @@ from assay.chain.contracts.disputes import (
     ChallengeSealed,
     Disputes,
     FaultFound,
+    MarksShown,
     Settled,
 )
 from assay.chain.contracts.games import Answered, Demanded, Games, Summed
 from assay.chain.contracts.jobs import BidCommitted, BidRevealed, Posted
-from assay.chain.contracts.rerun import ChallengeCommitted, Challenged, Decided, Rerun
 from assay.chain.contracts.rounds import (
     Billed,
     Claimed,
@@ -47,15 +48,13 @@ KINDS = (
     BidCommitted,
     BidRevealed,
     Billed,
-    Challenged,
     ChallengeBegun,
-    ChallengeCommitted,
     ChallengeOpened,
     ChallengeSealed,
     Claimed,
-    Decided,
     Disproved,
     FaultFound,
+    MarksShown,
     Penalised,
     Posted,
     SecretDemanded,
@@ -79,9 +78,11 @@ class Dispute:
     slot: int
     segment: int
     outcome: Outcome
-    challenger: str = ""
-    game: int | None = None
-    """The game by which it is decided, 0 until it begins; nothing where it is voted on."""
+    challenger: str
+    game: int
+    """The game by which it is decided, 0 until it begins."""
+    batch: int = 0
+    """Of a score's marks, which the game is about."""
     faulted: bool = False
     """The game has ended with the job at fault, which stands unless the slot is disproved."""
 
@@ -91,9 +92,11 @@ class Dispute:
         return self.accused, self.target, self.slot, self.segment
 
     @property
-    def case(self) -> tuple[RoundName, int, bool]:
-        """All that is decided with it: what is disputed of one slot, or of the aggregate."""
-        return self.name, self.slot, self.target == Target.AGGREGATE
+    def case(self) -> tuple[RoundName, int, int | str]:
+        """All that is decided with it: what is disputed of one slot, one table, the aggregate or its score."""
+        if self.target in (Target.SEGMENT, Target.EMIT):
+            return self.name, int(Target.SEGMENT), self.slot
+        return self.name, self.target, self.accused
 
 
 class Notices:
@@ -101,7 +104,7 @@ class Notices:
 
     def __init__(self, ledger: Ledger, address: str) -> None:
         self._ledger, self._address = ledger, address
-        kinds = (Rerun, Disputes, Games)
+        kinds = (Disputes, Games)
         places = [ledger.jobs.address, ledger.rounds.address, *(ledger.open(kind).address for kind in kinds)]
         first = ledger.deployment.first_block
         self._cursor = Cursor(ledger.web3, places, first_block=first, window_blocks=WINDOW_BLOCKS)
@@ -163,15 +166,15 @@ class Notices:
         return jobs
 
     def _matters(self, event: Event) -> bool:
-        if isinstance(event, ChallengeCommitted | ChallengeSealed):
+        if isinstance(event, ChallengeSealed):
             return event.challenger == self._address
-        if isinstance(event, Challenged | ChallengeOpened):
+        if isinstance(event, ChallengeOpened):
             self._places[event.CONTRACT, event.dispute] = (event.job, event.generation, event.round)
         return True
 
     def _place(self, event: Event) -> RoundName:
         """The round that an event is of; what is of a whole job stands after all its rounds."""
-        if isinstance(event, ChallengeBegun | Decided | FaultFound | Settled):
+        if isinstance(event, ChallengeBegun | FaultFound | Settled):
             return self._places.get((event.CONTRACT, event.dispute), (0, 0, 0))
         job = getattr(event, "job", 0)
         return job, getattr(event, "generation", 0), getattr(event, "round", ROUNDS_END - 1)
@@ -269,11 +272,15 @@ class Notices:
 
     # disputes
 
+    def marks(self, name: RoundName) -> ChainMarks | None:
+        """What a round's score is made of, once its aggregator has shown it."""
+        return next((shown.marks for shown in self.of(MarksShown, name)), None)
+
     def sealed_block(self, sealed_challenge: bytes) -> int | None:
         """In which block this party's challenge was sealed; nothing if it was not."""
         for emitted in self._said.get((0, 0, ROUNDS_END - 1), ()):
             event = emitted.event
-            if isinstance(event, ChallengeCommitted | ChallengeSealed) and event.sealed_challenge == sealed_challenge:
+            if isinstance(event, ChallengeSealed) and event.sealed_challenge == sealed_challenge:
                 return emitted.log.block_number
         return None
 
@@ -294,20 +301,18 @@ class Notices:
     def _find_disputes(self, job: int) -> list[Dispute]:
         found = []
         for name in [name for name in self._said if name[0] == job]:
-            outcomes = {decided.dispute: decided.outcome for decided in self.of(Decided, name)}
-            for each in self.of(Challenged, name):
-                outcome = Outcome(outcomes.get(each.dispute, Outcome.OPEN))
-                unit = (each.accused, int(each.target), each.slot, each.segment)
-                found.append(Dispute(each.dispute, name, *unit, outcome))
             settled = {each.dispute: each.outcome for each in self.of(Settled, name)}
-            begun = {each.dispute: each.game for each in self.of(ChallengeBegun, name)}
+            begun = {each.dispute: (each.game, each.batch) for each in self.of(ChallengeBegun, name)}
             for opened in self.of(ChallengeOpened, name):
-                ended = settled.get(opened.dispute, Settlement.OPEN).outcome
+                ended = settled.get(opened.dispute, Settlement.OPEN)
+                # A row is not disproved by what disproves its slot.
+                moot = opened.target == Target.TABLE and ended == Settlement.MOOT
+                outcome = Outcome.DISMISSED if moot else ended.outcome
                 unit = (opened.accused, int(opened.target), opened.slot, opened.segment)
                 faulted = opened.dispute in {each.dispute for each in self.of(FaultFound, name)}
-                game = opened.game or begun.get(opened.dispute, 0)
-                found.append(Dispute(opened.dispute, name, *unit, ended, opened.challenger, game, faulted))
-        return sorted(found, key=lambda dispute: (dispute.game is not None, dispute.number))
+                game, batch = begun.get(opened.dispute, (opened.game, 0))
+                found.append(Dispute(opened.dispute, name, *unit, outcome, opened.challenger, game, batch, faulted))
+        return sorted(found, key=lambda dispute: dispute.number)
 
 
 def _duels(said: Sequence[Emitted[Event]]) -> list[ChallengeOpened | ChallengeBegun]:

@@ -99,7 +99,9 @@ def measure_s(assignment: Assignment, compute: Compute) -> float:
 def check_measuring(assignment: Assignment, compute: Compute, *, busy: float = 0.0) -> float:
     """Whether this machine adds up and measures a round's state well within its window. Returns the share of its time
     that this takes. Errors: `Refused`, `LimitExceeded`."""
-    left_s = assignment.order.windows.aggregate / 2 * (1 - busy)
+    # Whoever is challenged for a score has to show within the window for openings what it is made of.
+    windows = assignment.order.windows
+    left_s = min(windows.aggregate, windows.open) / 2 * (1 - busy)
     bundle = assignment.bundle
     refuse_least([bundle.evaluate, *bundle.aggregate.values()], compute, left_s / MARGIN)
     return refuse_over(MARGIN * measure_s(assignment, compute), left_s, "to measure a state") * (1 - busy)

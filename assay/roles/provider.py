@@ -5,11 +5,14 @@ bid -> train -> commit -> serve start states -> open the secret -> claim
 What it has trained it can train again: the work is a function, and the secret that salts it is in the journal.
 """
 
+from collections.abc import Sequence
+
 from assay.chain.contracts.containers import RoundView
 from assay.proof.claim import Alter
 from assay.protocol.commitment import Commitment, bitmap_slots
 from assay.protocol.errors import Refused
 from assay.protocol.phase import JobPhase, RoundPhase
+from assay.protocol.table import Entry
 from assay.protocol.transcript import Transcript
 from assay.roles.aggregates import Parts
 from assay.roles.assignment import Assignment, State
@@ -272,6 +275,14 @@ class Own:
 
     def parts(self, name: RoundName) -> Parts | None:  # noqa: ARG002
         """No provider is asked what its update became a part of."""
+        return None
+
+    def rows(self, name: RoundName, validator: str) -> Sequence[Entry]:  # noqa: ARG002
+        """No provider judges others."""
+        return ()
+
+    def begun(self, name: RoundName, slot: int, segment: int, root: bytes) -> State | None:  # noqa: ARG002
+        """The same."""
         return None
 
     def alter(self, name: RoundName, slot: int | None) -> Alter | None:

@@ -196,6 +196,11 @@ class Register:
         """Where a round stands."""
         return self._once(("round", name), lambda: self.ledger.rounds.view_of(*name))
 
+    def beacon_read(self, target: int) -> tuple[bytes, int]:
+        """The hash of a block fixed in advance, zero until it is recorded, and its misses."""
+        read = self._once(("beacon", target), lambda: self.ledger.beacon.read(target))
+        return read.value, read.misses
+
     def table_root(self, name: RoundName, validator: str) -> bytes:
         """The root of a validator's table as it was revealed; zero if it was not."""
         return self._once(("table", name, validator), lambda: self.ledger.rounds.table_root_of(*name, validator))

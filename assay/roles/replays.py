@@ -12,6 +12,15 @@ from assay.roles.round import RoundName, drop
 from assay.work.segment import Span, run_segment
 
 
+@dataclass(frozen=True)
+class Stretch:
+    """A segment that was derived from the round's start. Behind a fault of the job it begins and ends in that."""
+
+    segment: int
+    start_root: bytes
+    span: Span
+
+
 @dataclass
 class Trail:
     """Where each segment of a slot ends that was derived from the round's start; only the last keeps its state."""
@@ -46,12 +55,12 @@ class Replays:
 
     def replay(
         self, name: RoundName, view: RoundView, slot: int, segment: int, leaves: Sequence[Leaf] = ()
-    ) -> tuple[Span, int] | None:
+    ) -> Stretch | None:
         """Re-executes from the round's start through a segment: dear, and open to all who hold the start state.
 
-        Returns where it ended and in which segment: with `leaves`, at the first that does not end as its leaf says,
-        because what comes after it begins from another state than the one derived here. Nothing while the start is not
-        here, nor of a segment that the round does not have. What was derived is remembered.
+        Returns the last one: with `leaves`, the first that does not end as its leaf says, because what comes after it
+        begins from another state than the one derived here. Nothing while the start is not here, nor of a segment that
+        the round does not have. What was derived is remembered.
         """
         state = self._party.state(name[0], view.start_root)
         if state is None or not 0 <= segment < self._party.clerk.segments(name[0]):
@@ -61,13 +70,16 @@ class Replays:
             if index == len(trail.spans):
                 trail.add(self.rerun(name, slot, index, state if index == 0 else trail.spans[-1].state or []))
             span = trail.spans[index]
+            start_root = trail.spans[index - 1].state_root if index else view.start_root
             if leaves and (span.state_root, span.loss_bits) != (
                 leaves[index + 1].state_root,
                 leaves[index + 1].loss_bits,
             ):
-                return span, index
-            if span.fault is not None or index == segment:
-                return span, segment
+                return Stretch(index, start_root, span)
+            if index == segment:
+                return Stretch(segment, start_root, span)
+            if span.fault is not None:
+                return Stretch(segment, span.state_root, span)
         return None
 
     def state(self, name: RoundName, view: RoundView, slot: int, index: int) -> State | None:
@@ -77,4 +89,4 @@ class Replays:
         if len(self._trails.get((name, slot, view.start_root), Trail()).spans) > index:
             del self._trails[name, slot, view.start_root]  # only the last one keeps its state
         replayed = self.replay(name, view, slot, index - 1)
-        return None if replayed is None or replayed[1] != index - 1 else replayed[0].state
+        return None if replayed is None or replayed.segment != index - 1 else replayed.span.state

@@ -8,9 +8,9 @@ from assay.chain.contracts.containers import Claim
 CLAIM_TYPE = (
     "(uint8,(uint256,uint32,uint32,uint16,address,bytes32,bytes32,bytes32,bytes32,bytes32),bytes32[],bytes,bytes32,"
     "(uint32,bytes32,uint32,bytes32),bytes32[],(uint32,bytes32,uint32,bytes32),bytes32[],address,"
-    "(uint16,uint32,bytes32),uint32,uint32,bytes32[])"
+    "(uint16,uint32,bytes32,bytes32,uint32),uint32,uint32,bytes32[])"
 )
-"""`IRerun.Claim` as the ABI writes it."""
+"""`Claim` of the contracts as the ABI writes it."""
 
 
 def sealed(root: bytes, nonce: bytes, salt: bytes) -> bytes:
@@ -26,8 +26,3 @@ def sealed_bid(job: int, bidder: str, price: int, salt: bytes) -> bytes:
 def sealed_challenge(claim: Claim, challenger: str, salt: bytes) -> bytes:
     """keccak256(abi.encode(claim, challenger, salt)): how a challenge is committed before it is shown."""
     return keccak(encode([CLAIM_TYPE, "address", "bytes32"], [claim.to_abi(), challenger, salt]))
-
-
-def sealed_vote(dispute: int, voter: str, digest: bytes, salt: bytes) -> bytes:
-    """keccak256(abi.encode(dispute, voter, digest, salt)): how a vote is committed before it is shown."""
-    return keccak(encode(["uint256", "address", "bytes32", "bytes32"], [dispute, voter, digest, salt]))

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from assay.protocol.table import Entry, Table
-from assay.roles.content import row_content
+from assay.roles.content import read_rows, row_content
 
 
 @dataclass
@@ -39,7 +39,7 @@ class Sheet:
     @classmethod
     def from_json(cls, value: Any) -> "Sheet":
         """Back from plain values."""
-        rows = [Entry(slot, segment, bytes.fromhex(digest)) for slot, segment, digest in value["rows"]]
+        rows = read_rows(value["rows"])
         beacon, nonce, salt = (bytes.fromhex(value[part]) for part in ("beacon", "nonce", "salt"))
         pairs = [(row.slot, row.segment) for row in rows]
         return cls(int(value["drawing"]), beacon, pairs, nonce, salt, dict(zip(pairs, rows, strict=True)))

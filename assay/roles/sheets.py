@@ -1,5 +1,7 @@
 """A validator's own samples: drawn by the beacon and its next nonce, filled in blind, sealed until they are shown."""
 
+from collections.abc import Sequence
+
 from assay.chain.contracts.containers import RoundView
 from assay.protocol.commitment import bitmap_slots
 from assay.protocol.schedule import sample_segments, sample_share, sample_total
@@ -65,10 +67,15 @@ class Sheets:
         """Enters what the segments of a sample come to; returns those that are awaited still."""
         for slot, segment in sheet.sample:
             if (slot, segment) not in sheet.entries:
-                digest = judge.digest(name, view, slot, segment)
-                if digest is not None:
-                    sheet.entries[slot, segment] = Entry(slot, segment, digest)
+                row = judge.row(name, view, slot, segment)
+                if row is not None:
+                    sheet.entries[slot, segment] = row
         return [pair for pair in sheet.sample if pair not in sheet.entries]
+
+    def rows(self, name: RoundName) -> Sequence[Entry]:
+        """This validator's table of a round's present drawing, as far as it has one."""
+        sheet = self.of(name, self._clerk.round(name))
+        return sheet.table.entries if sheet is not None and sheet.complete else ()
 
     def seal(self, name: RoundName, sheet: Sheet) -> None:
         """Keeps a sheet whose table is about to be committed."""

@@ -6,7 +6,6 @@ It signs what it has found itself, and nothing while anybody disagrees: what is 
 from assay.chain.contracts.containers import RoundView
 from assay.protocol.commitment import bitmap
 from assay.protocol.phase import RoundPhase, Target
-from assay.protocol.transcript import ZERO
 from assay.roles.challenge import Challenges
 from assay.roles.finding import Disagreement, Finding
 from assay.roles.judge import Judge
@@ -49,11 +48,16 @@ class Signatory:
         if finding.unopened and self._judge.patience.over(name, view):
             wake |= self.call_in(name, finding.unopened)
         # One disproof of a party in a round is enough: what else it said there is not argued about again.
-        unsettled = any(not self._challenges.known(name, view, each.unit) for each in finding.disagreements)
+        unsettled = any(not self._settled(name, view, each) for each in finding.disagreements)
         if wake.acted or unsettled or view.disputes_open or not finding.complete:
             return wake | patience
         sheet.basis = basis
         return self._find_fault(name, finding.fault) if finding.fault else self._attest(name, view, finding)
+
+    def _settled(self, name: RoundName, view: RoundView, each: Disagreement) -> bool:
+        """Whether nobody need wait for what comes of it. A row of a table says nothing of a slot."""
+        moot = each.target == Target.TABLE and self._challenges.is_refused(name, each.unit)
+        return moot or self._challenges.known(name, view, each.unit)
 
     def _all_shown(self, name: RoundName, view: RoundView) -> bool:
         """Whether all committed tables are revealed and heard, or no longer waited for."""
@@ -141,11 +145,10 @@ class Signatory:
         if end.fault is None and (end.root, end.score) == (view.end_root, view.score):
             return IDLE
         target = Target.SCORE if end.fault is None and end.root == view.end_root else Target.AGGREGATE
-        disagreement = self._about(name, target, end.root)
-        return self._challenges.raise_all(name, view, [disagreement], self._party.seat(name[0]) or 0)
+        return self._challenges.raise_all(name, view, [self._about(name, target)], self._party.seat(name[0]) or 0)
 
-    def _about(self, name: RoundName, target: Target, truth: bytes) -> Disagreement:
-        return Disagreement(target, 0, 0, self._world.ledger.rounds.aggregator_of(*name), truth)
+    def _about(self, name: RoundName, target: Target) -> Disagreement:
+        return Disagreement(target, 0, 0, self._world.ledger.rounds.aggregator_of(*name))
 
     def _ask(self, name: RoundName, view: RoundView) -> Wake:
         """An aggregator that no quorum has vouched for may have included a slot that has committed nothing: then it has
@@ -155,5 +158,5 @@ class Signatory:
             return IDLE
         if self._world.clock() < due_s:
             return wake_at(due_s)
-        disagreement = self._about(name, Target.AGGREGATE, ZERO)
+        disagreement = self._about(name, Target.AGGREGATE)
         return self._challenges.raise_all(name, view, [disagreement], self._party.seat(name[0]) or 0)

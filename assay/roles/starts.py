@@ -5,6 +5,7 @@ from typing import Any
 from assay.chain.contracts.containers import RoundView
 from assay.proof.served import LeafOpening, read_start
 from assay.proof.verdict import Verdict
+from assay.protocol.commitment import Commitment
 from assay.protocol.errors import Malformed, Unavailable
 from assay.roles.assignment import State
 from assay.roles.party import Party
@@ -54,10 +55,15 @@ class Starts:
                 content = {"slot": slot, "segment": segment, "cid": str(served["cid"]), "leaf": leaf}
                 self._party.voice.say(name, "state", content, topic=(slot, segment))
 
+    def _stands(self, name: RoundName, slot: int, commitment: Commitment) -> bool:
+        """Whether a commitment that was heard is the one on chain, as far as that is known here."""
+        leaf = self._party.clerk.notices.leaf(name, slot) or (self._party.leaves(name) or {}).get(slot)
+        return leaf is None or leaf == commitment.leaf(*self._party.clerk.place)
+
     def _read(self, name: RoundName, slot: int, segment: int, served: dict[str, Any]) -> State | None:
         assignment, signed = self._party.assignment(name[0]), self._party.book.round(name).commitments.get(slot)
-        if signed is None:
-            return None  # what it should open itself against has not been heard
+        if signed is None or not self._stands(name, slot, signed[0]):
+            return None  # what it should open itself against has not been heard, or is not what was entered
         commitment, _ = signed
         try:
             with self._world.compute.metered("verify"):

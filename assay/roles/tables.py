@@ -12,7 +12,7 @@ class Tables:
     """All validators' tables, as one party sees them."""
 
     def __init__(self, party: Party) -> None:
-        self._party, self._clerk, self._ledger = party, party.clerk, party.world.ledger
+        self._party, self._clerk = party, party.clerk
 
     def rows(self, name: RoundName, validator: str) -> tuple[Entry, ...] | None:
         """The rows behind a table that was revealed on chain, whoever told them; nothing if nobody did."""
@@ -21,13 +21,13 @@ class Tables:
 
     def rows_max(self, name: RoundName, view: RoundView) -> int:
         """Rows of one table that are looked at: a full sample, doubled with each beacon that was missed."""
-        _, misses = self._ledger.beacon.read(view.beacon_block)
+        _, misses = self._clerk.beacon_read(view.beacon_block)
         return int(self._clerk.order(name[0]).samples_per_validator) << min(misses, 8)
 
-    def replayed(self, name: RoundName, validator: str, slot: int, segment: int) -> bool:
-        """Whether a validator has said in time that nobody served it a start state: only then can an honest row differ
-        from what follows from that state."""
-        return (validator, slot, segment) in self._party.book.round(name).missing
+    def derived(self, name: RoundName, validator: str, slot: int, segment: int) -> bool:
+        """Whether a validator may have derived where a row begins, since it has said in time that nobody served it."""
+        missed = (validator, slot, segment) in self._party.book.round(name).missing
+        return missed or validator == self._party.world.address
 
     def is_sample(self, name: RoundName, view: RoundView, validator: str, rows: tuple[Entry, ...]) -> bool:
         """Whether a table holds the sample that the beacon and the revealed nonce draw, at its least size or larger.
@@ -35,7 +35,7 @@ class Tables:
         Where a seat was vacant when the beacon drew, or is now, its exact share depends on who looked when: there the
         least of any counts.
         """
-        beacon, misses = self._ledger.beacon.read(view.beacon_block)
+        beacon, misses = self._clerk.beacon_read(view.beacon_block)
         nonce = self._clerk.notices.nonce(name, validator, self._clerk.table_root(name, validator))
         if nonce is None:
             return False

@@ -36,7 +36,7 @@ class Tower:
             emit = verdict.place.part == Part.EMIT
             segment = self.party.clerk.segments(name[0]) if emit else verdict.place.segment or 0
             target = Target.EMIT if emit else Target.SEGMENT
-            found.append(Disagreement(target, slot, segment, provider, verdict.expected))
+            found.append(Disagreement(target, slot, segment, provider))
         return found
 
     def audit(self, name: RoundName, view: RoundView, slot: int) -> Verdict | None:

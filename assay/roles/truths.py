@@ -4,31 +4,35 @@ from dataclasses import dataclass
 
 from assay.chain.contracts.containers import RoundView
 from assay.protocol.phase import RoundPhase
-from assay.protocol.table import segment_digest
-from assay.protocol.transcript import ZERO
 from assay.roles.openings import Openings
 from assay.roles.patience import Patience
-from assay.roles.replays import Replays
+from assay.roles.replays import Replays, Stretch
 from assay.roles.round import RoundName, drop
 from assay.roles.starts import Starts
-from assay.work.segment import Span
+from assay.work.state import state_root
 
-UNSERVED = segment_digest(ZERO, 0)
-"""What is found where a claim rests on a state that its provider has shown to nobody: never what is claimed."""
 Place = tuple[RoundName, int, int]
 """(round, slot, segment)"""
 
 
 @dataclass(frozen=True)
 class Truth:
-    """What a segment came to here."""
+    """What a segment came to here, and from which state."""
 
-    digest: bytes
-    faulted: bool
     segment: int
     """The segment asked for, or an earlier one of the slot that already went astray."""
+    start_root: bytes
+    state_root: bytes
+    """Where it ended, or the fault's digest."""
+    loss_bits: int
+    faulted: bool
     derived: bool = False
     """Whether it was derived from the round's start along the slot's leaves, not from a state that was served."""
+
+    @property
+    def end(self) -> tuple[bytes, int]:
+        """What it came to."""
+        return self.state_root, self.loss_bits
 
 
 class Truths:
@@ -74,7 +78,8 @@ class Truths:
         if start is None:
             return None
         span = self._replays.rerun(name, slot, segment, start)
-        truth = self._found[key] = _truth(span, segment, derived=segment == 0)
+        begins = view.start_root if segment == 0 else state_root(start)
+        truth = self._found[key] = _truth(Stretch(segment, begins, span), derived=segment == 0)
         return truth
 
     def derive(self, name: RoundName, view: RoundView, slot: int, segment: int) -> Truth | None:
@@ -90,12 +95,14 @@ class Truths:
             replayed = self._replays.replay(name, view, slot, segment, leaves)
             if replayed is None:
                 return None
-            truth = _truth(*replayed, derived=bool(leaves))
+            truth = _truth(replayed, derived=bool(leaves))
             if not leaves:
                 return truth
             self._derived[key] = truth
         return self._derived[key]
 
 
-def _truth(span: Span, segment: int, *, derived: bool) -> Truth:
-    return Truth(segment_digest(span.state_root, span.loss_bits), span.fault is not None, segment, derived)
+def _truth(found: Stretch, *, derived: bool) -> Truth:
+    span = found.span
+    faulted = span.fault is not None
+    return Truth(found.segment, found.start_root, span.state_root, span.loss_bits, faulted, derived)

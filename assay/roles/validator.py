@@ -1,6 +1,6 @@
-"""A validator: re-executes a blind sample of every round, judges what slots open, and votes where parties disagree.
+"""A validator: re-executes a blind sample of every round, judges what slots open, and challenges what is false.
 
-enlist -> vouch -> sample -> re-execute -> commit the table -> reveal -> judge -> sign (or challenge, and vote)
+enlist -> vouch -> sample -> re-execute -> commit the table -> reveal -> judge -> sign (or challenge)
 """
 
 from assay.chain.contracts.containers import RoundView
@@ -23,7 +23,6 @@ from assay.roles.sheets import Sheets
 from assay.roles.signatory import Signatory
 from assay.roles.silence import penalise_silent
 from assay.roles.tower import Tower
-from assay.roles.votes import Votes
 from assay.roles.wake import IDLE, Wake, wake_at
 from assay.roles.witness import Witness
 from assay.roles.world import World
@@ -32,22 +31,21 @@ from assay.roles.world import World
 class Validator(Party):
     """Checks other people's work for a fee.
 
-    With `watch` it also re-executes whole transcripts once they are open, of every job and with or without a seat, and
-    challenges what it finds false before the round is final.
+    With `watch` it also re-executes whole transcripts once they are open, of every job and with or without a seat,
+    compares all rows with them, and challenges what it finds false before the round is final.
     """
 
     judging: type[Judge] = Judge
-    voting: type[Votes] = Votes
 
     def __init__(self, world: World, *, watch: bool = False) -> None:
         super().__init__(world)
         self.watch = watch
         self.sheets = Sheets(self)
         self.judge = self.judging(self)
+        self.judge.own_rows = self.sheets.rows
         self.flaws = Flaws(self, self.judge.patience)
         self.witness = Witness(self, self.judge)
         self.challenges = Challenges(self, self.judge)
-        self.votes = self.voting(self, self.judge)
         self.duels = Duels(self, self.judge, self.challenges.shown)
         self.tower = Tower(self, self.judge)
         self.signatory = Signatory(self, self.sheets, self.judge, self.witness, self.challenges, self.tower)
@@ -70,7 +68,7 @@ class Validator(Party):
             case JobPhase.RUNNING:
                 return self.enlist(job) | self.work(job)
             case JobPhase.DONE | JobPhase.CANCELLED | JobPhase.FAULTED:
-                # After a fault too what was disputed is counted, with everybody who is silent.
+                # After a fault too what is disputed is played to its end.
                 wake = self.dispute(job)
                 return wake if wake.acted else wake | settle(self.world, self.clerk, job)
         return IDLE
@@ -84,7 +82,7 @@ class Validator(Party):
 
     def work(self, job: int) -> Wake:
         """Serves every open round, and every open dispute."""
-        # Who has lost its seat since a dispute was opened votes in it all the same: who votes was fixed then.
+        # Who has lost its seat answers for its table all the same.
         wake = self.dispute(job)
         if self.seat(job) is None and not self.watch:
             return wake
@@ -96,13 +94,14 @@ class Validator(Party):
                 flaw = self.flaws.of(name, view)
                 wake |= self.condemn(name, view, flaw) if flaw else self.make_out(name, view) | self.serve(name, view)
             if self.watch and view.phase == RoundPhase.CHALLENGING:
-                wake |= self.challenges.raise_all(name, view, self.tower.look(name, view), 0)
+                found = [*self.tower.look(name, view), *self.judge.false_rows(name, view)]
+                wake |= self.challenges.raise_all(name, view, found, 0)
                 wake |= self.signatory.compare_aggregate(name, view)
         return wake
 
     def dispute(self, job: int) -> Wake:
-        """Sees its own challenges through, and votes on everybody's."""
-        return self.duels.tick(job) | self.challenges.pursue(job) | self.votes.tick(job)
+        """Sees its own challenges through, and stands by its rows."""
+        return self.duels.tick(job) | self.challenges.pursue(job)
 
     def serve(self, name: RoundName, view: RoundView) -> Wake:
         """What this phase asks of a validator."""
@@ -191,11 +190,11 @@ class Validator(Party):
         self.flaws.forget(job)
 
     def keeps(self, job: int) -> bool:
-        """The same; who watches watches every job."""
-        return self.watch or super().keeps(job)
+        """The same; who watches watches every job, and who lost its seat stands by its rows."""
+        return self.watch or super().keeps(job) or any(name[0] == job for name in self.sheets.held)
 
     def held_from(self, job: int) -> int:
-        """The same; what an open dispute is about is needed until it is counted."""
+        """The same; what an open dispute is about is needed until it is settled."""
         return min(super().held_from(job), *self.challenges.open_rounds(job), ROUNDS_END)
 
     def forget(self, job: int, below: int) -> None:

@@ -89,7 +89,7 @@ class Programs:
         return Runner(program, path)
 
     def evaluate(self, x: Tensor, y: Tensor) -> Runner:
-        """The program of evaluation: state, x, y to the count of right answers and the sum of losses."""
+        """The program of evaluation: state, x, y to counts of right answers and of targets, and the sum of losses."""
         form = f"{form_of(x)} {form_of(y)}"
         return self._answer(
             self._evaluates, form, lambda: self._capture(torch.zeros_like(x), torch.zeros_like(y)).evaluate()

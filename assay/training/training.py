@@ -116,13 +116,13 @@ class Training:
         x, y = admit_tensor("x", x), admit_tensor("y", y)
         if len(y) % len(x):
             raise BadInput(f"{len(x)} samples have {len(y)} targets", hint="as many for each sample")
-        each, correct, loss_sum = len(y) // len(x), 0, 0.0
+        each, correct, targets, loss_sum = len(y) // len(x), 0, 0, 0.0
         for part in _parts(len(x)):
             x_part, y_part = x[part], y[part.start * each : part.stop * each]
-            right, losses = self._run(self._programs.evaluate(x_part, y_part), [*self._state, x_part, y_part])
-            correct, loss_sum = correct + int(right), loss_sum + float(losses)
-        targets = int((y >= 0).sum()) if y.dtype == torch.int64 else len(y)
-        return Mark(correct, max(targets, 1), loss_sum / max(targets, 1))
+            outputs = self._run(self._programs.evaluate(x_part, y_part), [*self._state, x_part, y_part])
+            right, kept, losses = (each.item() for each in outputs)
+            correct, targets, loss_sum = correct + int(right), targets + int(kept), loss_sum + losses
+        return Mark.of_sums(correct, targets, loss_sum)
 
     def predict(self, x: Tensor) -> Tensor:
         """Outputs of the model in evaluation mode for x [N, ...] of any N. Errors: as of a step."""

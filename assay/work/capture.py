@@ -4,7 +4,7 @@
     emit       state at start, state at end    -> update of each parameter and float buffer (end - start), and of an
                                                   average's distance from the weights
     aggregate  state at start, n updates       -> start + the merged update; the optimizer restarts
-    evaluate   state, x, y (< 0 is padding)    -> count of correct answers, sum of losses
+    evaluate   state, x, y (< 0 is padding)    -> counts of correct answers and of targets, sum of losses
     predict    state, x                        -> outputs of the model, their argmax
 
 A state is an ordered table of named tensors: parameters, buffers, the optimizer's, the outer optimizer's, an average's.
@@ -251,14 +251,18 @@ class Capture:
         return self.y.dtype == torch.int64
 
     def evaluate(self) -> Program:
-        """Correct answers and the sum of losses over targets that are not padding."""
+        """Correct answers, targets that are not padding, and the sum of losses over these.
+
+        Numbers have no padding and no correct answers: a batch has as many targets as samples.
+        """
 
         def evaluate(*args: Tensor) -> list[Tensor]:
             with torch.no_grad():
                 output, (y,) = self.answer(args)
                 if not self.classifies:
                     loss = self.loss(output, y)
-                    return [torch.zeros((), dtype=torch.int64), loss * float(len(y))]
+                    counts = [torch.full((), count, dtype=torch.int64) for count in (0, len(y))]
+                    return [*counts, loss * float(len(y))]
                 rows, targets = output.reshape(-1, output.shape[-1]), y.reshape(-1)
                 kept = targets >= 0
                 if self.ignored is not None and self.ignored >= 0:
@@ -266,10 +270,10 @@ class Capture:
                 safe = torch.where(kept, targets, 0)
                 losses = functional.cross_entropy(rows, safe, reduction="none")
                 correct = torch.logical_and(kept, rows.argmax(-1) == targets)
-                return [correct.sum(), torch.where(kept, losses, 0.0).sum()]
+                return [correct.sum(), kept.sum(), torch.where(kept, losses, 0.0).sum()]
 
         self.model.eval()
-        return self.build(evaluate, {"x": self.x, "y": self.y}, ["correct", "loss_sum"])
+        return self.build(evaluate, {"x": self.x, "y": self.y}, ["correct", "targets", "loss_sum"])
 
     def predict(self) -> Program:
         """Outputs and, for class scores, the best class."""

@@ -1,8 +1,6 @@
-"""What a model is worth on samples."""
+"""What a model is worth on samples, for people. What contracts compare is `assay.protocol.score.Marks`."""
 
 from dataclasses import dataclass
-
-from assay.protocol.score import score_of
 
 
 @dataclass(frozen=True)
@@ -13,11 +11,12 @@ class Mark:
     target_count: int
     loss: float
 
+    @classmethod
+    def of_sums(cls, correct_count: int, target_count: int, loss_sum: float) -> "Mark":
+        """The mark of so many right answers and targets, which may be none, and the sum of their losses."""
+        return cls(correct_count, max(target_count, 1), loss_sum / max(target_count, 1))
+
     @property
     def accuracy(self) -> float:
         """Share of right answers."""
         return self.correct_count / self.target_count
-
-    def score(self, metric: str) -> int:
-        """As contracts compare it."""
-        return score_of(metric, self.correct_count, self.target_count, self.loss)

@@ -301,7 +301,7 @@ class Bundle:
             step.outputs == [*state, ("F32", ())],
             emit.inputs == state + state,
             all(each[0] == "F32" for each in updates),
-            evaluate == Interface(state + x + y, [("I64", ()), ("F32", ())]),
+            evaluate == Interface(state + x + y, [("I64", ()), ("I64", ()), ("F32", ())]),
             predict.inputs == state + x,
             0 < len(self.aggregate) <= AGGREGATES,
             *(Interface.of(each) == Interface(state + updates * n, state) for n, each in self.aggregate.items()),

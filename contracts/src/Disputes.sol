@@ -4,41 +4,16 @@ pragma solidity ^0.8.28;
 import {Bitmap} from "./Bitmap.sol";
 import {Commitment, RoundPhase, Target, Terms} from "./Types.sol";
 import {Wired} from "./Wired.sol";
+import {Case, Cases, Dispute} from "./disputes/Cases.sol";
 import {Claims} from "./disputes/Claims.sol";
 import {Grounds} from "./disputes/Grounds.sol";
-import {Facts, IDisputes} from "./interfaces/IDisputes.sol";
+import {Claim, Facts, IDisputes, Marks} from "./interfaces/IDisputes.sol";
 import {Assertion, Demand, Ending, IGames} from "./interfaces/IGames.sol";
 import {IJobs} from "./interfaces/IJobs.sol";
-import {IRerun} from "./interfaces/IRerun.sol";
 import {IRounds} from "./interfaces/IRounds.sol";
 import {IVault} from "./interfaces/IVault.sol";
 
 contract Disputes is IDisputes, Wired {
-    struct Dispute {
-        uint64 job;
-        uint32 generation;
-        uint32 round;
-        uint32 segment;
-        uint16 slot;
-        Target target;
-        Settlement outcome;
-        bool faulted;
-        uint48 showUntil; // of an aggregate that was not all shown when it was challenged
-        uint48 sealedBlock; // when its challenger had committed
-        address challenger;
-        uint48 game;
-        uint48 previous; // of the same case, before this one
-    }
-
-    /// All that is disputed of one slot's transcript, or of an aggregate.
-    struct Case {
-        uint48 faultUntil;
-        uint48 last;
-        uint32 count;
-        uint32 open; // games that have not ended in a fault
-        bool disproved;
-    }
-
     uint256 private constant EARNERS_MAX = 64; // disputes of a slot among which the earliest sealed is looked for
 
     IVault private immutable VAULT;
@@ -53,6 +28,7 @@ contract Disputes is IDisputes, Wired {
     mapping(bytes32 round => uint256) private _voidUntil; // once a void round is challenged: until then it can be again
     mapping(bytes32 round => uint256) private _running; // disputes of it that have not ended in a fault
     mapping(bytes32 round => mapping(uint256 slot => bytes32)) private _updates; // roots, as they were shown
+    mapping(bytes32 round => bytes32) private _marks; // what a score is made of, as it was shown
 
     constructor(IVault vault, IJobs jobs, IRounds rounds) {
         VAULT = vault;
@@ -71,7 +47,7 @@ contract Disputes is IDisputes, Wired {
         if (sealedChallenge == 0 || _sealed[job][msg.sender][sealedChallenge] != 0) revert NotSealed(sealedChallenge);
         Terms memory t = ROUNDS.termsOf(job);
         // Before a job runs there is nothing to challenge, and no bond to reckon.
-        if (t.providers == 0) revert IRerun.WrongClaim("job");
+        if (t.providers == 0) revert WrongClaim("job");
         _sealed[job][msg.sender][sealedChallenge] = block.number;
         VAULT.move(t.token, IVault.Kind.Free, _key(msg.sender), IVault.Kind.Bond, _bondKey(job, sealedChallenge), _bond(t));
         emit ChallengeSealed(sealedChallenge, msg.sender);
@@ -83,7 +59,7 @@ contract Disputes is IDisputes, Wired {
         VAULT.move(t.token, IVault.Kind.Bond, _bondKey(job, sealedChallenge), IVault.Kind.Free, _key(msg.sender), _bond(t));
     }
 
-    function showUpdates(IRerun.Claim[] calldata claims) external {
+    function showUpdates(Claim[] calldata claims) external {
         for (uint256 i = 0; i < claims.length; i++) {
             Commitment calldata c = claims[i].commitment;
             if (claims[i].target != Target.Emit) revert NoGame(claims[i].target);
@@ -96,14 +72,24 @@ contract Disputes is IDisputes, Wired {
         }
     }
 
-    function openChallenge(IRerun.Claim calldata claim, Facts calldata facts, bytes32 salt) external returns (uint256 dispute) {
-        if (claim.target == Target.Table || claim.target == Target.Score) revert NoGame(claim.target);
+    function showMarks(uint256 job, uint32 generation, uint32 round, Facts calldata facts, Marks calldata marks) external {
+        bytes32 key = _roundOf(job, generation, round);
+        // INVARIANT: only who stands for a score says what it is made of, and says it once.
+        if (msg.sender != ROUNDS.aggregatorOf(job, generation, round)) revert IRounds.NotAggregator(msg.sender);
+        (RoundPhase phase,) = ROUNDS.phaseOf(job, generation, round);
+        if (phase < RoundPhase.Challenging || _marks[key] != 0) revert IRounds.WrongPhase(phase);
+        Grounds.marked(JOBS, ROUNDS, job, generation, round, facts, marks);
+        _marks[key] = keccak256(abi.encode(marks));
+        emit MarksShown(job, generation, round, marks);
+    }
+
+    function openChallenge(Claim calldata claim, Facts calldata facts, bytes32 salt) external returns (uint256 dispute) {
         Commitment calldata c = claim.commitment;
         bytes32 sealedChallenge = keccak256(abi.encode(claim, msg.sender, salt));
         uint256 committedBlock = _unseal(c.job, sealedChallenge);
         if (block.number <= committedBlock) revert TooSoon(committedBlock + 1);
 
-        (address accused, uint32 segment,, bytes32 plain) = Claims.examine(ROUNDS, claim);
+        (address accused, uint32 segment, bytes32 plain) = Claims.examine(ROUNDS, claim);
         dispute = ++disputeCount;
         Terms memory t = ROUNDS.termsOf(c.job);
         Case storage about = _enter(dispute, claim, segment, committedBlock, t);
@@ -113,6 +99,8 @@ contract Disputes is IDisputes, Wired {
             bytes32[] memory updates = updatesOf(c.job, c.generation, c.round);
             if (_allShown(updates)) game = _merge(_disputes[dispute], facts, updates, t);
             else _disputes[dispute].showUntil = uint48(block.timestamp + t.windows.open);
+        } else if (claim.target == Target.Score) {
+            _disputes[dispute].showUntil = uint48(block.timestamp + t.windows.open);
         } else if (plain == 0) {
             (game, plain) = _begin(dispute, claim, facts, t);
         }
@@ -123,12 +111,20 @@ contract Disputes is IDisputes, Wired {
     }
 
     function begin(uint256 dispute, Facts calldata facts) external {
-        Dispute storage d = _disputes[dispute];
-        if (d.showUntil == 0 || d.game != 0 || d.outcome != Settlement.Open) revert AlreadySettled(dispute);
-        if (msg.sender != d.challenger) revert IGames.NotYourTurn(msg.sender);
+        Dispute storage d = _beginning(dispute, Target.Aggregate);
         bytes32[] memory updates = updatesOf(d.job, d.generation, d.round);
         if (!_allShown(updates)) revert WrongFact("updates");
-        emit ChallengeBegun(dispute, d.job, _merge(d, facts, updates, ROUNDS.termsOf(d.job)));
+        emit ChallengeBegun(dispute, d.job, _merge(d, facts, updates, ROUNDS.termsOf(d.job)), 0);
+    }
+
+    function beginScore(uint256 dispute, Facts calldata facts, Marks calldata marks, uint32 batch) external {
+        Dispute storage d = _beginning(dispute, Target.Score);
+        if (_marks[_roundOf(d.job, d.generation, d.round)] != keccak256(abi.encode(marks))) revert WrongFact("marks");
+        Assertion memory a = Grounds.evaluation(JOBS, ROUNDS, d.job, d.generation, d.round, facts, marks, batch);
+        Terms memory t = ROUNDS.termsOf(d.job);
+        uint256 game = games.open(a, d.challenger, t.windows.table + t.windows.open);
+        (d.game, d.faultClaimed) = (uint48(game), marks.fault != 0);
+        emit ChallengeBegun(dispute, d.job, game, batch);
     }
 
     // ---------------------------------------------------------------- what follows
@@ -136,24 +132,31 @@ contract Disputes is IDisputes, Wired {
     function settle(uint256 dispute) external {
         Dispute storage d = _disputes[dispute];
         if (d.job == 0 || d.outcome != Settlement.Open) revert AlreadySettled(dispute);
-        Case storage about = _cases[_caseOf(d)];
+        Case storage about = _cases[Cases.caseOf(d)];
         Terms memory t = ROUNDS.termsOf(d.job);
         if (d.game == 0 && !about.disproved) return _await(dispute, d, about, t);
         Ending ending = games.endingOf(d.game);
         if (about.disproved) {
             // INVARIANT: a fault that rests on a slot which lied is none, and costs whoever had it found its bond.
-            bool undone = ending == Ending.JobFault;
+            bool undone = ending == Ending.JobFault && Cases.faultCounts(d);
             if (!d.faulted) _stop(d, about);
             _close(dispute, d, undone ? Settlement.Undone : Settlement.Moot, t, undone ? _bond(t) : 0, 0);
             return;
         }
         if (ending == Ending.Open) revert StillOpen(dispute);
-        if (ending == Ending.Upheld) {
-            bytes32 reason = d.target == Target.Aggregate ? bytes32("aggregate") : d.target == Target.Emit ? bytes32("emit") : bytes32("segment");
-            return _uphold(dispute, d, about, t, reason);
+        // INVARIANT: a row rests on a state that its slot may have made up: of a slot that was disproved none costs anything, and
+        // no fault of the job comes out of it.
+        if (d.target == Target.Table && (ending == Ending.JobFault || (ending == Ending.Upheld && _isForfeited(d)))) {
+            _stop(d, about);
+            _close(dispute, d, Settlement.Moot, t, 0, 0);
+            return;
         }
+        if (ending == Ending.Upheld) return _uphold(dispute, d, about, t, Cases.reasonOf(d.target));
         if (ending == Ending.Dismissed) return _dismiss(dispute, d, about, t);
-        _fault(dispute, d, about, t);
+        if (Cases.faultCounts(d)) return _fault(dispute, d, about, t);
+        // A state of which the evaluation ends in a fault cannot be measured: that is what was claimed, or is not.
+        if (d.faultClaimed) _dismiss(dispute, d, about, t);
+        else _uphold(dispute, d, about, t, "score");
     }
 
     function viewOf(uint256 dispute) external view returns (ChallengeView memory) {
@@ -169,7 +172,7 @@ contract Disputes is IDisputes, Wired {
             challenger: d.challenger,
             sealedBlock: d.sealedBlock,
             game: d.game,
-            faultUntil: d.faulted ? _cases[_caseOf(d)].faultUntil : 0,
+            faultUntil: d.faulted ? _cases[Cases.caseOf(d)].faultUntil : 0,
             showUntil: d.showUntil,
             outcome: d.outcome
         });
@@ -185,6 +188,10 @@ contract Disputes is IDisputes, Wired {
         for (uint256 slot = 0; slot < 256 * included.length; slot++) {
             if ((included[slot >> 8] >> (slot & 255)) & 1 == 1) roots[count++] = shown[slot];
         }
+    }
+
+    function marksOf(uint256 job, uint32 generation, uint32 round) external view returns (bytes32) {
+        return _marks[_roundOf(job, generation, round)];
     }
 
     function bondOf(uint256 job) external view returns (uint256) {
@@ -206,7 +213,7 @@ contract Disputes is IDisputes, Wired {
         delete _sealed[job][msg.sender][sealedChallenge];
     }
 
-    function _enter(uint256 dispute, IRerun.Claim calldata claim, uint32 segment, uint256 committedBlock, Terms memory t)
+    function _enter(uint256 dispute, Claim calldata claim, uint32 segment, uint256 committedBlock, Terms memory t)
         private
         returns (Case storage about)
     {
@@ -214,14 +221,15 @@ contract Disputes is IDisputes, Wired {
         Dispute storage d = _disputes[dispute];
         (d.job, d.generation, d.round, d.slot) = (uint64(c.job), c.generation, c.round, c.slot);
         (d.target, d.segment, d.sealedBlock, d.challenger) = (claim.target, segment, uint48(committedBlock), msg.sender);
-        about = _cases[_caseOf(d)];
+        if (claim.target == Target.Table) d.validator = claim.validator;
+        about = _cases[Cases.caseOf(d)];
         if (about.disproved) revert AlreadyDisproved();
         // INVARIANT: whoever comes later cannot crowd out those that were there, nor make looking among them dear.
         if (about.count < EARNERS_MAX) (d.previous, about.last, about.count) = (about.last, uint48(dispute), about.count + 1);
         about.open++;
         _running[_roundOf(c.job, c.generation, c.round)]++;
         // INVARIANT: until a fault stands the slot that it rests on can be challenged, and not for longer; of an aggregate any slot.
-        uint256 merged = _cases[_caseOf(c.job, c.generation, c.round, 0, true)].faultUntil;
+        uint256 merged = _cases[Cases.caseOf(c.job, c.generation, c.round, Target.Aggregate, 0, address(0))].faultUntil;
         if (block.timestamp < about.faultUntil || block.timestamp < merged) {
             ROUNDS.disputeJoined(c.job, c.generation, c.round);
             return about;
@@ -239,14 +247,28 @@ contract Disputes is IDisputes, Wired {
         if (until == 0) _voidUntil[key] = block.timestamp + t.windows.open + t.windows.challenge;
     }
 
-    /// INVARIANT: whoever includes an update shows it when asked: one that nobody has committed to would make an end that nobody
-    /// can challenge. And who asks for it begins the game then, or has lost.
+    /// A challenge whose game its challenger begins once what it needs was shown.
+    function _beginning(uint256 dispute, Target target) private view returns (Dispute storage d) {
+        d = _disputes[dispute];
+        if (d.target != target || d.showUntil == 0 || d.game != 0 || d.outcome != Settlement.Open) revert AlreadySettled(dispute);
+        if (msg.sender != d.challenger) revert IGames.NotYourTurn(msg.sender);
+    }
+
     function _await(uint256 dispute, Dispute storage d, Case storage about, Terms memory t) private {
-        bool shown = _allShown(updatesOf(d.job, d.generation, d.round));
+        // INVARIANT: whoever includes an update shows it when asked: one that nobody has committed to would make an end that nobody
+        // can challenge; the same of a score. And who asks for it begins the game then, or has lost.
+        bool isScore = d.target == Target.Score;
+        bool shown = isScore
+            ? _marks[_roundOf(d.job, d.generation, d.round)] != 0
+            : _allShown(updatesOf(d.job, d.generation, d.round));
         uint256 until = uint256(d.showUntil) + (shown ? t.windows.open : 0);
         if (block.timestamp < until) revert TooSoon(until);
         if (shown) _dismiss(dispute, d, about, t);
-        else _uphold(dispute, d, about, t, "updates");
+        else _uphold(dispute, d, about, t, isScore ? bytes32("marks") : bytes32("updates"));
+    }
+
+    function _isForfeited(Dispute storage d) private view returns (bool) {
+        return ROUNDS.forfeited(d.job, JOBS.providerAt(d.job, d.slot));
     }
 
     function _dismiss(uint256 dispute, Dispute storage d, Case storage about, Terms memory t) private {
@@ -267,7 +289,7 @@ contract Disputes is IDisputes, Wired {
         d.game = uint48(game);
     }
 
-    function _begin(uint256 dispute, IRerun.Claim calldata claim, Facts calldata facts, Terms memory t)
+    function _begin(uint256 dispute, Claim calldata claim, Facts calldata facts, Terms memory t)
         private
         returns (uint256 game, bytes32 plain)
     {
@@ -281,27 +303,12 @@ contract Disputes is IDisputes, Wired {
     function _uphold(uint256 dispute, Dispute storage d, Case storage about, Terms memory t, bytes32 reason) private {
         about.disproved = true;
         _stop(d, about);
-        address earner = _earner(dispute, d, about);
+        address earner = Cases.earner(_disputes, games, dispute, about);
         (uint256 job, uint32 generation, uint32 round, uint16 slot) = (d.job, d.generation, d.round, d.slot);
         _close(dispute, d, Settlement.Upheld, t, 0, 0);
-        if (d.target == Target.Aggregate) ROUNDS.disprovedAggregate(job, generation, round, earner, reason, 0, 0);
-        else ROUNDS.disprovedSlot(job, generation, round, slot, earner, reason);
-    }
-
-    /// The earliest sealed of those about the same thing that have not lost.
-    function _earner(uint256 dispute, Dispute storage d, Case storage about) private view returns (address earner) {
-        uint256 earliest = d.sealedBlock;
-        earner = d.challenger;
-        for (uint256 each = about.last; each != 0; each = _disputes[each].previous) {
-            Dispute storage other = _disputes[each];
-            if (each == dispute || other.target != d.target || other.segment != d.segment) continue;
-            if (other.outcome != Settlement.Open || other.faulted || other.sealedBlock >= earliest) continue;
-            IGames.GameView memory game = games.viewOf(other.game);
-            if (game.outcome == Ending.Dismissed || game.outcome == Ending.JobFault) continue;
-            // INVARIANT: who has let its clock run out has lost, whether anybody has said so or not.
-            if (game.outcome == Ending.Open && game.demand == Demand.None && block.timestamp > game.deadline) continue;
-            (earliest, earner) = (other.sealedBlock, other.challenger);
-        }
+        if (d.target == Target.Table) ROUNDS.disprovedValidator(job, generation, round, d.validator, earner, reason);
+        else if (Cases.isOfSlot(d.target)) ROUNDS.disprovedSlot(job, generation, round, slot, earner, reason);
+        else ROUNDS.disprovedAggregate(job, generation, round, earner, reason);
     }
 
     function _fault(uint256 dispute, Dispute storage d, Case storage about, Terms memory t) private {
@@ -347,16 +354,9 @@ contract Disputes is IDisputes, Wired {
     }
 
     function _accused(Dispute storage d) private view returns (address) {
-        if (d.target == Target.Aggregate) return ROUNDS.aggregatorOf(d.job, d.generation, d.round);
-        return JOBS.providerAt(d.job, d.slot);
-    }
-
-    function _caseOf(Dispute storage d) private view returns (bytes32) {
-        return _caseOf(d.job, d.generation, d.round, d.slot, d.target == Target.Aggregate);
-    }
-
-    function _caseOf(uint256 job, uint32 generation, uint32 round, uint16 slot, bool merged) private pure returns (bytes32) {
-        return keccak256(abi.encode(job, generation, round, slot, merged));
+        if (d.target == Target.Table) return d.validator;
+        if (Cases.isOfSlot(d.target)) return JOBS.providerAt(d.job, d.slot);
+        return ROUNDS.aggregatorOf(d.job, d.generation, d.round);
     }
 
     function _roundOf(uint256 job, uint32 generation, uint32 round) private pure returns (bytes32) {

@@ -10,10 +10,8 @@ library Hashing {
     bytes32 internal constant SEGMENT = "assay.segment.2";
     bytes32 internal constant SALT = "assay.salt.1";
     bytes32 internal constant LOSS = "assay.loss.1";
-    bytes32 internal constant ENTRY = "assay.entry.1";
+    bytes32 internal constant ENTRY = "assay.entry.2";
     bytes32 internal constant TABLE = "assay.table.1";
-    bytes32 internal constant DIGEST_SEGMENT = "assay.digest.segment.1";
-    bytes32 internal constant DIGEST_EMIT = "assay.digest.emit.1";
     bytes32 internal constant DIGEST_SCORE = "assay.digest.score.1";
 
     bytes32 internal constant COMMITMENT_TYPE = keccak256(
@@ -109,30 +107,12 @@ library Hashing {
         );
     }
 
-    function segmentDigest(Leaf calldata leaf) internal pure returns (bytes32) {
-        return sha256(abi.encode(DIGEST_SEGMENT, leaf.stateRoot, leaf.lossBits));
-    }
-
-    /// What a voter reveals where a segment rests on a state that nobody was served and nobody can derive.
-    function unservedDigest() internal pure returns (bytes32) {
-        return sha256(abi.encode(DIGEST_SEGMENT, bytes32(0), uint32(0)));
-    }
-
-    function emitDigest(bytes32 updateRoot) internal pure returns (bytes32) {
-        return sha256(abi.encode(DIGEST_EMIT, updateRoot));
-    }
-
-    /// A voter's word that it cannot tell.
-    function abstainDigest() internal pure returns (bytes32) {
-        return sha256(abi.encode(bytes32("assay.vote.abstain.1")));
-    }
-
     function scoreDigest(bytes32 endRoot, int64 score) internal pure returns (bytes32) {
         return sha256(abi.encode(DIGEST_SCORE, endRoot, score));
     }
 
     function entryLeaf(Entry calldata entry) internal pure returns (bytes32) {
-        return leafHash(abi.encode(ENTRY, entry.slot, entry.segment, entry.digest));
+        return leafHash(abi.encode(ENTRY, entry.slot, entry.segment, entry.startRoot, entry.stateRoot, entry.lossBits));
     }
 
     function tableRoot(uint256 count, bytes32 merkleRoot) internal pure returns (bytes32) {

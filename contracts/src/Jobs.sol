@@ -174,13 +174,11 @@ contract Jobs is IJobs, Wired {
         return _s.jobs[job].order;
     }
 
-    function basisOf(uint256 job)
-        external
-        view
-        returns (bytes32 programs, bytes32 dataRoot, bytes32 seed, uint32 providers, uint32 stepsPerRound, uint32 stepsPerSegment)
-    {
+    function basisOf(uint256 job) external view returns (Basis memory) {
         Order storage o = _s.jobs[job].order;
-        return (o.programs, o.dataRoot, o.seed, o.providers, o.stepsPerRound, o.stepsPerSegment);
+        return Basis(
+            o.programs, o.dataRoot, o.testRoot, o.seed, o.providers, o.stepsPerRound, o.stepsPerSegment, o.scoresLoss
+        );
     }
 
     function viewOf(uint256 job) external view returns (JobView memory out) {

@@ -33,17 +33,11 @@ contract Rounds is IRounds, Wired, EIP712 {
         _s.beacon = beacon;
     }
 
-    function wire(address rerun, address disputes) external once {
-        (_s.rerun, _s.disputes) = (rerun, disputes);
+    function wire(address disputes) external once {
+        _s.disputes = disputes;
     }
 
     modifier onlyDisputes() {
-        if (msg.sender != _s.disputes && msg.sender != _s.rerun) revert NotModule(msg.sender);
-        _;
-    }
-
-    /// INVARIANT: no vote disproves a slot, nor finds the job at fault.
-    modifier onlyGames() {
         if (msg.sender != _s.disputes) revert NotModule(msg.sender);
         _;
     }
@@ -301,29 +295,21 @@ contract Rounds is IRounds, Wired, EIP712 {
 
     function disprovedSlot(
         uint256 job, uint32 generation, uint32 round, uint16 slot, address challenger, bytes32 reason
-    ) external onlyGames {
+    ) external onlyDisputes {
         Verdicts.disprovedSlot(_s, job, generation, round, slot, _s.terms[job].roundCost(), challenger, reason);
     }
 
     function disprovedValidator(
-        uint256 job, uint32 generation, uint32 round, address validator, address challenger, bytes32 reason, bytes32 purse, uint256 fees
-    ) external onlyDisputes returns (uint256) {
-        return Verdicts.disprovedValidator(_s, job, generation, round, validator, challenger, reason, purse, fees);
-    }
-
-    function disprovedAggregate(
-        uint256 job, uint32 generation, uint32 round, address challenger, bytes32 reason, bytes32 purse, uint256 fees
-    ) external onlyDisputes returns (uint256) {
-        return Verdicts.disprovedAggregate(_s, job, generation, round, challenger, reason, purse, fees);
-    }
-
-    function penalise(
-        uint256 job, uint32 generation, uint32 round, address[] calldata validators, bytes32[] calldata reasons
+        uint256 job, uint32 generation, uint32 round, address validator, address challenger, bytes32 reason
     ) external onlyDisputes {
-        Verdicts.penalise(_s, job, generation, round, validators, reasons);
+        Verdicts.disprovedValidator(_s, job, generation, round, validator, challenger, reason);
     }
 
-    function jobFault(uint256 job, uint32 generation, uint32 round) external onlyGames {
+    function disprovedAggregate(uint256 job, uint32 generation, uint32 round, address challenger, bytes32 reason) external onlyDisputes {
+        Verdicts.disprovedAggregate(_s, job, generation, round, challenger, reason);
+    }
+
+    function jobFault(uint256 job, uint32 generation, uint32 round) external onlyDisputes {
         if (_s.isLive(job, generation, round)) Verdicts.fault(_s, job, generation, round);
     }
 

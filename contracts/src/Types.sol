@@ -44,6 +44,7 @@ struct Order {
     uint128 aggregatorStake;
     uint128 faultDeposit; // forfeited when the job itself is at fault
     int64 stopScore; // the job is over with the first round that scores as much; the greatest number: never
+    bool scoresLoss; // a score is a loss below zero, else an accuracy
     Windows windows;
 }
 
@@ -92,11 +93,14 @@ struct TranscriptOpening {
     uint32[] lossBits; // of leaves 1..N
 }
 
-/// One row of a validator's table: what it found by re-executing a segment.
+/// One row of a validator's table: what it found by re-executing a segment. It says where it began, so that it is true or
+/// false whatever the slot has committed to.
 struct Entry {
     uint16 slot;
     uint32 segment;
-    bytes32 digest; // see Hashing.digest
+    bytes32 startRoot; // the state it began from, or the digest of a fault that came before
+    bytes32 stateRoot; // where it ended, or the fault's digest
+    uint32 lossBits; // binary32 of the last step's loss; 0 after a fault
 }
 
 enum RoundPhase {
@@ -156,11 +160,11 @@ struct Terms {
     bytes32 beacon; // of the draw
 }
 
-/// What a dispute is about. Games decide the first two and Aggregate; on the others drawn validators vote.
+/// What a dispute is about. Games decide all of it.
 enum Target {
     Segment, // a slot's transcript: leaf `segment + 1` follows from leaf `segment`
     Emit, // a slot's update follows from its start and end states
-    Table, // a validator's row
+    Table, // a validator's row: what it ends in follows from what it began from, which is what the slot has committed to
     Aggregate, // a round's end root follows from its start root and included updates
     Score // a round's score follows from its end root
 }

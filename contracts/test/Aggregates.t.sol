@@ -4,9 +4,8 @@ pragma solidity ^0.8.28;
 import {Hashing} from "../src/Hashing.sol";
 import {Commitment, JobPhase, Leaf, RoundPhase, Target, UNSCORED} from "../src/Types.sol";
 import {Openings, Origin, Value} from "../src/arbiter/Openings.sol";
-import {Facts, IDisputes} from "../src/interfaces/IDisputes.sol";
+import {Claim, Facts, IDisputes} from "../src/interfaces/IDisputes.sol";
 import {Assertion, Demand, Ending, IGames} from "../src/interfaces/IGames.sol";
-import {IRerun} from "../src/interfaces/IRerun.sol";
 import {IRounds} from "../src/interfaces/IRounds.sol";
 import {IVault} from "../src/interfaces/IVault.sol";
 import {Plays} from "./Plays.sol";
@@ -30,7 +29,7 @@ contract AggregatesTest is Plays {
 
     // ---------------------------------------------------------------- helpers
 
-    function _claim() private view returns (IRerun.Claim memory) {
+    function _claim() private view returns (Claim memory) {
         return aggregateClaim(Target.Aggregate, job, 0, 0);
     }
 
@@ -41,7 +40,7 @@ contract AggregatesTest is Plays {
         return _challenge(_claim(), challenger);
     }
 
-    function _refused(IRerun.Claim memory claim, Facts memory facts, bytes memory reason) private {
+    function _refused(Claim memory claim, Facts memory facts, bytes memory reason) private {
         vm.prank(stranger);
         vm.expectRevert(reason);
         disputes.openChallenge(claim, facts, "salt");
@@ -52,7 +51,7 @@ contract AggregatesTest is Plays {
     }
 
     function _wrongClaim(bytes32 part) private pure returns (bytes memory) {
-        return abi.encodeWithSelector(IRerun.WrongClaim.selector, part);
+        return abi.encodeWithSelector(IDisputes.WrongClaim.selector, part);
     }
 
     function _falseValue() private pure returns (Value memory) {
@@ -73,7 +72,7 @@ contract AggregatesTest is Plays {
         disputes.settle(p.dispute);
     }
 
-    function _segment(uint16 slot, uint32 segment) private view returns (IRerun.Claim memory) {
+    function _segment(uint16 slot, uint32 segment) private view returns (Claim memory) {
         return this.segmentClaim(job, 0, 0, 0xf, slot, segment);
     }
 
@@ -103,14 +102,14 @@ contract AggregatesTest is Plays {
     /// Whoever asks is to begin then; nobody else does, and not before all is shown.
     function test_openChallenge_updatesNotShown_areAwaited_succeeds() external {
         playTo(RoundPhase.Challenging, job, 0, 0, 0xf);
-        IRerun.Claim memory claim = _claim();
+        Claim memory claim = _claim();
         Facts memory facts = _facts(claim);
         Play memory p = _challenge(claim, stranger);
         equal(p.game, 0, "no game yet");
         equal(disputes.viewOf(p.dispute).showUntil, block.timestamp + order.windows.open, "a window to show them");
         equal(rounds.viewOf(job, 0, 0).disputesOpen, 1, "disputed");
-        IRerun.Claim[] memory all = _emissions(job, 0, 0);
-        IRerun.Claim[] memory one = new IRerun.Claim[](1);
+        Claim[] memory all = _emissions(job, 0, 0);
+        Claim[] memory one = new Claim[](1);
         for (uint256 i = 0; i < 4; i++) {
             vm.prank(stranger);
             vm.expectRevert(_fact("updates"));
@@ -177,7 +176,7 @@ contract AggregatesTest is Plays {
 
     function test_showUpdates_otherTargets_reverts() external {
         playTo(RoundPhase.Challenging, job, 0, 0, 0xf);
-        IRerun.Claim[] memory all = _emissions(job, 0, 0);
+        Claim[] memory all = _emissions(job, 0, 0);
         Target[4] memory others = [Target.Segment, Target.Table, Target.Aggregate, Target.Score];
         for (uint256 i = 0; i < 4; i++) {
             all[3].target = others[i];
@@ -188,8 +187,8 @@ contract AggregatesTest is Plays {
         for (uint256 i = 0; i < 4; i++) equal(roots[i], 0, "nothing is shown by half");
     }
 
-    function _notShown(IRerun.Claim memory claim, bytes32 part) private {
-        IRerun.Claim[] memory one = new IRerun.Claim[](1);
+    function _notShown(Claim memory claim, bytes32 part) private {
+        Claim[] memory one = new Claim[](1);
         one[0] = claim;
         vm.expectRevert(_wrongClaim(part));
         disputes.showUpdates(one);
@@ -197,7 +196,7 @@ contract AggregatesTest is Plays {
 
     function test_showUpdates_falseLeaves_reverts() external {
         playTo(RoundPhase.Challenging, job, 0, 0, 0xf);
-        IRerun.Claim memory claim = _emissions(job, 0, 0)[1];
+        Claim memory claim = _emissions(job, 0, 0)[1];
         claim.after_.updateRoot = "another";
         _notShown(claim, "leaf");
         claim = _emissions(job, 0, 0)[1];
@@ -220,7 +219,7 @@ contract AggregatesTest is Plays {
         _notShown(claim, "commitment");
         claim = _emissions(job, 0, 0)[1];
         claim.commitment.round = 1;
-        IRerun.Claim[] memory one = new IRerun.Claim[](1);
+        Claim[] memory one = new Claim[](1);
         one[0] = claim;
         vm.expectPartialRevert(IRounds.WrongPhase.selector);
         disputes.showUpdates(one);
@@ -230,7 +229,7 @@ contract AggregatesTest is Plays {
         playTo(RoundPhase.Challenging, job, 0, 0, 0xf);
         equal(disputes.updatesOf(job, 0, 0).length, 4, "four are included");
         for (uint256 times = 0; times < 2; times++) {
-            IRerun.Claim[] memory claims = _emissions(job, 0, 0);
+            Claim[] memory claims = _emissions(job, 0, 0);
             vm.prank(times == 0 ? consumer : stranger);
             disputes.showUpdates(claims);
             bytes32[] memory roots = disputes.updatesOf(job, 0, 0);
@@ -247,7 +246,7 @@ contract AggregatesTest is Plays {
         equal(disputes.updatesOf(job, 0, 0).length, 0, "nothing is included yet");
         includeRound(job, 0, 0, 0xf, 0xb);
         aggregateRound(job, 0, 0);
-        IRerun.Claim[] memory one = new IRerun.Claim[](1);
+        Claim[] memory one = new Claim[](1);
         one[0] = _segment(2, SEGMENTS - 1);
         one[0].target = Target.Emit;
         disputes.showUpdates(one);
@@ -295,7 +294,7 @@ contract AggregatesTest is Plays {
     function test_openChallenge_anotherProgram_reverts() external {
         playTo(RoundPhase.Challenging, job, 0, 0, 0xf);
         _show(job, 0, 0);
-        IRerun.Claim memory claim = _claim();
+        Claim memory claim = _claim();
         _seal(claim, stranger);
         mine(1);
         bytes memory tuple = abi.encodeWithSelector(Openings.WrongOpening.selector, bytes32("tuple"));
@@ -330,7 +329,7 @@ contract AggregatesTest is Plays {
         equal(free(stranger), FUNDS / 2, "and nothing lost");
     }
 
-    function _wrong(IRerun.Claim memory claim) private {
+    function _wrong(Claim memory claim) private {
         Facts memory facts = _aggregation(4);
         _seal(claim, stranger);
         mine(1);
@@ -342,7 +341,7 @@ contract AggregatesTest is Plays {
         _wrong(_claim()); // there is none yet
         aggregateRound(job, 0, 0);
         _show(job, 0, 0);
-        IRerun.Claim memory claim = _claim();
+        Claim memory claim = _claim();
         claim.commitment.transcriptRoot = "another";
         _wrong(claim);
         claim.commitment.transcriptRoot = Hashing.scoreDigest(endRootOf(0, 0), UNSCORED);
@@ -355,7 +354,7 @@ contract AggregatesTest is Plays {
     function test_openChallenge_afterTheWindow_reverts() external {
         playTo(RoundPhase.Challenging, job, 0, 0, 0xf);
         _show(job, 0, 0);
-        IRerun.Claim memory claim = _claim();
+        Claim memory claim = _claim();
         Facts memory facts = _facts(claim);
         _seal(claim, stranger);
         skip(order.windows.challenge);
@@ -388,7 +387,7 @@ contract AggregatesTest is Plays {
         _isDisproved(p);
         vm.expectPartialRevert(IDisputes.AlreadySettled.selector);
         disputes.settle(p.dispute);
-        IRerun.Claim memory claim = _claim();
+        Claim memory claim = _claim();
         Facts memory facts = _facts(claim);
         vm.prank(consumer);
         disputes.commitChallenge(job, _sealOf(claim, consumer));
@@ -422,34 +421,29 @@ contract AggregatesTest is Plays {
     }
 
     /// The slash has one cap for all that is decided of an aggregator in a round.
-    function test_scoreByVote_thenEndByGame_slashedOnce_succeeds() external {
-        Play memory p = _disputed(stranger);
+    function test_scoreThenEnd_slashedOnce_succeeds() external {
+        order.stopScore = 950_000;
+        job = running(5);
+        playTo(RoundPhase.Challenging, job, 0, 0, 0xf);
+        _show(job, 0, 0);
+        Play memory p = _challenge(_claim(), stranger);
+        Play memory score = _challenge(aggregateClaim(Target.Score, job, 0, 0), consumer);
         _demandRun(p, 0, new bytes32[](0));
-        IRerun.Claim memory claim = aggregateClaim(Target.Score, job, 0, 0);
-        vm.prank(consumer);
-        rerun.commitChallenge(job, _sealOf(claim, consumer));
-        mine(1);
-        vm.prank(consumer);
-        uint256 vote = rerun.openChallenge(claim, "salt");
-        address[] memory voters = rerun.votersOf(vote);
-        for (uint256 i = 0; i < 5; i++) {
-            vm.prank(voters[i]);
-            rerun.vote(vote, keccak256(abi.encode(vote, voters[i], bytes32("truth"), bytes32("pepper"))));
-        }
-        for (uint256 i = 0; i < 5; i++) {
-            vm.prank(voters[i]);
-            rerun.revealVote(vote, "truth", "pepper");
-        }
-        rerun.decide(vote);
-        equal(stakes.staked(token, p.accused), FUNDS / 2 - COST, "by the vote");
+        skip(order.windows.open);
+        disputes.settle(score.dispute);
+        _is(score.dispute, IDisputes.Settlement.Upheld, "nobody shows what it is made of");
+        equal(stakes.staked(token, p.accused), FUNDS / 2 - COST, "for the score");
         yes(rounds.viewOf(job, 1, 0).phase == RoundPhase.Training, "reopened");
+        uint256 burned = vault.burned(token);
         _silent(p);
         _is(p.dispute, IDisputes.Settlement.Upheld, "the end is false too");
         equal(stakes.staked(token, p.accused), FUNDS / 2 - COST, "no more than a round's cost");
         equal(free(stranger), FUNDS / 2, "the bond is back, and nothing is left to earn");
+        equal(vault.burned(token), burned, "nor to burn");
         (uint32 generation,,) = rounds.progress(job);
         equal(generation, 1, "rewound once");
-        _closed();
+        equal(rounds.viewOf(job, 0, 0).disputesOpen, 0, "closed");
+        _conserved();
     }
 
     /// Aggregator, challenger and consumer in one: what is burned is lost.
@@ -536,7 +530,7 @@ contract AggregatesTest is Plays {
     function test_six_theEarliestSealedEarns_succeeds() external {
         playTo(RoundPhase.Challenging, job, 0, 0, 0xf);
         _show(job, 0, 0);
-        IRerun.Claim memory claim = _claim();
+        Claim memory claim = _claim();
         for (uint256 i = 0; i < 6; i++) {
             _seal(claim, i < 5 ? pool[i] : stranger);
             mine(1);
@@ -634,7 +628,7 @@ contract AggregatesTest is Plays {
     function test_void_isChallenged_notForEver_succeeds() external {
         playTo(RoundPhase.Challenging, job, 0, 0, 0xf);
         _show(job, 0, 0);
-        IRerun.Claim memory claim = _claim();
+        Claim memory claim = _claim();
         Facts memory facts = _facts(claim);
         Play memory slot = _challenge(_segment(1, 2), pool[0]);
         _shown(slot, 6);
@@ -707,7 +701,7 @@ contract AggregatesTest is Plays {
     function test_fault_disproved_isUndone_succeeds() external {
         Play memory p = _disputed(stranger);
         _faulted(p);
-        IRerun.Claim memory claim = _claim();
+        Claim memory claim = _claim();
         _seal(claim, pool[0]);
         skip(order.windows.challenge - 1);
         yes(block.timestamp >= rounds.viewOf(job, 0, 0).deadline, "the round's window is over");
@@ -732,7 +726,7 @@ contract AggregatesTest is Plays {
     function test_fault_slotIsChallengedUntilItStands_succeeds() external {
         Play memory p = _disputed(stranger);
         _faulted(p);
-        IRerun.Claim memory claim = _segment(0, 2);
+        Claim memory claim = _segment(0, 2);
         _seal(claim, pool[0]);
         skip(order.windows.challenge - 1);
         yes(block.timestamp >= rounds.viewOf(job, 0, 0).deadline, "the round's window is over");
@@ -768,8 +762,8 @@ contract AggregatesTest is Plays {
 
     // ---------------------------------------------------------------- what does not stand
 
-    function _showOne(IRerun.Claim memory claim) private {
-        IRerun.Claim[] memory one = new IRerun.Claim[](1);
+    function _showOne(Claim memory claim) private {
+        Claim[] memory one = new Claim[](1);
         one[0] = claim;
         one[0].target = Target.Emit;
         try disputes.showUpdates(one) {} catch {}
@@ -815,7 +809,7 @@ contract AggregatesTest is Plays {
         vm.prank(aggregator);
         rounds.aggregate(job, 0, 0, "made up", UNSCORED, new bytes[](0));
         for (uint16 slot = 0; slot < 4; slot++) _showOne(this.segmentClaim(job, 0, 0, 0x7, slot, SEGMENTS - 1));
-        IRerun.Claim memory claim = aggregateClaim(Target.Aggregate, job, 0, 0);
+        Claim memory claim = aggregateClaim(Target.Aggregate, job, 0, 0);
         _seal(claim, stranger);
         mine(1);
         Facts memory facts = _facts(claim);

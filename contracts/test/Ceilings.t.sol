@@ -2,9 +2,8 @@
 pragma solidity ^0.8.28;
 
 import {Hashing} from "../src/Hashing.sol";
-import {Commitment, JobPhase, RoundPhase, Target, TranscriptOpening} from "../src/Types.sol";
-import {Facts, IDisputes} from "../src/interfaces/IDisputes.sol";
-import {IRerun} from "../src/interfaces/IRerun.sol";
+import {Commitment, Entry, JobPhase, RoundPhase, Target, TranscriptOpening} from "../src/Types.sol";
+import {Claim, Facts, IDisputes, Marks} from "../src/interfaces/IDisputes.sol";
 import {IStakes} from "../src/interfaces/IStakes.sol";
 import {Meter} from "./Gas.t.sol";
 import {Plays} from "./Plays.sol";
@@ -147,59 +146,81 @@ contract CeilingsTest is Plays {
         _measure("redraw");
     }
 
-    function _challengeScore(uint256 job) private returns (uint256 dispute) {
-        IRerun.Claim memory claim = aggregateClaim(Target.Score, job, 0, 0);
-        bytes32 sealedChallenge = keccak256(abi.encode(claim, consumer, bytes32("salt")));
-        vm.prank(consumer);
-        rerun.commitChallenge(job, sealedChallenge);
+    function tableRoot(uint256 job, uint32 round) internal view override returns (bytes32) {
+        return _tableOf(_rowsOf(job, round));
+    }
+
+    /// Begins elsewhere than the round.
+    function _rowsOf(uint256 job, uint32 round) private view returns (Entry[] memory entries) {
+        entries = new Entry[](1);
+        entries[0] = _trueRow(_committed(job, round, 0), 0);
+        entries[0].startRoot = "another start";
+    }
+
+    function _committed(uint256 job, uint32 round, uint16 slot) private view returns (Commitment memory) {
+        return commitmentOf(job, 0, round, slot);
+    }
+
+    /// A row of a table of 256 slots' round.
+    function test_ceilings_table_succeeds() external {
+        uint256 job = _running();
+        bytes32[] memory leaves = slotLeaves(job, 0, 0, ALL);
+        commitAs(jobs.aggregatorOf(job), job, 0, 0, Tree.root(leaves), ALL, order.quorum);
+        mine(3);
+        tables(job, 0, 0);
+        Claim memory claim;
+        claim.target = Target.Table;
+        claim.commitment = _committed(job, 0, 0);
+        (claim.commitmentProof, claim.signature) = (Tree.proof(leaves, 0), signCommitment(claim.commitment));
+        (claim.validator, claim.entry, claim.entryCount) = (jobs.validatorsOf(job)[0], _rowsOf(job, 0)[0], 1);
+        Facts memory facts;
+        _seal(claim, consumer);
         mine(1);
         vm.prank(consumer);
-        dispute = rerun.openChallenge(claim, "salt");
-        _measure("openChallenge");
+        disputes.openChallenge(claim, facts, "salt");
+        _measure("openTable");
+        yes(jobs.validatorsOf(job)[0] != claim.validator, "unseated");
     }
 
-    function _vote(uint256 dispute, uint256 count, bool different) private {
-        address[] memory voters = rerun.votersOf(dispute);
-        for (uint256 i = 0; i < count; i++) {
-            bytes32 digest = different ? bytes32(i + 1) : bytes32("truth");
-            vm.prank(voters[i]);
-            rerun.vote(dispute, keccak256(abi.encode(dispute, voters[i], digest, bytes32("pepper"))));
-        }
-        skip(order.windows.table);
-        for (uint256 i = 0; i < count; i++) {
-            vm.prank(voters[i]);
-            rerun.revealVote(dispute, different ? bytes32(i + 1) : bytes32("truth"), "pepper");
-        }
-        skip(order.windows.open);
-    }
-
-    /// The score of the oldest of five open rounds falls by a bare majority; all other voters lose their seats.
+    /// The score of the oldest of five open rounds falls.
     function test_ceilings_rewind_succeeds() external {
+        order.stopScore = 950_000;
         uint256 job = _running();
         _ahead(job);
-        uint256 dispute = _challengeScore(job);
-        _vote(dispute, order.quorum, false);
-        rerun.decide(dispute);
-        _measure("decideRewind");
+        Play memory p = _challenge(aggregateClaim(Target.Score, job, 0, 0), consumer);
+        skip(order.windows.open);
+        disputes.settle(p.dispute);
+        _measure("settleRewind");
         yes(rounds.viewOf(job, 0, 4).orphan, "rewound");
     }
 
-    function test_ceilings_decide_allSilent_succeeds() external {
+    /// As many marks as whoever aggregates agrees to show.
+    function test_ceilings_marks_succeeds() external {
+        uint32 count = 4096;
+        _programs(2);
+        _holdOut(count * BATCH, "held out");
+        order.scoresLoss = true;
+        order.stopScore = 950_000;
         uint256 job = _running();
-        _challenging(job, 0, 0);
-        uint256 dispute = _challengeScore(job);
-        _vote(dispute, 0, false);
-        rerun.decide(dispute);
-        _measure("decideSilent");
-    }
-
-    function test_ceilings_decide_allDifferent_succeeds() external {
-        uint256 job = _running();
-        _challenging(job, 0, 0);
-        uint256 dispute = _challengeScore(job);
-        _vote(dispute, VALIDATORS, true);
-        rerun.decide(dispute);
-        _measure("decideDifferent");
+        _commit(job, 0, 0);
+        tables(job, 0, 0);
+        includeRound(job, 0, 0, ALL, ALL);
+        aggregateScored(job, 0, 0, -1_234_568);
+        Play memory p = _challenge(aggregateClaim(Target.Score, job, 0, 0), consumer);
+        Marks memory marks;
+        marks.batches = new bytes(20 * count);
+        // Of each batch 16 targets, none of them right, at a loss of 1.2345678 each.
+        bytes memory mark = _mark(0, 16, 0x419e0651);
+        for (uint256 i = 0; i < marks.batches.length; i++) marks.batches[i] = mark[i % 20];
+        _showMarks(job, 0, 0, marks);
+        _measure("showMarks4096");
+        _beginScore(p, marks, count - 1);
+        yes(p.game != 0, "a game");
+        Facts memory facts = _evaluate;
+        p = _challenge(aggregateClaim(Target.Score, job, 0, 0), consumer);
+        vm.prank(consumer);
+        disputes.beginScore(p.dispute, facts, marks, 0);
+        _measure("beginScore4096");
     }
 
     // ---------------------------------------------------------------- an aggregate of 256 updates
@@ -217,7 +238,7 @@ contract CeilingsTest is Plays {
         order.programs = sha256(abi.encodePacked(bytes1(0x02), uint32(5), groups));
     }
 
-    function _emissionOf(uint256 job, bytes32[] memory leaves, uint16 slot) private view returns (IRerun.Claim memory claim) {
+    function _emissionOf(uint256 job, bytes32[] memory leaves, uint16 slot) private view returns (Claim memory claim) {
         Commitment memory c = commitmentOf(job, 0, 0, slot);
         (claim.target, claim.commitment, claim.secret, claim.after_) = (Target.Emit, c, secretOf(c), leafAt(c, SEGMENTS));
         (claim.commitmentProof, claim.signature) = (Tree.proof(leaves, slot), signCommitment(c));
@@ -225,7 +246,7 @@ contract CeilingsTest is Plays {
     }
 
     function _showSixteen(uint256 job, bytes32[] memory leaves, uint16 first) private {
-        IRerun.Claim[] memory claims = new IRerun.Claim[](16);
+        Claim[] memory claims = new Claim[](16);
         for (uint16 i = 0; i < 16; i++) claims[i] = _emissionOf(job, leaves, first + i);
         disputes.showUpdates(claims);
         _measure("showUpdates16");

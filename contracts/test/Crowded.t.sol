@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity ^0.8.28;
 
-import {JobPhase, RoundPhase, Target} from "../src/Types.sol";
-import {IRerun} from "../src/interfaces/IRerun.sol";
+import {Entry, JobPhase, RoundPhase, Target} from "../src/Types.sol";
+import {Claim, Facts, IDisputes} from "../src/interfaces/IDisputes.sol";
 import {IStakes} from "../src/interfaces/IStakes.sol";
 import {TestStablecoin} from "../src/tokens/TestStablecoin.sol";
-import {Network} from "./Network.sol";
+import {Plays} from "./Plays.sol";
 
 /// @title A pool in which nearly nobody can be drawn: every exit still fits one transaction (EIP-7825).
-contract CrowdedTest is Network {
+contract CrowdedTest is Plays {
     uint256 private constant LIMIT = 16_777_216;
     uint256 private constant DUST = 1500;
     uint256 private constant REAL = 40;
@@ -76,28 +76,35 @@ contract CrowdedTest is Network {
         }
     }
 
-    /// Four of nine voters use up their locks by silence; a liar loses its place as well.
-    function test_decide_penalties_fitATransaction_succeeds() external {
+    function tableRoot(uint256 job, uint32 round) internal view override returns (bytes32) {
+        return _tableOf(_entries(job, round));
+    }
+
+    /// Begins elsewhere than the round.
+    function _entries(uint256 job, uint32 round) private view returns (Entry[] memory entries) {
+        entries = new Entry[](1);
+        entries[0] = _trueRow(commitmentOf(job, 0, round, 0), 0);
+        entries[0].startRoot = "another start";
+    }
+
+    /// For each of nine that lose their seats somebody is looked for in vain.
+    function test_disproved_fitsATransaction_succeeds() external {
+        order.stopScore = 950_000;
         uint256 job = _started();
         playTo(RoundPhase.Challenging, job, 0, 0, 0xf);
-        IRerun.Claim memory claim = aggregateClaim(Target.Score, job, 0, 0);
-        vm.prank(stranger);
-        rerun.commitChallenge(job, keccak256(abi.encode(claim, stranger, bytes32("salt"))));
-        mine(1);
-        vm.prank(stranger);
-        uint256 dispute = rerun.openChallenge(claim, "salt");
-        address[] memory voters = rerun.votersOf(dispute);
-        for (uint256 i = 0; i < 5; i++) {
-            vm.prank(voters[i]);
-            rerun.vote(dispute, keccak256(abi.encode(dispute, voters[i], bytes32("truth"), bytes32("pepper"))));
+        address[] memory seats = jobs.validatorsOf(job);
+        Facts memory facts;
+        for (uint256 i = 0; i < seats.length; i++) {
+            Claim memory claim = _rowClaim(job, 0, 0, seats[i], _entries(job, 0), 0);
+            _seal(claim, stranger);
+            mine(1);
+            vm.prank(stranger);
+            disputes.openChallenge{gas: LIMIT}(claim, facts, "salt");
+            yes(rounds.forfeited(job, seats[i]), "disproved");
         }
-        skip(order.windows.table);
-        for (uint256 i = 0; i < 5; i++) {
-            vm.prank(voters[i]);
-            rerun.revealVote(dispute, "truth", "pepper");
-        }
+        Play memory score = _challenge(aggregateClaim(Target.Score, job, 0, 0), stranger);
         skip(order.windows.open);
-        rerun.decide{gas: LIMIT}(dispute);
-        yes(rerun.viewOf(dispute).outcome == IRerun.Outcome.Upheld, "decided");
+        disputes.settle{gas: LIMIT}(score.dispute);
+        _is(score.dispute, IDisputes.Settlement.Upheld, "the aggregator too");
     }
 }

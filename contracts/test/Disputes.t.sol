@@ -4,10 +4,9 @@ pragma solidity ^0.8.28;
 import {Hashing} from "../src/Hashing.sol";
 import {Commitment, JobPhase, Leaf, RoundPhase, Target} from "../src/Types.sol";
 import {Openings} from "../src/arbiter/Openings.sol";
-import {Facts, IDisputes} from "../src/interfaces/IDisputes.sol";
+import {Claim, Facts, IDisputes} from "../src/interfaces/IDisputes.sol";
 import {Demand, Ending, IGames} from "../src/interfaces/IGames.sol";
 import {IJobs} from "../src/interfaces/IJobs.sol";
-import {IRerun} from "../src/interfaces/IRerun.sol";
 import {IRounds} from "../src/interfaces/IRounds.sol";
 import {IVault} from "../src/interfaces/IVault.sol";
 import {Plays} from "./Plays.sol";
@@ -41,16 +40,16 @@ contract DisputesTest is Plays {
         return Hashing.faultDigest(25, 0, OPERATOR);
     }
 
-    function _segment(uint16 slot, uint32 segment) private view returns (IRerun.Claim memory) {
+    function _segment(uint16 slot, uint32 segment) private view returns (Claim memory) {
         return this.segmentClaim(job, 0, 0, 0xf, slot, segment);
     }
 
-    function _emission(uint16 slot) private view returns (IRerun.Claim memory claim) {
+    function _emission(uint16 slot) private view returns (Claim memory claim) {
         claim = _segment(slot, SEGMENTS - 1);
         claim.target = Target.Emit;
     }
 
-    function _faulted(IRerun.Claim memory claim, address challenger) private returns (Play memory p) {
+    function _faulted(Claim memory claim, address challenger) private returns (Play memory p) {
         p = _challenge(claim, challenger);
         _shown(p, 1);
         yes(games.viewOf(p.game).outcome == Ending.JobFault, "a fault of the job");
@@ -64,7 +63,7 @@ contract DisputesTest is Plays {
         vm.startPrank(stranger);
         vm.expectPartialRevert(IDisputes.NotSealed.selector);
         disputes.commitChallenge(job, 0);
-        vm.expectRevert(abi.encodeWithSelector(IRerun.WrongClaim.selector, bytes32("job")));
+        vm.expectRevert(abi.encodeWithSelector(IDisputes.WrongClaim.selector, bytes32("job")));
         disputes.commitChallenge(job + 1, "sealed");
         disputes.commitChallenge(job, "sealed");
         equal(free(stranger), FUNDS / 2 - bond, "set aside");
@@ -84,7 +83,7 @@ contract DisputesTest is Plays {
 
     function test_openChallenge_tooSoonOrAnothers_reverts() external {
         playTo(RoundPhase.Opening, job, 0, 0, 0xf);
-        IRerun.Claim memory claim = _segment(1, 2);
+        Claim memory claim = _segment(1, 2);
         Facts memory facts = _step;
         _seal(claim, stranger);
         vm.prank(stranger);
@@ -94,13 +93,6 @@ contract DisputesTest is Plays {
         vm.prank(consumer);
         vm.expectPartialRevert(IDisputes.NotSealed.selector);
         disputes.openChallenge(claim, facts, "salt");
-        for (uint256 i = 0; i < 2; i++) {
-            claim.target = i == 0 ? Target.Table : Target.Score;
-            vm.prank(stranger);
-            vm.expectRevert(abi.encodeWithSelector(IDisputes.NoGame.selector, claim.target));
-            disputes.openChallenge(claim, facts, "salt");
-        }
-        claim.target = Target.Segment;
         Play memory p = _open(claim, stranger);
         vm.prank(stranger);
         vm.expectPartialRevert(IDisputes.NotSealed.selector);
@@ -114,7 +106,7 @@ contract DisputesTest is Plays {
 
     function test_openChallenge_beforeTheBeaconBlock_reverts() external {
         commitAs(jobs.aggregatorOf(job), job, 0, 0, commitmentRoot(job, 0, 0, 0xf), 0xf, order.quorum);
-        IRerun.Claim memory claim = _segment(1, 2);
+        Claim memory claim = _segment(1, 2);
         Facts memory facts = _step;
         _seal(claim, stranger);
         mine(1);
@@ -123,18 +115,18 @@ contract DisputesTest is Plays {
         disputes.openChallenge(claim, facts, "salt");
     }
 
-    function _wrong(IRerun.Claim memory claim, bytes32 part) private {
+    function _wrong(Claim memory claim, bytes32 part) private {
         Facts memory facts = _facts(claim);
         _seal(claim, stranger);
         mine(1);
         vm.prank(stranger);
-        vm.expectRevert(abi.encodeWithSelector(IRerun.WrongClaim.selector, part));
+        vm.expectRevert(abi.encodeWithSelector(IDisputes.WrongClaim.selector, part));
         disputes.openChallenge(claim, facts, "salt");
     }
 
     function test_openChallenge_wrongClaims_reverts() external {
         playTo(RoundPhase.Opening, job, 0, 0, 0xf);
-        IRerun.Claim memory claim = _segment(1, 2);
+        Claim memory claim = _segment(1, 2);
         claim.commitment.sealedHash = "another";
         _wrong(claim, "commitment");
         claim = _segment(1, 2);
@@ -166,7 +158,7 @@ contract DisputesTest is Plays {
 
     function test_openChallenge_afterTheWindow_reverts() external {
         playTo(RoundPhase.Challenging, job, 0, 0, 0xf);
-        IRerun.Claim memory claim = _segment(1, 2);
+        Claim memory claim = _segment(1, 2);
         Facts memory facts = _facts(claim);
         _seal(claim, stranger);
         skip(order.windows.challenge);
@@ -181,7 +173,7 @@ contract DisputesTest is Plays {
 
     // ---------------------------------------------------------------- facts
 
-    function _refused(IRerun.Claim memory claim, Facts memory facts, bytes memory reason) private {
+    function _refused(Claim memory claim, Facts memory facts, bytes memory reason) private {
         vm.prank(stranger);
         vm.expectRevert(reason);
         disputes.openChallenge(claim, facts, "salt");
@@ -191,7 +183,7 @@ contract DisputesTest is Plays {
         return abi.encodeWithSelector(IDisputes.WrongFact.selector, part);
     }
 
-    function _sealed(IRerun.Claim memory claim) private returns (IRerun.Claim memory) {
+    function _sealed(Claim memory claim) private returns (Claim memory) {
         playTo(RoundPhase.Opening, job, 0, 0, 0xf);
         claim = claim.target == Target.Emit ? _emission(claim.commitment.slot) : _segment(claim.commitment.slot, claim.before.index);
         _seal(claim, stranger);
@@ -200,7 +192,7 @@ contract DisputesTest is Plays {
     }
 
     function test_openChallenge_wrongHead_reverts() external {
-        IRerun.Claim memory claim = _sealed(_segment(1, 2));
+        Claim memory claim = _sealed(_segment(1, 2));
         Facts memory f = _step;
         f.head = _head(4, 1, 2);
         _refused(claim, f, _fact("head"));
@@ -215,7 +207,7 @@ contract DisputesTest is Plays {
     }
 
     function test_openChallenge_anotherProgram_reverts() external {
-        IRerun.Claim memory claim = _sealed(_segment(1, 2));
+        Claim memory claim = _sealed(_segment(1, 2));
         bytes memory tuple = abi.encodeWithSelector(Openings.WrongOpening.selector, bytes32("tuple"));
         Facts memory f = _step;
         f.place = f.programCount;
@@ -231,7 +223,7 @@ contract DisputesTest is Plays {
     }
 
     function test_openChallenge_otherSamplesOrType_reverts() external {
-        IRerun.Claim memory claim = _sealed(_segment(1, 2));
+        Claim memory claim = _sealed(_segment(1, 2));
         Facts memory f = _step;
         f.sampleCount++;
         _refused(claim, f, _fact("samples"));
@@ -257,7 +249,7 @@ contract DisputesTest is Plays {
     }
 
     function test_openChallenge_noUpdate_withoutTheState_reverts() external {
-        IRerun.Claim memory claim = _sealed(_emission(3));
+        Claim memory claim = _sealed(_emission(3));
         Facts memory f = _facts(claim);
         f.stateRoots = new bytes32[](0);
         _refused(claim, f, _fact("stateRoots"));
@@ -267,13 +259,13 @@ contract DisputesTest is Plays {
 
     /// Who has met a fault of the job has no state, and owes no update.
     function test_openChallenge_noUpdate_afterAFault_reverts() external {
-        IRerun.Claim memory claim = _sealed(_emission(0));
+        Claim memory claim = _sealed(_emission(0));
         _refused(claim, _facts(claim), abi.encodeWithSelector(Openings.WrongOpening.selector, bytes32("tuple")));
     }
 
     /// Nor has it anything to open of a segment that would begin behind the fault.
     function test_openChallenge_segmentWithoutItsState_reverts() external {
-        IRerun.Claim memory claim = _sealed(_segment(1, 2));
+        Claim memory claim = _sealed(_segment(1, 2));
         Facts memory f = _facts(claim);
         f.stateRoots = new bytes32[](0);
         _refused(claim, f, _fact("stateRoots"));
@@ -290,7 +282,7 @@ contract DisputesTest is Plays {
 
     // ---------------------------------------------------------------- plain
 
-    function _upheldAtOnce(IRerun.Claim memory claim) private {
+    function _upheldAtOnce(Claim memory claim) private {
         uint16 slot = claim.commitment.slot;
         Play memory p = _challenge(claim, stranger);
         _is(p.dispute, IDisputes.Settlement.Upheld, "at once");
@@ -482,7 +474,7 @@ contract DisputesTest is Plays {
 
     function test_ten_theEarliestSealedEarns_succeeds() external {
         playTo(RoundPhase.Opening, job, 0, 0, 0xf);
-        IRerun.Claim memory claim = _segment(1, 2);
+        Claim memory claim = _segment(1, 2);
         for (uint256 i = 0; i < 10; i++) {
             _seal(claim, pool[i]);
             mine(1);
@@ -552,7 +544,7 @@ contract DisputesTest is Plays {
 
     function test_finalise_waitsForTheGame_succeeds() external {
         playTo(RoundPhase.Challenging, job, 0, 0, 0xf);
-        IRerun.Claim memory late = _segment(1, 1);
+        Claim memory late = _segment(1, 1);
         Facts memory facts = _step;
         _seal(late, pool[0]);
         Play memory p = _challenge(_segment(1, 2), stranger);
@@ -573,7 +565,7 @@ contract DisputesTest is Plays {
     /// Nobody signs a set while something is disputed: a challenge can follow the other for so long only.
     function test_opening_isNotHeldUpForEver_succeeds() external {
         playTo(RoundPhase.Opening, job, 0, 0, 0xf);
-        IRerun.Claim memory claim = _segment(1, 2);
+        Claim memory claim = _segment(1, 2);
         Facts memory facts = _step;
         _seal(claim, pool[0]);
         skip(order.windows.open + order.windows.challenge - 2);
@@ -598,7 +590,7 @@ contract DisputesTest is Plays {
     /// Of what was put in another's place, a challenge can follow the other for so long only.
     function test_void_isNotChallengedForEver_succeeds() external {
         playTo(RoundPhase.Challenging, job, 0, 0, 0xf);
-        IRerun.Claim memory claim = _segment(1, 2);
+        Claim memory claim = _segment(1, 2);
         _challenge(_segment(2, 0), consumer);
         yes(rounds.viewOf(job, 0, 0).phase == RoundPhase.Void, "void");
         Play memory p = _challenge(claim, stranger);
@@ -674,7 +666,7 @@ contract DisputesTest is Plays {
     function test_fault_windowIsOnce_succeeds() external {
         playTo(RoundPhase.Challenging, job, 0, 0, 0xf);
         Play memory p = _faulted(_segment(1, 2), stranger);
-        IRerun.Claim memory claim = _segment(1, 1);
+        Claim memory claim = _segment(1, 1);
         Facts memory facts = _step;
         _seal(claim, pool[0]);
         _seal(claim, pool[1]);
@@ -757,7 +749,7 @@ contract DisputesTest is Plays {
         _show(job, 0, 0);
         playTo(RoundPhase.Opening, job, 0, 1, 0xf);
         Play[] memory plays = new Play[](8);
-        IRerun.Claim[] memory claims = new IRerun.Claim[](8);
+        Claim[] memory claims = new Claim[](8);
         for (uint256 i = 0; i < 8; i++) {
             uint256 dice = uint256(keccak256(abi.encode(seed, i)));
             claims[i] = this.segmentClaim(job, 0, uint32(dice & 1), 0xf, uint16((dice >> 1) % 4), uint32((dice >> 8) % 3));
@@ -804,7 +796,7 @@ contract DisputesTest is Plays {
         equal(vault.total(token, IVault.Kind.Bond), _otherBonds(job), "no bond left");
     }
 
-    function tryOpen(IRerun.Claim memory claim, address challenger) external returns (Play memory) {
+    function tryOpen(Claim memory claim, address challenger) external returns (Play memory) {
         return _open(claim, challenger);
     }
 

@@ -163,19 +163,19 @@ contract DrawsTest is Network {
 
     function test_draw_terms_areKept_succeeds(uint256 seed) external {
         vm.roll(bound(seed, 2000, 1_000_000));
-        // The shortest window in which a validator owes something, and an aggregator's.
+        // The shortest window in which a validator owes something, and an aggregator.
         (order.windows.table, order.windows.open, order.windows.enlist) = (70, 65, 80);
         _enrolFor(pool[0], VALIDATOR, UNIT - 1, 1);
         _enrolFor(pool[1], VALIDATOR, UNIT, 65);
         _enrolFor(pool[2], VALIDATOR, type(uint96).max, 66);
-        _enrolFor(aggregators[0], AGGREGATOR, UNIT, 81);
-        _enrolFor(aggregators[1], AGGREGATOR, UNIT, 80);
+        _enrolFor(aggregators[0], AGGREGATOR, UNIT, 66);
+        _enrolFor(aggregators[1], AGGREGATOR, UNIT, 65);
         mine(1);
         uint256 job = drawn(5);
         yes(!_isDrawn(job, pool[0]), "the lock is larger than it takes");
         yes(!_isDrawn(job, pool[2]), "the window is shorter than it takes");
         yes(_isDrawn(job, pool[1]), "just what it takes");
-        equal(jobs.aggregatorOf(job), aggregators[1], "the aggregate window");
+        equal(jobs.aggregatorOf(job), aggregators[1], "its shortest window too");
     }
 
     function test_draw_nobodyTakesTheTerms_reverts() external {

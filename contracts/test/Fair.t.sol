@@ -3,9 +3,8 @@ pragma solidity ^0.8.28;
 
 import {Hashing} from "../src/Hashing.sol";
 import {Commitment, Entry, JobPhase, RoundPhase, RoundView, Target, UNSCORED, Windows} from "../src/Types.sol";
-import {IDisputes} from "../src/interfaces/IDisputes.sol";
+import {Claim, IDisputes, Marks} from "../src/interfaces/IDisputes.sol";
 import {Demand, Ending} from "../src/interfaces/IGames.sol";
-import {IRerun} from "../src/interfaces/IRerun.sol";
 import {IStakes} from "../src/interfaces/IStakes.sol";
 import {IVault} from "../src/interfaces/IVault.sol";
 import {Book} from "../src/jobs/Book.sol";
@@ -17,7 +16,7 @@ import {Plays} from "./Plays.sol";
 ///        aggregators and a challenger with money. The honest act as soon as they may; the conspirators as the fuzzer pleases.
 ///        In games the honest open what they are asked for, and conspirators sometimes: what they open contradicts itself.
 contract Conspiracy is Plays, Ledger {
-    uint256 private constant JOBS_MAX = 8;
+    uint256 private constant JOBS_MAX = 16;
     bytes32 private constant PEPPER = "pepper";
 
     address[] public honest;
@@ -26,23 +25,22 @@ contract Conspiracy is Plays, Ledger {
     mapping(address => uint256) public least; // what an honest account was worth, at its best
     mapping(uint256 job => mapping(address => bool)) private _claimed;
     mapping(bytes32 key => bool) private _lies; // whether a slot's or an account's work of a round is false
-    mapping(uint256 dispute => mapping(address => bytes32)) private _votes;
     mapping(bytes32 key => bool) private _noticed; // what the watcher has challenged
+    mapping(bytes32 key => bytes32) private _roots; // of the tables of a round: the honest ones', and the conspirator's
     mapping(uint256 dispute => bytes) private _plays; // until it is settled
     uint256 public start; // what the conspirators had
     uint256 public deeds;
-    uint256 public caught; // by votes
-    uint256 public beaten; // by games
+    uint256 public caught; // whose rows were false
+    uint256 public exposed; // whose score was
+    uint256 public beaten; // slots and aggregates
     uint256 public withstood; // games that the honest won against a challenger
     uint256 public roots; // made by a conspirator alone
     uint256 public ends; // likewise
     uint256 public revealed; // by the conspirators' validator
     address private watcher;
-    bytes32 private immutable _root; // of every table
     uint256 private job;
 
     constructor() {
-        _root = Hashing.tableRoot(1, Hashing.leafHash(abi.encode(Hashing.ENTRY, uint16(0), uint32(0), bytes32("row"))));
         deploy(false);
         populate(4, 6, 3);
         watcher = _account(0x3A7C);
@@ -97,7 +95,7 @@ contract Conspiracy is Plays, Ledger {
             if (job != 0) _collect();
             if (jobs.jobCount() == JOBS_MAX) return;
             job = post();
-            for (uint256 i = 0; i < 4; i++) sealBid(job, bidders[i], uint128(900 - i));
+            for (uint256 i = 0; i < 4; i++) sealBid(job, bidders[i], uint128(896 + i));
         }
         for (uint256 i = 0; i < 3; i++) _watched(abi.encodeCall(this.doDuty, ()));
     }
@@ -115,9 +113,10 @@ contract Conspiracy is Plays, Ledger {
     function doDuty() external {
         JobPhase phase = phaseOf(job);
         if (phase == JobPhase.Bidding) {
-            for (uint256 i = 1; i < 4; i++) {
+            // The conspirator's too, which asks the least.
+            for (uint256 i = 0; i < 4; i++) {
                 vm.prank(bidders[i]);
-                try jobs.revealBid(job, uint128(900 - i), "salt") {} catch {}
+                try jobs.revealBid(job, uint128(896 + i), "salt") {} catch {}
             }
             try jobs.close(job) {} catch {}
         } else if (phase == JobPhase.Drawing) {
@@ -134,13 +133,12 @@ contract Conspiracy is Plays, Ledger {
 
     function _enlistHonest(address account, uint256 index) private {
         (,, uint256 enlistedBlock,) = jobs.seatAt(job, index);
-        if (isHonest[account] && enlistedBlock == 0) enlist(job, account);
+        if ((isHonest[account] || (account == pool[0] && job % 4 != 0)) && enlistedBlock == 0) enlist(job, account);
     }
 
     function _runAll() private {
         address[] memory seats = jobs.validatorsOf(job);
         for (uint256 i = 0; i < seats.length; i++) _enlistHonest(seats[i], i);
-        for (uint256 id = 1; id <= rerun.disputeCount(); id++) _judge(id);
         for (uint256 id = 1; id <= disputes.disputeCount(); id++) if (_plays[id].length != 0) _play(id);
         (, uint32 first, uint32 next) = rounds.progress(job);
         for (uint32 round = first; round < next; round++) {
@@ -160,7 +158,10 @@ contract Conspiracy is Plays, Ledger {
         else if (r.phase == RoundPhase.Aggregating) _aggregate(r);
         else if (r.phase == RoundPhase.Challenging) _watch(r);
         r = rounds.viewOf(job, generation, round);
-        if (r.phase >= RoundPhase.Opening && r.phase <= RoundPhase.Challenging) _revealAll(r);
+        if (r.phase >= RoundPhase.Opening && r.phase <= RoundPhase.Challenging) {
+            _revealAll(r);
+            _watchTables(r);
+        }
         if (r.phase < RoundPhase.Challenging && block.timestamp >= r.deadline) {
             try rounds.advance(job, generation, round) {} catch {}
         }
@@ -178,6 +179,9 @@ contract Conspiracy is Plays, Ledger {
 
     function _train(RoundView memory r) private {
         uint256 open = jobs.slotsOpen(job)[0];
+        for (uint256 slot = 0; slot < 3; slot++) {
+            if (!isHonest[jobs.providerAt(job, slot)] && uint256(_key(r, 305)) % 3 == 0) _lies[_key(r, slot)] = true;
+        }
         if (isHonest[jobs.aggregatorOf(job)]) {
             // All report to it; the conspirator's slot too, when it likes.
             uint256 here = open & (_honestSlots() | (_lies[_key(r, 100)] ? 0 : 7));
@@ -217,35 +221,73 @@ contract Conspiracy is Plays, Ledger {
         }
         address[] memory seats = jobs.validatorsOf(job);
         for (uint256 i = 0; i < seats.length; i++) {
-            if (isHonest[seats[i]] && (r.tablesCommitted >> i) & 1 == 0) this.trySeal(r, seats[i]);
+            if (_makesTable(r, seats[i]) && (r.tablesCommitted >> i) & 1 == 0) this.trySeal(r, seats[i]);
         }
         _revealAll(r);
     }
 
     function trySeal(RoundView calldata r, address validator) external {
-        bytes32 nonce = nonceFor(job, r.generation, r.round, validator);
+        bytes32 sealedTable = keccak256(abi.encode(_rootOfTable(r, validator), nonceFor(job, r.generation, r.round, validator), PEPPER));
         vm.prank(validator);
-        try rounds.commitTable(job, r.generation, r.round, keccak256(abi.encode(_root, nonce, PEPPER))) {} catch {}
+        try rounds.commitTable(job, r.generation, r.round, sealedTable) {} catch {}
     }
 
     function _revealAll(RoundView memory r) private {
         address[] memory seats = jobs.validatorsOf(job);
         for (uint256 i = 0; i < seats.length; i++) {
-            if (!isHonest[seats[i]] || (r.tablesRevealed >> i) & 1 == 1) continue;
-            bytes32 nonce = nonceFor(job, r.generation, r.round, seats[i]);
+            if (!_makesTable(r, seats[i]) || (r.tablesRevealed >> i) & 1 == 1) continue;
+            (bytes32 root, bytes32 nonce) = (_rootOfTable(r, seats[i]), nonceFor(job, r.generation, r.round, seats[i]));
             vm.prank(seats[i]);
-            try rounds.revealTable(job, r.generation, r.round, _root, nonce, PEPPER) {} catch {}
+            try rounds.revealTable(job, r.generation, r.round, root, nonce, PEPPER) {
+                if (!isHonest[seats[i]]) revealed++;
+            } catch {}
         }
         r.tablesRevealed = rounds.viewOf(job, r.generation, r.round).tablesRevealed;
     }
 
-    function _entry() private pure returns (Entry memory) {
-        return Entry(0, 0, "row");
+    /// The second segment of each slot, and the first of one. What the honest find is true, whatever a slot has committed to; what
+    /// the conspirator says ends in something else, or begins with another round; or is true.
+    function _entries(RoundView memory r, address validator) private view returns (Entry[] memory entries) {
+        entries = new Entry[](4);
+        for (uint16 slot = 0; slot < 3; slot++) {
+            entries[slot] = _trueRow(commitmentOf(job, r.generation, r.round, slot), 1);
+            if (_lies[_key(r, slot)]) (entries[slot].startRoot, entries[slot].stateRoot) = (_tuple("derived"), _tuple("and executed"));
+        }
+        entries[3] = _trueRow(commitmentOf(job, r.generation, r.round, 0), 0);
+        if (_lies[_key(r, 0)]) entries[3].stateRoot = _tuple("derived");
+        uint256 kind = isHonest[validator] ? 0 : _falsehood(r);
+        if (kind == 1) entries[1].stateRoot = _tuple("a false end");
+        if (kind == 2) entries[3].startRoot = _tuple("another start");
     }
 
-    /// What honest validators find good: it stands and it is true.
+    /// The conspirator too does what it has to, in most rounds: of a table that is false.
+    function _makesTable(RoundView memory r, address validator) private view returns (bool) {
+        return isHonest[validator] || (validator == pool[0] && uint256(_key(r, 304)) % 4 != 0);
+    }
+
+    function _falsehood(RoundView memory r) private view returns (uint256) {
+        return uint256(_key(r, 300)) % 3;
+    }
+
+    function _rootOfTable(RoundView memory r, address validator) private returns (bytes32 root) {
+        bytes32 key = _key(r, isHonest[validator] ? 302 : 303);
+        root = _roots[key];
+        if (root == 0) _roots[key] = root = _tableOf(_entries(r, validator));
+    }
+
+    /// Whoever has looked at what a conspirator says it has found challenges what is false of it.
+    function _watchTables(RoundView memory r) private {
+        uint256 kind = _falsehood(r);
+        uint256 row = kind == 2 ? 3 : 1;
+        if (kind == 0 || rounds.tableRootOf(job, r.generation, r.round, pool[0]) == 0) return;
+        if (_noticed[_key(r, 301)] || !_stands(r, kind == 2 ? 0 : 1)) return;
+        _notice(r, 301, _rowClaim(job, r.generation, r.round, pool[0], _entries(r, pool[0]), row));
+    }
+
+    /// What honest validators find good: it stands, it is true, and its provider has not lost its word.
     function _good(RoundView memory r) private view returns (uint256 slots) {
         for (uint16 slot = 0; slot < 3; slot++) {
+            if (rounds.forfeited(job, jobs.providerAt(job, slot))) continue;
             if (_stands(r, slot) && !_lies[_key(r, slot)]) slots |= 1 << slot;
         }
     }
@@ -294,49 +336,39 @@ contract Conspiracy is Plays, Ledger {
         try rounds.finalise(job, r.generation, r.round) {} catch {}
     }
 
-    function _notice(RoundView memory r, uint256 what, IRerun.Claim memory claim) private {
+    function _notice(RoundView memory r, uint256 what, Claim memory claim) private {
         if (_noticed[_key(r, what)]) return;
         _noticed[_key(r, what)] = true;
         this.challenge(claim, watcher);
     }
 
-    function challenge(IRerun.Claim calldata claim, address challenger) external {
-        bool vote = claim.target == Target.Table || claim.target == Target.Score;
-        if (!vote) return _challengeInGame(claim, challenger);
-        bytes32 sealedChallenge = _sealOf(claim, challenger);
-        vm.prank(challenger);
-        rerun.commitChallenge(job, sealedChallenge);
-        vm.roll(vm.getBlockNumber() + 1);
-        vm.prank(challenger);
-        try rerun.openChallenge(claim, "salt") {}
-        catch {
-            vm.prank(challenger);
-            rerun.withdrawChallenge(job, sealedChallenge);
-        }
+    function challenge(Claim calldata claim, address challenger) external {
+        _challengeInGame(claim, challenger);
     }
 
-    function _challengeInGame(IRerun.Claim memory claim, address challenger) private {
+    function _challengeInGame(Claim memory claim, address challenger) private {
         _seal(claim, challenger);
         vm.roll(vm.getBlockNumber() + 1);
         if (claim.target == Target.Aggregate) {
             // Each by itself: of one that has not committed there is none to be shown.
             Commitment memory c = claim.commitment;
-            IRerun.Claim[] memory one = new IRerun.Claim[](1);
-            IRerun.Claim[] memory all = _emissions(job, c.generation, c.round);
+            Claim[] memory one = new Claim[](1);
+            Claim[] memory all = _emissions(job, c.generation, c.round);
             for (uint256 i = 0; i < all.length; i++) {
                 one[0] = all[i];
                 try disputes.showUpdates(one) {} catch {}
             }
         }
         try this.tryOpen(claim, challenger) returns (Play memory p) {
-            _plays[p.dispute] = abi.encode(p);
+            if (disputes.viewOf(p.dispute).outcome == IDisputes.Settlement.Open) _plays[p.dispute] = abi.encode(p);
+            else _upheld(claim.target);
         } catch {
             vm.prank(challenger);
             disputes.withdrawChallenge(job, _sealOf(claim, challenger));
         }
     }
 
-    function tryOpen(IRerun.Claim calldata claim, address challenger) external returns (Play memory) {
+    function tryOpen(Claim calldata claim, address challenger) external returns (Play memory) {
         return _open(claim, challenger);
     }
 
@@ -345,7 +377,9 @@ contract Conspiracy is Plays, Ledger {
     /// The honest move as soon as it is their turn; anybody calls the time, and settles.
     function _play(uint256 id) private {
         Play memory p = abi.decode(_plays[id], (Play));
-        if (games.endingOf(p.game) == Ending.Open) {
+        if (p.game == 0) {
+            try this.doPrepare(id, p) {} catch {}
+        } else if (games.endingOf(p.game) == Ending.Open) {
             try games.recall(p.game) {} catch {}
             bool answers = games.viewOf(p.game).demand != Demand.None;
             if (isHonest[answers ? p.accused : p.challenger]) {
@@ -355,10 +389,53 @@ contract Conspiracy is Plays, Ledger {
         }
         try disputes.settle(id) {
             IDisputes.Settlement outcome = disputes.viewOf(id).outcome;
-            if (outcome == IDisputes.Settlement.Upheld) beaten++;
+            if (outcome == IDisputes.Settlement.Upheld) _upheld(p.claim.target);
             if (outcome == IDisputes.Settlement.Dismissed && isHonest[p.accused]) withstood++;
             if (outcome != IDisputes.Settlement.Open) delete _plays[id];
         } catch {}
+    }
+
+    function _upheld(Target about) private {
+        if (about == Target.Table) caught++;
+        else if (about == Target.Score) exposed++;
+        else beaten++;
+    }
+
+    /// What comes before a game: an honest aggregator shows the marks, an honest challenger begins.
+    function doPrepare(uint256 id, Play memory p) external {
+        Commitment memory c = p.claim.commitment;
+        RoundView memory r = rounds.viewOf(c.job, c.generation, c.round);
+        if (p.claim.target != Target.Score) return;
+        if (disputes.marksOf(c.job, c.generation, c.round) == 0) {
+            if (isHonest[p.accused]) _showMarks(c.job, c.generation, c.round, _marksOf(r.score));
+        } else if (isHonest[p.challenger]) {
+            _beginPlay(id, p, r.score);
+        }
+    }
+
+    function _beginPlay(uint256 id, Play memory p, int64 score) private {
+        _beginScore(p, _marksOf(score), 0);
+        _plays[id] = abi.encode(p);
+    }
+
+    /// A false score is one of seven millionths; what is true here is that no state can be measured.
+    function _marksOf(int64 score) private pure returns (Marks memory marks) {
+        if (score == UNSCORED) return _impossible(0);
+        marks.batches = bytes.concat(_mark(score, 1_000_000, 0), _mark(0, 0, 0), _mark(0, 0, 0));
+    }
+
+    /// What whoever answers opens of the first run.
+    function _rowsOf(Play memory p) private view returns (bytes32[] memory) {
+        bool good = isHonest[p.accused];
+        Commitment memory c = p.claim.commitment;
+        if (_isOfStep(p.claim.target)) return _rows(good ? 1 : 6, "node");
+        if (p.claim.target == Target.Score) return _scoreRows(_batchOf(0, 0), good ? _batchOf(0, 1) : _otherTargets());
+        return _row(good ? _end(c.generation, c.round) : _value("false"));
+    }
+
+    function _otherTargets() private pure returns (bytes memory y) {
+        y = _batchOf(0, 1);
+        y[0] = 0x7f;
     }
 
     /// Whoever is to move opens what it owes, or asks for the rows of the first run, and then shows what is wrong with them. What
@@ -366,14 +443,15 @@ contract Conspiracy is Plays, Ledger {
     function doMove(Play memory p) external {
         Demand demand = games.viewOf(p.game).demand;
         bool good = isHonest[p.accused];
-        bool segment = p.claim.target == Target.Segment;
-        Commitment memory c = p.claim.commitment;
-        bytes32[] memory rows = segment ? _rows(good ? 1 : 6, "node") : _row(good ? _end(c.generation, c.round) : _value("false"));
+        bool step = _isOfStep(p.claim.target);
         if (demand == Demand.Steps) return _answerSteps(p, _states());
-        if (demand == Demand.Rows) return _answerRows(p, 0, rows);
-        if (games.rowsOf(games.viewOf(p.game).claim, 0) == 0) return _demandRun(p, 0, segment ? _states() : new bytes32[](0));
-        if (good) return _leave(p); // there is nothing to be shown
-        if (segment) return _proveSample(p, 6, rows);
+        if (demand == Demand.Rows) return _answerRows(p, 0, _rowsOf(p));
+        if (games.rowsOf(games.viewOf(p.game).claim, 0) == 0) return _demandRun(p, 0, step ? _states() : new bytes32[](0));
+        // Of a row a fault of the job says nothing; else there is nothing to be shown.
+        if (good && p.claim.target == Target.Table && p.dispute % 2 == 0) return _proveSample(p, 1, _rowsOf(p));
+        if (good) return _leave(p);
+        if (step) return _proveSample(p, 6, _rowsOf(p));
+        if (p.claim.target == Target.Score) return _proveHeldOut(p, 1, 0, _otherTargets(), _rowsOf(p));
         _proveOutput(p, _value("false"), _tensorOf(p.a.end));
     }
 
@@ -402,32 +480,6 @@ contract Conspiracy is Plays, Ledger {
             for (uint256 k = i + 1; k < count; k++) if (signers[k] < signers[i]) (signers[i], signers[k]) = (signers[k], signers[i]);
             out[i] = signAs(signers[i], structHash);
         }
-    }
-
-    // ---------------------------------------------------------------- votes
-
-    /// What re-execution gives: the honest told the truth; the others as they had chosen.
-    function _truth(uint256 id) private view returns (bytes32) {
-        IRerun.DisputeView memory d = rerun.viewOf(id);
-        if (d.target == Target.Score) return Hashing.scoreDigest(rounds.viewOf(d.job, d.generation, d.round).endRoot, UNSCORED);
-        bool good = isHonest[d.accused] || id % 2 == 0;
-        return good ? d.claimed : bytes32("truth");
-    }
-
-    function _judge(uint256 id) private {
-        if (rerun.viewOf(id).outcome != IRerun.Outcome.Open) return;
-        address[] memory voters = rerun.votersOf(id);
-        bytes32 truth = _truth(id);
-        for (uint256 i = 0; i < voters.length; i++) {
-            if (!isHonest[voters[i]]) continue;
-            vm.prank(voters[i]);
-            try rerun.vote(id, keccak256(abi.encode(id, voters[i], truth, PEPPER))) {} catch {}
-            vm.prank(voters[i]);
-            try rerun.revealVote(id, truth, PEPPER) {} catch {}
-        }
-        try rerun.decide(id) {
-            if (rerun.viewOf(id).outcome == IRerun.Outcome.Upheld) caught++;
-        } catch {}
     }
 
     // ---------------------------------------------------------------- the conspirators
@@ -485,20 +537,8 @@ contract Conspiracy is Plays, Ledger {
             _hostileValidator(_someRound(dice), dice >> 16);
         } else if (kind == 10) {
             _hostileChallenge(_someRound(dice), dice >> 16);
-        } else if (kind < 13) {
-            _hostileMove(1 + dice % disputes.disputeCount(), dice >> 16);
         } else if (kind < 15) {
-            uint256 id = 1 + dice % rerun.disputeCount();
-            bytes32 digest = _votes[id][pool[0]];
-            if (digest == 0) {
-                digest = dice % 3 == 0 ? rerun.viewOf(id).claimed : dice % 3 == 1 ? Hashing.unservedDigest() : bytes32("another");
-                _votes[id][pool[0]] = digest;
-                vm.prank(pool[0]);
-                rerun.vote(id, keccak256(abi.encode(id, pool[0], digest, PEPPER)));
-            } else {
-                vm.prank(pool[0]);
-                rerun.revealVote(id, digest, PEPPER);
-            }
+            _hostileMove(1 + dice % disputes.disputeCount(), dice >> 16);
         } else {
             _anybody(_someRound(dice), dice >> 16);
         }
@@ -522,7 +562,7 @@ contract Conspiracy is Plays, Ledger {
             } else {
                 // Rarely is it its turn; when it is, it waits as long as it must and no longer.
                 uint256 readyAt = r.openedAt + order.windows.train + order.windows.aggregate / 2;
-                if (dice % 3 == 1 && vm.getBlockTimestamp() > readyAt - 30) vm.warp(readyAt);
+                if (dice % 3 == 1 && vm.getBlockTimestamp() > readyAt - 60) vm.warp(readyAt);
                 uint256[] memory present = bits((dice >> 8) & jobs.slotsOpen(job)[0]);
                 vm.prank(aggregator);
                 rounds.commit(job, r.generation, r.round, bytes32(dice), present, new bytes[](0));
@@ -546,14 +586,14 @@ contract Conspiracy is Plays, Ledger {
     function _hostileValidator(RoundView memory r, uint256 dice) private {
         address hostile = pool[0];
         if (r.phase == RoundPhase.Opening && dice % 3 == 0) return _hostileResult(r, dice);
-        bytes32 nonce = nonceFor(job, r.generation, r.round, hostile);
+        (bytes32 root, bytes32 nonce) = (_rootOfTable(r, hostile), nonceFor(job, r.generation, r.round, hostile));
         if (r.phase == RoundPhase.Sampling && dice % 8 < 5) {
             if (dice % 8 == 0) nonce = bytes32(dice);
             vm.prank(hostile);
-            rounds.commitTable(job, r.generation, r.round, keccak256(abi.encode(_root, nonce, PEPPER)));
+            rounds.commitTable(job, r.generation, r.round, keccak256(abi.encode(root, nonce, PEPPER)));
         } else if (dice % 8 < 3) {
             vm.prank(hostile);
-            rounds.revealTable(job, r.generation, r.round, _root, nonce, PEPPER);
+            rounds.revealTable(job, r.generation, r.round, root, nonce, PEPPER);
             revealed++;
         } else if (dice % 8 < 6) {
             uint16 slot = uint16((dice >> 8) % 3);
@@ -573,18 +613,15 @@ contract Conspiracy is Plays, Ledger {
     }
 
     function _hostileChallenge(RoundView memory r, uint256 dice) private {
-        IRerun.Claim memory claim = aggregateClaim(dice % 8 == 0 ? Target.Score : Target.Aggregate, job, r.generation, r.round);
+        Claim memory claim = aggregateClaim(dice % 8 == 0 ? Target.Score : Target.Aggregate, job, r.generation, r.round);
         if (dice % 4 != 0) {
             claim = this.segmentClaim(job, r.generation, r.round, r.present[0], uint16((dice >> 8) % 3), uint32((dice >> 16) % SEGMENTS));
             if (dice % 4 == 2) {
                 claim = this.segmentClaim(job, r.generation, r.round, r.present[0], uint16((dice >> 8) % 3), SEGMENTS - 1);
                 claim.target = Target.Emit;
             } else if (dice % 4 == 3) {
-                claim = this.segmentClaim(job, r.generation, r.round, r.present[0], 0, 0);
-                claim.target = Target.Table;
-                claim.validator = jobs.validatorsOf(job)[(dice >> 8) % 3];
-                claim.entry = _entry();
-                claim.entryCount = 1;
+                address validator = jobs.validatorsOf(job)[(dice >> 8) % 3];
+                claim = _rowClaim(job, r.generation, r.round, validator, _entries(r, validator), (dice >> 16) % 4);
             }
         }
         this.challenge(claim, conspirators[(dice >> 32) % conspirators.length]);
@@ -593,10 +630,21 @@ contract Conspiracy is Plays, Ledger {
     /// Leaves, asks, or opens something; or lets its clock run.
     function _hostileMove(uint256 id, uint256 dice) private {
         Play memory p = abi.decode(_plays[id], (Play));
+        if (p.game == 0 && p.claim.target == Target.Score) return _hostilePreparation(id, p, dice);
         bool answers = games.viewOf(p.game).demand != Demand.None;
         require(!isHonest[answers ? p.accused : p.challenger], "not ours");
         if (!answers && dice % 4 == 0) _leave(p);
         else this.doMove(p);
+    }
+
+    /// Shows what a false score would be made of, or begins; or does not.
+    function _hostilePreparation(uint256 id, Play memory p, uint256 dice) private {
+        Commitment memory c = p.claim.commitment;
+        int64 score = rounds.viewOf(c.job, c.generation, c.round).score;
+        bool shown = disputes.marksOf(c.job, c.generation, c.round) != 0;
+        require(!isHonest[shown ? p.challenger : p.accused] && dice % 4 != 0, "not ours");
+        if (shown) _beginPlay(id, p, score);
+        else _showMarks(c.job, c.generation, c.round, _marksOf(score));
     }
 
     function _anybody(RoundView memory r, uint256 dice) private {
@@ -620,10 +668,6 @@ contract Conspiracy is Plays, Ledger {
             sum += vault.balance(token, IVault.Kind.Bond, Book.bondKey(i, account));
             if (!_claimed[i][account]) sum += rounds.earned(i, account);
         }
-        for (uint256 id = 1; id <= rerun.disputeCount(); id++) {
-            if (rerun.viewOf(id).challenger != account) continue;
-            sum += vault.balance(token, IVault.Kind.Bond, keccak256(abi.encode("assay.dispute.1", id)));
-        }
         for (uint256 id = 1; id <= disputes.disputeCount(); id++) {
             if (_plays[id].length == 0 || disputes.viewOf(id).challenger != account) continue;
             sum += vault.balance(token, IVault.Kind.Bond, keccak256(abi.encode("assay.dispute.bond.1", id)));
@@ -645,13 +689,13 @@ contract Conspiracy is Plays, Ledger {
         checkEvents();
     }
 
-    function corners() external view returns (uint256 finals, uint256 rewinds, uint256 votes, uint256 played, uint256 burned) {
+    function corners() external view returns (uint256 finals, uint256 rewinds, uint256 played, uint256 burned) {
         for (uint256 i = 1; i <= jobs.jobCount(); i++) {
             (uint32 newest, uint32 first,) = rounds.progress(i);
             finals += first;
             rewinds += newest;
         }
-        return (finals, rewinds, rerun.disputeCount(), disputes.disputeCount(), vault.burned(token));
+        return (finals, rewinds, disputes.disputeCount(), vault.burned(token));
     }
 }
 
@@ -684,20 +728,20 @@ contract FairTest is Base {
 
     /// Rounds are finished, liars are caught and burn while it goes on: else nothing were shown.
     function test_conspiracy_isFought_succeeds() external {
-        for (uint256 i = 0; i < 1000; i++) {
+        for (uint256 i = 0; i < 1600; i++) {
             uint256 seed = uint256(keccak256(abi.encode("ruse", i)));
             if (i % 8 == 0) play.wait(seed);
             else if (i % 8 == 3) play.lie(seed);
             else play.mischief(seed);
             play.check();
         }
-        (uint256 finals, uint256 rewinds, uint256 votes, uint256 played, uint256 burned) = play.corners();
+        (uint256 finals, uint256 rewinds, uint256 played, uint256 burned) = play.corners();
         yes(finals > 2, "final rounds");
         yes(rewinds > 1, "rewinds");
-        yes(votes > 2, "votes");
         yes(played > 5, "games");
-        yes(play.caught() > 0, "liars caught by votes");
-        yes(play.beaten() > 0, "and by games");
+        yes(play.caught() > 0, "false rows");
+        yes(play.exposed() > 0, "false scores");
+        yes(play.beaten() > 0, "false slots and ends");
         yes(play.withstood() > 0, "games that the honest stood");
         yes(burned > 0, "burned");
         yes(play.deeds() > 50, "deeds");

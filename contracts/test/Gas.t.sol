@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity ^0.8.28;
 
-import {Target} from "../src/Types.sol";
-import {IRerun} from "../src/interfaces/IRerun.sol";
+import {Claim, Facts} from "../src/interfaces/IDisputes.sol";
 import {TestStablecoin} from "../src/tokens/TestStablecoin.sol";
-import {Network} from "./Network.sol";
+import {Plays} from "./Plays.sol";
 
 interface Meter {
     struct Gas {
@@ -21,7 +20,7 @@ interface Meter {
 
 /// @title What each transaction of a job costs, with six providers and five validators. Run with --isolate, so that each call
 ///        is a transaction of its own and pays for its calldata.
-contract GasTest is Network {
+contract GasTest is Plays {
     event Measured(string name, uint256 gas);
 
     Meter private constant METER = Meter(address(vm));
@@ -34,6 +33,7 @@ contract GasTest is Network {
         deploy(false);
         populate(7, 8, 3);
         draft(6, 5, 2);
+        _programs(6);
         vm.startPrank(stranger);
         TestStablecoin(token).mint(stranger, 200);
         TestStablecoin(token).approve(address(vault), 200);
@@ -100,31 +100,26 @@ contract GasTest is Network {
         _measure("finalise");
     }
 
-    /// A vote on a score, dismissed.
+    /// A challenge of a segment whose challenger finds nothing wrong once the states between are opened.
     function _dispute(uint256 job) private {
-        IRerun.Claim memory claim = aggregateClaim(Target.Score, job, 0, 0);
-        bytes32 sealedChallenge = keccak256(abi.encode(claim, consumer, bytes32("salt")));
-        vm.prank(consumer);
-        rerun.commitChallenge(job, sealedChallenge);
+        Claim memory claim = this.segmentClaim(job, 0, 0, 0x3f, 1, 2);
+        Facts memory facts = _facts(claim);
+        bytes32[] memory states = _states();
+        _seal(claim, consumer);
         _measure("commitChallenge");
         mine(1);
         vm.prank(consumer);
-        uint256 dispute = rerun.openChallenge(claim, "salt");
+        uint256 dispute = disputes.openChallenge(claim, facts, "salt");
         _measure("openChallenge");
-        address[] memory voters = rerun.votersOf(dispute);
-        bytes32 digest = rerun.viewOf(dispute).claimed;
-        for (uint256 i = 0; i < voters.length; i++) {
-            vm.prank(voters[i]);
-            rerun.vote(dispute, keccak256(abi.encode(dispute, voters[i], digest, bytes32("pepper"))));
-            _measure("vote");
-        }
-        for (uint256 i = 0; i < voters.length; i++) {
-            vm.prank(voters[i]);
-            rerun.revealVote(dispute, digest, "pepper");
-            _measure("revealVote");
-        }
-        rerun.decide(dispute);
-        _measure("decide");
+        uint256 game = disputes.viewOf(dispute).game;
+        vm.prank(claim.commitment.provider);
+        games.answerSteps(game, states);
+        _measure("answerSteps");
+        vm.prank(consumer);
+        games.resign(game);
+        _measure("resign");
+        disputes.settle(dispute);
+        _measure("settle");
     }
 
     function test_gas_cancun_succeeds() external {

@@ -4,15 +4,15 @@ pragma solidity ^0.8.28;
 import {Hashing} from "../src/Hashing.sol";
 import {Commitment, Entry, JobPhase, RoundPhase, RoundView, Target, UNSCORED, Windows} from "../src/Types.sol";
 import {Value} from "../src/arbiter/Openings.sol";
-import {IDisputes} from "../src/interfaces/IDisputes.sol";
+import {Claim, IDisputes, Marks} from "../src/interfaces/IDisputes.sol";
 import {Demand, Ending} from "../src/interfaces/IGames.sol";
-import {IRerun} from "../src/interfaces/IRerun.sol";
 import {IRounds} from "../src/interfaces/IRounds.sol";
 import {IStakes} from "../src/interfaces/IStakes.sol";
 import {IVault} from "../src/interfaces/IVault.sol";
 import {Base} from "./Base.sol";
 import {Ledger} from "./Ledger.sol";
 import {Plays} from "./Plays.sol";
+import {Tree} from "./Tree.sol";
 
 /// @title Plays random consumers, providers, validators, aggregators, challengers and time over several jobs at once.
 /// @notice Most actions are what somebody would do next; some are late, partial, false or out of turn.
@@ -29,22 +29,19 @@ contract Handler is Plays, Ledger {
     bool public panicked;
     bytes public lastPanic;
     mapping(uint256 job => uint256) public claimedOf;
-    mapping(uint256 dispute => mapping(address => bytes32)) private _votes;
-
+    mapping(bytes32 round => bytes32) private _tableRoots;
+    mapping(bytes32 round => bytes) private _shownMarks;
     mapping(uint256 dispute => bytes) private _plays;
     mapping(bytes32 round => bool) private _called; // a secret has been called for, which is counted with what is disputed
-
-    Entry private _entry = Entry(0, 0, "row"); // of every table
-    bytes32 private _root;
 
     constructor() {
         deploy(false);
         populate(5, 7, 3);
         draft(3, 3, 3);
-        _root = Hashing.tableRoot(1, Hashing.leafHash(abi.encode(Hashing.ENTRY, _entry.slot, _entry.segment, _entry.digest)));
         _programs(3);
         order.reportsMin = 2;
         order.redoRounds = 1;
+        order.stopScore = 950_000;
         // Long enough that one job's time does not run out while another is played.
         order.windows =
             Windows({bid: 60, reveal: 500, enlist: 500, train: 200, table: 400, open: 400, aggregate: 400, challenge: 300});
@@ -65,11 +62,11 @@ contract Handler is Plays, Ledger {
     }
 
     function dispute(uint256 seed) external {
-        for (uint256 i = 0; i < 6; i++) _try(abi.encodeCall(this.doDispute, (uint256(keccak256(abi.encode(seed, i))))));
+        for (uint256 i = 0; i < 10; i++) _try(abi.encodeCall(this.doDispute, (uint256(keccak256(abi.encode(seed, i))))));
     }
 
     function duel(uint256 seed) external {
-        for (uint256 i = 0; i < 6; i++) _try(abi.encodeCall(this.doDuel, (uint256(keccak256(abi.encode(seed, i))))));
+        for (uint256 i = 0; i < 10; i++) _try(abi.encodeCall(this.doDuel, (uint256(keccak256(abi.encode(seed, i))))));
     }
 
     function wait(uint256 seed) external {
@@ -228,18 +225,31 @@ contract Handler is Plays, Ledger {
         } else if (dice % 16 == 15) {
             _late(job, generation, round, order.windows.table);
         } else if (rounds.viewOf(job, generation, round).tablesCommitted & (1 << (dice % drawn_.length)) == 0) {
-            bytes32 nonce = nonceFor(job, generation, round, validator);
+            (bytes32 root, bytes32 nonce) = (_tableRoot(job, generation, round), nonceFor(job, generation, round, validator));
             vm.prank(validator);
-            rounds.commitTable(job, generation, round, keccak256(abi.encode(_root, nonce, bytes32("pepper"))));
+            rounds.commitTable(job, generation, round, keccak256(abi.encode(root, nonce, bytes32("pepper"))));
         } else {
             _openAny(job, generation, round, validator);
         }
     }
 
     function _openAny(uint256 job, uint32 generation, uint32 round, address validator) private {
-        bytes32 nonce = nonceFor(job, generation, round, validator);
+        (bytes32 root, bytes32 nonce) = (_tableRoot(job, generation, round), nonceFor(job, generation, round, validator));
         vm.prank(validator);
-        rounds.revealTable(job, generation, round, _root, nonce, "pepper");
+        rounds.revealTable(job, generation, round, root, nonce, "pepper");
+    }
+
+    /// Of every table of a round: a segment of each slot, and the first from another start.
+    function _entries(uint256 job, uint32 generation, uint32 round) private view returns (Entry[] memory entries) {
+        entries = new Entry[](4);
+        for (uint16 i = 0; i < 3; i++) entries[i] = _trueRow(commitmentOf(job, generation, round, i), i);
+        entries[3] = _trueRow(commitmentOf(job, generation, round, 0), 0);
+        entries[3].startRoot = _tuple("another start");
+    }
+
+    function _tableRoot(uint256 job, uint32 generation, uint32 round) private returns (bytes32 root) {
+        root = _tableRoots[_name(job, generation, round)];
+        if (root == 0) _tableRoots[_name(job, generation, round)] = root = _tableOf(_entries(job, generation, round));
     }
 
     function _opening(uint256 job, uint32 generation, uint32 round, uint256 dice) private {
@@ -267,7 +277,10 @@ contract Handler is Plays, Ledger {
             vm.prank(jobs.aggregatorOf(job));
             rounds.aggregate(job, generation, round, "alone", UNSCORED, new bytes[](0));
         } else {
-            aggregateRound(job, generation, round);
+            // Rarely as good as the job asks for.
+            uint256 rest = dice >> 8;
+            int64 score = rest % 3 == 0 ? UNSCORED : rest % 16 == 1 ? int64(950_000) : int64(uint64(50_000 * ((rest >> 8) % 17)));
+            aggregateScored(job, generation, round, score);
         }
     }
 
@@ -326,6 +339,7 @@ contract Handler is Plays, Ledger {
         } else if (kind == 14) {
             stakes.purge(token, IStakes.Role.Validator, pool[(seed >> 96) % pool.length]);
         } else if (kind == 15 || kind == 16) {
+            (job, generation, round) = _somewhere(seed);
             _bill(job, generation, round, uint16((seed >> 96) % order.providers));
         } else {
             rounds.proceed(job);
@@ -359,25 +373,30 @@ contract Handler is Plays, Ledger {
 
     // ---------------------------------------------------------------- disputes
 
+    /// Scores, and rows of tables.
     function doDispute(uint256 seed) external {
-        uint256 count = rerun.disputeCount();
-        if (count > 0 && seed % 4 != 0) {
-            uint256 id = 1 + (seed >> 8) % count;
-            if (rerun.viewOf(id).outcome == IRerun.Outcome.Open) {
-                _judge(id, seed >> 32);
-                return;
+        if (seed % 4 != 0 && _someDuel(seed)) return;
+        (uint256 job, uint32 generation, uint32 round) = _somewhereLate(seed);
+        Claim memory claim = aggregateClaim(Target.Score, job, generation, round);
+        if (rounds.viewOf(job, generation, round).endRoot == 0 || (seed >> 48) % 2 == 0) {
+            for (uint256 i = 0; i < JOBS_MAX && rounds.viewOf(job, generation, round).tablesRevealed == 0; i++) {
+                (job, generation, round) = _somewhere(uint256(keccak256(abi.encode(seed, "table", i))));
             }
+            claim = _tableClaim(job, generation, round, seed >> 56);
         }
-        (uint256 job, uint32 generation, uint32 round) = _somewhere(seed);
-        IRerun.Claim memory claim = aggregateClaim(Target.Score, job, generation, round);
-        if (rounds.viewOf(job, generation, round).endRoot == 0 || (seed >> 48) % 2 == 0) claim = _tableClaim(claim, (seed >> 56) % order.validators);
-        address challenger = everybody[(seed >> 72) % everybody.length];
-        bytes32 sealedChallenge = _sealOf(claim, challenger);
-        vm.prank(challenger);
-        rerun.commitChallenge(job, sealedChallenge);
+        _dispute(claim, everybody[(seed >> 72) % everybody.length], seed >> 80);
+    }
+
+    function _dispute(Claim memory claim, address challenger, uint256 dice) private {
+        _seal(claim, challenger);
         mine(1);
-        vm.prank(challenger);
-        rerun.openChallenge(claim, "salt");
+        if (dice % 16 == 0) {
+            vm.prank(challenger);
+            disputes.withdrawChallenge(claim.commitment.job, _sealOf(claim, challenger));
+            return;
+        }
+        Play memory p = _open(claim, challenger);
+        if (disputes.viewOf(p.dispute).outcome == IDisputes.Settlement.Open) _plays[p.dispute] = abi.encode(p);
     }
 
     /// A round of a job that runs, rarely one of the generation before.
@@ -393,98 +412,107 @@ contract Handler is Plays, Ledger {
         if ((seed >> 40) % 8 == 0 && generation > 0) generation--;
     }
 
-    function _slotClaim(IRerun.Claim memory claim, uint16 slot) private view returns (IRerun.Claim memory) {
+    /// Rather where there is an end.
+    function _somewhereLate(uint256 seed) private view returns (uint256 job, uint32 generation, uint32 round) {
+        (job, generation, round) = _somewhere(seed);
+        for (uint256 i = 0; i < JOBS_MAX && rounds.viewOf(job, generation, round).endRoot == 0 && (seed >> 44) % 4 != 0; i++) {
+            (job, generation, round) = _somewhere(uint256(keccak256(abi.encode(seed, i))));
+        }
+    }
+
+    function _slotClaim(Claim memory claim, uint16 slot) private view returns (Claim memory) {
         Commitment memory c = claim.commitment;
         uint256 present = rounds.viewOf(c.job, c.generation, c.round).present[0];
         return this.segmentClaim(c.job, c.generation, c.round, present, slot, SEGMENTS - 1);
     }
 
-    function _tableClaim(IRerun.Claim memory claim, uint256 validatorIndex) private view returns (IRerun.Claim memory full) {
-        full = _slotClaim(claim, _entry.slot);
-        full.target = Target.Table;
-        address[] memory drawn_ = jobs.validatorsOf(claim.commitment.job);
-        for (uint256 i = 0; i < drawn_.length && full.validator == address(0); i++) {
-            address validator = drawn_[(validatorIndex + i) % drawn_.length];
-            bytes32 root = rounds.tableRootOf(claim.commitment.job, claim.commitment.generation, claim.commitment.round, validator);
-            if (root != 0) full.validator = validator;
+    function _tableClaim(uint256 job, uint32 generation, uint32 round, uint256 dice) private view returns (Claim memory) {
+        address[] memory drawn_ = jobs.validatorsOf(job);
+        address accused;
+        for (uint256 i = 0; i < drawn_.length && accused == address(0); i++) {
+            address validator = drawn_[(dice + i) % drawn_.length];
+            if (rounds.tableRootOf(job, generation, round, validator) != 0) accused = validator;
         }
-        full.entry = _entry;
-        full.entryCount = 1;
-    }
-
-    /// Voters find the claim true, false, or that nobody was served; some are silent.
-    function _judge(uint256 id, uint256 dice) private {
-        address[] memory voters = rerun.votersOf(id);
-        IRerun.DisputeView memory d = rerun.viewOf(id);
-        if (d.committed == 0 && block.timestamp < d.commitDeadline) {
-            uint256 kind = dice % 16;
-            bytes32 digest = kind == 0 ? Hashing.unservedDigest() : kind < 10 ? bytes32("another") : d.claimed;
-            bool split = kind > 12;
-            for (uint256 i = 0; i < voters.length; i++) {
-                bytes32 found = split ? bytes32(i + 1) : (dice >> (8 * i)) % 16 == 15 ? bytes32(i + 1) : digest;
-                _votes[id][voters[i]] = found;
-                if ((dice >> (8 * i)) % 32 == 30) continue;
-                vm.prank(voters[i]);
-                rerun.vote(id, keccak256(abi.encode(id, voters[i], found, bytes32("pepper"))));
-            }
-            return;
-        }
-        if (dice % 4 == 0) skip(order.windows.table);
-        for (uint256 i = 0; i < voters.length; i++) {
-            if ((dice >> (8 * i)) % 32 == 29) continue;
-            vm.prank(voters[i]);
-            try rerun.revealVote(id, _votes[id][voters[i]], "pepper") {} catch {}
-        }
-        if (dice % 4 == 0) skip(order.windows.open);
-        rerun.decide(id);
+        return _rowClaim(job, generation, round, accused, _entries(job, generation, round), (dice >> 8) % 16 == 0 ? 3 : (dice >> 8) % 3);
     }
 
     // ---------------------------------------------------------------- games
 
+    /// Slots and aggregates.
     function doDuel(uint256 seed) external {
-        uint256 count = disputes.disputeCount();
-        if (count > 0 && seed % 4 != 0) {
-            uint256 id = 1 + (seed >> 8) % count;
-            for (uint256 i = 0; i < count && _plays[id].length == 0; i++) id = 1 + id % count;
-            if (_plays[id].length != 0) return _duel(id, seed >> 32);
-        }
-        (uint256 job, uint32 generation, uint32 round) = _somewhere(seed);
-        // Rather where there is an end.
-        for (uint256 i = 0; i < JOBS_MAX && rounds.viewOf(job, generation, round).endRoot == 0 && (seed >> 44) % 4 != 0; i++) {
-            (job, generation, round) = _somewhere(uint256(keccak256(abi.encode(seed, i))));
-        }
-        IRerun.Claim memory claim = aggregateClaim(Target.Aggregate, job, generation, round);
+        if (seed % 4 != 0 && _someDuel(seed)) return;
+        (uint256 job, uint32 generation, uint32 round) = _somewhereLate(seed);
+        Claim memory claim = aggregateClaim(Target.Aggregate, job, generation, round);
         if (claim.commitment.transcriptRoot != 0 && (seed >> 48) % 4 != 0) {
             _show(job, generation, round);
         } else {
             claim = _slotClaim(claim, uint16((seed >> 56) % order.providers));
             if ((seed >> 64) % 2 == 0) claim.target = Target.Emit;
         }
-        address challenger = everybody[(seed >> 72) % everybody.length];
-        _seal(claim, challenger);
-        mine(1);
-        if ((seed >> 80) % 16 == 0) {
-            vm.prank(challenger);
-            disputes.withdrawChallenge(job, _sealOf(claim, challenger));
-            return;
-        }
-        Play memory p = _open(claim, challenger);
-        _plays[p.dispute] = abi.encode(p);
+        _dispute(claim, everybody[(seed >> 72) % everybody.length], seed >> 80);
+    }
+
+    /// One that is not settled, if there is any.
+    function _someDuel(uint256 seed) private returns (bool) {
+        uint256 count = disputes.disputeCount();
+        if (count == 0) return false;
+        uint256 id = 1 + (seed >> 8) % count;
+        for (uint256 i = 0; i < count && _plays[id].length == 0; i++) id = 1 + id % count;
+        if (_plays[id].length == 0) return false;
+        _duel(id, seed >> 32);
+        return true;
     }
 
     /// Whoever is to move moves, leaves, or lets its clock run; then it is settled, if it can be.
     function _duel(uint256 id, uint256 dice) private {
         Play memory p = abi.decode(_plays[id], (Play));
-        if (games.endingOf(p.game) == Ending.Open) {
-            if (dice % 8 == 0) skip(order.windows.table + order.windows.open + 1);
+        if (p.game == 0) {
+            try this.doPrepare(p, dice >> 8) {} catch {}
+        } else if (games.endingOf(p.game) == Ending.Open) {
+            if (dice % 64 == 0) skip(order.windows.table + order.windows.open + 1);
             try games.recall(p.game) {} catch {}
             try games.timeout(p.game) {} catch {}
             try this.doMove(p, dice >> 8) {} catch {}
-        } else if (dice % 8 == 0) {
+        } else if (dice % 32 == 0) {
             skip(order.windows.challenge);
         }
         try disputes.settle(id) {} catch {}
         if (disputes.viewOf(id).outcome != IDisputes.Settlement.Open) delete _plays[id];
+    }
+
+    /// What is waited for before a game comes, or does not.
+    function doPrepare(Play memory p, uint256 dice) external {
+        Commitment memory c = p.claim.commitment;
+        bytes32 name = _name(c.job, c.generation, c.round);
+        if (dice % 8 == 0) skip(order.windows.open);
+        if (p.claim.target != Target.Score) return;
+        if (disputes.marksOf(c.job, c.generation, c.round) == 0) {
+            Marks memory marks = _marksOf(rounds.viewOf(c.job, c.generation, c.round).score, dice >> 8);
+            _showMarks(c.job, c.generation, c.round, marks);
+            _shownMarks[name] = abi.encode(marks);
+        } else {
+            Marks memory marks = abi.decode(_shownMarks[name], (Marks));
+            _beginScore(p, marks, marks.batches.length > 20 ? uint32((dice >> 8) % 3) : marks.first);
+            _plays[p.dispute] = abi.encode(p);
+        }
+    }
+
+    /// What a score is made of; of none: a fault, or what no batch can come to.
+    function _marksOf(int64 score, uint256 dice) private pure returns (Marks memory marks) {
+        if (score == UNSCORED && dice % 2 == 0) return _impossible(uint32(dice >> 8) % 3);
+        if (score != UNSCORED && score < 950_000) return _marks(score / 50_000);
+        if (score != UNSCORED) marks.batches = bytes.concat(_mark(16, 16, 0), _mark(16, 16, 0), _mark(6, 8, 0));
+        else (marks.first, marks.fault) = (2, Hashing.faultDigest(2, 0, OPERATOR));
+    }
+
+    /// Of an evaluation's run, as they should be, or with another target.
+    function _rowsOfScore(Play memory p, bool good) private pure returns (bytes32[] memory) {
+        return _scoreRows(_batchOf(p.a.feed.firstStep, 0), _targets(p, good));
+    }
+
+    function _targets(Play memory p, bool good) private pure returns (bytes memory y) {
+        y = _batchOf(p.a.feed.firstStep, 1);
+        if (!good) y[0] = 0x7f;
     }
 
     /// Rows sometimes show a lie, and rarely the job's fault is pointed at.
@@ -493,30 +521,44 @@ contract Handler is Plays, Ledger {
         Target about = p.claim.target;
         if (demand == Demand.Steps) return _answerSteps(p, _states());
         if (demand == Demand.Rows) {
-            bytes32[] memory rows = about == Target.Segment ? _rows(dice % 3 == 0 ? 6 : 1, "node") : _row(_value("false"));
+            bytes32[] memory rows = _isOfStep(about) ? _rows(dice % 3 == 0 ? 6 : 1, "node") : _row(_value("false"));
+            if (about == Target.Score) rows = _rowsOfScore(p, dice % 3 != 0);
             if (about == Target.Aggregate && dice % 3 != 0) {
                 rows = _row(_end(p.claim.commitment.generation, p.claim.commitment.round));
             }
             return _answerRows(p, 0, rows);
         }
-        if (dice % 4 == 0) {
+        if (demand == Demand.State) return _answerFault(p, _rowsOfScore(p, true));
+        if (dice % 8 == 0) {
             vm.prank(p.challenger);
             games.resign(p.game);
+        } else if (about == Target.Score && dice % 8 == 1) {
+            vm.prank(p.challenger);
+            games.demandState(p.game, 0, 0);
         } else if (games.rowsOf(games.viewOf(p.game).claim, 0) == 0) {
-            _demandRun(p, 0, about == Target.Segment ? _states() : new bytes32[](0));
-            if (about == Target.Emit && dice % 2 == 0) skip(order.windows.table + order.windows.open + 1);
+            _demandRun(p, 0, _isOfStep(about) ? _states() : new bytes32[](0));
+            if (about == Target.Emit && dice % 4 == 1) skip(order.windows.table + order.windows.open + 1);
         } else {
-            this.doProve(p, dice % 32 == 1);
+            this.doProve(p, dice % (about == Target.Table ? 12 : 32) == 1);
         }
     }
 
     function doProve(Play memory p, bool fault) external {
-        if (p.claim.target == Target.Segment) return _proveSample(p, fault ? 1 : 6, _rows(fault ? 1 : 6, "node"));
+        if (_isOfStep(p.claim.target)) return _proveSample(p, fault ? 1 : 6, _rows(fault ? 1 : 6, "node"));
+        if (p.claim.target == Target.Score) return _proveScore(p, fault);
         Value memory end = _end(p.claim.commitment.generation, p.claim.commitment.round);
         bytes32 rows = games.rowsOf(games.viewOf(p.game).claim, 0);
         Value memory given = rows == _rootOf(end) ? end : _value("false");
         if (fault) _proveFault(p, given);
         else if (p.claim.target == Target.Aggregate) _proveOutput(p, given, _rootOf(end));
+    }
+
+    function _proveScore(Play memory p, bool fault) private {
+        bytes32[] memory rows = _rowsOfScore(p, true);
+        bool good = games.rowsOf(games.viewOf(p.game).claim, 0) == Tree.root(rows);
+        if (!good) rows = _rowsOfScore(p, false);
+        if (fault) _proveFaultIn(p, _value("counted"), rows);
+        else _proveHeldOut(p, 1, 0, _targets(p, good), rows);
     }
 
     function _name(uint256 job, uint32 generation, uint32 round) private pure returns (bytes32) {
@@ -541,16 +583,12 @@ contract Handler is Plays, Ledger {
         if (r.phase == RoundPhase.Final) equal(r.disputesOpen, 0, "nothing final is disputed");
     }
 
-    /// Votes and games that are not over, by generation and round.
+    /// Disputes that are not over, by generation and round.
     function _openIn(uint256 job, uint32 newest) private view returns (uint256[] memory open) {
         open = new uint256[]((newest + 1) * order.rounds);
         for (uint256 id = 1; id <= disputes.disputeCount(); id++) {
             IDisputes.ChallengeView memory d = disputes.viewOf(id);
             if (d.job == job && d.outcome == IDisputes.Settlement.Open) open[d.generation * order.rounds + d.round]++;
-        }
-        for (uint256 id = 1; id <= rerun.disputeCount(); id++) {
-            IRerun.DisputeView memory d = rerun.viewOf(id);
-            if (d.job == job && d.outcome == IRerun.Outcome.Open) open[d.generation * order.rounds + d.round]++;
         }
     }
 
@@ -609,13 +647,7 @@ contract Handler is Plays, Ledger {
         }
     }
 
-    function undecided() external view returns (uint256 count) {
-        for (uint256 id = 1; id <= rerun.disputeCount(); id++) {
-            if (rerun.viewOf(id).outcome == IRerun.Outcome.NoQuorum) count++;
-        }
-    }
-
-    /// Of how many games this came.
+    /// Of how many disputes this came.
     function settled(IDisputes.Settlement outcome, Target about) external view returns (uint256 count) {
         for (uint256 id = 1; id <= disputes.disputeCount(); id++) {
             IDisputes.ChallengeView memory d = disputes.viewOf(id);
@@ -623,15 +655,11 @@ contract Handler is Plays, Ledger {
         }
     }
 
-    function corners() external view returns (uint256 finals, uint256 voids, uint256 votes, uint256 upheld) {
+    function corners() external view returns (uint256 finals, uint256 voids) {
         for (uint256 job = 1; job <= jobs.jobCount(); job++) {
             (uint32 newest, uint32 first,) = rounds.progress(job);
             finals += first;
             voids += newest;
-        }
-        votes = rerun.disputeCount();
-        for (uint256 id = 1; id <= votes; id++) {
-            if (rerun.viewOf(id).outcome == IRerun.Outcome.Upheld) upheld++;
         }
     }
 
@@ -663,9 +691,6 @@ contract Handler is Plays, Ledger {
         if (phase == JobPhase.Bidding) return jobs.close(job);
         if (phase == JobPhase.Drawing) return jobs.draw(job);
         if (phase == JobPhase.Enlisting) return jobs.start(job);
-        for (uint256 id = 1; id <= rerun.disputeCount(); id++) {
-            try rerun.decide(id) {} catch {}
-        }
         for (uint256 id = 1; id <= disputes.disputeCount(); id++) {
             uint256 game = disputes.viewOf(id).game;
             try games.recall(game) {} catch {}
@@ -694,6 +719,7 @@ contract Handler is Plays, Ledger {
 }
 
 contract InvariantTest is Base {
+    uint256 private constant TREKS = 4;
     Handler internal handler;
     bytes4[] private _selectors;
 
@@ -732,8 +758,35 @@ contract InvariantTest is Base {
 
     /// The handler does reach the end of jobs, verdicts and voids: a walk that never leaves the market would prove nothing.
     function test_handler_reachesEveryCorner_succeeds() external {
+        uint256[6][5] memory came;
+        uint256[5] memory seen;
+        for (uint256 trek = 0; trek < TREKS; trek++) {
+            if (trek > 0) handler = new Handler();
+            _walk(trek);
+            (uint256 finals, uint256 voids) = handler.corners();
+            (seen[0], seen[1], seen[2]) = (seen[0] + finals, seen[1] + voids, seen[2] + handler.orphansSeen());
+            (seen[3], seen[4]) = (seen[3] + handler.alone(), seen[4] + handler.bills());
+            for (uint256 i = 0; i < 5; i++) {
+                for (uint256 k = 0; k < 6; k++) came[i][k] += handler.settled(IDisputes.Settlement(k), Target(i));
+            }
+            handler.exitAll();
+        }
+        yes(seen[0] > 3, "final rounds");
+        yes(seen[1] > 0, "void rounds");
+        yes(seen[2] > 0, "orphans");
+        yes(seen[3] > 0, "roots that nobody vouched for");
+        yes(seen[4] > 0, "bills");
+        string[5] memory names = ["slots", "updates", "rows", "aggregates", "scores"];
+        for (uint256 i = 0; i < 5; i++) {
+            yes(came[i][uint256(IDisputes.Settlement.Upheld)] > 0, string.concat(names[i], " that were disproved"));
+            yes(came[i][uint256(IDisputes.Settlement.Dismissed)] > 0, string.concat(names[i], " that stood"));
+        }
+        yes(came[uint256(Target.Table)][uint256(IDisputes.Settlement.Moot)] > 0, "rows of which nothing is said");
+    }
+
+    function _walk(uint256 trek) private {
         for (uint256 i = 0; i < 1200; i++) {
-            uint256 seed = uint256(keccak256(abi.encode("trek", i)));
+            uint256 seed = uint256(keccak256(abi.encode("trek", trek, i)));
             if (i % 16 == 4) handler.duel(seed);
             else if (i % 8 == 5) handler.dispute(seed);
             else if (i % 8 == 6) handler.odd(seed);
@@ -744,19 +797,5 @@ contract InvariantTest is Base {
         handler.checkLocks();
         handler.checkRounds();
         handler.checkBonds();
-        (uint256 finals, uint256 voids, uint256 votes, uint256 upheld) = handler.corners();
-        yes(finals > 3, "final rounds");
-        yes(voids > 0, "void rounds");
-        yes(votes > upheld && upheld > 0, "votes of both ends");
-        Target[3] memory about = [Target.Segment, Target.Emit, Target.Aggregate];
-        for (uint256 i = 0; i < 3; i++) {
-            yes(handler.settled(IDisputes.Settlement.Upheld, about[i]) > 0, "games that were won");
-            yes(handler.settled(IDisputes.Settlement.Dismissed, about[i]) > 0, "games that were lost");
-        }
-        yes(handler.orphansSeen() > 0, "orphans");
-        yes(handler.undecided() > 0, "undecided disputes");
-        yes(handler.alone() > 0, "roots that nobody vouched for");
-        yes(handler.bills() > 0, "bills");
-        handler.exitAll();
     }
 }

@@ -8,7 +8,6 @@ import {Hashing} from "../src/Hashing.sol";
 import {Jobs} from "../src/Jobs.sol";
 import {Models} from "../src/Models.sol";
 import {Params} from "../src/Params.sol";
-import {Rerun} from "../src/Rerun.sol";
 import {Rounds} from "../src/Rounds.sol";
 import {Stakes} from "../src/Stakes.sol";
 import {
@@ -17,7 +16,7 @@ import {
 import {Vault} from "../src/Vault.sol";
 import {Arbiter} from "../src/arbiter/Arbiter.sol";
 import {Games} from "../src/disputes/Games.sol";
-import {IRerun} from "../src/interfaces/IRerun.sol";
+import {Claim} from "../src/interfaces/IDisputes.sol";
 import {IJobs} from "../src/interfaces/IJobs.sol";
 import {IParams} from "../src/interfaces/IParams.sol";
 import {IRounds} from "../src/interfaces/IRounds.sol";
@@ -39,7 +38,6 @@ abstract contract Network is Base {
     Beacon internal beacon;
     Jobs internal jobs;
     Rounds internal rounds;
-    Rerun internal rerun;
     Disputes internal disputes;
     Games internal games;
     Models internal models;
@@ -76,20 +74,18 @@ abstract contract Network is Base {
         beacon = new Beacon();
         jobs = new Jobs(vault, stakes, params, beacon);
         rounds = new Rounds(vault, stakes, jobs, beacon);
-        rerun = new Rerun(vault, jobs, rounds);
         disputes = new Disputes(vault, jobs, rounds);
         games = new Games(new Arbiter(), address(disputes));
         disputes.wire(games);
         models = new Models(jobs, rounds);
-        address[] memory modules = new address[](5);
-        (modules[0], modules[1], modules[2], modules[3]) = (address(stakes), address(jobs), address(rounds), address(rerun));
-        modules[4] = address(disputes);
+        address[] memory modules = new address[](4);
+        (modules[0], modules[1], modules[2], modules[3]) = (address(stakes), address(jobs), address(rounds), address(disputes));
         vault.wire(modules);
         modules = new address[](2);
         (modules[0], modules[1]) = (address(jobs), address(rounds));
         stakes.wire(modules);
         jobs.wire(rounds);
-        rounds.wire(address(rerun), address(disputes));
+        rounds.wire(address(disputes));
         token = native ? address(0) : address(new TestStablecoin());
     }
 
@@ -252,7 +248,7 @@ abstract contract Network is Base {
     function aggregateClaim(Target target_, uint256 job, uint32 generation, uint32 round)
         internal
         view
-        returns (IRerun.Claim memory claim)
+        returns (Claim memory claim)
     {
         RoundView memory r = rounds.viewOf(job, generation, round);
         claim.target = target_;
@@ -372,7 +368,7 @@ abstract contract Network is Base {
     function segmentClaim(uint256 job, uint32 generation, uint32 round, uint256 present, uint16 slot, uint32 segment)
         external
         view
-        returns (IRerun.Claim memory claim)
+        returns (Claim memory claim)
     {
         Commitment memory c = commitmentOf(job, generation, round, slot);
         claim.target = Target.Segment;
@@ -383,7 +379,7 @@ abstract contract Network is Base {
         _openLeaves(claim, leafHashes(c), segment);
     }
 
-    function _openLeaves(IRerun.Claim memory claim, bytes32[] memory leaves, uint32 segment) private pure {
+    function _openLeaves(Claim memory claim, bytes32[] memory leaves, uint32 segment) private pure {
         claim.before = leafAt(claim.commitment, segment);
         claim.beforeProof = Tree.proof(leaves, segment);
         claim.after_ = leafAt(claim.commitment, segment + 1);

@@ -252,8 +252,8 @@ contract OrphansTest is Network {
         playTo(RoundPhase.Challenging, job, 0, 0, 0xf);
         playTo(RoundPhase.Sampling, job, 0, 1, 0xf);
         equal(bucket(IVault.Kind.Escrow, job), 2 * COST, "two rounds, no more");
-        vm.prank(address(rerun));
-        rounds.disprovedAggregate(job, 0, 0, bidders[0], "aggregate", 0, 0);
+        vm.prank(address(disputes));
+        rounds.disprovedAggregate(job, 0, 0, bidders[0], "aggregate");
         uint256 left = bucket(IVault.Kind.Escrow, job);
         yes(left >= COST && left < 2 * COST, "one round's cost, and what the slash brought");
         yes(rounds.viewOf(job, 1, 0).phase == RoundPhase.None, "it is the orphan's: nothing opens");
@@ -284,8 +284,8 @@ contract OrphansTest is Network {
         providers = jobs.providersOf(job);
         for (uint32 round = 0; round < 3; round++) playTo(RoundPhase.Challenging, job, 0, round, 0xf);
         playTo(RoundPhase.Sampling, job, 0, 3, 0xf);
-        vm.prank(address(rerun));
-        rounds.disprovedAggregate(job, 0, 3, bidders[0], "aggregate", 0, 0);
+        vm.prank(address(disputes));
+        rounds.disprovedAggregate(job, 0, 3, bidders[0], "aggregate");
         playTo(RoundPhase.Sampling, job, 1, 3, 0xf);
         _disprove();
         uint64[] memory orphans = rounds.orphansOf(job);

@@ -3,30 +3,32 @@ pragma solidity ^0.8.28;
 
 import {Bitmap} from "../src/Bitmap.sol";
 import {Hashing} from "../src/Hashing.sol";
-import {Commitment, Leaf, RoundView, Target} from "../src/Types.sol";
+import {Commitment, Entry, Leaf, RoundView, Target} from "../src/Types.sol";
 import {Evidence, Kind} from "../src/arbiter/Arbiter.sol";
 import {Operand, Origin, Value} from "../src/arbiter/Openings.sol";
-import {Facts, IDisputes} from "../src/interfaces/IDisputes.sol";
+import {Claim, Facts, IDisputes, Marks} from "../src/interfaces/IDisputes.sol";
 import {Assertion, Demand, Program, Sample} from "../src/interfaces/IGames.sol";
-import {IRerun} from "../src/interfaces/IRerun.sol";
 import {IVault} from "../src/interfaces/IVault.sol";
 import {Network} from "./Network.sol";
 import {Tree} from "./Tree.sol";
 
 /// @title Plays: challenges against the real games and arbiter. A state is one tensor, and so is an update. The job's programs are
-///        at fault, where somebody looks: the step's x has no batch, and the one node of each is none.
+///        at fault, where somebody looks: the step's x has no batch, and the one node of each is none. Held out are real records.
 abstract contract Plays is Network {
     uint32 internal constant CLOCK = 120; // of a draft's windows
     uint32 internal constant STEPS = 8;
+    uint32 internal constant BATCH = 16;
+    uint32 internal constant HELD_OUT = 40; // so that the last of three batches begins again
     bytes32 internal constant OPERATOR = keccak256("none"); // by hash; of which one nobody asks
     bytes private constant NODE = "no node";
     Facts internal _step;
     Facts internal _emit;
+    Facts internal _evaluate;
     bytes[2] internal _types;
     bytes32[] private _leaves; // over the order's programs
 
     struct Play {
-        IRerun.Claim claim;
+        Claim claim;
         Assertion a;
         address challenger;
         address accused;
@@ -58,7 +60,9 @@ abstract contract Plays is Network {
     }
 
     function _rootOf(Value memory value) internal pure returns (bytes32) {
-        return sha256(abi.encodePacked(value.tag, value.dtype, uint8(0), value.tree));
+        bytes memory content = abi.encodePacked(value.tag, value.dtype, uint8(value.shape.length));
+        for (uint256 i = 0; i < value.shape.length; i++) content = bytes.concat(content, bytes8(uint64(value.shape[i])));
+        return sha256(bytes.concat(content, value.tree));
     }
 
     function _tuple(bytes32 tensor) internal pure returns (bytes32) {
@@ -67,7 +71,7 @@ abstract contract Plays is Network {
 
     // ---------------------------------------------------------------- the order's programs
 
-    /// Step, emit, and aggregate for up to so many updates.
+    /// Step, emit, evaluate, and aggregate for up to so many updates.
     function _programs(uint16 providers) internal {
         bytes memory scalar = abi.encodePacked(uint8(1), uint8(0), uint16(0), new bytes(24));
         _types = [scalar, scalar];
@@ -79,23 +83,37 @@ abstract contract Plays is Network {
         (_step.xType, _step.xTypeProof) = (scalar, Tree.proof(inputs, 1));
         _emit.program = Program(Tree.root(_inputs(2)), _outputs(1, 2), node, 1, 1, 2);
         _emit.head = _head(2, 1, 1);
+        inputs = _heldOutInputs();
+        _evaluate.program = Program(Tree.root(inputs), _outputs(3, 3), node, 1, 3, 3);
+        _evaluate.head = _head(3, 1, 3);
+        (_evaluate.xType, _evaluate.xTypeProof) = (_heldOutType(1), Tree.proof(inputs, 1));
 
         _leaves.push(_programLeaf(0, 0, _step));
         _leaves.push(_programLeaf(1, 0, _emit));
+        _leaves.push(_programLeaf(2, 0, _evaluate));
         for (uint16 count = 1; count <= providers; count++) _leaves.push(_programLeaf(4, count, _aggregation(count)));
         _step.programs = _leaves;
         _emit.programs = _leaves;
-        (_step.place, _emit.place, _step.programCount, _emit.programCount) = (0, 1, uint32(_leaves.length), uint32(_leaves.length));
+        _evaluate.programs = _leaves;
+        (_step.place, _emit.place, _evaluate.place) = (0, 1, 2);
+        _step.programCount = _emit.programCount = _evaluate.programCount = uint32(_leaves.length);
         order.programs = sha256(abi.encodePacked(bytes1(0x02), uint32(_leaves.length), _leaves));
         (_step.samplesRoot, _step.sampleCount, _step.form) = ("samples", 64, "form");
         order.dataRoot = sha256(abi.encode(bytes32("assay.manifest.1"), uint256(64), bytes32("samples"), bytes32("form")));
+        _holdOut(HELD_OUT, Tree.root(_records()));
+    }
+
+    /// So many samples under this root measure a state.
+    function _holdOut(uint32 count, bytes32 root) internal {
+        (_evaluate.samplesRoot, _evaluate.sampleCount, _evaluate.form) = (root, count, "held out");
+        order.testRoot = sha256(abi.encode(bytes32("assay.manifest.1"), uint256(count), root, bytes32("held out")));
     }
 
     /// The program that makes a round's end of its start and so many updates.
     function _aggregation(uint16 count) internal view returns (Facts memory f) {
         f.program = Program(Tree.root(_inputs(count + 1)), _outputs(1, count + 1), Hashing.leafHash(NODE), 1, 1, count + 1);
         f.head = _head(count + 1, 1, 1);
-        (f.place, f.programCount, f.programs) = (count + 1, uint32(_leaves.length), _leaves);
+        (f.place, f.programCount, f.programs) = (count + 2, uint32(_leaves.length), _leaves);
     }
 
     function _inputs(uint256 count) internal pure returns (bytes32[] memory leaves) {
@@ -123,12 +141,150 @@ abstract contract Plays is Network {
         return Hashing.leafHash(abi.encodePacked(kind, updates, uint32(0), root));
     }
 
+    // ---------------------------------------------------------------- what is held out
+
+    /// Of a batch: float x (1), or integer y (6).
+    function _heldOutType(uint8 dtype) internal pure returns (bytes memory) {
+        return abi.encodePacked(dtype, uint8(1), uint16(0), BATCH, new bytes(20));
+    }
+
+    function _heldOutInputs() internal pure returns (bytes32[] memory inputs) {
+        inputs = _inputs(3);
+        (inputs[1], inputs[2]) = (Hashing.leafHash(_heldOutType(1)), Hashing.leafHash(_heldOutType(6)));
+    }
+
+    /// A float 1, and a class as a little endian int64.
+    function _record(uint256 index) internal pure returns (bytes memory) {
+        return abi.encodePacked(uint32(0x0000803f), uint8(index % 10), bytes7(0));
+    }
+
+    function _records() internal pure returns (bytes32[] memory leaves) {
+        leaves = new bytes32[](HELD_OUT);
+        for (uint256 i = 0; i < HELD_OUT; i++) leaves[i] = Hashing.leafHash(_record(i));
+    }
+
+    /// Bytes of x (0) or y (1) of a batch. Beyond the last sample they begin again, with targets that count for nothing.
+    function _batchOf(uint32 batch, uint256 input) internal pure returns (bytes memory content) {
+        for (uint256 i = 0; i < BATCH; i++) {
+            uint256 index = batch * BATCH + i;
+            bytes memory record = _record(index % HELD_OUT);
+            for (uint256 k = 0; k < 4 + 4 * input; k++) {
+                content = bytes.concat(content, index >= HELD_OUT && input == 1 ? bytes1(0xFF) : record[4 * input + k]);
+            }
+        }
+    }
+
+    function _batchValue(bytes memory content, uint256 input) internal pure returns (Value memory value) {
+        value = Value(4, input == 0 ? 1 : 6, new uint256[](1), Hashing.leafHash(content));
+        value.shape[0] = BATCH;
+    }
+
+    /// Of an evaluation's run with these samples: x, y, and what its node gave.
+    function _scoreRows(bytes memory x, bytes memory y) internal pure returns (bytes32[] memory rows) {
+        rows = new bytes32[](3);
+        (rows[0], rows[1]) = (_rootOf(_batchValue(x, 0)), _rootOf(_batchValue(y, 1)));
+        rows[2] = _rootOf(_value("counted"));
+    }
+
+    function _mark(int64 correct, int64 targets, uint32 lossBits) internal pure returns (bytes memory) {
+        return abi.encodePacked(correct, targets, lossBits);
+    }
+
+    /// Of the three batches, the last of which has only eight targets.
+    function _marks(int64 correct) internal pure returns (Marks memory marks) {
+        marks.batches = bytes.concat(_mark(correct, 16, 0x3f800000), _mark(correct, 16, 0x40000000), _mark(0, 8, 0));
+    }
+
+    /// More right answers than targets, in the batch with this number.
+    function _impossible(uint32 batch) internal pure returns (Marks memory marks) {
+        (marks.first, marks.batches) = (batch, _mark(1, 0, 0));
+    }
+
+    function _showMarks(uint256 job, uint32 generation, uint32 round, Marks memory marks) internal {
+        Facts memory facts = _evaluate;
+        vm.prank(rounds.aggregatorOf(job, generation, round));
+        disputes.showMarks(job, generation, round, facts, marks);
+    }
+
+    /// The challenger of a score looks at this batch.
+    function _beginScore(Play memory p, Marks memory marks, uint32 batch) internal {
+        Facts memory facts = _evaluate;
+        vm.prank(p.challenger);
+        disputes.beginScore(p.dispute, facts, marks, batch);
+        p.game = disputes.viewOf(p.dispute).game;
+        p.a = _evaluation(p.claim.commitment, marks, batch);
+    }
+
+    /// What Grounds makes of a mark.
+    function _evaluation(Commitment memory c, Marks memory marks, uint32 batch) internal view returns (Assertion memory a) {
+        a.subject = keccak256(abi.encode(c.job, c.generation, c.round, uint16(0), Target.Score, batch));
+        (a.defender, a.program) = (rounds.aggregatorOf(c.job, c.generation, c.round), _evaluate.program);
+        (a.rowsFrom, a.endCount, a.steps, a.hasLoss) = (1, 2, 1, true);
+        a.origins = new Origin[](1);
+        a.origins[0] = Origin(rounds.viewOf(c.job, c.generation, c.round).endRoot, 1);
+        (a.feed.samplesRoot, a.feed.sampleCount) = (_evaluate.samplesRoot, _evaluate.sampleCount);
+        (a.feed.firstStep, a.feed.batchSize, a.end) = (batch, BATCH, marks.fault);
+        if (marks.fault != 0) {
+            a.lossBits = type(uint32).max;
+            return a;
+        }
+        bytes memory mark = new bytes(20);
+        for (uint256 i = 0; i < 20; i++) mark[i] = marks.batches[20 * (batch - marks.first) + i];
+        for (uint256 i = 16; i < 20; i++) a.lossBits = (a.lossBits << 8) | uint8(mark[i]);
+        a.end = sha256(abi.encodePacked(bytes1(0x02), uint32(2), _countRoot(mark, 0), _countRoot(mark, 8)));
+    }
+
+    /// A count as a state's tensor of one int64.
+    function _countRoot(bytes memory mark, uint256 from) private pure returns (bytes32) {
+        bytes memory content = new bytes(8);
+        for (uint256 i = 0; i < 8; i++) content[7 - i] = mark[from + i];
+        return _rootOf(Value(3, 6, new uint256[](0), Hashing.leafHash(content)));
+    }
+
+    // ---------------------------------------------------------------- rows of tables
+
+    function hashEntry(Entry calldata entry) external pure returns (bytes32) {
+        return Hashing.entryLeaf(entry);
+    }
+
+    /// What executing a segment gives where the slot has told the truth.
+    function _trueRow(Commitment memory c, uint32 segment) internal pure returns (Entry memory) {
+        Leaf memory end = leafAt(c, segment + 1);
+        return Entry(c.slot, segment, leafAt(c, segment).stateRoot, end.stateRoot, end.lossBits);
+    }
+
+    function _entryLeaves(Entry[] memory entries) internal view returns (bytes32[] memory leaves) {
+        leaves = new bytes32[](entries.length);
+        for (uint256 i = 0; i < entries.length; i++) leaves[i] = this.hashEntry(entries[i]);
+    }
+
+    function _tableOf(Entry[] memory entries) internal view returns (bytes32) {
+        return Hashing.tableRoot(entries.length, Tree.root(_entryLeaves(entries)));
+    }
+
+    /// That a row of a validator's table is false.
+    function _rowClaim(
+        uint256 job, uint32 generation, uint32 round, address validator, Entry[] memory entries, uint256 index
+    ) internal view returns (Claim memory claim) {
+        Entry memory entry = entries[index];
+        Claim memory full = this.segmentClaim(job, generation, round, _presentIn(job, generation, round), entry.slot, entry.segment);
+        (claim.target, claim.commitment) = (Target.Table, full.commitment);
+        (claim.commitmentProof, claim.signature) = (full.commitmentProof, full.signature);
+        (claim.validator, claim.entry) = (validator, entry);
+        (claim.entryIndex, claim.entryCount) = (uint32(index), uint32(entries.length));
+        claim.entryProof = Tree.proof(_entryLeaves(entries), index);
+    }
+
+    function _presentIn(uint256 job, uint32 generation, uint32 round) private view returns (uint256) {
+        return rounds.viewOf(job, generation, round).present[0];
+    }
+
     // ---------------------------------------------------------------- challenges
 
     /// Claims about Emit of all included slots: what shows their updates.
-    function _emissions(uint256 job, uint32 generation, uint32 round) internal view returns (IRerun.Claim[] memory claims) {
+    function _emissions(uint256 job, uint32 generation, uint32 round) internal view returns (Claim[] memory claims) {
         RoundView memory r = rounds.viewOf(job, generation, round);
-        claims = new IRerun.Claim[](Bitmap.count(r.included[0]));
+        claims = new Claim[](Bitmap.count(r.included[0]));
         uint256 count;
         for (uint16 slot = 0; slot < order.providers; slot++) {
             if ((r.included[0] >> slot) & 1 == 0) continue;
@@ -141,25 +297,26 @@ abstract contract Plays is Network {
         disputes.showUpdates(_emissions(job, generation, round));
     }
 
-    function _sealOf(IRerun.Claim memory claim, address challenger) internal pure returns (bytes32) {
+    function _sealOf(Claim memory claim, address challenger) internal pure returns (bytes32) {
         return keccak256(abi.encode(claim, challenger, bytes32("salt")));
     }
 
-    function _seal(IRerun.Claim memory claim, address challenger) internal {
+    function _seal(Claim memory claim, address challenger) internal {
         vm.prank(challenger);
         disputes.commitChallenge(claim.commitment.job, _sealOf(claim, challenger));
     }
 
-    function _facts(IRerun.Claim memory claim) internal view returns (Facts memory f) {
+    function _facts(Claim memory claim) internal view returns (Facts memory f) {
         Commitment memory c = claim.commitment;
         if (claim.target == Target.Aggregate) return _aggregation(uint16(disputes.updatesOf(c.job, c.generation, c.round).length));
+        if (claim.target == Target.Score) return _evaluate;
         bool emission = claim.target == Target.Emit;
         f = emission ? _emit : _step;
         f.stateRoots = new bytes32[](1);
-        f.stateRoots[0] = _tensor(c, emission ? claim.after_.index : claim.before.index);
+        f.stateRoots[0] = _tensor(c, emission ? claim.after_.index : _segmentOf(claim));
     }
 
-    function _open(IRerun.Claim memory claim, address challenger) internal returns (Play memory p) {
+    function _open(Claim memory claim, address challenger) internal returns (Play memory p) {
         Facts memory facts = _facts(claim);
         vm.prank(challenger);
         p.dispute = disputes.openChallenge(claim, facts, "salt");
@@ -168,15 +325,16 @@ abstract contract Plays is Network {
         p.a = _assertion(claim);
     }
 
-    function _challenge(IRerun.Claim memory claim, address challenger) internal returns (Play memory) {
+    function _challenge(Claim memory claim, address challenger) internal returns (Play memory) {
         _seal(claim, challenger);
         mine(1);
         return _open(claim, challenger);
     }
 
     /// What Grounds makes of a claim.
-    function _assertion(IRerun.Claim memory claim) internal view returns (Assertion memory a) {
-        if (claim.target == Target.Segment) return _segmentAssertion(claim);
+    function _assertion(Claim memory claim) internal view returns (Assertion memory a) {
+        if (_isOfStep(claim.target)) return _stepAssertion(claim);
+        if (claim.target == Target.Score) return a; // of which it is said later
         Commitment memory c = claim.commitment;
         bytes32 start = rounds.viewOf(c.job, c.generation, c.round).startRoot;
         (a.endCount, a.steps) = (1, 1);
@@ -198,16 +356,29 @@ abstract contract Plays is Network {
         a.origins[0] = Origin(start, 1);
     }
 
-    function _segmentAssertion(IRerun.Claim memory claim) private view returns (Assertion memory a) {
+    function _isOfStep(Target target_) internal pure returns (bool) {
+        return target_ == Target.Segment || target_ == Target.Table;
+    }
+
+    function _segmentOf(Claim memory claim) private pure returns (uint32) {
+        return claim.target == Target.Table ? claim.entry.segment : claim.before.index;
+    }
+
+    function _stepAssertion(Claim memory claim) private view returns (Assertion memory a) {
         Commitment memory c = claim.commitment;
-        a.subject = keccak256(abi.encode(c.job, c.generation, c.round, c.slot, claim.target, claim.before.index));
+        uint32 segment = _segmentOf(claim);
+        a.subject = keccak256(abi.encode(c.job, c.generation, c.round, c.slot, claim.target, segment));
         (a.defender, a.program) = (c.provider, _step.program);
         (a.rowsFrom, a.endCount, a.steps, a.end) = (1, 1, STEPS, claim.after_.stateRoot);
         (a.hasLoss, a.lossBits) = (true, claim.after_.lossBits);
         a.origins = new Origin[](1);
         a.origins[0] = Origin(claim.before.stateRoot, 1);
+        if (claim.target == Target.Table) {
+            (a.defender, a.origins[0].root) = (claim.validator, claim.entry.startRoot);
+            (a.end, a.lossBits) = (claim.entry.stateRoot, claim.entry.lossBits);
+        }
         (a.feed.samplesRoot, a.feed.sampleCount, a.feed.slot, a.feed.slotCount) = ("samples", 64, c.slot, order.providers);
-        a.feed.firstStep = STEPS * claim.before.index;
+        a.feed.firstStep = STEPS * segment;
         a.feed.key = sha256(
             abi.encode(bytes32("assay.schedule.1"), order.seed, c.beacon, uint256(c.generation), uint256(c.round))
         );
@@ -225,9 +396,9 @@ abstract contract Plays is Network {
         games.answerSteps(p.game, roots);
     }
 
-    /// Height of the tree over a run's rows: three of a step, else one.
+    /// Height of the tree over a run's rows: three of a step or an evaluation, else one.
     function _height(Play memory p) private pure returns (uint32) {
-        return p.claim.target == Target.Segment ? 2 : 0;
+        return _isOfStep(p.claim.target) || p.claim.target == Target.Score ? 2 : 0;
     }
 
     function _demandRun(Play memory p, uint32 step, bytes32[] memory roots) internal {
@@ -265,6 +436,20 @@ abstract contract Plays is Network {
         games.proveSample(p.game, p.a, 0, s);
     }
 
+    /// That an element of a batch's x (0) or y (1), whose bytes were opened, is not that of the record.
+    function _proveHeldOut(Play memory p, uint256 input, uint256 element, bytes memory content, bytes32[] memory rows) internal {
+        Sample memory s;
+        (s.input, s.element, s.value.value, s.value.window.content) = (uint32(input), element, _batchValue(content, input), content);
+        s.value.proof = Tree.proof(rows, input);
+        s.types = [_heldOutType(1), _heldOutType(6)];
+        bytes32[] memory leaves = _heldOutInputs();
+        for (uint256 i = 0; i < 2; i++) s.typeProofs[i] = Tree.proof(leaves, i + 1);
+        uint256 index = (uint256(p.a.feed.firstStep) * BATCH + element) % HELD_OUT;
+        (s.record, s.recordProof) = (_record(index), Tree.proof(_records(), index));
+        vm.prank(p.challenger);
+        games.proveSample(p.game, p.a, 0, s);
+    }
+
     /// That the end's tensor is what the only node gave, or is not; `tensor`: the end's.
     function _proveOutput(Play memory p, Value memory given, bytes32 tensor) internal {
         Operand memory value;
@@ -277,14 +462,28 @@ abstract contract Plays is Network {
 
     /// That the only node is none.
     function _proveFault(Play memory p, Value memory given) internal {
+        _proveFaultIn(p, given, _row(given));
+    }
+
+    /// The node's row is the last.
+    function _proveFaultIn(Play memory p, Value memory given, bytes32[] memory rows) internal {
         Evidence memory e;
         (e.kind, e.leaf, e.operands) = (Kind.Element, NODE, new Operand[](1));
-        e.operands[0].value = given;
+        (e.operands[0].value, e.operands[0].proof) = (given, Tree.proof(rows, rows.length - 1));
         vm.prank(p.challenger);
         games.prove(p.game, p.a, 0, e);
     }
 
-    /// The slot's run has an x of another type than the program's (6), or the one that shows the job's fault (1).
+    /// The defender's word that the run ends in the digest of its only node's fault.
+    function _answerFault(Play memory p, bytes32[] memory rows) internal {
+        Evidence memory e;
+        (e.kind, e.leaf, e.operands) = (Kind.Fault, NODE, new Operand[](1));
+        bytes32 root = Tree.root(rows);
+        vm.prank(p.accused);
+        games.answerFault(p.game, p.a, 0, new bytes32[](0), root, OPERATOR, e);
+    }
+
+    /// The run has an x of another type than the program's (6), or the one that shows the job's fault (1).
     function _shown(Play memory p, uint8 dtype) internal {
         bytes32[] memory rows = _rows(dtype, "node");
         if (games.viewOf(p.game).demand == Demand.Steps) _answerSteps(p, _states());

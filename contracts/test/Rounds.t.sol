@@ -554,8 +554,8 @@ contract RoundsTest is Network {
     function test_advance_vacantPlaceTakenEarly_hasTheTimeToCommit_succeeds() external {
         _emptyThePool();
         playTo(RoundPhase.Challenging, job, 0, 0, 0xf);
-        vm.prank(address(rerun));
-        rounds.disprovedAggregate(job, 0, 0, bidders[0], "aggregate", 0, 0);
+        vm.prank(address(disputes));
+        rounds.disprovedAggregate(job, 0, 0, bidders[0], "aggregate");
         equal(jobs.aggregatorOf(job), address(0), "vacant");
         skip(10);
         vm.prank(stranger);
@@ -865,9 +865,9 @@ contract RoundsTest is Network {
         vm.expectPartialRevert(IJobs.WrongPhase.selector);
         jobs.end(job);
         // What is paid for it can be disputed for a window.
-        vm.prank(address(rerun));
+        vm.prank(address(disputes));
         rounds.disputeOpened(job, 0, 1);
-        vm.prank(address(rerun));
+        vm.prank(address(disputes));
         rounds.disputeClosed(job, 0, 1);
         skip(order.windows.open + order.windows.challenge);
         jobs.end(job);
@@ -950,11 +950,11 @@ contract RoundsTest is Network {
         vm.expectPartialRevert(IRounds.NotModule.selector);
         rounds.disprovedSlot(job, 0, 0, 0, stranger, "x");
         vm.expectPartialRevert(IRounds.NotModule.selector);
-        rounds.disprovedValidator(job, 0, 0, stranger, stranger, "x", 0, 0);
+        rounds.disprovedValidator(job, 0, 0, stranger, stranger, "x");
         vm.expectPartialRevert(IRounds.NotModule.selector);
-        rounds.disprovedAggregate(job, 0, 0, stranger, "x", 0, 0);
+        rounds.disprovedAggregate(job, 0, 0, stranger, "x");
         vm.expectPartialRevert(IRounds.NotModule.selector);
-        rounds.penalise(job, 0, 0, new address[](0), new bytes32[](0));
+        rounds.disputeJoined(job, 0, 0);
         vm.expectPartialRevert(IRounds.NotModule.selector);
         rounds.jobFault(job, 0, 0);
         vm.stopPrank();

@@ -23,8 +23,8 @@ from assay.api.inspect import Address
 from assay.api.lineage import read_folder, read_input
 from assay.api.operator import read_log as read_network_log
 from assay.architectures.ship import load_shipped
+from assay.chain.contracts.disputes import Disputes
 from assay.chain.contracts.jobs import Jobs
-from assay.chain.contracts.rerun import Rerun
 from assay.chain.contracts.rounds import Rounds
 from assay.chain.deploy import Deployment
 from assay.chain.embedded import EmbeddedChain
@@ -92,7 +92,7 @@ OPENING = {"secret": "ab" * 32, "states": ["ab" * 32] * 2, "losses": [0, 1], "up
 RESULT = {"accepted": [1], "included": [1], "served": 1, "root": "ab" * 32}
 PLACED = {"chain_id": 1, "first_block": 0, "addresses": {"Vault": ADDRESS}}
 EVIDENCE: dict[str, Any] = {
-    "format": "assay-evidence-1",
+    "format": "assay-evidence-2",
     "chain_id": 1,
     "contracts": {"Vault": ADDRESS},
     "first_block": 0,
@@ -217,7 +217,7 @@ def evidence() -> bytes:
 
     from assay.chain.contracts.containers import Order, Windows
 
-    kinds: dict[str, Any] = {"str": ADDRESS, "bytes": "00" * 32, "int": 1}
+    kinds: dict[str, Any] = {"str": ADDRESS, "bytes": "00" * 32, "int": 1, "bool": False}
     rows = {
         each.name: kinds[getattr(each.type, "__name__", str(each.type))]
         for each in fields(Order)
@@ -281,7 +281,7 @@ def read_views(payload: bytes) -> None:
 
     web3 = Web3()
     web3.provider = Liar(payload)  # type: ignore[assignment]
-    jobs, rounds, rerun = (kind(web3, ADDRESS) for kind in (Jobs, Rounds, Rerun))
+    jobs, rounds, disputes = (kind(web3, ADDRESS) for kind in (Jobs, Rounds, Disputes))
     views: list[tuple[Callable[..., Any], tuple[int, ...]]] = [
         (jobs.view_of, (1,)),
         (jobs.order_of, (1,)),
@@ -291,8 +291,9 @@ def read_views(payload: bytes) -> None:
         (rounds.progress, (1,)),
         (rounds.view_of, (1, 0, 0)),
         (rounds.orphans_of, (1,)),
-        (rerun.view_of, (1,)),
-        (rerun.voters_of, (1,)),
+        (disputes.view_of, (1,)),
+        (disputes.updates_of, (1, 0, 0)),
+        (disputes.marks_of, (1, 0, 0)),
     ]
     for view, words in views:
         try:
@@ -301,7 +302,7 @@ def read_views(payload: bytes) -> None:
             continue
 
 
-KINDS = [kind for contract in (Jobs, Rounds, Rerun) for kind in contract.EVENTS]
+KINDS = [kind for contract in (Jobs, Rounds, Disputes) for kind in contract.EVENTS]
 
 
 def read_events(content: bytes) -> None:
@@ -490,7 +491,6 @@ ELSEWHERE: dict[str, str] = {
     "assay.roles.content:read_segment": "of a message; the tests of `assay.roles.book` say anything",
     "assay.roles.content:read_word": "of a message; the tests of `assay.roles.book` say anything",
     "assay.roles.sheet:Sheet.from_json": "a party's own journal, through `assay.roles.memory`",
-    "assay.roles.votes:Ballot.from_json": "a party's own journal, through `assay.roles.memory`",
     "assay.roles.zoo:Card.load": "a table of this package",
     "assay.store.sources:load": "finds the files that `data` decodes",
     "assay.training.training:Training.load": "reads the file that `checkpoint` decodes",

@@ -54,7 +54,7 @@ def order_of(size: Size, token: str) -> Order:
         quorum=size.quorum, samples_per_validator=1, lookahead=size.lookahead, redo_rounds=size.redos,
         price_ceiling=size.price, validator_fee=size.fee, aggregator_fee=size.lead_fee, provider_stake=size.stake,
         validator_stake=size.stake, aggregator_stake=size.stake, fault_deposit=size.deposit, stop_score=NEVER,
-        windows=windows,
+        scores_loss=False, windows=windows,
     )  # fmt: skip
 
 
@@ -113,15 +113,14 @@ class Contracts:
         self.slots.sort(key=lambda world: providers.index(world.address))
 
     def _seat_court(self) -> Rounds:
-        """Has `Rounds` take an account's word for what it would take from votes and games."""
-        rounds, *judges = (
-            bytes.fromhex(self.network.deployment.get_address(name)[2:]) for name in ("Rounds", "Rerun", "Disputes")
+        """Has `Rounds` take an account's word for what it would take from games."""
+        rounds, judge = (
+            bytes.fromhex(self.network.deployment.get_address(name)[2:]) for name in ("Rounds", "Disputes")
         )
-        account, words = self.chain.state.get(rounds), {int.from_bytes(judge, "big") for judge in judges}
-        places = [at for at, value in account.storage.items() if value in words]
-        assert len(places) == len(judges)
+        account, word = self.chain.state.get(rounds), int.from_bytes(judge, "big")
+        (place,) = [at for at, value in account.storage.items() if value == word]
         court = self.network.world("court", 0)
-        seated = dict.fromkeys(places, int(court.address, 16))
+        seated = {place: int(court.address, 16)}
         self.chain.change({rounds: Change(account.balance, account.nonce, storage=seated)})
         return court.ledger.rounds
 
@@ -294,16 +293,16 @@ class Contracts:
 
     def decide(self, name: Name, verdict: str, who: int = 0) -> None:
         """Closed first, then the verdict, as the judge does it."""
-        court, challenger, purse = self.court, self.leads[NOBODY].address, bytes(32)
+        court, challenger = self.court, self.leads[NOBODY].address
         reason = b"model".ljust(32, b"\0")
         self._send(court.dispute_closed(JOB, *name))
         if verdict == "slot":
             self._send(court.disproved_slot(JOB, *name, who, challenger, reason))
         elif verdict == "seat":
             seat = self.seats[who].address
-            self._send(court.disproved_validator(JOB, *name, seat, challenger, reason, purse, 0))
+            self._send(court.disproved_validator(JOB, *name, seat, challenger, reason))
         elif verdict == "aggregate":
-            self._send(court.disproved_aggregate(JOB, *name, challenger, reason, purse, 0))
+            self._send(court.disproved_aggregate(JOB, *name, challenger, reason))
         elif verdict == "fault":
             self._send(court.job_fault(JOB, *name))
 

@@ -63,8 +63,6 @@ FOUND = {
     "tip lost": crash("validator-1", "nonces/"),
     "table half sealed": crash("validator-1", "table/"),
     "salt lost": crash("validator-1", "TableCommitted"),
-    "ballot lost": give(Plan(3, ("skipper",), **SMALL), ["validator-1"], crash_after="Voted", down_s=3),
-    "ballot half sealed": give(Plan(3, ("skipper",), **SMALL), ["validator-1"], crash_after="ballot/", down_s=3),
     "challenge half sealed": give(Plan(3, ("skipper",), **SMALL), ["validator-1"], crash_after="challenges/", down_s=3),
     # Where every provider's clock was ahead, a bid was opened too early, and nobody had a reason to try again.
     "clocks ahead": give(Plan(7, **SMALL), ["provider-1", "provider-2"], skew_s=8),
@@ -72,8 +70,6 @@ FOUND = {
     "bid unsent": unsent("provider-2", "revealBid(uint256,uint128,bytes32)"),
     "tip unsent": unsent("validator-2", "enlist(uint256,bytes32)"),
     "table unsent": unsent("validator-2", "commitTable(uint256,uint32,uint32,bytes32)"),
-    "vote unsent": unsent("validator-1", "vote(uint256,bytes32)", "skipper"),
-    "vote unrevealed": unsent("validator-1", "revealVote(uint256,bytes32,bytes32)", "skipper"),
     # Book.note asked the node in between, and what else was polled was lost if it did not answer.
     "messages lost": give(Plan(2, **SMALL), ["aggregator-1"], silent_node=0.05),
     # Where a new state is was said once, and who missed it could neither train nor re-execute.

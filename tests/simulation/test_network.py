@@ -16,7 +16,6 @@ from torch import nn
 
 from assay.chain.contracts.disputes import ChallengeOpened
 from assay.chain.contracts.jobs import Ended
-from assay.chain.contracts.rerun import Challenged
 from assay.chain.contracts.rounds import Disproved, Finalised, Late, Penalised
 from assay.net.port import Peers
 from assay.protocol.job import Job
@@ -104,7 +103,7 @@ def check(stage: Stage) -> None:
     network, token = stage.network, stage.network.token
     blamed = {event.provider for kind in (Disproved, Late) for event in stage.said(kind)}
     blamed |= {event.account for event in stage.said(Penalised)}
-    blamed |= {event.accused for kind in (Challenged, ChallengeOpened) for event in stage.said(kind)}
+    blamed |= {event.accused for event in stage.said(ChallengeOpened)}
     names = {network.worlds[name].address: name for name in network.parties}
     honest = {name for role in BY_ROLE for name in stage.honest(role)}
     assert not {names[address] for address in blamed} & honest

@@ -6,11 +6,9 @@ From events alone, so that a reorganisation is simply read again.
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import Any
 
 from assay.chain.contracts.disputes import ChallengeOpened, Settled
 from assay.chain.contracts.jobs import BidForfeited, Cancelled, Ended, Faulted, Unenlisted
-from assay.chain.contracts.rerun import Challenged, Decided
 from assay.chain.contracts.rounds import (
     Aggregated,
     Claimed,
@@ -29,7 +27,7 @@ from assay.chain.contracts.rounds import (
 from assay.chain.contracts.stakes import Locked, Released, Slashed
 from assay.chain.events import Emitted
 from assay.protocol.commitment import bitmap_slots
-from assay.protocol.phase import Outcome, Settlement
+from assay.protocol.phase import Settlement
 
 Name = tuple[int, int, int]
 """(job, generation, round)"""
@@ -54,7 +52,7 @@ class Page:
     direct: set[int] = field(default_factory=set)
     accepted: set[int] = field(default_factory=set)
     included: set[int] = field(default_factory=set)
-    disputes: set[tuple[str, int]] = field(default_factory=set)
+    disputes: set[int] = field(default_factory=set)
     final_from_s: int = 0
     closed: bool = False
 
@@ -85,9 +83,8 @@ class Watch:
     generation: dict[int, int] = field(default_factory=lambda: defaultdict(int))
     locks: dict[bytes, int] = field(default_factory=dict)
     released: set[bytes] = field(default_factory=set)
-    disputes: dict[tuple[str, int], Name] = field(default_factory=dict)
-    challenged: dict[tuple[str, int], str] = field(default_factory=dict)
-    """Both by the contract that numbers them."""
+    disputes: dict[int, Name] = field(default_factory=dict)
+    challenged: dict[int, str] = field(default_factory=dict)
     over: set[int] = field(default_factory=set)
     faulted: set[int] = field(default_factory=set)
     early: dict[int, Name] = field(default_factory=dict)
@@ -117,10 +114,8 @@ class Watch:
                 self._spare(event.validator, f"not enlisted in job {event.job}")
             case BidForfeited():
                 self._spare(event.bidder, f"its bid on job {event.job} forfeited")
-            case Decided() if event.outcome == Outcome.UPHELD:
-                self._spare(self.challenged.get(_number(event), ""), f"found guilty in dispute {event.dispute}")
             case Settled() if event.outcome in (Settlement.UPHELD, Settlement.UNDONE):
-                self._spare(self.challenged.get(_number(event), ""), f"found guilty in challenge {event.dispute}")
+                self._spare(self.challenged.get(event.dispute, ""), f"found guilty in challenge {event.dispute}")
 
     def _spare(self, account: str, words: str) -> None:
         hold(account not in self.sound, f"the honest {self.sound.get(account)} was {words}")
@@ -173,12 +168,11 @@ class Watch:
                 hold(event.generation == self.generation[event.job] + 1, f"job {event.job} skips a generation")
                 hold(event.round >= self.final[event.job], f"job {event.job} rewinds what is final")
                 self.generation[event.job] = event.generation
-            case Challenged() | ChallengeOpened():
-                name, number = (event.job, event.generation, event.round), _number(event)
-                self.disputes[number], self.challenged[number] = name, event.accused
-                self.pages[name].disputes.add(number)
-            case Decided() | Settled():
-                self.pages[self.disputes[_number(event)]].disputes.discard(_number(event))
+            case ChallengeOpened():
+                self.disputes[event.dispute], self.challenged[event.dispute] = _name(event), event.accused
+                self._page(event).disputes.add(event.dispute)
+            case Settled():
+                self.pages[self.disputes[event.dispute]].disputes.discard(event.dispute)
             case Ended() | Cancelled():
                 hold(event.job not in self.over, f"job {event.job} ended twice")
                 self.over.add(event.job)
@@ -234,10 +228,6 @@ class Watch:
             else:
                 least, most = least + price // 2, most + price
         return least, most
-
-
-def _number(event: Any) -> tuple[str, int]:
-    return event.CONTRACT, event.dispute
 
 
 def _name(event: object) -> Name:

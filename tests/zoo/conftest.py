@@ -11,7 +11,6 @@ import torch
 from assay.api.account import Account
 from assay.architectures.ship import SHIPPED, load_shipped
 from assay.chain.contracts.disputes import ChallengeOpened
-from assay.chain.contracts.rerun import Challenged
 from assay.chain.contracts.rounds import Disproved, Late, Penalised
 from assay.protocol.job import Job
 from assay.roles.aggregator import Aggregator
@@ -131,7 +130,6 @@ class Ledgers:
         network, token = stage.network, stage.network.token.address
         blamed = {event.provider for kind in (Disproved, Late) for event in stage.said(kind)}
         blamed |= {event.account for event in stage.said(Penalised)}
-        blamed |= {event.accused for event in stage.said(Challenged)}
         blamed |= {event.accused for event in stage.said(ChallengeOpened)}
         for role in HONEST:
             for name in stage.honest(role):

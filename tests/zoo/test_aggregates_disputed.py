@@ -2,21 +2,16 @@
 
 from typing import Any
 
-from assay.chain.contracts.containers import Claim
 from assay.chain.contracts.disputes import ChallengeBegun, ChallengeOpened, Disputes, Settled
 from assay.chain.contracts.games import Ruled
-from assay.chain.contracts.rerun import Challenged, Rerun
 from assay.chain.contracts.rounds import Aggregated, Disproved, Finalised, Penalised, Rewound
 from assay.proof.claim import Alter
 from assay.proof.evidence import Ruling, as_tensor
 from assay.protocol.commitment import commitment_root
 from assay.protocol.phase import RoundPhase, Settlement, Target
 from assay.protocol.score import UNSCORED
-from assay.protocol.transcript import ZERO
 from assay.roles.aggregator import Aggregator
-from assay.roles.claims import aggregate_claim, claim_of
 from assay.roles.finding import Disagreement
-from assay.roles.seals import sealed_challenge
 from assay.roles.validator import Validator
 from assay.roles.wake import IDLE, wake_at
 from assay.roles.zoo import CHEATS
@@ -39,7 +34,6 @@ def only_the_liar_lost(stage: Any) -> None:
     (penalty,) = [event for event in stage.said(Penalised) if event.amount]
     assert (penalty.account, penalty.reason.rstrip(b"\0")) == (stage.address(LIAR), b"aggregate")
     assert not stage.said(Disproved)
-    assert not stage.said(Challenged), "nobody votes"
     assert stage.paid(LIAR) == 0
 
 
@@ -100,7 +94,7 @@ class Griefer(Validator):
         if view.phase != RoundPhase.CHALLENGING:
             return wake
         aggregator = self.world.ledger.rounds.aggregator_of(*name)
-        return wake | self.challenges.raise_one(name, view, Disagreement(Target.AGGREGATE, 0, 0, aggregator, ZERO), 0)
+        return wake | self.challenges.raise_one(name, view, Disagreement(Target.AGGREGATE, 0, 0, aggregator), 0)
 
 
 def test_who_challenges_an_honest_aggregate_loses_its_bond_to_who_made_it(set_up: Any, ledgers: Any) -> None:
@@ -118,46 +112,6 @@ def test_who_challenges_an_honest_aggregate_loses_its_bond_to_who_made_it(set_up
     assert opened.accused == stage.address(LIAR)
     assert vault.burned(token) == bond // 3
     ledgers.conserved(stage)
-
-
-class Voter(Validator):
-    """Would have a committee vote on what games decide."""
-
-    def __init__(self, world: Any, **settings: Any) -> None:
-        super().__init__(world, **settings)
-        self.refusals: dict[Target, str] = {}
-
-    def serve(self, name: Any, view: Any) -> Any:
-        wake, rerun = super().serve(name, view), self.world.ledger.open(Rerun)
-        if view.phase != RoundPhase.CHALLENGING or len(self.refusals) == 3:
-            return wake
-        target = (Target.SEGMENT, Target.EMIT, Target.AGGREGATE)[len(self.refusals)]
-        claim, salt = self.claim(name, view, target), bytes(32)
-        sealed = sealed_challenge(claim, self.world.address, salt)
-        if self.clerk.notices.sealed_block(sealed) is None:
-            self.clerk.fund(self.clerk.order(name[0]).token, rerun.bond_of(name[0]))
-            return wake | self.clerk.attempt(rerun.commit_challenge(name[0], sealed))
-        if not self.clerk.attempt(rerun.open_challenge(claim, salt)).acted:
-            refusal = self.clerk.refusals[-1].fields["contract_error"]
-            if refusal != "NotReady":
-                self.refusals[target] = refusal
-        return wake
-
-    def claim(self, name: Any, view: Any, target: Target) -> Claim:
-        if target == Target.AGGREGATE:
-            return aggregate_claim(name, view, target)
-        segment = 2 if target == Target.SEGMENT else self.clerk.segments(name[0])
-        provider = self.clerk.providers(name[0])[0]
-        return claim_of(self.judge, name, view, Disagreement(target, 0, segment, provider, ZERO))
-
-
-def test_nobody_votes_on_what_a_game_decides(set_up: Any) -> None:
-    stage = set_up(validators=(Validator, Validator, Voter))
-    stage.network.mint(stage.network.worlds["validator-3"], 10**9)
-    stage.play()
-    voter = stage.network.parties["validator-3"]
-    assert voter.refusals == dict.fromkeys((Target.SEGMENT, Target.EMIT, Target.AGGREGATE), "NoVote")
-    assert not stage.said(Challenged)
 
 
 class Inventor(Aggregator):

@@ -8,7 +8,6 @@ import pytest
 from assay.chain.contracts.disputes import ChallengeOpened, Settled
 from assay.chain.contracts.games import Answered, Demanded, Ruled
 from assay.chain.contracts.jobs import Faulted
-from assay.chain.contracts.rerun import Challenged
 from assay.chain.contracts.rounds import Disproved, Finalised, Penalised, Rewound
 from assay.proof.claim import Alter
 from assay.proof.evidence import Ruling, as_tensor
@@ -46,7 +45,6 @@ def test_a_game_comes_down_to_the_number_that_was_changed(set_up: Any, ledgers: 
     assert (ruled.step, ruled.number, ruled.element) == (1, mlp.step.outputs[0], ELEMENT), "in the last step of two"
     assert Ruling(ruled.ruling) == Ruling.UPHELD
     assert settlements(stage) == [Settlement.UPHELD]
-    assert not stage.said(Challenged), "nobody votes"
     only_the_liar_lost(stage)
     rounds = 1 + len(stage.said(Rewound))
     ledgers.honest_untouched(stage, rounds)
@@ -172,17 +170,15 @@ def test_only_ones_own_lost_game_settles_what_games_decide(set_up: Any) -> None:
     name, me, liar = (stage.job, 0, 0), validator.world.address, stage.address("provider-1")
     view = stage.network.ledger.rounds.view_of(*name)
 
-    def known(target: Target, challenger: str, game: int | None, outcome: Outcome = Outcome.DISMISSED) -> bool:
+    def known(target: Target, challenger: str, game: int, outcome: Outcome = Outcome.DISMISSED) -> bool:
         unit = (liar, int(target), 0, 2)
         over = Dispute(1, name, *unit, outcome, challenger, game)
         validator.clerk.notices.disputes = lambda job: [over]
         return bool(validator.challenges.known(name, view, unit))
 
-    assert not known(Target.SEGMENT, "", None), "a vote"
     assert not known(Target.SEGMENT, liar, 7), "somebody else's game"
     assert known(Target.SEGMENT, me, 7)
-    assert known(Target.SEGMENT, "", None, Outcome.UPHELD)
-    assert known(Target.TABLE, "", None)
+    assert known(Target.SEGMENT, liar, 7, Outcome.UPHELD)
 
 
 class Burdened(Provider):

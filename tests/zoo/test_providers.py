@@ -6,7 +6,6 @@ import pytest
 
 from assay.chain.contracts.disputes import ChallengeOpened, Settled
 from assay.chain.contracts.jobs import SlotClosed
-from assay.chain.contracts.rerun import Challenged
 from assay.chain.contracts.rounds import Billed, Disproved, Included, Late, SecretDemanded, SecretRevealed
 from assay.protocol.commitment import bitmap_slots
 from assay.protocol.phase import Settlement, Target
@@ -43,7 +42,6 @@ def test_other_bits_than_re_execution_gives_are_slashed(play: Any, ledgers: Any,
     assert dispute.target == Target.SEGMENT
     (verdict,) = stage.said(Settled)
     assert verdict.outcome == Settlement.UPHELD
-    assert not stage.said(Challenged), "nobody votes on what a slot has committed to"
     unpaid_and_out(stage, found.slashed)
     ledgers.honest_untouched(stage, 1)
     ledgers.validators_paid(stage, 1)

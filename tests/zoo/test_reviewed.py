@@ -13,26 +13,26 @@ import torch
 from torch import nn
 
 from assay.chain.contracts.containers import Claim
+from assay.chain.contracts.disputes import ChallengeOpened, Disputes, MarksShown, Settled
 from assay.chain.contracts.jobs import Abstained, BidForfeited
-from assay.chain.contracts.rerun import Challenged, Decided, Rerun, VoteRevealed
 from assay.chain.contracts.rounds import Disproved, Finalised, Included, Late, Penalised, Rewound
 from assay.exact.primitives import BY_NAME
-from assay.protocol.errors import LimitExceeded, Refused
+from assay.protocol.errors import Refused
 from assay.protocol.job import Job
-from assay.protocol.phase import JobPhase, Outcome, RoundPhase, Target
+from assay.protocol.phase import JobPhase, RoundPhase, Settlement, Target
 from assay.protocol.table import Entry
-from assay.protocol.transcript import ZERO, Leaf
+from assay.protocol.transcript import ZERO
 from assay.roles import assignment, assignments, pace
 from assay.roles.aggregator import Aggregator
-from assay.roles.claims import NO_ENTRY, NOBODY, aggregate_claim
+from assay.roles.claims import aggregate_claim
 from assay.roles.finding import Disagreement
-from assay.roles.forms import chain_leaf, on_chain
+from assay.roles.forms import on_chain
+from assay.roles.grounds import score_facts
 from assay.roles.network import PATIENT_BLOCKS, Network
 from assay.roles.provider import Provider
 from assay.roles.seals import sealed_challenge
 from assay.roles.stage import Stage
 from assay.roles.validator import Validator
-from assay.roles.votes import ABSTAIN
 from assay.roles.wake import IDLE, wake_at
 from assay.store.samples import Samples
 from assay.work.capture import capture
@@ -102,122 +102,31 @@ def blamed(stage: Stage) -> dict[str, bytes]:
     return {names[account]: reason for account, reason in found.items()}
 
 
-def outcomes(stage: Stage) -> list[Outcome]:
-    return [Outcome(event.outcome) for event in stage.said(Decided)]
+def settlements(stage: Stage) -> list[Settlement]:
+    return [Settlement(event.outcome) for event in stage.said(Settled)]
 
 
 class Disputer(Provider):
     """Trains honestly, and disputes something itself."""
 
     behaviour = "disputer"
-    target = Target.SEGMENT
     dispute = 0
     sealed: tuple[Claim, int] | None = None
 
-    def claim(self, name: Any, piece: Any) -> Claim:
-        commitment, proof, signature = self.standing(name, piece.slot)
-        transcript = piece.transcript
-        leaves = transcript.leaves
-        first, last = (leaves[0], leaves[1]) if self.target == Target.SEGMENT else (Leaf(0, ZERO), leaves[-1])
-        return Claim(
-            target=self.target,
-            commitment=commitment,
-            commitment_proof=tuple(proof),
-            signature=signature,
-            secret=transcript.secret,
-            before=chain_leaf(first),
-            before_proof=tuple(transcript.proof(0)) if self.target == Target.SEGMENT else (),
-            after=chain_leaf(last),
-            after_proof=tuple(transcript.proof(last.index)),
-            validator=NOBODY,
-            entry=NO_ENTRY,
-            entry_index=0,
-            entry_count=0,
-            entry_proof=(),
-        )
-
     def press(self, job: int, claim: Callable[[], Claim]) -> bool:
         """Seals the challenge, then opens it; whether it is open."""
-        rerun = self.world.ledger.open(Rerun)
+        disputes = self.world.ledger.open(Disputes)
         head = self.world.ledger.rpc.get_head()
         if self.sealed is None:
             self.sealed = (claim(), head)
-            assert self.clerk.fund(self.clerk.order(job).token, rerun.bond_of(job))
+            assert self.clerk.fund(self.clerk.order(job).token, disputes.bond_of(job))
             sealed = sealed_challenge(self.sealed[0], self.world.address, ZERO)
-            assert self.clerk.attempt(rerun.commit_challenge(job, sealed)).acted
+            assert self.clerk.attempt(disputes.commit_challenge(job, sealed)).acted
         elif not self.dispute and head > self.sealed[1] + 1:
-            opened = self.clerk.attempt(rerun.open_challenge(self.sealed[0], ZERO)).acted
-            self.dispute = rerun.dispute_count() if opened else 0
+            facts = score_facts(self.assignment(job))
+            opened = self.clerk.attempt(disputes.open_challenge(self.sealed[0], facts, ZERO)).acted
+            self.dispute = disputes.dispute_count() if opened else 0
         return bool(self.dispute)
-
-
-class Doubter(Disputer):
-    """Disputes the first round's score, which is as it should be."""
-
-    behaviour = "doubter"
-
-    def turn(self, job: int) -> Any:
-        if self.clerk.view(job).phase != JobPhase.RUNNING:
-            return self.clerk.close(job) if self.clerk.view(job).ended else IDLE
-        view = self.clerk.round((job, 0, 0))
-        if view.phase == RoundPhase.CHALLENGING and not self.dispute:
-            self.press(job, lambda: aggregate_claim((job, 0, 0), view, Target.SCORE))
-            return wake_at(self.world.clock() + 1)
-        return IDLE
-
-
-class Blind(Validator):
-    """Never finds out what is true."""
-
-    def __init__(self, world: Any, **settings: Any) -> None:
-        super().__init__(world, **settings)
-        self.votes.truth = lambda view: None  # type: ignore[method-assign]
-
-
-class Outpaced(Validator):
-    """Is asked for more than it can do."""
-
-    def __init__(self, world: Any, **settings: Any) -> None:
-        super().__init__(world, **settings)
-        self.votes.truth = self.fail  # type: ignore[method-assign]
-
-    def fail(self, view: Any) -> bytes:
-        raise LimitExceeded("the program takes longer than is allowed here")
-
-
-class Unseated(Validator):
-    """Loses its seat as soon as something is disputed."""
-
-    def seat(self, job: int) -> int | None:
-        return None if self.clerk.notices.disputes(job) else super().seat(job)
-
-
-def doubted(tiny: Tiny, **settings: Any) -> Stage:
-    stage = tiny(**settings)
-    stage.watch(Doubter, price=0)
-    stage.network.mint(stage.network.worlds["watcher"], PLENTY)
-    stage.play()
-    return stage
-
-
-def test_a_true_score_that_is_disputed_costs_no_voter_anything(tiny: Tiny) -> None:
-    stage = doubted(tiny)
-    assert [event.target for event in stage.said(Challenged)] == [Target.SCORE]
-    assert outcomes(stage) == [Outcome.DISMISSED]
-    assert blamed(stage) == {}
-    assert len(stage.said(VoteRevealed)) == 5
-    assert len(stage.said(Finalised)) == 1
-
-
-def test_who_cannot_tell_abstains_and_who_lost_its_seat_votes(tiny: Tiny) -> None:
-    kinds = (Blind, Outpaced, Unseated, *(Validator,) * 4)
-    stage = doubted(tiny, validators=kinds)
-    assert outcomes(stage) == [Outcome.DISMISSED]
-    said = {event.validator: event.digest for event in stage.said(VoteRevealed)}
-    names = ("validator-1", "validator-2", "validator-3")
-    found = [said[stage.address(name)] for name in names]
-    assert [digest == ABSTAIN for digest in found] == [True, True, False]
-    assert not {b"vote", b"minority"} & set(blamed(stage).values())
 
 
 class Twice(Provider):
@@ -237,7 +146,7 @@ class Twice(Provider):
 
 
 class Bystander(Disputer):
-    """Disputes the aggregate of the round that was rewound in the last block before the one in its place is final."""
+    """Disputes the score of the round that was rewound in the last block before the one in its place is final."""
 
     behaviour = "bystander"
 
@@ -257,21 +166,22 @@ class Bystander(Disputer):
         return wake_at(view.deadline)
 
 
-def test_what_is_disputed_of_a_void_round_is_remembered_until_it_is_counted(tiny: Tiny) -> None:
-    stage = tiny(slots=3, providers=(Twice, Provider, Provider), rounds=2)
+def test_what_is_disputed_of_a_void_round_is_remembered_until_it_is_settled(tiny: Tiny) -> None:
+    stage = tiny(slots=3, providers=(Twice, Provider, Provider))
     stage.watch(Bystander, price=0)
     stage.network.mint(stage.network.worlds["watcher"], PLENTY)
-    # The round in its place is final before any voter has had a turn.
+    # The round in its place is final before anybody has had a turn.
     parties = stage.network.parties
     first = {name: parties.pop(name) for name in ("watcher", "aggregator-1")}
     stage.network.parties = {**first, **parties}
     stage.play()
     assert [(event.generation, event.round) for event in stage.said(Rewound)] == [(1, 0)]
-    (dispute,) = stage.said(Challenged)
+    (dispute,) = stage.said(ChallengeOpened)
     assert (dispute.target, dispute.generation, dispute.round) == (Target.SCORE, 0, 0)
-    told = [type(event) for event in stage.events() if isinstance(event, Challenged | Finalised | VoteRevealed)]
-    assert told[:3] == [Challenged, Finalised, VoteRevealed]
-    assert outcomes(stage) == [Outcome.DISMISSED]
+    told = [type(event) for event in stage.events() if isinstance(event, ChallengeOpened | Finalised | Settled)]
+    assert told == [ChallengeOpened, Finalised, Settled]
+    assert len(stage.said(MarksShown)) == 1
+    assert settlements(stage) == [Settlement.DISMISSED], "it has not said what of the score is false"
     assert blamed(stage) == {"provider-1": b"equivocation"}
 
 
@@ -284,7 +194,7 @@ class BeyondTheEnd(Validator):
         sheet = super().draw(name, view, beacon, misses)
         pair = (0, self.clerk.segments(name[0]))
         sheet.sample.append(pair)
-        sheet.entries[pair] = Entry(*pair, sha256(b"x").digest())
+        sheet.entries[pair] = Entry(*pair, view.start_root, sha256(b"x").digest(), 0)
         return sheet
 
     def serve(self, name: Any, view: Any) -> Any:
@@ -292,7 +202,7 @@ class BeyondTheEnd(Validator):
         told = view.phase >= RoundPhase.OPENING and self.has(view.tables_revealed, name[0])
         if sheet is not None and told and self.judge.openings.of(name, view, 0) is not None:
             row, segment = len(sheet.sample) - 1, self.clerk.segments(name[0])
-            own = Disagreement(Target.TABLE, 0, segment, self.world.address, bytes(32), row)
+            own = Disagreement(Target.TABLE, 0, segment, self.world.address, row)
             return super().serve(name, view) | self.challenges.raise_one(name, view, own, 0)
         return super().serve(name, view)
 
@@ -302,7 +212,7 @@ def test_a_row_of_a_segment_that_no_round_has_troubles_its_teller_only(tiny: Tin
     stage.play()
     assert len(stage.said(Finalised)) == 1
     assert set(blamed(stage)) <= {"validator-5"}
-    assert all(event.accused == stage.address("validator-5") for event in stage.said(Challenged))
+    assert all(event.accused == stage.address("validator-5") for event in stage.said(ChallengeOpened))
 
 
 def test_what_no_round_has_is_not_derived(tiny: Tiny) -> None:
@@ -320,9 +230,8 @@ def test_what_no_round_has_is_not_derived(tiny: Tiny) -> None:
     derived = replays.replay(name, view, 0, count - 1)
     assert derived is not None
     assert [span.state is None for span in replays._trails[name, 0, view.start_root].spans] == [True] * 7 + [False]
-    assert (
-        replays.replay(name, view, 0, 2)[0].state_root == replays._trails[name, 0, view.start_root].spans[2].state_root
-    )
+    spans = replays._trails[name, 0, view.start_root].spans
+    assert replays.replay(name, view, 0, 2).span.state_root == spans[2].state_root
 
 
 class Silent(Provider):

@@ -15,14 +15,14 @@ from assay.work.program import Bundle, Program
 
 
 def claiming(bundle: Bundle, count: int, loss: float) -> Bundle:
-    """The same job; its `evaluate` says this of every batch."""
+    """The same job; its `evaluate` says this of every batch of 64 targets."""
     old, constant = bundle.evaluate, BY_NAME["constant"]
     nodes = (
-        Node(constant.opcode, constant.version, "I64", (), payload=struct.pack("<q", count)),
+        *(Node(constant.opcode, constant.version, "I64", (), payload=struct.pack("<q", each)) for each in (count, 64)),
         Node(constant.opcode, constant.version, "F32", (), payload=struct.pack("<f", loss)),
     )
     first = len(old.inputs)
-    return replace(bundle, evaluate=Program(old.profile, old.inputs, nodes, (first, first + 1), old.side))
+    return replace(bundle, evaluate=Program(old.profile, old.inputs, nodes, (first, first + 1, first + 2), old.side))
 
 
 @pytest.mark.parametrize("count", [1 << 62, -1, 65])

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 from assay.chain.client import to_checksum, to_enum
-from assay.protocol.phase import Ending, JobPhase, Outcome, RoundPhase, Settlement, Target
+from assay.protocol.phase import Ending, JobPhase, RoundPhase, Settlement, Target
 
 
 @dataclass(frozen=True)
@@ -194,6 +194,24 @@ class Checkpoint208:
 
 
 @dataclass(frozen=True)
+class Marks:
+    """`struct Marks`."""
+
+    first: int
+    batches: bytes
+    fault: bytes
+
+    @classmethod
+    def from_abi(cls, values: tuple[Any, ...]) -> Self:
+        """From decoded ABI values."""
+        return cls(values[0], values[1], values[2])
+
+    def to_abi(self) -> tuple[Any, ...]:
+        """The values in the order of the ABI."""
+        return (self.first, self.batches, self.fault)
+
+
+@dataclass(frozen=True)
 class Program:
     """`struct Program`."""
 
@@ -336,16 +354,18 @@ class Entry:
 
     slot: int
     segment: int
-    digest: bytes
+    start_root: bytes
+    state_root: bytes
+    loss_bits: int
 
     @classmethod
     def from_abi(cls, values: tuple[Any, ...]) -> Self:
         """From decoded ABI values."""
-        return cls(values[0], values[1], values[2])
+        return cls(values[0], values[1], values[2], values[3], values[4])
 
     def to_abi(self) -> tuple[Any, ...]:
         """The values in the order of the ABI."""
-        return (self.slot, self.segment, self.digest)
+        return (self.slot, self.segment, self.start_root, self.state_root, self.loss_bits)
 
 
 @dataclass(frozen=True)
@@ -668,6 +688,38 @@ class GameView:
 
 
 @dataclass(frozen=True)
+class Basis:
+    """`struct Basis`."""
+
+    programs: bytes
+    data_root: bytes
+    test_root: bytes
+    seed: bytes
+    providers: int
+    steps_per_round: int
+    steps_per_segment: int
+    scores_loss: bool
+
+    @classmethod
+    def from_abi(cls, values: tuple[Any, ...]) -> Self:
+        """From decoded ABI values."""
+        return cls(values[0], values[1], values[2], values[3], values[4], values[5], values[6], values[7])
+
+    def to_abi(self) -> tuple[Any, ...]:
+        """The values in the order of the ABI."""
+        return (
+            self.programs,
+            self.data_root,
+            self.test_root,
+            self.seed,
+            self.providers,
+            self.steps_per_round,
+            self.steps_per_segment,
+            self.scores_loss,
+        )
+
+
+@dataclass(frozen=True)
 class Bid:
     """`struct Bid`."""
 
@@ -738,6 +790,7 @@ class Order:
     aggregator_stake: int
     fault_deposit: int
     stop_score: int
+    scores_loss: bool
     windows: Windows
 
     @classmethod
@@ -771,7 +824,8 @@ class Order:
             values[24],
             values[25],
             values[26],
-            Windows.from_abi(values[27]),
+            values[27],
+            Windows.from_abi(values[28]),
         )
 
     def to_abi(self) -> tuple[Any, ...]:
@@ -804,6 +858,7 @@ class Order:
             self.aggregator_stake,
             self.fault_deposit,
             self.stop_score,
+            self.scores_loss,
             self.windows.to_abi(),
         )
 
@@ -936,68 +991,6 @@ class Limits:
             self.lookahead_max,
             self.beacon_delay,
             self.challenge_bond_bps,
-        )
-
-
-@dataclass(frozen=True)
-class DisputeView:
-    """`struct DisputeView`."""
-
-    job: int
-    generation: int
-    round: int
-    target: Target
-    slot: int
-    segment: int
-    accused: str
-    challenger: str
-    claimed: bytes
-    truth: bytes
-    commit_deadline: int
-    reveal_deadline: int
-    committed: int
-    revealed: int
-    outcome: Outcome
-
-    @classmethod
-    def from_abi(cls, values: tuple[Any, ...]) -> Self:
-        """From decoded ABI values."""
-        return cls(
-            values[0],
-            values[1],
-            values[2],
-            to_enum(Target, values[3]),
-            values[4],
-            values[5],
-            to_checksum(values[6]),
-            to_checksum(values[7]),
-            values[8],
-            values[9],
-            values[10],
-            values[11],
-            values[12],
-            values[13],
-            to_enum(Outcome, values[14]),
-        )
-
-    def to_abi(self) -> tuple[Any, ...]:
-        """The values in the order of the ABI."""
-        return (
-            self.job,
-            self.generation,
-            self.round,
-            self.target,
-            self.slot,
-            self.segment,
-            self.accused,
-            self.challenger,
-            self.claimed,
-            self.truth,
-            self.commit_deadline,
-            self.reveal_deadline,
-            self.committed,
-            self.revealed,
-            self.outcome,
         )
 
 

@@ -12,6 +12,7 @@ from assay.chain.contracts.containers import (
     ChallengeView,
     Claim,
     Facts,
+    Marks,
 )
 from assay.chain.events import Event
 from assay.chain.rpc import BlockTag
@@ -20,20 +21,26 @@ from assay.protocol.phase import Settlement, Target
 
 @dataclass(frozen=True)
 class ChallengeBegun(Event):
-    """`event ChallengeBegun(uint256 dispute, uint256 job, uint256 game)`."""
+    """`event ChallengeBegun(uint256 dispute, uint256 job, uint256 game, uint32 batch)`."""
 
-    TOPIC: ClassVar[bytes] = bytes.fromhex("b05f7377c5d9f3d7c4ddd4ea0f158b5bf49ce5d2573d151a9f2dd1bb230e75f4")
+    TOPIC: ClassVar[bytes] = bytes.fromhex("1356df70b581de4f7531a88cd831dec353cc4dc7776917fe45ce6cb95a4522f0")
     CONTRACT: ClassVar[str] = "Disputes"
-    TYPES: ClassVar[tuple[tuple[str, bool], ...]] = (("uint256", True), ("uint256", True), ("uint256", False))
+    TYPES: ClassVar[tuple[tuple[str, bool], ...]] = (
+        ("uint256", True),
+        ("uint256", True),
+        ("uint256", False),
+        ("uint32", False),
+    )
 
     dispute: int
     job: int
     game: int
+    batch: int
 
     @classmethod
     def from_abi(cls, values: tuple[Any, ...]) -> Self:
         """From decoded ABI values."""
-        return cls(values[0], values[1], values[2])
+        return cls(values[0], values[1], values[2], values[3])
 
 
 @dataclass(frozen=True)
@@ -120,6 +127,30 @@ class FaultFound(Event):
 
 
 @dataclass(frozen=True)
+class MarksShown(Event):
+    """`event MarksShown(uint256 job, uint32 generation, uint32 round, Marks marks)`."""
+
+    TOPIC: ClassVar[bytes] = bytes.fromhex("6ba842ab95277498119948db607b8e4a171972bfe5d800eb4bb09632515f4560")
+    CONTRACT: ClassVar[str] = "Disputes"
+    TYPES: ClassVar[tuple[tuple[str, bool], ...]] = (
+        ("uint256", True),
+        ("uint32", False),
+        ("uint32", False),
+        ("(uint32,bytes,bytes32)", False),
+    )
+
+    job: int
+    generation: int
+    round: int
+    marks: Marks
+
+    @classmethod
+    def from_abi(cls, values: tuple[Any, ...]) -> Self:
+        """From decoded ABI values."""
+        return cls(values[0], values[1], values[2], Marks.from_abi(values[3]))
+
+
+@dataclass(frozen=True)
 class Settled(Event):
     """`event Settled(uint256 dispute, IDisputes.Settlement outcome)`."""
 
@@ -140,7 +171,14 @@ class Disputes(Contract):
     """The contract Disputes."""
 
     NAME: ClassVar[str] = "Disputes"
-    EVENTS: ClassVar[tuple[type[Event], ...]] = (ChallengeBegun, ChallengeOpened, ChallengeSealed, FaultFound, Settled)
+    EVENTS: ClassVar[tuple[type[Event], ...]] = (
+        ChallengeBegun,
+        ChallengeOpened,
+        ChallengeSealed,
+        FaultFound,
+        MarksShown,
+        Settled,
+    )
 
     def begin(self, dispute: int, facts: Facts) -> Call[None]:
         """`begin(uint256 dispute, Facts facts)`."""
@@ -153,6 +191,24 @@ class Disputes(Contract):
                     "((bytes32,bytes32,bytes32,uint32,uint32,uint32),bytes,uint32,uint32,bytes32[],bytes32,uint32,bytes32,bytes,bytes32[],bytes32[])",
                 ),
                 (dispute, facts.to_abi()),
+            ),
+            0,
+            read_nothing,
+        )
+
+    def begin_score(self, dispute: int, facts: Facts, marks: Marks, batch: int) -> Call[None]:
+        """`beginScore(uint256 dispute, Facts facts, Marks marks, uint32 batch)`."""
+        return Call(
+            self,
+            pack(
+                bytes.fromhex("6cdd6493"),
+                (
+                    "uint256",
+                    "((bytes32,bytes32,bytes32,uint32,uint32,uint32),bytes,uint32,uint32,bytes32[],bytes32,uint32,bytes32,bytes,bytes32[],bytes32[])",
+                    "(uint32,bytes,bytes32)",
+                    "uint32",
+                ),
+                (dispute, facts.to_abi(), marks.to_abi(), batch),
             ),
             0,
             read_nothing,
@@ -182,8 +238,18 @@ class Disputes(Contract):
         answer: str = to_checksum(values[0])
         return answer
 
+    def marks_of(self, job: int, generation: int, round: int, *, block: BlockTag = "latest") -> bytes:
+        """`marksOf(uint256 job, uint32 generation, uint32 round) returns (bytes32)`."""
+        values = self._view(
+            pack(bytes.fromhex("9b30324b"), ("uint256", "uint32", "uint32"), (job, generation, round)),
+            ("bytes32",),
+            block,
+        )
+        answer: bytes = values[0]
+        return answer
+
     def open_challenge(self, claim: Claim, facts: Facts, salt: bytes) -> Call[int]:
-        """`openChallenge(IRerun.Claim claim, Facts facts, bytes32 salt) returns (uint256 dispute)`."""
+        """`openChallenge(Claim claim, Facts facts, bytes32 salt) returns (uint256 dispute)`."""
 
         def read(payload: bytes) -> int:
             values = unpack(("uint256",), payload)
@@ -193,9 +259,9 @@ class Disputes(Contract):
         return Call(
             self,
             pack(
-                bytes.fromhex("4cdc6fa4"),
+                bytes.fromhex("71f39dff"),
                 (
-                    "(uint8,(uint256,uint32,uint32,uint16,address,bytes32,bytes32,bytes32,bytes32,bytes32),bytes32[],bytes,bytes32,(uint32,bytes32,uint32,bytes32),bytes32[],(uint32,bytes32,uint32,bytes32),bytes32[],address,(uint16,uint32,bytes32),uint32,uint32,bytes32[])",
+                    "(uint8,(uint256,uint32,uint32,uint16,address,bytes32,bytes32,bytes32,bytes32,bytes32),bytes32[],bytes,bytes32,(uint32,bytes32,uint32,bytes32),bytes32[],(uint32,bytes32,uint32,bytes32),bytes32[],address,(uint16,uint32,bytes32,bytes32,uint32),uint32,uint32,bytes32[])",
                     "((bytes32,bytes32,bytes32,uint32,uint32,uint32),bytes,uint32,uint32,bytes32[],bytes32,uint32,bytes32,bytes,bytes32[],bytes32[])",
                     "bytes32",
                 ),
@@ -209,14 +275,33 @@ class Disputes(Contract):
         """`settle(uint256 dispute)`."""
         return Call(self, pack(bytes.fromhex("8df82800"), ("uint256",), (dispute,)), 0, read_nothing)
 
-    def show_updates(self, claims: Sequence[Claim]) -> Call[None]:
-        """`showUpdates(IRerun.Claim[] claims)`."""
+    def show_marks(self, job: int, generation: int, round: int, facts: Facts, marks: Marks) -> Call[None]:
+        """`showMarks(uint256 job, uint32 generation, uint32 round, Facts facts, Marks marks)`."""
         return Call(
             self,
             pack(
-                bytes.fromhex("2d641432"),
+                bytes.fromhex("423c4aca"),
                 (
-                    "(uint8,(uint256,uint32,uint32,uint16,address,bytes32,bytes32,bytes32,bytes32,bytes32),bytes32[],bytes,bytes32,(uint32,bytes32,uint32,bytes32),bytes32[],(uint32,bytes32,uint32,bytes32),bytes32[],address,(uint16,uint32,bytes32),uint32,uint32,bytes32[])[]",
+                    "uint256",
+                    "uint32",
+                    "uint32",
+                    "((bytes32,bytes32,bytes32,uint32,uint32,uint32),bytes,uint32,uint32,bytes32[],bytes32,uint32,bytes32,bytes,bytes32[],bytes32[])",
+                    "(uint32,bytes,bytes32)",
+                ),
+                (job, generation, round, facts.to_abi(), marks.to_abi()),
+            ),
+            0,
+            read_nothing,
+        )
+
+    def show_updates(self, claims: Sequence[Claim]) -> Call[None]:
+        """`showUpdates(Claim[] claims)`."""
+        return Call(
+            self,
+            pack(
+                bytes.fromhex("ce2e6dca"),
+                (
+                    "(uint8,(uint256,uint32,uint32,uint16,address,bytes32,bytes32,bytes32,bytes32,bytes32),bytes32[],bytes,bytes32,(uint32,bytes32,uint32,bytes32),bytes32[],(uint32,bytes32,uint32,bytes32),bytes32[],address,(uint16,uint32,bytes32,bytes32,uint32),uint32,uint32,bytes32[])[]",
                 ),
                 ([item.to_abi() for item in claims],),
             ),

@@ -9,6 +9,7 @@ from typing import Any, ClassVar, NamedTuple, Self
 
 from assay.chain.client import Call, Contract, pack, read_nothing, to_checksum, to_enum, unpack
 from assay.chain.contracts.containers import (
+    Basis,
     Bid,
     JobView,
     Order,
@@ -358,17 +359,6 @@ class ValidatorReplaced(Event):
         return cls(values[0], values[1], to_checksum(values[2]))
 
 
-class BasisOfAnswer(NamedTuple):
-    """What `basisOf` returns."""
-
-    programs: bytes
-    data_root: bytes
-    seed: bytes
-    providers: int
-    steps_per_round: int
-    steps_per_segment: int
-
-
 class PhaseOfAnswer(NamedTuple):
     """What `phaseOf` returns."""
 
@@ -421,16 +411,14 @@ class Jobs(Contract):
         answer: str = to_checksum(values[0])
         return answer
 
-    def basis_of(self, job: int, *, block: BlockTag = "latest") -> BasisOfAnswer:
-        """`basisOf(uint256 job) returns (bytes32 programs, bytes32 dataRoot, bytes32 seed, uint32 providers, uint32
-        stepsPerRound, uint32 stepsPerSegment)`.
-        """
+    def basis_of(self, job: int, *, block: BlockTag = "latest") -> Basis:
+        """`basisOf(uint256 job) returns (IJobs.Basis)`."""
         values = self._view(
             pack(bytes.fromhex("077bfe95"), ("uint256",), (job,)),
-            ("bytes32", "bytes32", "bytes32", "uint32", "uint32", "uint32"),
+            ("(bytes32,bytes32,bytes32,bytes32,uint32,uint32,uint32,bool)",),
             block,
         )
-        answer: BasisOfAnswer = BasisOfAnswer(values[0], values[1], values[2], values[3], values[4], values[5])
+        answer: Basis = Basis.from_abi(values[0])
         return answer
 
     def bids_of(self, job: int, *, block: BlockTag = "latest") -> tuple[Bid, ...]:
@@ -471,9 +459,9 @@ class Jobs(Contract):
         """`cost(Order order) returns (uint256)`."""
         values = self._view(
             pack(
-                bytes.fromhex("57588d13"),
+                bytes.fromhex("d3fed991"),
                 (
-                    "(address,bytes32,bytes32,bytes32,bytes32,bytes32,bytes32,bytes32,bytes32,uint32,uint32,uint32,uint16,uint16,uint16,uint16,uint16,uint16,uint16,uint128,uint128,uint128,uint128,uint128,uint128,uint128,int64,(uint32,uint32,uint32,uint32,uint32,uint32,uint32,uint32))",
+                    "(address,bytes32,bytes32,bytes32,bytes32,bytes32,bytes32,bytes32,bytes32,uint32,uint32,uint32,uint16,uint16,uint16,uint16,uint16,uint16,uint16,uint128,uint128,uint128,uint128,uint128,uint128,uint128,int64,bool,(uint32,uint32,uint32,uint32,uint32,uint32,uint32,uint32))",
                 ),
                 (order.to_abi(),),
             ),
@@ -528,7 +516,7 @@ class Jobs(Contract):
         values = self._view(
             pack(bytes.fromhex("c7e85f94"), ("uint256",), (job,)),
             (
-                "(address,bytes32,bytes32,bytes32,bytes32,bytes32,bytes32,bytes32,bytes32,uint32,uint32,uint32,uint16,uint16,uint16,uint16,uint16,uint16,uint16,uint128,uint128,uint128,uint128,uint128,uint128,uint128,int64,(uint32,uint32,uint32,uint32,uint32,uint32,uint32,uint32))",
+                "(address,bytes32,bytes32,bytes32,bytes32,bytes32,bytes32,bytes32,bytes32,uint32,uint32,uint32,uint16,uint16,uint16,uint16,uint16,uint16,uint16,uint128,uint128,uint128,uint128,uint128,uint128,uint128,int64,bool,(uint32,uint32,uint32,uint32,uint32,uint32,uint32,uint32))",
             ),
             block,
         )
@@ -552,9 +540,9 @@ class Jobs(Contract):
         return Call(
             self,
             pack(
-                bytes.fromhex("8e5529db"),
+                bytes.fromhex("318cdd92"),
                 (
-                    "(address,bytes32,bytes32,bytes32,bytes32,bytes32,bytes32,bytes32,bytes32,uint32,uint32,uint32,uint16,uint16,uint16,uint16,uint16,uint16,uint16,uint128,uint128,uint128,uint128,uint128,uint128,uint128,int64,(uint32,uint32,uint32,uint32,uint32,uint32,uint32,uint32))",
+                    "(address,bytes32,bytes32,bytes32,bytes32,bytes32,bytes32,bytes32,bytes32,uint32,uint32,uint32,uint16,uint16,uint16,uint16,uint16,uint16,uint16,uint128,uint128,uint128,uint128,uint128,uint128,uint128,int64,bool,(uint32,uint32,uint32,uint32,uint32,uint32,uint32,uint32))",
                 ),
                 (order.to_abi(),),
             ),

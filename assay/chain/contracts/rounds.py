@@ -717,27 +717,17 @@ class Rounds(Contract):
             read_nothing,
         )
 
-    def disproved_aggregate(
-        self, job: int, generation: int, round: int, challenger: str, reason: bytes, purse: bytes, fees: int
-    ) -> Call[int]:
-        """`disprovedAggregate(uint256 job, uint32 generation, uint32 round, address challenger, bytes32 reason,
-        bytes32 purse, uint256 fees) returns (uint256)`.
-        """
-
-        def read(payload: bytes) -> int:
-            values = unpack(("uint256",), payload)
-            answer: int = values[0]
-            return answer
-
+    def disproved_aggregate(self, job: int, generation: int, round: int, challenger: str, reason: bytes) -> Call[None]:
+        """`disprovedAggregate(uint256 job, uint32 generation, uint32 round, address challenger, bytes32 reason)`."""
         return Call(
             self,
             pack(
-                bytes.fromhex("554f9e3e"),
-                ("uint256", "uint32", "uint32", "address", "bytes32", "bytes32", "uint256"),
-                (job, generation, round, challenger, reason, purse, fees),
+                bytes.fromhex("2d9b4194"),
+                ("uint256", "uint32", "uint32", "address", "bytes32"),
+                (job, generation, round, challenger, reason),
             ),
             0,
-            read,
+            read_nothing,
         )
 
     def disproved_slot(
@@ -758,34 +748,20 @@ class Rounds(Contract):
         )
 
     def disproved_validator(
-        self,
-        job: int,
-        generation: int,
-        round: int,
-        validator: str,
-        challenger: str,
-        reason: bytes,
-        purse: bytes,
-        fees: int,
-    ) -> Call[int]:
+        self, job: int, generation: int, round: int, validator: str, challenger: str, reason: bytes
+    ) -> Call[None]:
         """`disprovedValidator(uint256 job, uint32 generation, uint32 round, address validator, address challenger,
-        bytes32 reason, bytes32 purse, uint256 fees) returns (uint256)`.
+        bytes32 reason)`.
         """
-
-        def read(payload: bytes) -> int:
-            values = unpack(("uint256",), payload)
-            answer: int = values[0]
-            return answer
-
         return Call(
             self,
             pack(
-                bytes.fromhex("971ac9d5"),
-                ("uint256", "uint32", "uint32", "address", "address", "bytes32", "bytes32", "uint256"),
-                (job, generation, round, validator, challenger, reason, purse, fees),
+                bytes.fromhex("bd227c75"),
+                ("uint256", "uint32", "uint32", "address", "address", "bytes32"),
+                (job, generation, round, validator, challenger, reason),
             ),
             0,
-            read,
+            read_nothing,
         )
 
     def dispute_closed(self, job: int, generation: int, round: int) -> Call[None]:
@@ -944,21 +920,6 @@ class Rounds(Contract):
         answer: tuple[int, ...] = tuple(values[0])
         return answer
 
-    def penalise(
-        self, job: int, generation: int, round: int, validators: Sequence[str], reasons: Sequence[bytes]
-    ) -> Call[None]:
-        """`penalise(uint256 job, uint32 generation, uint32 round, address[] validators, bytes32[] reasons)`."""
-        return Call(
-            self,
-            pack(
-                bytes.fromhex("248de28c"),
-                ("uint256", "uint32", "uint32", "address[]", "bytes32[]"),
-                (job, generation, round, validators, reasons),
-            ),
-            0,
-            read_nothing,
-        )
-
     def penalise_silent(self, job: int, generation: int, round: int, validator_index: int) -> Call[None]:
         """`penaliseSilent(uint256 job, uint32 generation, uint32 round, uint256 validatorIndex)`."""
         return Call(
@@ -1098,9 +1059,9 @@ class Rounds(Contract):
         answer: RoundView = RoundView.from_abi(values[0])
         return answer
 
-    def wire(self, rerun: str, disputes: str) -> Call[None]:
-        """`wire(address rerun, address disputes)`."""
-        return Call(self, pack(bytes.fromhex("90e3677f"), ("address", "address"), (rerun, disputes)), 0, read_nothing)
+    def wire(self, disputes: str) -> Call[None]:
+        """`wire(address disputes)`."""
+        return Call(self, pack(bytes.fromhex("f6487d8c"), ("address",), (disputes,)), 0, read_nothing)
 
     def wired(self, *, block: BlockTag = "latest") -> bool:
         """`wired() returns (bool)`."""

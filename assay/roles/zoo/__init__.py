@@ -88,13 +88,24 @@ CARDS = (
     ),
     _provider("garbage", "commits a valid hash of a truncated update", "canonical check", "unpaid, bond burned"),
     Card(
-        "rubber-stamp", "validator", "fills its table without re-executing", "rows differ from opened leaves", "slashed"
+        "rubber-stamp",
+        "validator",
+        "fills its table without re-executing",
+        "rows begin elsewhere than opened leaves",
+        "slashed, unpaid",
     ),
     Card(
         "end-copier",
         "validator",
         "asks for the states after its segments and copies them",
-        "losses are sealed",
+        "losses and starts are sealed",
+        "slashed, unpaid",
+    ),
+    Card(
+        "false-row",
+        "validator",
+        "says of honest segments that they end elsewhere, and stands by it",
+        "a game that comes down to where they end",
         "slashed",
     ),
     Card("short-table", "validator", "leaves rows of its sample out", "nonce tells the sample", "slashed, unpaid"),
@@ -118,7 +129,21 @@ CARDS = (
         "flattering-aggregator",
         "aggregator",
         "commits a score that the model has not",
-        "a vote on the score",
+        "marks that do not add up to it",
+        "slashed, replaced",
+    ),
+    Card(
+        "false-marks",
+        "aggregator",
+        "commits such a score, and shows marks that add up to it",
+        "a game that comes down to one batch's count",
+        "slashed, replaced",
+    ),
+    Card(
+        "disparaging-aggregator",
+        "aggregator",
+        "says that a state cannot be measured",
+        "a game about the fault that it shows",
         "slashed, replaced",
     ),
     Card("stalling-aggregator", "aggregator", "commits nothing", "deadline", "lock lost, replaced"),
@@ -162,8 +187,16 @@ FOUND = {
         "a game",
     ),
     "sum": (
-        ("inventing-aggregator", "needle-aggregator"),
-        "one validator, or one watch-tower: all add up themselves",
+        (
+            *("inventing-aggregator", "needle-aggregator", "flattering-aggregator", "false-marks"),
+            "disparaging-aggregator",
+        ),
+        "one validator, or one watch-tower: all add up and measure themselves",
+        "a game",
+    ),
+    "row": (
+        ("false-row",),
+        "one validator, or one watch-tower: all compare rows with what was opened",
         "a game",
     ),
     "contract": (
@@ -177,15 +210,10 @@ FOUND = {
     "quorum": (
         (
             *("hidden-states", "late-server", "decoy-commitment", "garbage", "short-table", "hidden-rows"),
-            *("excluding-aggregator", "withholding-aggregator", "nan-bomb"),
+            *("rubber-stamp", "end-copier", "excluding-aggregator", "withholding-aggregator", "nan-bomb"),
         ),
         "k of m validators, who sign",
         "a call",
-    ),
-    "vote": (
-        ("rubber-stamp", "end-copier", "flattering-aggregator"),
-        "k of m validators, who vote",
-        "a vote",
     ),
     "limits": (("poisoned-program",), "nobody: whoever looks stays away", "nothing"),
 }
@@ -201,7 +229,7 @@ UNCAUGHT = (
     ("a majority that hides bytes", "k of n validators who withhold blobs can make a round void, not wrong"),
     (
         "a corrupt committee",
-        "k lying validators decide what games do not: a row of a table, a score, and that the job is at fault",
+        "k lying validators decide what games do not: who is accepted, who served, and that the job is at fault",
     ),
     ("poisoned public data", "training on bad data is not a wrong computation"),
 )

@@ -2,57 +2,68 @@
 pragma solidity ^0.8.28;
 
 import {Hashing} from "../Hashing.sol";
-import {Commitment, Leaf, RoundView, Target} from "../Types.sol";
-import {IRerun} from "../interfaces/IRerun.sol";
+import {Commitment, Leaf, RoundView, Target, Terms, UNSCORED} from "../Types.sol";
+import {Claim, IDisputes} from "../interfaces/IDisputes.sol";
 import {IRounds} from "../interfaces/IRounds.sol";
 
-/// @title Claims: what somebody has committed to of a round, with its proofs. Both ways to dispute begin with it.
+/// @title Claims: what somebody has committed to of a round, with its proofs. Every dispute begins with it.
 library Claims {
     /// Checks on chain all that a claim says. `plain` is the reason when arithmetic alone decides it.
-    function examine(IRounds rounds, IRerun.Claim calldata claim)
-        external
-        view
-        returns (address accused, uint32 segment, bytes32 claimed, bytes32 plain)
-    {
+    function examine(IRounds rounds, Claim calldata claim) external view returns (address accused, uint32 segment, bytes32 plain) {
         Commitment calldata c = claim.commitment;
-        if (claim.target == Target.Aggregate || claim.target == Target.Score) {
-            RoundView memory r = rounds.viewOf(c.job, c.generation, c.round);
-            claimed = claim.target == Target.Score ? Hashing.scoreDigest(r.endRoot, r.score) : r.endRoot;
-            // INVARIANT: a claim names what it disputes, so that one made on a chain that was rewritten disputes nothing else.
-            if (r.endRoot == 0 || c.slot != 0 || c.transcriptRoot != claimed) revert IRerun.WrongClaim("aggregate");
-            return (rounds.aggregatorOf(c.job, c.generation, c.round), 0, claimed, 0);
-        }
-        if (!rounds.standing(c, claim.commitmentProof, claim.signature)) revert IRerun.WrongClaim("commitment");
+        if (claim.target == Target.Aggregate || claim.target == Target.Score) return (_ofRound(rounds, claim), 0, 0);
+        if (!rounds.standing(c, claim.commitmentProof, claim.signature)) revert IDisputes.WrongClaim("commitment");
         uint32 last = rounds.termsOf(c.job).segments;
-        if (claim.target == Target.Table) {
-            if (claim.entry.slot != c.slot || claim.entry.segment >= last) revert IRerun.WrongClaim("entry");
-            if (claim.entryIndex >= claim.entryCount || claim.entryProof.length != Hashing.depth(claim.entryCount)) {
-                revert IRerun.WrongClaim("entryProof");
-            }
-            bytes32 root = Hashing.climb(claim.entryIndex, Hashing.entryLeaf(claim.entry), claim.entryProof);
-            bytes32 revealed = rounds.tableRootOf(c.job, c.generation, c.round, claim.validator);
-            if (revealed == 0 || revealed != Hashing.tableRoot(claim.entryCount, root)) revert IRerun.WrongClaim("table");
-            return (claim.validator, claim.entry.segment, claim.entry.digest, 0);
-        }
+        if (claim.target == Target.Table) return (claim.validator, claim.entry.segment, _row(rounds, claim, last));
         accused = c.provider;
-        if (Hashing.secretHash(claim.secret) != c.secretHash) revert IRerun.WrongClaim("secret");
         _open(claim, claim.after_, claim.afterProof, last);
         if (claim.target == Target.Emit) {
-            if (claim.after_.index != last) revert IRerun.WrongClaim("after");
-            return (accused, last, Hashing.emitDigest(claim.after_.updateRoot), plain);
+            if (claim.after_.index != last) revert IDisputes.WrongClaim("after");
+            return (accused, last, 0);
         }
         segment = claim.before.index;
-        if (segment >= last || claim.after_.index != segment + 1) revert IRerun.WrongClaim("before");
+        if (segment >= last || claim.after_.index != segment + 1) revert IDisputes.WrongClaim("before");
         _open(claim, claim.before, claim.beforeProof, last);
         // A commitment that stands names the round's start.
         if (segment == 0 && claim.before.stateRoot != c.startRoot) plain = "start";
         // Only the last leaf binds an update, and nothing was trained before the first.
         if (claim.before.updateRoot != 0 || (segment == 0 && claim.before.lossBits != 0)) plain = plain == 0 ? bytes32("leaf") : plain;
-        claimed = Hashing.segmentDigest(claim.after_);
     }
 
-    function _open(IRerun.Claim calldata claim, Leaf calldata leaf, bytes32[] calldata proof, uint32 last) private view {
+    function _ofRound(IRounds rounds, Claim calldata claim) private view returns (address) {
+        Commitment calldata c = claim.commitment;
+        RoundView memory r = rounds.viewOf(c.job, c.generation, c.round);
+        bytes32 claimed = r.endRoot;
+        if (claim.target == Target.Score) {
+            Terms memory t = rounds.termsOf(c.job);
+            // Nobody has to measure a round that is not the last of a job which does not ask for it.
+            bool due = t.stopScore != type(int64).max || c.round + 1 == t.rounds;
+            if (r.score == UNSCORED && !due) revert IDisputes.WrongClaim("score");
+            claimed = Hashing.scoreDigest(r.endRoot, r.score);
+        }
+        // INVARIANT: a claim names what it disputes, so that one made on a chain that was rewritten disputes nothing else.
+        if (r.endRoot == 0 || c.slot != 0 || c.transcriptRoot != claimed) revert IDisputes.WrongClaim("aggregate");
+        return rounds.aggregatorOf(c.job, c.generation, c.round);
+    }
+
+    function _row(IRounds rounds, Claim calldata claim, uint32 last) private view returns (bytes32 plain) {
+        Commitment calldata c = claim.commitment;
+        if (claim.entry.slot != c.slot || claim.entry.segment >= last) revert IDisputes.WrongClaim("entry");
+        if (claim.entryIndex >= claim.entryCount || claim.entryProof.length != Hashing.depth(claim.entryCount)) {
+            revert IDisputes.WrongClaim("entryProof");
+        }
+        bytes32 root = Hashing.climb(claim.entryIndex, Hashing.entryLeaf(claim.entry), claim.entryProof);
+        bytes32 revealed = rounds.tableRootOf(c.job, c.generation, c.round, claim.validator);
+        if (revealed == 0 || revealed != Hashing.tableRoot(claim.entryCount, root)) revert IDisputes.WrongClaim("table");
+        // INVARIANT: only what is on chain says where a row has to begin: who derived a state is not blamed for what its slot made up.
+        if (claim.entry.segment == 0 && claim.entry.startRoot != c.startRoot) plain = "start";
+    }
+
+    function _open(Claim calldata claim, Leaf calldata leaf, bytes32[] calldata proof, uint32 last) private view {
+        if (Hashing.secretHash(claim.secret) != claim.commitment.secretHash) revert IDisputes.WrongClaim("secret");
         bytes32 hash = Hashing.segmentLeaf(claim.commitment, claim.secret, leaf);
-        if (!Hashing.verify(claim.commitment.transcriptRoot, uint256(last) + 1, leaf.index, hash, proof)) revert IRerun.WrongClaim("leaf");
+        if (!Hashing.verify(claim.commitment.transcriptRoot, uint256(last) + 1, leaf.index, hash, proof)) {
+            revert IDisputes.WrongClaim("leaf");
+        }
     }
 }

@@ -28,13 +28,12 @@ library Samples {
         returns (Ruling)
     {
         bytes calldata declared = sample.types[sample.input];
-        (bool ok, uint256 from, uint256 item) = _truth(program, feed, rowsFrom, step, sample);
+        (bool ok, bytes memory truth) = _truth(program, feed, rowsFrom, step, sample);
         if (!_isOf(sample.value.value, declared)) return Ruling.Upheld;
         if (!ok) return Ruling.JobFault;
         Openings.shown(sample.value);
         uint256 offset = Openings.offset(sample.value, sample.element, 1);
-        bytes calldata truth = sample.record[from:from + item];
-        if (keccak256(truth) != keccak256(sample.value.window.content[offset:offset + item])) return Ruling.Upheld;
+        if (keccak256(truth) != keccak256(sample.value.window.content[offset:offset + truth.length])) return Ruling.Upheld;
         return _isFinite(declared, truth) ? Ruling.Dismissed : Ruling.JobFault;
     }
 
@@ -44,16 +43,16 @@ library Samples {
         view
         returns (bool)
     {
-        (bool ok, uint256 from, uint256 item) = _truth(program, feed, rowsFrom, step, sample);
-        return !ok || !_isFinite(sample.types[sample.input], sample.record[from:from + item]);
+        (bool ok, bytes memory truth) = _truth(program, feed, rowsFrom, step, sample);
+        return !ok || !_isFinite(sample.types[sample.input], truth);
     }
 
-    /// Where in the record the element is that the data and the schedule say, and its size; not ok where there is no such thing,
-    /// since program, samples and schedule do not fit.
+    /// The element that the data and the schedule say; not ok where there is no such thing, since program, samples and schedule do
+    /// not fit. Samples that come in their order begin again behind the last, where a target that is no float counts for nothing.
     function _truth(Program calldata program, Feed calldata feed, uint256 rowsFrom, uint256 step, Sample calldata sample)
         private
         view
-        returns (bool ok, uint256 from, uint256 item)
+        returns (bool ok, bytes memory truth)
     {
         uint256[2] memory sizes; // bytes of x and of y in a record
         for (uint256 i = 0; i < 2; i++) {
@@ -64,24 +63,33 @@ library Samples {
             sizes[i] = _sampleBytes(sample.types[i]);
         }
         bytes calldata declared = sample.types[sample.input];
-        item = Openings.itemBytes(uint8(declared[0]));
+        uint256 item = Openings.itemBytes(uint8(declared[0]));
         uint256 size = sizes[sample.input];
-        if (item == 0 || size == 0 || declared[1] == 0 || _size(declared, 0) != feed.batchSize) return (false, 0, 0);
+        if (item == 0 || size == 0 || declared[1] == 0 || _size(declared, 0) != feed.batchSize) return (false, "");
         if (sample.element >= (size / item) * feed.batchSize) revert Openings.WrongOpening("element");
         uint256 place = (sample.element * item) / size;
         uint256 run = uint256(feed.firstStep) + step;
         uint256 index;
-        (ok, index) = feed.key == 0
-            ? (true, run * feed.batchSize + place)
-            : Random.sampleOf(feed.key, feed.sampleCount, feed.slot, feed.slotCount, run, feed.batchSize, place);
-        if (!ok || index >= feed.sampleCount) return (false, 0, 0);
+        bool beyond;
+        if (feed.key == 0) {
+            index = run * feed.batchSize + place;
+            (ok, beyond) = (feed.sampleCount != 0, index >= feed.sampleCount);
+            if (ok) index %= feed.sampleCount;
+        } else {
+            (ok, index) = Random.sampleOf(feed.key, feed.sampleCount, feed.slot, feed.slotCount, run, feed.batchSize, place);
+        }
+        if (!ok || index >= feed.sampleCount) return (false, "");
         bytes32 record = Hashing.leafHash(sample.record);
         if (!Hashing.verify(feed.samplesRoot, feed.sampleCount, index, record, sample.recordProof)) revert Openings.WrongOpening("record");
-        if (sample.record.length != sizes[0] + sizes[1]) return (false, 0, 0);
-        from = (sample.input == 0 ? 0 : sizes[0]) + ((sample.element * item) % size);
+        if (sample.record.length != sizes[0] + sizes[1]) return (false, "");
+        uint256 from = (sample.input == 0 ? 0 : sizes[0]) + ((sample.element * item) % size);
+        truth = sample.record[from:from + item];
+        if (beyond && sample.input == 1 && uint8(declared[0]) != Openings.F32) {
+            for (uint256 i = 0; i < item; i++) truth[i] = uint8(declared[0]) == Openings.BOOL ? bytes1(0x01) : bytes1(0xFF);
+        }
     }
 
-    function _isFinite(bytes calldata declared, bytes calldata truth) private pure returns (bool) {
+    function _isFinite(bytes calldata declared, bytes memory truth) private pure returns (bool) {
         return uint8(declared[0]) != Openings.F32 || uint8(truth[3]) & 0x7F != 0x7F || uint8(truth[2]) & 0x80 == 0;
     }
 

@@ -11,7 +11,7 @@ import {Order, JobPhase} from "../Types.sol";
 ///      | Bidding   | close   | all opened after bid, else after bid + reveal       | fewer than n opened: cancelled, refunded          |
 ///      | Drawing   | draw    | after the draw block                                | pool too small after enlist: cancelled, refunded  |
 ///      | Enlisting | start   | all enlisted, else after enlist                     | below the quorum: cancelled, refunded             |
-///      | Running   | end     | all rounds final, or ending and none unfinal; no    | advance, finalise, decide of Rounds and Disputes  |
+///      | Running   | end     | all rounds final, or ending and none unfinal; no    | advance, finalise, settle of Rounds and Disputes  |
 ///      |           |         | dispute open                                        | bring it there                                    |
 ///      | Faulted   | end     | no dispute open                                     |                                                   |
 ///
@@ -29,6 +29,17 @@ interface IJobs {
         uint256 deposited; // escrow and fault deposit at posting
         bool ending; // no further round opens
         bool ended; // escrow refunded, locks released
+    }
+
+    struct Basis {
+        bytes32 programs;
+        bytes32 dataRoot;
+        bytes32 testRoot;
+        bytes32 seed;
+        uint32 providers;
+        uint32 stepsPerRound;
+        uint32 stepsPerSegment;
+        bool scoresLoss;
     }
 
     struct Bid {
@@ -112,11 +123,8 @@ interface IJobs {
     /// @dev `drawing` numbers the job's drawings of samples; each takes the nonce of its own place in the chain.
     function spendNonce(uint256 job, uint256 validatorIndex, bytes32 nonce, uint256 drawing) external;
 
-    /// @notice What of the order the claims of slots follow from.
-    function basisOf(uint256 job)
-        external
-        view
-        returns (bytes32 programs, bytes32 dataRoot, bytes32 seed, uint32 providers, uint32 stepsPerRound, uint32 stepsPerSegment);
+    /// @notice What of the order claims follow from.
+    function basisOf(uint256 job) external view returns (Basis memory);
     function orderOf(uint256 job) external view returns (Order memory);
     function viewOf(uint256 job) external view returns (JobView memory);
     function providersOf(uint256 job) external view returns (address[] memory);

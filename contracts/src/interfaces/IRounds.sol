@@ -132,26 +132,19 @@ interface IRounds {
     /// @notice Moves what an account earned in a job that has ended to its free balance. Anybody may call for it.
     function claim(uint256 job, address account) external returns (uint256 amount);
 
-    /// @dev For Disputes and Rerun. A round takes disputes from its beacon block until its challenge window is over, in Opening no
+    /// @dev For Disputes. A round takes disputes from its beacon block until its challenge window is over, in Opening no
     ///      longer than a challenge window after its tables' time; a void round until the round in its place is final, or the job
     ///      has ended.
     function disputeOpened(uint256 job, uint32 generation, uint32 round) external;
     /// @dev One more about what is disputed, whatever the time: whoever calls bounds it.
     function disputeJoined(uint256 job, uint32 generation, uint32 round) external;
     function disputeClosed(uint256 job, uint32 generation, uint32 round) external;
-    /// @dev Each takes min(lock, roundCost). Where voters are to be paid, up to `fees` of the job's share are set aside in the
-    ///      Vault's bond bucket `purse`; `kept` is how much that was.
+    /// @dev Each takes min(lock, roundCost), less what the account has lost for this round already.
     function disprovedSlot(uint256 job, uint32 generation, uint32 round, uint16 slot, address challenger, bytes32 reason) external;
     function disprovedValidator(
-        uint256 job, uint32 generation, uint32 round, address validator, address challenger, bytes32 reason, bytes32 purse, uint256 fees
-    ) external returns (uint256 kept);
-    function disprovedAggregate(
-        uint256 job, uint32 generation, uint32 round, address challenger, bytes32 reason, bytes32 purse, uint256 fees
-    ) external returns (uint256 kept);
-    /// @dev A silent or minority voter: min(lock, roundCost), nothing else.
-    function penalise(
-        uint256 job, uint32 generation, uint32 round, address[] calldata validators, bytes32[] calldata reasons
+        uint256 job, uint32 generation, uint32 round, address validator, address challenger, bytes32 reason
     ) external;
+    function disprovedAggregate(uint256 job, uint32 generation, uint32 round, address challenger, bytes32 reason) external;
     function jobFault(uint256 job, uint32 generation, uint32 round) external;
 
     function viewOf(uint256 job, uint32 generation, uint32 round) external view returns (RoundView memory);
@@ -177,7 +170,7 @@ interface IRounds {
     function phaseOf(uint256 job, uint32 generation, uint32 round) external view returns (RoundPhase phase, bool orphan);
     /// @notice Whether an account was disproved in the job, and earns nothing in it any more.
     function forfeited(uint256 job, address account) external view returns (bool);
-    /// @notice What one round costs the consumer at the cleared price: the cap of every slash by vote.
+    /// @notice What one round costs the consumer at the cleared price: the cap of every slash that comes of a dispute.
     function roundCost(uint256 job) external view returns (uint256);
     /// @notice State and score of the last final round, or the initial state.
     function finalState(uint256 job) external view returns (bytes32 root, int64 score);

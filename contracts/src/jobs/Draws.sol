@@ -223,9 +223,9 @@ library Draws {
 
     /// The shortest window in which a role owes something.
     function _duty(Job storage j, IStakes.Role role) private view returns (uint256 window) {
-        if (role == IStakes.Role.Aggregator) return j.order.windows.aggregate;
-        window = j.order.windows.enlist;
-        if (j.order.windows.table < window) window = j.order.windows.table;
+        bool aggregates = role == IStakes.Role.Aggregator;
+        window = aggregates ? j.order.windows.aggregate : j.order.windows.enlist;
+        if (!aggregates && j.order.windows.table < window) window = j.order.windows.table;
         if (j.order.windows.open < window) window = j.order.windows.open;
     }
 

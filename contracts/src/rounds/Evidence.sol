@@ -74,6 +74,8 @@ library Evidence {
         Round storage r = _due(s, job, generation, round, RoundPhase.Aggregating);
         if (endRoot == 0) revert IRounds.WrongOpening();
         Terms storage t = s.terms[job];
+        // INVARIANT: what nobody has to measure has no score: whoever does not measure it could not say whether it is true.
+        if (score != UNSCORED && t.stopScore == type(int64).max && round + 1 != t.rounds) revert IRounds.WrongOpening();
         if (signatures.length == 0) {
             // An aggregator that the validators leave alone goes on alone, at the price of the longer window.
             uint256 readyAt = uint256(r.includedAt) + t.windows.aggregate / 2;

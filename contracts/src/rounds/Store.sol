@@ -67,7 +67,7 @@ struct Round {
     mapping(uint256 slot => Demand) demands;
     mapping(uint256 slot => bool) billed;
     mapping(address account => bool) penalised;
-    mapping(address account => uint256) slashed; // for this round, by vote or silence: a round's cost at most
+    mapping(address account => uint256) slashed; // for this round, by disputes or silence: a round's cost at most
 }
 
 struct Progress {
@@ -87,7 +87,6 @@ struct State {
     IStakes stakes;
     IJobs jobs;
     IBeacon beacon;
-    address rerun;
     address disputes;
     mapping(uint256 job => Terms) terms;
     mapping(uint256 job => Progress) progress;

@@ -70,7 +70,7 @@ library Verdicts {
         State storage s, uint256 job, uint32 generation, uint32 round, uint16 slot, uint256 cap, address challenger, bytes32 reason
     ) public {
         address provider = s.jobs.providerAt(job, slot);
-        (uint256 taken,) = _take(s, job, s.rounds[job][generation][round], provider, cap, challenger);
+        uint256 taken = _take(s, job, s.rounds[job][generation][round], provider, cap, challenger);
         Payroll.forfeit(s, job, provider);
         s.jobs.closeSlot(job, slot);
         emit IRounds.Disproved(job, generation, round, slot, provider, taken, reason);
@@ -82,31 +82,28 @@ library Verdicts {
     }
 
     function disprovedValidator(
-        State storage s, uint256 job, uint32 generation, uint32 round, address validator, address challenger, bytes32 reason,
-        bytes32 purse, uint256 fees
-    ) external returns (uint256 kept) {
+        State storage s, uint256 job, uint32 generation, uint32 round, address validator, address challenger, bytes32 reason
+    ) external {
         Round storage r = s.rounds[job][generation][round];
-        uint256 taken;
-        (taken, kept) = _slash(s, job, r, validator, Store.roundCost(s.terms[job]), challenger, purse, fees);
+        uint256 taken = _take(s, job, r, validator, Store.roundCost(s.terms[job]), challenger);
         Payroll.forfeit(s, job, validator);
         emit IRounds.Penalised(job, generation, round, validator, taken, reason);
         _unseat(s, job, r, validator);
     }
 
     function disprovedAggregate(
-        State storage s, uint256 job, uint32 generation, uint32 round, address challenger, bytes32 reason, bytes32 purse, uint256 fees
-    ) external returns (uint256 kept) {
+        State storage s, uint256 job, uint32 generation, uint32 round, address challenger, bytes32 reason
+    ) external {
         Round storage r = s.rounds[job][generation][round];
         address aggregator = r.aggregator;
-        uint256 taken;
-        (taken, kept) = _slash(s, job, r, aggregator, Store.roundCost(s.terms[job]), challenger, purse, fees);
+        uint256 taken = _take(s, job, r, aggregator, Store.roundCost(s.terms[job]), challenger);
         Payroll.forfeit(s, job, aggregator);
         emit IRounds.Penalised(job, generation, round, aggregator, taken, reason);
         if (s.jobs.aggregatorOf(job) == aggregator) s.jobs.replaceAggregator(job, address(0), Store.seed(s, job, r, "aggregator"));
         if (Store.isLive(s, job, generation, round)) rewind(s, job, round);
     }
 
-    /// Silence, or a vote with the minority: up to a round's cost in all, for an account and round.
+    /// Silence: up to a round's cost in all, for an account and round.
     function penalise(
         State storage s, uint256 job, uint32 generation, uint32 round, address[] memory validators, bytes32[] memory reasons
     ) external {
@@ -115,7 +112,7 @@ library Verdicts {
         address[] memory seats = s.jobs.validatorsOf(job);
         uint256 broke;
         for (uint256 i = 0; i < validators.length; i++) {
-            (uint256 taken,) = _take(s, job, r, validators[i], cost, address(0));
+            uint256 taken = _take(s, job, r, validators[i], cost, address(0));
             emit IRounds.Penalised(job, generation, round, validators[i], taken, reasons[i]);
             // Who has nothing left at stake has no seat.
             if (s.stakes.lockOf(s.jobs.obligation(job, validators[i])).amount == 0) broke |= _seatOf(seats, validators[i]);
@@ -165,7 +162,7 @@ library Verdicts {
                 missing |= 1 << i;
                 if (!r.penalised[validators[i]]) {
                     r.penalised[validators[i]] = true;
-                    (uint256 taken,) = _take(s, job, r, validators[i], Store.roundCost(t), address(0));
+                    uint256 taken = _take(s, job, r, validators[i], Store.roundCost(t), address(0));
                     emit IRounds.Penalised(job, generation, round, validators[i], taken, "silent");
                 }
             }
@@ -285,23 +282,14 @@ library Verdicts {
         emit IRounds.Voided(job, generation, round, credited);
     }
 
-    /// Slashes, and sets up to `fees` of the job's share aside for the voters before anything is reckoned with the escrow.
-    function _slash(
-        State storage s, uint256 job, Round storage r, address account, uint256 cap, address challenger, bytes32 purse, uint256 fees
-    ) private returns (uint256 taken, uint256 kept) {
-        (taken, kept) = _take(s, job, r, account, cap, challenger);
-        if (kept > fees) kept = fees;
-        s.vault.move(s.terms[job].token, IVault.Kind.Escrow, bytes32(job), IVault.Kind.Bond, purse, kept);
-    }
-
     /// Slashes up to `cap`, less what this round has cost the account already.
     function _take(State storage s, uint256 job, Round storage r, address account, uint256 cap, address challenger)
         private
-        returns (uint256 taken, uint256 toJob)
+        returns (uint256 taken)
     {
         uint256 before = r.slashed[account];
         // INVARIANT: the cap holds for the sum over all that is decided of an account in a round, not for each dispute.
-        (taken, toJob) = s.stakes.slash(s.jobs.obligation(job, account), cap > before ? cap - before : 0, challenger, job);
+        (taken,) = s.stakes.slash(s.jobs.obligation(job, account), cap > before ? cap - before : 0, challenger, job);
         r.slashed[account] = before + taken;
     }
 

@@ -15,9 +15,9 @@ import numpy as np
 from assay.protocol import commitment, merkle, schedule, table, transcript, typed
 from assay.protocol.commitment import Commitment
 from assay.protocol.job import Job
-from assay.protocol.score import UNSCORED
+from assay.protocol.score import UNSCORED, BatchMark, Marks
 from assay.protocol.table import Entry, Table
-from assay.protocol.transcript import Leaf, SlotName, Transcript
+from assay.protocol.transcript import SlotName, Transcript
 from assay.store.manifest import describe
 from assay.store.samples import Samples
 
@@ -188,20 +188,14 @@ def transcript_vectors() -> dict[str, Any]:
 
 
 def table_vectors() -> dict[str, Any]:
-    leaf = Leaf(1, word("state 1"), 0x40135D8E)
+    fault = transcript.fault_digest(5, 398, "div")
     entries = (
-        Entry(0, 3, table.segment_digest(leaf.state_root, leaf.loss_bits)),
-        Entry(5, 0, word("digest")),
-        Entry(2, 16, table.emit_digest(word("update"))),
+        Entry(0, 3, word("state 3"), word("state 4"), 0x40135D8E),
+        Entry(5, 0, word("start"), fault, 0),
+        Entry(2, 15, fault, fault, 0),
     )
     made = Table(entries)
     return {
-        "segment_digest": {
-            "state_root": leaf.state_root.hex(),
-            "loss_bits": leaf.loss_bits,
-            "digest": entries[0].digest.hex(),
-        },
-        "emit_digest": {"update_root": word("update").hex(), "digest": entries[2].digest.hex()},
         "score_digest": [
             {"end_root": word("end").hex(), "score": score, "digest": table.score_digest(word("end"), score).hex()}
             for score in (950_000, -83_200, UNSCORED)
@@ -210,7 +204,9 @@ def table_vectors() -> dict[str, Any]:
             {
                 "slot": entry.slot,
                 "segment": entry.segment,
-                "digest": entry.digest.hex(),
+                "start_root": entry.start_root.hex(),
+                "state_root": entry.state_root.hex(),
+                "loss_bits": entry.loss_bits,
                 "leaf": entry.leaf().hex(),
                 "proof": [sibling.hex() for sibling in made.proof(at)],
             }
@@ -218,6 +214,56 @@ def table_vectors() -> dict[str, Any]:
         ],
         "root": made.root.hex(),
         "empty_root": table.table_root([]).hex(),
+    }
+
+
+def score_vectors() -> dict[str, Any]:
+    largest, fault = 0x7F7F_FFFF, transcript.fault_digest(2, 398, "div")
+    rows: dict[str, Marks] = {
+        "one batch": Marks(0, (BatchMark(61, 64, 0x40135D8E),)),
+        "batches of several sizes": Marks(
+            0, (BatchMark(61, 64, 0x41A4_0000), BatchMark(60, 64, 0x4135_D8E1), BatchMark(3, 7, 0x3F80_0000))
+        ),
+        "a loss below zero": Marks(0, (BatchMark(0, 4, 0xC040_0000), BatchMark(0, 4, 0x3F80_0000))),
+        "thirds, rounded down": Marks(0, (BatchMark(1, 3, 0x3F80_0000),)),
+        "thirds below zero, rounded down": Marks(0, (BatchMark(2, 3, 0xBF80_0000),)),
+        "less than a unit": Marks(0, (BatchMark(0, 1, 0x2B00_0000),)),
+        "a unit and less than a unit": Marks(0, (BatchMark(0, 1, 0x2B80_0001),)),
+        "less than a unit below zero": Marks(0, (BatchMark(0, 1, 0xAB00_0000), BatchMark(0, 1, 0x8000_0001))),
+        "subnormal": Marks(0, (BatchMark(0, 1, 0x0000_0001), BatchMark(0, 1, 0x007F_FFFF))),
+        "minus zero": Marks(0, (BatchMark(0, 1, 0x8000_0000),)),
+        "no targets": Marks(0, (BatchMark(0, 0, 0),)),
+        "the largest loss": Marks(0, (BatchMark(0, 1, largest),)),
+        "the least loss": Marks(0, (BatchMark(0, 1, largest | 1 << 31),)),
+        "the largest and the least": Marks(0, (BatchMark(0, 1, largest), BatchMark(1, 1, largest | 1 << 31))),
+        "the most targets": Marks(0, (BatchMark((1 << 63) - 1, (1 << 63) - 1, largest),) * 2),
+        "more right than targets": Marks(1, (BatchMark(65, 64, 0),)),
+        "fewer than no right answers": Marks(1, (BatchMark(-1, 64, 0),)),
+        "fewer than no targets": Marks(1, (BatchMark(-2, -1, 0),)),
+        "an infinite loss": Marks(2, (BatchMark(1, 64, 0x7F80_0000),)),
+        "no number": Marks(2, (BatchMark(1, 64, 0xFFC0_0000),)),
+        "a fault": Marks(2, (), fault),
+    }
+    return {
+        "marks": [
+            {
+                "name": name,
+                "first": marks.first,
+                "batches": [
+                    {
+                        "correct_count": str(each.correct_count),
+                        "target_count": str(each.target_count),
+                        "loss_bits": each.loss_bits,
+                    }
+                    for each in marks.batches
+                ],
+                "content": marks.content.hex(),
+                "fault": marks.fault.hex(),
+                "accuracy": str(marks.score(False)),
+                "loss": str(marks.score(True)),
+            }
+            for name, marks in rows.items()
+        ]
     }
 
 
@@ -318,6 +364,7 @@ def build() -> Iterator[tuple[str, dict[str, Any]]]:
     yield "commitment", commitment_vectors()
     yield "transcript", transcript_vectors()
     yield "table", table_vectors()
+    yield "score", score_vectors()
     yield "schedule", schedule_vectors()
     yield "job", job_vectors()
     yield "manifest", manifest_vectors()

@@ -1,12 +1,15 @@
 """The frozen layouts, recomputed by the protocol and again by other means: plain recursion, eth_abi, eth_account."""
 
 import json
+from fractions import Fraction
 from hashlib import sha256
+from math import floor, isfinite
 from typing import Any
 
 import numpy as np
 import pytest
 from eth_abi import encode
+from eth_abi.packed import encode_packed
 from eth_account.messages import encode_typed_data
 from eth_utils import keccak
 from protocol_vectors import FOLDER, build, text_of
@@ -156,23 +159,39 @@ def test_an_opening_in_json_gives_the_frozen_root() -> None:
 
 def test_tables_as_solidity_encodes_them() -> None:
     vectors = load("table")
-    row = vectors["segment_digest"]
-    encoded = encode(
-        ["bytes32", "bytes32", "uint32"], [tag("assay.digest.segment.1"), x(row["state_root"]), row["loss_bits"]]
-    )
-    assert x(row["digest"]) == h(encoded)
-    row = vectors["emit_digest"]
-    assert x(row["digest"]) == h(encode(["bytes32", "bytes32"], [tag("assay.digest.emit.1"), x(row["update_root"])]))
     for row in vectors["score_digest"]:
         values = [tag("assay.digest.score.1"), x(row["end_root"]), row["score"]]
         assert x(row["digest"]) == h(encode(["bytes32", "bytes32", "int64"], values))
-    kinds = ["bytes32", "uint16", "uint32", "bytes32"]
+    kinds = ["bytes32", "uint16", "uint32", "bytes32", "bytes32", "uint32"]
     leaves = []
     for row in vectors["entries"]:
-        leaves.append(h(b"\0", encode(kinds, [tag("assay.entry.1"), row["slot"], row["segment"], x(row["digest"])])))
+        found = [x(row["start_root"]), x(row["state_root"]), row["loss_bits"]]
+        leaves.append(h(b"\0", encode(kinds, [tag("assay.entry.2"), row["slot"], row["segment"], *found])))
         assert x(row["leaf"]) == leaves[-1]
     for root, count, rows in ((vectors["root"], 3, leaves), (vectors["empty_root"], 0, [])):
         assert x(root) == h(encode(["bytes32", "uint256", "bytes32"], [tag("assay.table.1"), count, plain_root(rows)]))
+
+
+def plain_loss(bits: int) -> Fraction | None:
+    """A binary32 to the 2^-40, rounded down; nothing where it is not finite."""
+    value = float(np.uint32(bits).view(np.float32))
+    return Fraction(floor(Fraction(value) * 2**40), 2**40) if isfinite(value) else None
+
+
+def test_scores_by_fractions() -> None:
+    least, most = -(1 << 63), (1 << 63) - 1
+    for row in load("score")["marks"]:
+        marks = [(int(each["correct_count"]), int(each["target_count"]), each["loss_bits"]) for each in row["batches"]]
+        kinds = ["int64", "int64", "uint32"]
+        assert x(row["content"]) == b"".join(encode_packed(kinds, mark) for mark in marks)
+        losses = [plain_loss(bits) for _, _, bits in marks]
+        if any(x(row["fault"])) or None in losses or any(not 0 <= right <= count for right, count, _ in marks):
+            assert row["accuracy"] == row["loss"] == str(least)
+            continue
+        count = sum(mark[1] for mark in marks) or 1
+        assert int(row["accuracy"]) == floor(Fraction(sum(mark[0] for mark in marks) * 10**6, count))
+        loss = floor(-sum(losses, Fraction(0)) * 10**6 / count)
+        assert int(row["loss"]) == max(least + 1, min(most - 1, loss))
 
 
 def plain_permute(key: bytes, count: int, position: int) -> int:

@@ -12,7 +12,7 @@ from own_jobs import make_net, tiny_job, tiny_samples
 from assay.api.draft import make_draft
 from assay.api.model import Model
 from assay.protocol.errors import BadInput
-from assay.roles.assignment import Document, signature_of
+from assay.roles.assignment import signature_of
 from assay.roles.exam import evaluate
 from assay.roles.world import Compute
 from assay.store.samples import Samples
@@ -87,18 +87,11 @@ def test_what_a_named_loss_ignores_is_not_counted() -> None:
     samples.y[:10] = 7
     draft = draft_of(loss='loss = { name = "cross_entropy", smoothing = 0.1, ignore = 7 }', samples=samples)
     assignment = draft.assignment()
-    assert assignment.ignored_target == 7
     mark = evaluate(Compute(lambda: 0.0), assignment, train(draft.bundle, samples, 4), samples)
     assert mark.target_count == 50
     samples.y[:] = 7
     with pytest.raises(BadInput, match="every label"):
         draft_of(loss='loss = { name = "cross_entropy", ignore = 7 }', samples=samples)
-
-
-def test_a_document_without_a_model_ignores_nothing() -> None:
-    assignment: Any = draft_of().assignment()
-    assignment.document = Document({}, "", "", "", "")
-    assert assignment.ignored_target is None
 
 
 def test_losses_of_numbers_take_numbers() -> None:
@@ -110,3 +103,11 @@ def test_losses_of_numbers_take_numbers() -> None:
     bundle = draft_of(loss='loss = { name = "huber", delta = 0.5 }', samples=samples).bundle
     assert bundle.step.inputs[-1].dtype == "F32"
     assert refusal.value.hint
+
+
+def test_more_held_out_batches_than_a_score_may_show_are_told_before_anything_is_paid(monkeypatch) -> None:
+    monkeypatch.setattr("assay.roles.assignment.BATCHES_MAX", 2)
+    with pytest.raises(BadInput, match="held-out samples are 3 batches") as refusal:
+        draft_of()
+    assert refusal.value.fields["key"] == "train.batch_size"
+    assert refusal.value.hint == "raise train.batch_size, or lower data.held_out"

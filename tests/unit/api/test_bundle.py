@@ -132,9 +132,18 @@ def set_signature(plain: Plain) -> None:
     first_round(plain)["slots"][1][1] = flip(first_round(plain)["slots"][1][1])
 
 
-def set_row(plain: Plain) -> None:
+def set_row_start(plain: Plain) -> None:
     rows = next(iter(first_round(plain)["tables"].values()))
     rows[0][2] = flip(rows[0][2])
+
+
+def set_row_end(plain: Plain) -> None:
+    rows = next(iter(first_round(plain)["tables"].values()))
+    rows[0][3] = flip(rows[0][3])
+
+
+def set_row_loss(plain: Plain) -> None:
+    next(iter(first_round(plain)["tables"].values()))[0][4] ^= 1
 
 
 def drop_opening(plain: Plain) -> None:
@@ -194,7 +203,9 @@ TAMPERINGS: list[tuple[Callable[[Plain], None], str]] = [
     (set_state, "openings"),
     (set_commitment, "commitments"),
     (set_signature, "commitments"),
-    (set_row, "tables"),
+    (set_row_start, "tables"),
+    (set_row_end, "tables"),
+    (set_row_loss, "tables"),
     (drop_opening, "openings"),
     (drop_votes, "quorums"),
     (drop_commitment, "commitments"),
@@ -221,7 +232,7 @@ def test_tampering_is_found(made: Path, tmp_path: Path, tamper: Callable[[Plain]
 
 TERMS = [each.name for each in fields(Order) if each.name != "windows"]
 WINDOWS = [f"windows.{each.name}" for each in fields(Windows)]
-BY_BYTES = ("programs", "data_root", "test_root")
+BY_BYTES = {"programs": "programs", "data_root": "train", "test_root": "test", "scores_loss": "train"}
 """Terms that only the bytes tell, which a bundle without blobs has not got."""
 
 
@@ -235,12 +246,35 @@ def test_no_term_of_an_order_can_be_altered(made: Path, tmp_path: Path, name: st
     place[key] = place[key] - 1 if type(place[key]) is int and place[key] else alter(place[key])
     found = check(pack(tmp_path / "altered", {**parts, EVIDENCE: write_plain(plain)}))
     if bundle == "light" and name in BY_BYTES:
-        assert any(name.split("_")[0].removesuffix("data") in words for words in found["blobs"].missing)
+        assert any(BY_BYTES[name] in words for words in found["blobs"].missing)
     else:
         assert not all(finding.holds for finding in found.values())
 
 
+@pytest.mark.parametrize(("at", "value"), [(2, 32 * "11"), (3, 32 * "11"), (4, 1)], ids=["start", "end", "loss"])
+def test_a_row_that_is_revealed_and_says_other_than_its_slot_is_found(
+    made: Path, tmp_path: Path, at: int, value: str | int
+) -> None:
+    """The root fits, so it is the row that differs from the leaves: where it begins, ends, or in its loss."""
+    parts = members(made / "whole")
+    plain = json.loads(parts[EVIDENCE])
+    validator, rows = next(iter(first_round(plain)["tables"].items()))
+    rows[0][at] = value
+    entries = verify._entries(rows)
+    assert entries is not None
+    with open_bundle(made / "whole") as (evidence, _):
+        said = [event for _, event in evidence.events() if isinstance(event, TableRevealed)]
+    root = next(event.table_root for event in said if event.validator == validator)
+    for log in plain["logs"]:
+        log[2] = log[2].replace(root.hex(), verify.table_root(entries).hex())
+    found = check(pack(tmp_path / "other", {**parts, EVIDENCE: write_plain(plain)}))["tables"]
+    (words,) = found.wrong
+    assert words.startswith(f"{validator} in round 0 found slot {rows[0][0]} segment {rows[0][1]} to be otherwise")
+
+
 def alter(value: int | str) -> int | str:
+    if isinstance(value, bool):
+        return not value
     if isinstance(value, int):
         return value + 1
     return "0x" + "0" * 40 if value.startswith("0x") else flip(value)

@@ -204,7 +204,12 @@ def test_an_update_is_as_large_as_its_program(bundle: Bundle) -> None:
     layout = layout_of(bundle, Target.EMIT, STEPS, 2)
     assert layout is not None
     assert (layout.steps, layout.end_count, layout.first) == (1, len(bundle.emit.outputs), len(bundle.emit.inputs))
-    assert layout_of(bundle, Target.SCORE, STEPS, 0) is None
+    assert layout_of(bundle, Target.AGGREGATE, STEPS, 0, updates=99) is None
+    assert layout_of(bundle, Target.TABLE, STEPS, 2) == layout_of(bundle, Target.SEGMENT, STEPS, 2)
+    mark = layout_of(bundle, Target.SCORE, STEPS, 0)
+    assert mark is not None
+    assert (mark.steps, mark.end_count, mark.first) == (1, 2, len(bundle.evaluate.inputs) - 2), "two counts, and a loss"
+    assert mark.words(0) == "the mark of a batch"
 
 
 def test_an_aggregate_is_as_large_as_the_program_for_as_many_updates(bundle: Bundle) -> None:

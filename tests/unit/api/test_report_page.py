@@ -64,7 +64,6 @@ def test_page_is_whole_and_small(report):
         "skipper",
         "update-swapper",
         "rubber-stamp",
-        "3 of 3",
         "9 of 9",
         "99.997%",
         "18,402,113",

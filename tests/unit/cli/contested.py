@@ -48,8 +48,20 @@ def tiny_bundle() -> Bundle:
     return capture(model, "cross_entropy", OPTIMIZER, *batch, counts=range(1, 5), init="seed:1")
 
 
-def set_up(cheat: str = "needle", validators: Callable[..., Any] = Unlucky) -> Stage:
-    """Three honest providers and a cheat, before the job is posted."""
+class Mute(Validator):
+    """A validator that accuses nobody."""
+
+    def __init__(self, world: Any, **settings: Any) -> None:
+        super().__init__(world, **settings)
+        self.challenges.raise_one = lambda *_: IDLE  # type: ignore[method-assign]
+
+
+def set_up(
+    cheat: str = "needle",
+    validators: tuple[Callable[..., Any], ...] = (Unlucky,) * 3,
+    aggregator: Callable[..., Any] = Aggregator,
+) -> Stage:
+    """Three honest providers and a cheat, or an honest one where none is named, before the job is posted."""
     draw = np.random.default_rng(1)
     x = draw.random((80, 6), dtype=np.float32)
     samples = Samples(x, (x.sum(1) > 3).astype(np.int64))
@@ -67,9 +79,9 @@ def set_up(cheat: str = "needle", validators: Callable[..., Any] = Unlucky) -> S
     )
     network = Network(sha256(b"contested").digest(), time.perf_counter)
     stage = Stage(network, job, tiny_bundle(), samples, samples)
-    stage.enter("provider", *(Provider,) * 3, CHEATS[cheat].load())
-    stage.enter("validator", *(validators,) * 3)
-    stage.enter("aggregator", Aggregator)
+    stage.enter("provider", *(Provider,) * 3, CHEATS[cheat].load() if cheat else Provider)
+    stage.enter("validator", *validators)
+    stage.enter("aggregator", aggregator)
     return stage
 
 

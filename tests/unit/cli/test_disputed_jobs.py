@@ -18,6 +18,7 @@ from assay.cli.verbs import FOUND
 from assay.protocol.phase import Settlement
 from assay.roles.stage import Stage
 from assay.roles.validator import Validator
+from assay.roles.zoo import CHEATS
 from assay.roles.zoo.needle import ELEMENT
 from tests.unit.cli.contested import (
     LIAR,
@@ -25,6 +26,7 @@ from tests.unit.cli.contested import (
     SEGMENTS,
     SLOT,
     STEPS,
+    Mute,
     Turns,
     open_net,
     set_up,
@@ -163,6 +165,11 @@ def test_dispute_lists_a_game_with_its_cost_and_draws_it(
         (("dispute", "1", "--dispute", "9"), "there are 1"),
         (("dispute", "1", "--round", "0"), "--slot"),
         (("dispute", "1", *LIE[1:], "--update"), "one thing"),
+        (("dispute", "1", "--round", "0", "--score", "--aggregate"), "one thing"),
+        (("dispute", "1", "--score"), "--round"),
+        (("dispute", "1", "--round", "0", "--slot", "1", "--score"), "--slot"),
+        (("dispute", "1", "--round", "0", "--slot", "1", "--update", "--table", "0x" + "a" * 40), "--table"),
+        (("dispute", "1", *LIE[1:], "--table", "me"), "is no address"),
         (("audit", "1", "--slot", "1"), "--round"),
         (("audit", "1/0", "--round", "1"), "leave --round out"),
         (("audit", "1/0/1/3", "--segment", "1"), "no step"),
@@ -289,7 +296,7 @@ def test_a_game_of_others_is_followed_live(lying: tuple[Stage, Turns], see: Call
 
 
 def test_an_update_that_is_not_its_segments_is_followed_by_what_was_served(see: Callable[[Network], Run]) -> None:
-    stage = set_up("update-swapper", Validator)
+    stage = set_up("update-swapper", (Validator,) * 3)
     stage.play()
     run = see(open_net(stage))
     (entry,) = plain(run("dispute", "1", "--json"))["disputes"]
@@ -301,3 +308,136 @@ def test_an_update_that_is_not_its_segments_is_followed_by_what_was_served(see: 
     assert found["differing"] > 0
     assert found["claimed"] != found["computed"]
     assert run("audit", "1", "--dispute", "1")[0] == FOUND
+
+
+@pytest.fixture
+def flattered() -> tuple[Stage, Turns]:
+    """A job whose aggregator says that every answer is right, where nobody accuses it."""
+    stage = set_up("", (Mute,) * 3, CHEATS["false-marks"].load())
+    turns = Turns(stage)
+    until_challenging(stage, turns)
+    return stage, turns
+
+
+def test_a_score_is_challenged_and_played_down_to_a_count_of_a_batch(
+    flattered: tuple[Stage, Turns], see: Callable[[Network], Run], tmp_path: Path
+) -> None:
+    stage, turns = flattered
+    run = see(open_net(stage, "me", MONEY, turns))
+    drawn = tmp_path / "game.svg"
+
+    def interrupt() -> None:
+        if stage.said(ChallengeOpened):
+            raise KeyboardInterrupt
+
+    turns.each = interrupt
+    assert run("dispute", "1", "--round", "0", "--score", "--yes")[0] == 130
+    (entry,) = plain(run("dispute", "1", "--json"))["disputes"]
+    assert (entry["phase"], entry["turn"], entry["game"], entry["batch"]) == ("waiting", "accused", None, None)
+    code, out, _ = run("dispute", "1")
+    assert "open: the aggregator has yet to show what it is made of" in out
+    turns.each = lambda: None
+    code, out, err = run("dispute", "1", "--round", "0", "--score", "--yes", "--draw", str(drawn))
+    assert code == 0, err
+    for words in ("begins the game, since what it rests on is shown", "settled: upheld"):
+        assert words in flat(out)
+    (entry,) = plain(run("dispute", "1", "--json"))["disputes"]
+    assert (entry["about"], entry["outcome"], entry["accused"]) == ("score", "upheld", stage.address("aggregator-1"))
+    assert f"batch {entry['batch']} of the score of round 0" in run("dispute", "1")[1]
+    assert [event.outcome for event in stage.said(Settled)] == [Settlement.UPHELD]
+    told = plain(run("audit", "1", "--dispute", "1", "--json"))
+    (checked,) = told["checked"]
+    found = checked["descent"]["difference"]
+    assert (checked["part"], found["role"], found["step"]) == ("aggregate", "aggregator", None)
+    assert found["claimed"] != found["computed"]
+    assert drawn.exists()
+    assert wealth(stage, "me") > MONEY
+
+
+def test_a_true_aggregate_is_not_challenged(flattered: tuple[Stage, Turns], see: Callable[[Network], Run]) -> None:
+    stage, turns = flattered
+    code, _, err = see(open_net(stage, "me", MONEY, turns))("dispute", "1", "--round", "0", "--aggregate", "--yes")
+    assert code == 5
+    assert "nothing differs in the aggregate of round 0" in err
+    assert not stage.said(ChallengeSealed)
+
+
+class Slanderer(CHEATS["false-row"].load(), Mute):  # type: ignore[misc]
+    """Says of the first slot what it has not found."""
+
+
+class Stamper(CHEATS["rubber-stamp"].load(), Mute):  # type: ignore[misc]
+    """Makes its rows up."""
+
+
+def row_of(stage: Stage, wanted: Callable[[Any], bool]) -> tuple[str, ...]:
+    """How a row of the last validator's table is named."""
+    liar = stage.network.parties["validator-3"]
+    rows = liar.judge.own_rows((stage.job, 0, 0))
+    row = next(each for each in rows if wanted(each))
+    place = ("--slot", str(row.slot), "--segment", str(row.segment))
+    return ("1", "--round", "0", *place, "--table", liar.world.address)
+
+
+@pytest.mark.parametrize(
+    ("liar", "wanted", "words"),
+    [
+        (Slanderer, lambda row: row.slot == 0, "asks for the states between the steps"),
+        (Stamper, lambda row: row.segment == 0, "begins elsewhere"),
+    ],
+    ids=["ends elsewhere", "begins elsewhere than the round"],
+)
+def test_a_row_of_a_table_is_challenged(
+    see: Callable[[Network], Run], liar: type[Validator], wanted: Callable[[Any], bool], words: str
+) -> None:
+    stage = set_up("", (Mute, Mute, liar))
+    turns = Turns(stage)
+    until_challenging(stage, turns)
+    run, row = see(open_net(stage, "me", MONEY, turns)), row_of(stage, wanted)
+    code, out, err = run("dispute", *row, "--yes")
+    assert code == 0, err
+    assert words in flat(out)
+    assert "settled: upheld" in flat(out)
+    (entry,) = plain(run("dispute", "1", "--json"))["disputes"]
+    assert (entry["about"], entry["outcome"], entry["accused"]) == ("table", "upheld", row[-1])
+    told = plain(run("audit", "1", "--dispute", "1", "--json"))
+    assert not told["honest"]
+    assert wealth(stage, "me") > MONEY
+
+
+def test_a_row_that_begins_elsewhere_than_its_slot_is_refused_before_any_bond(see: Callable[[Network], Run]) -> None:
+    stage = set_up("", (Mute, Mute, Stamper))
+    turns = Turns(stage)
+    until_challenging(stage, turns)
+    run, row = see(open_net(stage, "me", MONEY, turns)), row_of(stage, lambda row: row.segment > 0)
+    for insisting in ((), ("--anyway",)):
+        code, out, err = run("dispute", *row, *insisting, "--yes")
+        assert (code, out) == (5, "")
+        assert "begins elsewhere than the work before it leads to" in flat(err)
+        assert "validators leave its table out" in flat(err)
+    refused = plain(run("dispute", *row, "--yes", "--json"))
+    assert refused["error"] == "refused"
+    assert not stage.said(ChallengeSealed)
+    assert wealth(stage, "me") == MONEY
+
+
+def test_a_fault_of_a_batch_that_is_none_is_challenged_and_played(see: Callable[[Network], Run]) -> None:
+    stage = set_up("", (Mute,) * 3, CHEATS["disparaging-aggregator"].load())
+    turns = Turns(stage)
+    until_challenging(stage, turns)
+    run = see(open_net(stage, "me", MONEY, turns))
+    code, out, err = run("dispute", "1", "--round", "0", "--score", "--yes")
+    assert code == 0, err
+    assert "settled: upheld" in flat(out)
+    told = plain(run("audit", "1", "--dispute", "1", "--json"))
+    assert not told["honest"]
+    assert wealth(stage, "me") > MONEY
+
+
+def test_a_row_that_there_is_not_is_refused(flattered: tuple[Stage, Turns], see: Callable[[Network], Run]) -> None:
+    stage, turns = flattered
+    run = see(open_net(stage, "me", MONEY, turns))
+    place = ("--round", "0", "--slot", "0", "--segment", "0", "--table", stage.address("me"))
+    code, _, err = run("dispute", "1", *place, "--yes")
+    assert code == 2
+    assert "has shown no row about segment 0 of slot 0" in flat(err)

@@ -12,7 +12,6 @@ from assay.proof.served import LeafOpening, check_leaf, read_start
 from assay.proof.verdict import Finding, Part, Verdict
 from assay.protocol.commitment import Commitment
 from assay.protocol.errors import Malformed
-from assay.protocol.table import Entry, emit_digest, segment_digest
 from assay.protocol.transcript import ZERO, SlotName, Transcript, secret_hash
 from assay.work.seal import seal, sealed_hash
 from assay.work.segment import SlotWork, run_segment, train_slot
@@ -48,10 +47,10 @@ def opened(job, commitment: Commitment, opening: object) -> tuple[Transcript | N
     return recompute.check_opening(commitment, opening, state_root(job.start), job.plan.segment_count)
 
 
-def entry_of(job, start, segment: int, slot: int = 0) -> Entry:
+def found_of(job, start, segment: int, slot: int = 0) -> tuple[int, int, bytes]:
     """A segment, re-executed from its start state: the row of a table."""
     span = run_segment(job.step, start, job.feed(slot), segment, job.plan.segment_steps)
-    return Entry(slot, segment, segment_digest(span.state_root, span.loss_bits))
+    return slot, segment, recompute.segment_digest(span.state_root, span.loss_bits)
 
 
 def audited(job, transcript: Transcript, slot: int = 0) -> list[Verdict]:
@@ -72,8 +71,8 @@ def test_honest_work_is_honest_everywhere(tiny_job) -> None:
             content = tiny_job.signature.encode(work.states[segment])
             start = read_start(commitment, leaf, content, tiny_job.signature, 3)
             assert not isinstance(start, Verdict)
-            entry = entry_of(tiny_job, start, segment, slot)
-            assert recompute.judge(entry, transcript).honest
+            entry = found_of(tiny_job, start, segment, slot)
+            assert recompute.judge(*entry, transcript).honest
         assert recompute.check_emit(tiny_job.emit, tiny_job.start, work.states[-1], tiny_job.plan, transcript).honest
         update = recompute.check_update(commitment, transcript, sealed, tiny_job.update_signature)
         assert not isinstance(update, Verdict)
@@ -91,12 +90,12 @@ def test_a_skipped_segment_differs_where_it_was_skipped(tiny_job) -> None:
     )
     commitment, transcript, _ = committed(tiny_job, lazy)
     assert opened(tiny_job, commitment, transcript.to_json())[1].honest
-    entry = entry_of(tiny_job, work.states[1], 1)
-    verdict = recompute.judge(entry, transcript)
+    entry = found_of(tiny_job, work.states[1], 1)
+    verdict = recompute.judge(*entry, transcript)
     assert (verdict.finding, verdict.place.part, verdict.place.segment) == (Finding.DIFFERS, Part.SEGMENT, 1)
     assert verdict.cheating
     assert "re-execution gave" in verdict.words
-    assert recompute.judge(entry, work.transcript(tiny_job.name(), SECRET)).honest
+    assert recompute.judge(*entry, work.transcript(tiny_job.name(), SECRET)).honest
     audit = audited(tiny_job, transcript)
     assert [verdict.honest for verdict in audit] == [True, False]
     assert recompute.summary(audit) == verdict
@@ -106,14 +105,14 @@ def test_one_flipped_bit_of_the_loss_differs(tiny_job) -> None:
     work = tiny_job.train()
     lying = dataclasses.replace(work, loss_bits=(*work.loss_bits[:3], work.loss_bits[3] ^ 1))
     _, transcript, _ = committed(tiny_job, lying)
-    entry = entry_of(tiny_job, work.states[2], 2)
-    assert not recompute.judge(entry, transcript).honest
+    entry = found_of(tiny_job, work.states[2], 2)
+    assert not recompute.judge(*entry, transcript).honest
 
 
 def test_another_slots_work_differs(tiny_job) -> None:
     _, transcript, _ = committed(tiny_job, tiny_job.train(1), 0)
-    entry = entry_of(tiny_job, tiny_job.start, 0, 0)
-    assert not recompute.judge(entry, transcript).honest
+    entry = found_of(tiny_job, tiny_job.start, 0, 0)
+    assert not recompute.judge(*entry, transcript).honest
 
 
 def test_a_copied_transcript_does_not_open_under_another_slot(tiny_job) -> None:
@@ -134,8 +133,8 @@ def test_a_swapped_update_is_found_in_both_places(tiny_job) -> None:
     assert not isinstance(recompute.check_update(commitment, transcript, sealed, tiny_job.update_signature), Verdict)
     verdict = recompute.check_emit(tiny_job.emit, tiny_job.start, work.states[-1], tiny_job.plan, transcript)
     assert (verdict.finding, verdict.place.part) == (Finding.DIFFERS, Part.EMIT)
-    assert recompute.judge(Entry(0, 3, emit_digest(work.update_root)), transcript) == recompute.judge(
-        Entry(0, 3, emit_digest(verdict.expected)), transcript
+    assert recompute.judge(0, 3, recompute.emit_digest(work.update_root), transcript) == recompute.judge(
+        0, 3, recompute.emit_digest(verdict.expected), transcript
     )
     # An honest last leaf, but other sealed bytes: the root does not match.
     _, honest_transcript, _ = committed(tiny_job, work)
@@ -238,8 +237,8 @@ def test_a_fault_is_a_verdict_against_the_job(tiny_job) -> None:
     commitment, transcript, _ = committed(tiny_job, work)
     assert opened(tiny_job, commitment, transcript.to_json())[1].honest
     span = run_segment(Faulty(), tiny_job.start, tiny_job.feed(), 0, tiny_job.plan.segment_steps)
-    assert recompute.judge(Entry(0, 0, segment_digest(span.state_root, span.loss_bits)), transcript).honest
-    assert recompute.judge(Entry(0, 3, emit_digest(ZERO)), transcript).honest
+    assert recompute.judge(0, 0, recompute.segment_digest(span.state_root, span.loss_bits), transcript).honest
+    assert recompute.judge(0, 3, recompute.emit_digest(ZERO), transcript).honest
     (verdict,) = recompute.audit_slot(
         Faulty(), tiny_job.emit, tiny_job.start, tiny_job.feed(), tiny_job.plan, transcript
     )
@@ -279,7 +278,7 @@ def test_another_thread_count_is_never_a_lie(tiny_job) -> None:
 
 def test_verdicts_are_plain_values_with_words(tiny_job) -> None:
     _, transcript, _ = committed(tiny_job, tiny_job.train())
-    verdict = recompute.judge(Entry(0, 1, ZERO), transcript)
+    verdict = recompute.judge(0, 1, ZERO, transcript)
     rows = json.loads(json.dumps(verdict.to_json()))
     assert rows["finding"] == "differs"
     assert (rows["part"], rows["slot"], rows["segment"]) == ("segment", 0, 1)

@@ -169,7 +169,7 @@ def test_what_came_before_its_chain_is_entered_once_it_is_repeated(book: Book, m
 
 
 def test_only_holders_open_and_serve_and_only_validators_vote_and_show_tables(book: Book) -> None:
-    rows = {"rows": [[0, 1, "00" * 32]]}
+    rows = {"rows": [[0, 1, "00" * 32, "00" * 32, 0]]}
     for sender in (PROVIDERS[0], STRANGER):
         book.note(
             [
@@ -200,13 +200,13 @@ def test_only_the_aggregator_proposes_a_root(book: Book) -> None:
 
 def test_a_table_is_known_by_its_root_whoever_tells_it(book: Book) -> None:
     owner, teller = (signer.address for signer in VALIDATORS)
-    rows = {"rows": [[0, 1, "00" * 32]], "of": owner}
-    root = table_root([Entry(0, 1, bytes(32))])
+    rows = {"rows": [[0, 1, "00" * 32, "00" * 32, 0]], "of": owner}
+    root = table_root([Entry(0, 1, bytes(32), bytes(32), 0)])
     book.note([said("table", STRANGER, rows), said("table", PROVIDERS[0], rows)])
     assert not book.round(NAME).rooted
     book.note([said("table", VALIDATORS[1], rows)])
     page = book.round(NAME)
-    assert page.rooted == {(owner, root): (Entry(0, 1, bytes(32)),)}
+    assert page.rooted == {(owner, root): (Entry(0, 1, bytes(32), bytes(32), 0),)}
     assert not page.tables, "only its owner's word is its own"
     assert teller != owner
 
@@ -304,7 +304,7 @@ def test_a_table_survives_a_node_that_does_not_answer_once() -> None:
                 raise answer
             return answer
 
-    book, message = Book(DOMAIN, Flaky()), said("table", VALIDATORS[0], {"rows": [[0, 0, "00" * 32]]})
+    book, message = Book(DOMAIN, Flaky()), said("table", VALIDATORS[0], {"rows": [[0, 0, "00" * 32, "00" * 32, 0]]})
     with pytest.raises(Unavailable):
         book.note([message])
     book.note([message])
@@ -316,7 +316,7 @@ def test_tables_that_stand_nowhere_take_no_room(book: Book) -> None:
     validator = VALIDATORS[0]
 
     def tell(number: int, count: int) -> None:
-        rows = [[0, at, f"{number:064x}"] for at in range(count)]
+        rows = [[0, at, f"{number:064x}", "00" * 32, 0] for at in range(count)]
         book.note([said("table", validator, {"rows": rows})])
 
     tell(0, 65)

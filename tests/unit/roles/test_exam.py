@@ -9,14 +9,18 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from assay.protocol.errors import Refused
+from assay.protocol.errors import Refused, Unsupported
 from assay.protocol.job import Job
-from assay.protocol.score import UNSCORED
+from assay.protocol.score import UNSCORED, BatchMark, Marks
+from assay.protocol.transcript import ZERO
 from assay.roles.assignment import check_stop
-from assay.roles.exam import evaluate, score
+from assay.roles.exam import evaluate, marks, score
 from assay.roles.world import Compute
 from assay.store.samples import Samples
 from assay.work.capture import capture
+from assay.work.interpret import Runner
+from assay.work.segment import fault_of
+from assay.work.walk import Fault
 
 SGD = {"name": "sgd", "lr": 0.1}
 COMPUTE = Compute(lambda: 0.0)
@@ -33,12 +37,10 @@ def job_like(
     y: torch.Tensor,
     samples: Samples,
     metric: str,
-    ignored: int | None = None,
 ) -> Any:
     bundle = capture(model, loss, SGD, x, y, counts=[1], init="given")
-    return SimpleNamespace(bundle=bundle, test=samples, batch_size=len(x), metric=metric, ignored_target=ignored), list(
-        bundle.state.values()
-    )
+    assignment = SimpleNamespace(bundle=bundle, test=samples, batch_size=len(x), metric=metric)
+    return assignment, list(bundle.state.values())
 
 
 def test_the_loss_of_numbers_is_not_thinned_by_padding() -> None:
@@ -49,8 +51,10 @@ def test_the_loss_of_numbers_is_not_thinned_by_padding() -> None:
     x, y = np.ones((5, 3), dtype=np.float32), np.full((5, 1), 2.0, dtype=np.float32)
     assignment, state = job_like(model, "mse", torch.ones(4, 3), torch.ones(4, 1), Samples(x, y), "loss")
     mark = evaluate(COMPUTE, assignment, state, assignment.test)
-    assert mark.loss == pytest.approx(4.0)
+    assert (mark.target_count, mark.loss) == (8, pytest.approx(4.0))
     assert score(COMPUTE, assignment, state) == -4_000_000
+    sixteen = BatchMark(0, 4, 0x41800000)
+    assert marks(COMPUTE, assignment, state, assignment.test) == Marks(0, (sixteen, sixteen))
 
 
 def test_what_a_loss_ignores_does_not_count() -> None:
@@ -60,7 +64,7 @@ def test_what_a_loss_ignores_does_not_count() -> None:
     tokens = np.arange(10, dtype=np.int64) % 5
     zeros, loss = torch.zeros(4, dtype=torch.int64), {"name": "cross_entropy", "ignore": 3}
     for targets, counted in ((tokens, 8), (np.where(tokens == 1, -100, tokens), 6)):
-        assignment, state = job_like(model, loss, zeros, zeros, Samples(tokens, targets), "accuracy", 3)
+        assignment, state = job_like(model, loss, zeros, zeros, Samples(tokens, targets), "accuracy")
         mark = evaluate(COMPUTE, assignment, state, assignment.test)
         assert (mark.correct_count, mark.target_count) == (counted, counted)
 
@@ -85,53 +89,60 @@ def test_a_state_that_cannot_be_measured_has_no_score() -> None:
     model = nn.Linear(3, 1)
     with torch.no_grad():
         model.weight.fill_(3e38)
-    x, y = np.full((4, 3), 3e38, dtype=np.float32), np.zeros((4, 1), dtype=np.float32)
+    x, y = np.zeros((8, 3), dtype=np.float32), np.zeros((8, 1), dtype=np.float32)
+    x[4:] = 3e38
     assignment, state = job_like(model, "mse", torch.ones(4, 3), torch.ones(4, 1), Samples(x, y), "loss")
     assert score(COMPUTE, assignment, state) == UNSCORED
+    fault = Runner(assignment.bundle.evaluate).run([*state, torch.from_numpy(x[4:]), torch.zeros(4, 1)])
+    assert isinstance(fault, Fault)
+    assert marks(COMPUTE, assignment, state, assignment.test) == Marks(1, (), fault_of(1, fault))
+    with pytest.raises(Unsupported, match=fault.operator):
+        evaluate(COMPUTE, assignment, state, assignment.test)
 
 
 class Says:
-    """A processor on which every program says the same."""
+    """A processor on which every program says this of one batch, and that of all others."""
 
-    def __init__(self, *outputs: torch.Tensor) -> None:
-        self.outputs = outputs
+    def __init__(self, *outputs: list[torch.Tensor]) -> None:
+        self.outputs = list(outputs)
 
     def runner(self, _: object) -> "Says":
         return self
 
     def run(self, _: object) -> list[torch.Tensor]:
-        return list(self.outputs)
+        return self.outputs.pop(0)
 
 
-COUNT, LOSS = torch.tensor(2), torch.tensor(1.0)
+COUNT, TARGETS, LOSS = torch.tensor(2), torch.tensor(4), torch.tensor(1.0)
 
 
 @pytest.mark.parametrize(
-    "outputs",
+    ("outputs", "message"),
     [
-        (torch.tensor(1 << 62), LOSS),
-        (torch.tensor(-1), LOSS),
-        (torch.tensor(5), LOSS),
-        (COUNT, torch.tensor(torch.nan)),
-        (COUNT, torch.tensor(-torch.inf)),
-        (COUNT.reshape(1), LOSS),
-        (COUNT.double(), LOSS),
-        (COUNT, LOSS.double()),
-        (COUNT, LOSS.expand(2)),
-        (COUNT,),
-        (),
+        ((torch.tensor(1 << 62), TARGETS, LOSS), "right answers to 4 targets"),
+        ((torch.tensor(-1), TARGETS, LOSS), "-1 right answers"),
+        ((torch.tensor(5), TARGETS, LOSS), "5 right answers"),
+        ((COUNT, torch.tensor(-4), LOSS), "2 right answers to -4 targets"),
+        ((COUNT, TARGETS, torch.tensor(torch.nan)), "not finite"),
+        ((COUNT, TARGETS, torch.tensor(-torch.inf)), "not finite"),
     ],
     ids=repr,
 )
 @pytest.mark.parametrize("metric", ["accuracy", "loss"])
-def test_what_no_batch_comes_to_is_no_measure(outputs: tuple[torch.Tensor, ...], metric: str) -> None:
-    x, y = np.zeros((4, 3), dtype=np.float32), np.zeros(4, dtype=np.int64)
-    bundle = SimpleNamespace(evaluate=None)
+def test_what_no_batch_comes_to_is_no_measure(outputs: tuple[torch.Tensor, ...], message: str, metric: str) -> None:
+    x, y = np.zeros((12, 3), dtype=np.float32), np.zeros(12, dtype=np.int64)
     assignment: Any = SimpleNamespace(
-        bundle=bundle, test=Samples(x, y), batch_size=4, metric=metric, ignored_target=None
+        bundle=SimpleNamespace(evaluate=None), test=Samples(x, y), batch_size=4, metric=metric
     )
-    assert score(cast(Any, Says(COUNT, LOSS)), assignment, []) != UNSCORED
-    assert score(cast(Any, Says(*outputs)), assignment, []) == UNSCORED
+    good = [COUNT, TARGETS, LOSS]
+    assert score(cast(Any, Says(good, good, good)), assignment, []) == (500_000 if metric == "accuracy" else -250_000)
+    says = [good, list(outputs), good]
+    assert score(cast(Any, Says(*says)), assignment, []) == UNSCORED
+    shown = marks(cast(Any, Says(*says)), assignment, [], assignment.test)
+    assert (shown.first, len(shown.batches), shown.fault) == (1, 1, ZERO)
+    assert not shown.batches[0].is_possible
+    with pytest.raises(Unsupported, match=message):
+        evaluate(cast(Any, Says(*says)), assignment, [], assignment.test)
 
 
 def test_numbers_have_no_accuracy() -> None:

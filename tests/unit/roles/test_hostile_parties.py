@@ -12,6 +12,7 @@ from assay.chain.contracts.rounds import Disproved, Finalised, Late, Penalised
 from assay.protocol.commitment import Commitment
 from assay.protocol.errors import Refused
 from assay.protocol.message import BODY_BYTES_MAX, encode_body
+from assay.protocol.score import BATCHES_MAX
 from assay.protocol.table import Entry
 from assay.roles.assignment import ROWS_SHOWN_MAX, admit, fetch_assignment
 from assay.roles.clerk import Clerk
@@ -202,12 +203,12 @@ def test_samples_that_nobody_could_show_in_one_message_are_declined(
     order = stage.network.ledger.jobs.order_of(stage.post())
     (data, _), limits = describe(samples), Limits()
     large = replace(order, providers=30, reports_min=3, steps_per_round=1_024, steps_per_segment=1)
-    for count, quorum in ((30 * 1_024, 3), (7_000, 3), (5_000, 2)):
+    for count, quorum in ((30 * 1_024, 3), (3_400, 3), (2_300, 2)):
         with pytest.raises(Refused, match="would not fit a message"):
             admit(replace(large, samples_per_validator=count, validators=3, quorum=quorum), bundle, data, data, limits)
     with pytest.raises(Refused, match="do not aggregate every number"):  # which is what is looked at next
-        admit(replace(large, samples_per_validator=6_000, validators=3, quorum=3), bundle, data, data, limits)
-    rows = [Entry(29, 1_023, bytes([255]) * 32)] * ROWS_SHOWN_MAX
+        admit(replace(large, samples_per_validator=3_300, validators=3, quorum=3), bundle, data, data, limits)
+    rows = [Entry(29, 1_023, bytes([255]) * 32, bytes([255]) * 32, 0xFFFF_FFFF)] * ROWS_SHOWN_MAX
     assert len(encode_body({"of": stage.address("validator-1"), "rows": row_content(rows)})) <= BODY_BYTES_MAX
 
 
@@ -222,3 +223,24 @@ def test_a_program_beyond_this_machines_limits_is_refused(tiny_stage: Tiny) -> N
     other = replace(order, programs=bytes(32))
     with pytest.raises(Refused, match="not those of its order"):
         fetch_assignment(world, other, job, Limits())
+
+
+def test_an_order_that_scores_something_else_than_its_file_says_is_refused(tiny_stage: Tiny) -> None:
+    stage = tiny_stage()
+    job = stage.post()
+    order = stage.network.ledger.jobs.order_of(job)
+    assert not order.scores_loss
+    with pytest.raises(Refused, match="does not score its accuracy"):
+        fetch_assignment(stage.network.worlds["provider-1"], replace(order, scores_loss=True), job, Limits())
+
+
+def test_held_out_samples_whose_marks_nobody_could_show_are_refused(
+    tiny_stage: Tiny, bundle: Bundle, samples: Samples
+) -> None:
+    stage = tiny_stage()
+    order = stage.network.ledger.jobs.order_of(stage.post())
+    data, _ = describe(samples)
+    assert admit(order, bundle, data, replace(data, count=4 * BATCHES_MAX), Limits()) == 4
+    with pytest.raises(Refused, match="are 4097 batches") as refusal:
+        admit(order, bundle, data, replace(data, count=4 * BATCHES_MAX + 1), Limits())
+    assert refusal.value.fields["key"] == "train.batch_size"

@@ -11,16 +11,14 @@ from assay.roles.challenge import Raised
 from assay.roles.memory import Memory
 from assay.roles.seals import CLAIM_TYPE
 from assay.roles.sheet import Sheet
-from assay.roles.votes import Ballot
 from assay.roles.world import MemoryJournal
 
 WORD, WHO = bytes(range(32)), "0x" + "11" * 20
-ROWS = {(0, 1): Row(0, 1, WORD), (3, 2): Row(3, 2, bytes(32))}
+ROWS = {(0, 1): Row(0, 1, WORD, bytes(32), 7), (3, 2): Row(3, 2, bytes(32), WORD, 0)}
 KINDS = {
     "bid": Bid(2**90, WORD),
     "sheet": Sheet(5, WORD, list(ROWS), bytes(32), WORD, ROWS),
     "raised": Raised((1, 2, 3), (WHO, 0, 4, 5), b"claim", WORD, bytes(32)),
-    "ballot": Ballot(WORD, bytes(32)),
 }
 
 
@@ -48,5 +46,6 @@ def test_words_are_kept_as_they_are() -> None:
 
 
 def test_a_claim_is_written_as_its_contract_reads_it() -> None:
-    (function,) = [each for each in load_artifact("Rerun").get_entries("function") if each["name"] == "openChallenge"]
+    functions = load_artifact("Disputes").get_entries("function")
+    (function,) = [each for each in functions if each["name"] == "openChallenge"]
     assert format_type(function["inputs"][0]) == CLAIM_TYPE

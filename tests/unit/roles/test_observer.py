@@ -97,7 +97,7 @@ def test_a_job_whose_model_cannot_be_measured_is_watched_to_its_end(tiny_stage: 
     for value in bundle.evaluate.inputs:
         graph.add_input("", value.dtype, value.shape)
     loss = graph.map("div", graph.sum(len(bundle.rules), (0, 1)), graph.scalar(0.0))
-    evaluate = graph.finish([graph.integer(1), loss], ["correct", "loss_sum"])
+    evaluate = graph.finish([graph.integer(1), graph.integer(4), loss], ["correct", "targets", "loss_sum"])
     stage = tiny_stage(programs=replace(bundle, evaluate=evaluate))
     observer, notes = watch(stage)
     assert stage.said(Finalised)

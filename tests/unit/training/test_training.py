@@ -67,8 +67,9 @@ def test_steps_are_the_captured_programs_run_by_hand(optimizer: dict) -> None:
     assert step.programs == {"x F32[8,6], y I64[8]": bundle.step.root.hex()}
     assert step.count == 4
     x, y = batches[0]
-    correct, loss_sum = run(bundle.evaluate, [*state, x, y])
+    correct, targets, loss_sum = run(bundle.evaluate, [*state, x, y])
     mark = step.evaluate(x, y)
+    assert int(targets) == 8
     assert (mark.correct_count, mark.target_count, mark.loss) == (int(correct), 8, float(loss_sum) / 8)
     assert mark.accuracy == int(correct) / 8
     assert torch.equal(step.predict(x), run(bundle.predict, [*state, x])[0])

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from assay.aggregate.krum import Krum
 from assay.architectures import cnn, mlp
+from assay.proof.rows import is_end
 from assay.protocol.errors import BadInput, Unsupported
 from assay.work.capture import capture
 from assay.work.initial import draw_state
@@ -160,7 +161,8 @@ def test_evaluate_leaves_padding_out_and_predict_answers() -> None:
     assert torch.equal(answers, logits.argmax(-1))
     padded = y[:8].clone()
     padded[5:] = -1
-    correct, total = run(bundle.evaluate, [*state, x[:8], padded])
+    correct, targets, total = run(bundle.evaluate, [*state, x[:8], padded])
+    assert int(targets) == 5
     assert int(correct) == int((answers[:5] == y[:5]).sum())
     expected = functional.cross_entropy(logits[:5], y[:5], reduction="sum")
     assert float(total) == pytest.approx(float(expected), rel=1e-5)
@@ -250,7 +252,17 @@ def test_one_tensor_as_input_and_target_makes_two_inputs():
     bundle = capture(nn.Linear(3, 3), "mse", {"name": "sgd", "lr": 0.1}, x, x, counts=[1])
     outputs = Runner(bundle.evaluate).run([*bundle.state.values(), torch.zeros(4, 3), torch.zeros(4, 3)])
     other = Runner(bundle.evaluate).run([*bundle.state.values(), torch.zeros(4, 3), torch.ones(4, 3)])
-    assert not torch.equal(outputs[1], other[1])
+    assert [int(count) for count in outputs[:2]] == [int(count) for count in other[:2]] == [0, 4]
+    assert not torch.equal(outputs[2], other[2])
+
+
+@pytest.mark.parametrize("classes", [True, False])
+def test_each_count_of_an_evaluation_is_what_a_node_of_its_own_gives(classes):
+    y = torch.zeros(4, dtype=torch.int64) if classes else torch.zeros(4, 1)
+    model, loss = nn.Linear(3, 1), "cross_entropy" if classes else "mse"
+    program = capture(model, loss, {"name": "sgd", "lr": 0.1}, torch.rand(4, 3), y, counts=[1]).evaluate
+    assert len(set(program.outputs)) == 3
+    assert all(is_end(program, output) for output in program.outputs)
 
 
 class ManyAxes(nn.Module):

@@ -108,7 +108,7 @@ def test_the_average_is_that_of_pytorch() -> None:
         expected = model(x)
     logits, answers = run(bundle.predict, [*state, x])
     assert torch.allclose(logits, expected, atol=2e-3)
-    correct, loss = run(bundle.evaluate, [*state, x, y])
+    correct, _, loss = run(bundle.evaluate, [*state, x, y])
     assert int(correct) == int((answers == y).sum())
     assert float(loss) == pytest.approx(float(functional.cross_entropy(expected, y, reduction="sum")), rel=1e-3)
 

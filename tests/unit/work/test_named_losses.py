@@ -82,7 +82,8 @@ def test_a_named_loss_is_pytorchs(loss: Any, torchs: Any) -> None:
     measured = Runner(bundle.evaluate).run([*bundle.state.values(), x, y])
     assert isinstance(measured, list)
     if name_of(loss) not in ("cross_entropy", "nll"):
-        assert float(measured[1]) == pytest.approx(6 * expected, rel=1e-3)
+        assert [int(count) for count in measured[:2]] == [0, 6]
+        assert float(measured[2]) == pytest.approx(6 * expected, rel=1e-3)
 
 
 def test_every_named_loss_is_tried() -> None:
@@ -113,8 +114,9 @@ def test_targets_are_left_out_whatever_the_batch_at_capture_had(settings: dict[s
         assert all(torch.allclose(a, b, atol=1e-3) for a, b in zip(moved, gradients, strict=True))
         # When measured, neither they nor padding count.
         some[-1] = -1
-        correct, loss_sum = Runner(bundle.evaluate).run([*bundle.state.values(), x, some])
+        correct, counted, loss_sum = Runner(bundle.evaluate).run([*bundle.state.values(), x, some])
         kept = (some >= 0) & (some != ignore)
+        assert int(counted) == int(kept.sum())
         scores = model(x).detach()[kept]
         assert int(correct) == int((scores.argmax(-1) == some[kept]).sum())
         assert float(loss_sum) == pytest.approx(
