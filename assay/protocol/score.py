@@ -22,8 +22,8 @@ NEVER = (1 << 63) - 1
 MARK = struct.Struct(">qqI")
 BATCHES_MAX = 4_096
 """Batches of a job's held-out samples. Marks of so many are 80 KiB in one transaction, of which nodes take 128 KiB: 3.3
-million gas at the 40 for a byte that it costs at the least, and 8 million to add them up, of the 16.7 that it may use
-(EIP-7825)."""
+million gas at the 40 for a byte that it costs at the least, and 4.2 million to show them (bench/gas.json, of the 16.7
+that a transaction may use, EIP-7825)."""
 LOSS_SHIFT = 40
 EXPONENT = 0xFF << 23
 """Of a binary32 that is not finite all these bits are set."""
