@@ -6,7 +6,14 @@ from typing import Any
 from assay.api.layout import Layout
 from assay.api.moves import Move, Side, Spent
 from assay.api.narrowing import Narrowing
-from assay.chain.contracts.disputes import ChallengeBegun, ChallengeOpened, ChallengeSealed, FaultFound, Settled
+from assay.chain.contracts.disputes import (
+    ChallengeBegun,
+    ChallengeOpened,
+    ChallengeSealed,
+    FaultClaimed,
+    FaultFound,
+    Settled,
+)
 from assay.chain.events import Event
 from assay.protocol.phase import Settlement, Target
 from assay.roles.finding import Unit
@@ -55,8 +62,8 @@ class Bill:
 
 @dataclass(frozen=True)
 class Contest:
-    """One dispute, with the number that it has in the contract. Without a game it was decided at once, or waits for
-    something to be shown."""
+    """One dispute, with the number that it has in the contract. Without a game it was decided at once, waits for
+    something to be shown, or shows a fault of the job that nobody disputes."""
 
     number: int
     name: RoundName
@@ -79,6 +86,8 @@ class Contest:
     layout: Layout | None = field(default=None, repr=False)
     batch: int | None = None
     """Of the held-out samples, which a game about a score is about."""
+    claimed: bool = False
+    """A fault of the job that the slot itself has committed to: nobody is accused of anything."""
 
     @property
     def is_open(self) -> bool:
@@ -95,6 +104,7 @@ class Contest:
         """What is disputed."""
         words = PARTS[self.target].format(slot=self.slot, segment=self.segment)
         words = words if self.batch is None else f"batch {self.batch} of {words}"
+        words = f"a fault of the job in {words}" if self.claimed else words
         again = f" (generation {self.name[1]})" if self.name[1] else ""
         return f"{words} of round {self.name[2]}{again}"
 
@@ -112,6 +122,7 @@ class Contest:
             "accused": self.accused,
             "challenger": self.challenger,
             "game": self.game,
+            "claimed": self.claimed,
             "phase": self.phase,
             "outcome": self.outcome,
             "turn": None if self.turn is None else str(self.turn),
@@ -131,6 +142,9 @@ def words_of(event: Event) -> tuple[Side, str]:
         case ChallengeOpened():
             about = PARTS[Target(event.target)]
             return Side.CHALLENGER, "opens it: " + about.format(slot=event.slot, segment=event.segment) + " is disputed"
+        case FaultClaimed():
+            about = PARTS[Target(event.target)].format(slot=event.slot, segment=event.segment)
+            return Side.CHALLENGER, f"shows that {about} ends in a fault of the job"
         case ChallengeBegun():
             return Side.CHALLENGER, "begins the game, since what it rests on is shown"
         case FaultFound():

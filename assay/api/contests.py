@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from assay.chain.contracts.disputes import ChallengeBegun, ChallengeOpened, FaultFound, Settled
+from assay.chain.contracts.disputes import ChallengeBegun, ChallengeOpened, FaultClaimed, FaultFound, Settled
 from assay.chain.contracts.games import Ruled
 from assay.chain.contracts.rounds import Included
 from assay.exact.primitives import BY_OPCODE
@@ -12,7 +12,7 @@ from assay.protocol.commitment import bitmap_slots
 from assay.protocol.phase import Settlement, Target
 from assay.work.program import Bundle, Program
 
-Told = ChallengeOpened | ChallengeBegun | Included | Ruled | FaultFound | Settled
+Told = ChallengeOpened | ChallengeBegun | Included | Ruled | FaultClaimed | FaultFound | Settled
 AWAITED = {
     Target.AGGREGATE: "what it is made of is to be shown first",
     Target.SCORE: "what it is made of is to be shown first",
@@ -46,8 +46,10 @@ class Contests:
                 return self._begin(event)
             case Ruled() if event.game in self._games:
                 return self._rule(self._games[event.game], event)
+            case FaultClaimed():
+                return self._claim(event)
             case FaultFound():
-                return "a game ends with the job at fault, unless its slot is disproved in time"
+                return "the job is at fault, unless what that rests on is disproved in time"
             case Settled():
                 entry = self._entries[event.dispute]
                 entry["outcome"] = Settlement(event.outcome).name.lower()
@@ -77,6 +79,22 @@ class Contests:
         # Without a game it is decided at once, where nothing is awaited.
         comes = f"game {event.game}" if event.game else AWAITED.get(target, "decided at once")
         return f"{challenger} challenges {accused}'s {part} of round {event.round}: {comes}"
+
+    def _claim(self, event: FaultClaimed) -> str:
+        provider, by = self._name(event.provider), self._name(event.by)
+        self._entries[event.dispute] = {
+            "id": event.dispute,
+            "round": event.round,
+            "generation": event.generation,
+            "about": "fault",
+            "slot": event.slot,
+            "segment": event.segment,
+            "accused": provider,
+            "outcome": "open",
+            "challenger": by,
+            "game": 0,
+        }
+        return f"{by} shows that {provider} has met a fault of the job in round {event.round}"
 
     def _begin(self, event: ChallengeBegun) -> str:
         opened = self._games[event.game] = self._games.pop(-event.dispute)

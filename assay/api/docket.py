@@ -18,6 +18,7 @@ from assay.chain.contracts.disputes import (
     ChallengeOpened,
     ChallengeSealed,
     Disputes,
+    FaultClaimed,
     FaultFound,
     Settled,
 )
@@ -58,9 +59,9 @@ class Docket:
     def contests(self) -> list[Contest]:
         """The disputes, in the order in which they were opened."""
         return [
-            self._contest(each, each.event)
+            self._contest(each, _opening(each.event))
             for each in self._emitted
-            if isinstance(each.event, ChallengeOpened) and each.event.job == self.job
+            if isinstance(each.event, ChallengeOpened | FaultClaimed) and each.event.job == self.job
         ]
 
     def find(self, number: int) -> Contest | None:
@@ -107,6 +108,7 @@ class Docket:
             narrowing,
             layout,
             begun[-1].event.batch if begun and event.target == Target.SCORE else None,
+            isinstance(opened.event, FaultClaimed),
         )
 
     def _layout_of(self, opened: Emitted[Event], event: ChallengeOpened) -> Layout | None:
@@ -128,11 +130,13 @@ class Docket:
     ) -> tuple[str, Side | None, int | None]:
         if settled:
             return "settled", None, None
+        until_s = self.ledger.open(Disputes).view_of(event.dispute).fault_until
+        if until_s:
+            return "fault", None, until_s
         if narrowing is None:
             return self._waiting(event)
         if narrowing.ending != Ending.OPEN:
-            until_s = self.ledger.open(Disputes).view_of(event.dispute).fault_until
-            return ("fault", None, until_s) if until_s else ("over", None, None)
+            return "over", None, None
         game = self.ledger.open(Games).view_of(event.game)
         return "game", Side.ACCUSED if game.demand else Side.CHALLENGER, game.deadline
 
@@ -169,6 +173,14 @@ class Docket:
 
     def _moved(self, beside: Emitted[Event]) -> list[Moved]:
         return [each.event for each in self._of(Moved) if each.log.transaction_hash == beside.log.transaction_hash]
+
+
+def _opening(event: ChallengeOpened | FaultClaimed) -> ChallengeOpened:
+    """A fault that is claimed as a dispute without a game."""
+    if isinstance(event, ChallengeOpened):
+        return event
+    about = (Target(event.target), event.generation, event.round, event.slot, event.segment)
+    return ChallengeOpened(event.dispute, event.job, event.provider, *about, event.by, 0)
 
 
 def _told(around: Iterable[Emitted[Event]], narrowing: Narrowing | None, spent: Mapping[bytes, Spent]) -> list[Move]:

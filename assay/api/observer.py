@@ -15,6 +15,7 @@ from assay.chain.contracts.rounds import (
     Billed,
     Committed,
     Disproved,
+    FaultAttested,
     Finalised,
     Included,
     Late,
@@ -199,6 +200,8 @@ class Observer(Party):
                 self.step(f"{self.name(event.to)} takes the place of {self.name(event.from_)}")
             case Rewound():
                 self.step(f"round {event.round} is rewound into generation {event.generation}")
+            case FaultAttested():
+                self.step("a quorum says that nothing of the job can be re-executed: it ends with what it has")
             case Faulted():
                 self.step(f"the job itself is at fault: its deposit of {self.amount(event.forfeited)} is burned")
         if isinstance(event, Told):

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from assay.chain.contracts.containers import RoundView
 from assay.protocol.commitment import bitmap_slots
 from assay.protocol.score import UNSCORED, is_due
-from assay.protocol.transcript import ZERO
 from assay.roles.assignment import Assignment, State
 from assay.roles.exam import marks
 from assay.roles.openings import Openings
@@ -23,12 +22,12 @@ Parts = tuple[State, list[State]]
 
 @dataclass(frozen=True)
 class Aggregated:
-    """A round's end state; or the digest of the fault that the job's program met instead."""
+    """A round's end state; or the fault that the job's program met instead, with its digest as the root."""
 
     root: bytes
     cid: str
     score: int = UNSCORED
-    fault: bytes | None = None
+    fault: Fault | None = None
 
 
 class Aggregates:
@@ -68,7 +67,7 @@ class Aggregates:
         with compute.metered("aggregate"), compute.within(patience_s(order.windows.aggregate)):
             end = compute.runner(program).run([*start, *(tensor for update in updates for tensor in update)])
             if isinstance(end, Fault):
-                return Aggregated(ZERO, "", fault=fault_of(0, end))
+                return Aggregated(fault_of(0, end), "", fault=end)
             root = state_root(end)
             due = is_due(order.stop_score, index, order.rounds)
             worth = self._measure(assignment, root, end) if due else UNSCORED

@@ -7,6 +7,7 @@ takes its place.
 """
 
 from collections.abc import Sequence
+from hashlib import sha256
 
 from assay.chain.contracts.containers import RoundView
 from assay.proof.claim import Alter
@@ -33,6 +34,7 @@ from assay.roles.silence import penalise_silent
 from assay.roles.vote import aggregate_values, gather, result_root, root_values
 from assay.roles.wake import ACTED, IDLE, Wake, wake_at
 from assay.roles.world import World
+from assay.work.walk import Fault
 
 
 class Aggregator(Party):
@@ -177,8 +179,10 @@ class Aggregator(Party):
         Where none come by half the window it goes on alone, as the contract then admits.
         """
         end = self.aggregates.of(name, view)
-        if end is None or end.fault is not None:
+        if end is None:
             return IDLE
+        if end.fault is not None:
+            return self.halt(name, end.fault)
         self.voice.say(name, "aggregate", {"root": end.root.hex(), "cid": end.cid})
         order, values = self.clerk.order(name[0]), aggregate_values(name, end.root, end.score)
         signatures = gather(self.world.domain, page, "Aggregate", values, self.validators(name[0]), order.quorum)
@@ -187,6 +191,12 @@ class Aggregator(Party):
             return wake_at(alone_s)
         self._made.add(name)
         return self.clerk.attempt(self.world.ledger.rounds.aggregate(*name, end.root, end.score, signatures or []))
+
+    def halt(self, name: RoundName, fault: Fault) -> Wake:
+        """Says that what it adds up is a fault of the job: nobody's word but its own, open to dispute for longer."""
+        self._made.add(name)
+        operator = sha256(fault.operator.encode("ascii")).digest()
+        return self.clerk.attempt(self.world.ledger.rounds.aggregate_fault(*name, fault.node_index, operator))
 
 
 class Merged:

@@ -169,10 +169,10 @@ class Duels:
 
     def _turn(self, dispute: Dispute) -> Wake:
         attempt, now_s = self._party.clerk.attempt, self._world.clock()
-        if not dispute.game and not self._disproved(dispute):
+        if not dispute.game and not dispute.faulted and not self._disproved(dispute):
             return self._await(dispute)
         game = self._games.view_of(dispute.game)
-        if game.outcome != Ending.OPEN or self._disproved(dispute):
+        if dispute.faulted or game.outcome != Ending.OPEN or self._disproved(dispute):
             until_s = self._disputes.view_of(dispute.number).fault_until
             if now_s < until_s and not self._disproved(dispute):
                 return wake_at(until_s)

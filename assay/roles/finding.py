@@ -67,6 +67,14 @@ class Case:
         return Disagreement(Target.SEGMENT, self.slot, truth.segment, self.provider)
 
 
+@dataclass(frozen=True)
+class Met:
+    """A fault of the job that a slot has committed to, by its digest, and that this validator has met too."""
+
+    slot: int
+    digest: bytes
+
+
 @dataclass(frozen=True, order=True)
 class Doubt:
     """A row that begins elsewhere than its slot's leaf says: either is false before the segment."""
@@ -97,8 +105,7 @@ class Finding:
     """Validators with a row that no game decides, and that is not what its slot has rightly committed to: it did not
     serve."""
     secrets: dict[int, bytes] = field(default_factory=dict)
-    fault: bytes | None = None
-    """Digest of a fault of the job itself that this validator has met too."""
+    fault: Met | None = None
     awaited: bool = False
 
     @property
@@ -112,7 +119,11 @@ class Finding:
         if fault is None:
             self.disagreements.append(case.accuse(truth))
         else:
-            self.fault = self.fault or fault
+            self.meet(case, fault)
+
+    def meet(self, case: Case, digest: bytes) -> None:
+        """Takes note of a fault of the job, the first of them."""
+        self.fault = self.fault or Met(case.slot, digest)
 
     def accuses(self, accused: str) -> bool:
         """Whether this party is accused already: one disproof a round is enough."""

@@ -191,7 +191,7 @@ class Judge:
             finding.disagreements.append(Disagreement(Target.SEGMENT, case.slot, emitted.astray, case.provider))
         elif emitted.fault is not None:
             # An update of a state that there is not: no game could tell, and the job is at fault anyway.
-            finding.fault = finding.fault or emitted.fault
+            finding.meet(case, emitted.fault)
         elif emitted.root != case.leaves[-1].update_root:
             finding.disagreements.append(Disagreement(Target.EMIT, case.slot, case.segments, case.provider))
         elif emitted.faulted and finding.fault is None:
@@ -201,20 +201,20 @@ class Judge:
             elif case.strays(end):
                 finding.charge(case, end)
             else:
-                finding.fault = emitted.root
+                finding.meet(case, emitted.root)
 
     def _judge_fault(self, case: Case, finding: Finding) -> None:
-        """A slot says that the job is at fault: whoever attests that has met the same fault in the same segment."""
+        """A slot says that the job is at fault: whoever shows that has met the same fault in the same segment."""
         leaves, last = case.leaves, case.leaves[-1].state_root
         segment = next(at for at in range(len(leaves)) if all(leaf.state_root == last for leaf in leaves[at + 1 :]))
         segment = min(segment, case.segments - 1)
-        # Whoever attests a fault of the job has derived it: a state that overflows may have been served by a liar.
+        # Whoever shows a fault of the job has derived it: a state that overflows may have been served by a liar.
         truth = self.truths.derive(case.name, case.view, case.slot, segment)
         if truth is None:
             finding.awaited = True
         elif truth.segment != segment or case.strays(truth):
             finding.charge(case, truth)
         elif truth.faulted:
-            finding.fault = finding.fault or last
+            finding.meet(case, last)
         else:
             self._judge_update(case, finding)

@@ -15,6 +15,7 @@ from assay.chain.contracts.disputes import (
     ChallengeOpened,
     ChallengeSealed,
     Disputes,
+    FaultClaimed,
     FaultFound,
     MarksShown,
     Settled,
@@ -53,6 +54,7 @@ KINDS = (
     ChallengeSealed,
     Claimed,
     Disproved,
+    FaultClaimed,
     FaultFound,
     MarksShown,
     Penalised,
@@ -84,7 +86,7 @@ class Dispute:
     batch: int = 0
     """Of a score's marks, which the game is about."""
     faulted: bool = False
-    """The game has ended with the job at fault, which stands unless the slot is disproved."""
+    """The game has ended with the job at fault, or that was claimed: it stands unless the slot is disproved."""
 
     @property
     def unit(self) -> tuple[str, int, int, int]:
@@ -168,7 +170,7 @@ class Notices:
     def _matters(self, event: Event) -> bool:
         if isinstance(event, ChallengeSealed):
             return event.challenger == self._address
-        if isinstance(event, ChallengeOpened):
+        if isinstance(event, ChallengeOpened | FaultClaimed):
             self._places[event.CONTRACT, event.dispute] = (event.job, event.generation, event.round)
         return True
 
@@ -312,6 +314,10 @@ class Notices:
                 faulted = opened.dispute in {each.dispute for each in self.of(FaultFound, name)}
                 game, batch = begun.get(opened.dispute, (opened.game, 0))
                 found.append(Dispute(opened.dispute, name, *unit, outcome, opened.challenger, game, batch, faulted))
+            for shown in self.of(FaultClaimed, name):
+                outcome = settled.get(shown.dispute, Settlement.OPEN).outcome
+                unit = (shown.provider, int(shown.target), shown.slot, shown.segment)
+                found.append(Dispute(shown.dispute, name, *unit, outcome, shown.by, 0, faulted=True))
         return sorted(found, key=lambda dispute: dispute.number)
 
 

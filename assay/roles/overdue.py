@@ -70,7 +70,9 @@ class Overdue:
         if phase == JobPhase.BIDDING and now_s < closes_s(clerk, job):
             return wake_at(closes_s(clerk, job))
         if phase == JobPhase.RUNNING and not steps(clerk, job):
-            return IDLE
+            # A job that was stopped can be disputed for another window.
+            pause_s = max(1, clerk.order(job).windows.challenge // 4)
+            return wake_at(now_s + pause_s) if clerk.view(job).ending else IDLE
         since = self._since_s.get(job)
         if since is None or since[0] != phase:
             since = self._since_s[job] = (phase, now_s)

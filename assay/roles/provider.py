@@ -13,12 +13,14 @@ from assay.protocol.commitment import Commitment, bitmap_slots
 from assay.protocol.errors import Refused
 from assay.protocol.phase import JobPhase, RoundPhase
 from assay.protocol.table import Entry
-from assay.protocol.transcript import Transcript
+from assay.protocol.transcript import ZERO, Transcript
 from assay.roles.aggregates import Parts
 from assay.roles.assignment import Assignment, State
 from assay.roles.bidding import Bidding
 from assay.roles.content import commitment_content
 from assay.roles.duels import Duels
+from assay.roles.faults import Faults
+from assay.roles.finding import Met
 from assay.roles.footprint import footprint_of_provider
 from assay.roles.forms import chain_opening, on_chain
 from assay.roles.notices import ROUNDS_END
@@ -47,7 +49,8 @@ class Provider(Party):
         self.bidding = Bidding(world, self.clerk, token, window_min_s, self.look)
         self.commitments = Commitments(world)
         self.pieces: dict[RoundName, Piece] = {}
-        self.duels = Duels(self, Own(self))
+        own = Own(self)
+        self.duels, self.faults = Duels(self, own), Faults(self, own.transcript)
 
     def forget(self, job: int, below: int) -> None:
         """Drops what concerns rounds of a job that are final, finished work above all."""
@@ -118,6 +121,7 @@ class Provider(Party):
                     wake |= self.stand(name, view, piece) | self.serve(name, piece, blind=True)
                 case RoundPhase.OPENING | RoundPhase.AGGREGATING | RoundPhase.CHALLENGING if piece is not None:
                     wake |= self.open(name, view, piece) | self.serve(name, piece, blind=False)
+                    wake |= self.show_fault(name, view, piece)
         return wake
 
     def held_from(self, job: int) -> int:
@@ -202,6 +206,15 @@ class Provider(Party):
         return self.clerk.attempt(self.world.ledger.rounds.commit_slot(on_chain(piece.commitment)))
 
     # showing the work
+
+    def show_fault(self, name: RoundName, view: RoundView, piece: Piece) -> Wake:
+        """Shows the chain a fault of the job that it has committed to, where no validator has by half of the window."""
+        if piece.work.fault is None:
+            return IDLE
+        opening, last = view.phase == RoundPhase.OPENING, piece.transcript.leaves[-1]
+        from_s = view.deadline - self.clerk.order(name[0]).windows.open // 2 if opening else 0
+        digest = last.state_root if last.update_root == ZERO else last.update_root
+        return self.faults.claim(name, Met(piece.slot, digest), from_s=from_s)
 
     def serve(self, name: RoundName, piece: Piece, *, blind: bool) -> Wake:
         """Answers requests for start states; while tables are blind, nobody's but validators', and to none of them two

@@ -1,4 +1,4 @@
-"""What a validator puts its name to: the result of a round, its aggregate, or that the job itself is at fault.
+"""What a validator puts its name to: the result of a round, its aggregate, or that nothing of the job can be run.
 
 It signs what it has found itself, and nothing while anybody disagrees: what is false is challenged first.
 """
@@ -7,9 +7,11 @@ from assay.chain.contracts.containers import RoundView
 from assay.protocol.commitment import bitmap
 from assay.protocol.phase import RoundPhase, Target
 from assay.roles.challenge import Challenges
+from assay.roles.faults import Faults
 from assay.roles.finding import Disagreement, Finding
 from assay.roles.judge import Judge
 from assay.roles.party import Party
+from assay.roles.patience import phase_began_s
 from assay.roles.round import RoundName
 from assay.roles.sheets import Sheets
 from assay.roles.tower import Tower
@@ -26,7 +28,7 @@ class Signatory:
     ) -> None:
         self._party, self._clerk, self._world = party, party.clerk, party.world
         self._sheets, self._judge, self._witness = sheets, judge, witness
-        self._challenges, self._tower = challenges, tower
+        self._challenges, self._tower, self._faults = challenges, tower, Faults(party, judge.transcript)
 
     # the result
 
@@ -52,7 +54,14 @@ class Signatory:
         if wake.acted or unsettled or view.disputes_open or not finding.complete:
             return wake | patience
         sheet.basis = basis
-        return self._find_fault(name, finding.fault) if finding.fault else self._attest(name, view, finding)
+        if finding.fault is None:
+            return self._attest(name, view, finding)
+        wake = self._suspect(name)
+        if wake.acted:
+            return wake
+        sheet.basis, windows = None, self._clerk.order(job).windows  # what comes of it is judged anew
+        turn_s = phase_began_s(view, windows) + rank * windows.open // 32
+        return wake | self._faults.claim(name, finding.fault, from_s=turn_s)
 
     def _settled(self, name: RoundName, view: RoundView, each: Disagreement) -> bool:
         """Whether nobody need wait for what comes of it. A row of a table says nothing of a slot."""
@@ -101,22 +110,18 @@ class Signatory:
     # a fault of the job
 
     def attest_fault(self, name: RoundName, digest: bytes) -> Wake:
-        """Signs that the job itself is at fault."""
+        """Signs that nothing of the job can be re-executed."""
         return cast(self._party, name, "Fault", fault_values(name, digest), {"digest": digest.hex()})
 
-    def _find_fault(self, name: RoundName, digest: bytes) -> Wake:
-        """Attests a fault, unless something false is found in the aggregates that led to it: a liar may have poisoned
-        the state where no sample looked."""
+    def _suspect(self, name: RoundName) -> Wake:
+        """Before a fault is believed, looks for something false in the aggregates that led to it: a liar may have
+        poisoned the state where no sample looked."""
         wake = IDLE
         for other, view in self._clerk.rounds(name[0]):
             if other[2] <= name[2] and view.phase in (RoundPhase.AGGREGATING, RoundPhase.CHALLENGING):
                 found, rank = self._tower.look(other, view), self._party.seat(name[0]) or 0
                 wake |= self._challenges.raise_all(other, view, found, rank)
-        if wake.acted or any(view.disputes_open for _, view in self._clerk.rounds(name[0])):
-            if name in self._sheets.held:
-                self._sheets.held[name].basis = None  # what comes of it is judged anew
-            return wake | wake_at(self._world.clock() + 1)
-        return wake | self.attest_fault(name, digest)
+        return wake
 
     # the aggregate
 
@@ -128,7 +133,7 @@ class Signatory:
         if end is None:
             return IDLE
         if end.fault is not None:
-            return self._find_fault(name, end.fault)
+            return self._suspect(name)  # its aggregator says so
         # Whoever has not heard the aggregator learns here where the new state is.
         told = self._party.voice.say(name, "aggregate", {"root": end.root.hex(), "cid": end.cid})
         values = aggregate_values(name, end.root, end.score)
@@ -142,9 +147,9 @@ class Signatory:
         end = self._judge.aggregates.of(name, view)
         if end is None:
             return self._ask(name, view)
-        if end.fault is None and (end.root, end.score) == (view.end_root, view.score):
-            return IDLE
-        target = Target.SCORE if end.fault is None and end.root == view.end_root else Target.AGGREGATE
+        if (end.root, end.score) == (view.end_root, view.score):
+            return self._suspect(name) if end.fault else IDLE
+        target = Target.SCORE if end.root == view.end_root else Target.AGGREGATE
         return self._challenges.raise_all(name, view, [self._about(name, target)], self._party.seat(name[0]) or 0)
 
     def _about(self, name: RoundName, target: Target) -> Disagreement:

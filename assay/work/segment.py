@@ -4,7 +4,7 @@ Everything here is a function of its arguments; seconds are measured by a timer 
 job every later leaf carries the same digest in place of a state's hash, and there is no update.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Protocol
@@ -12,8 +12,10 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from assay.exact.primitives import BY_OPCODE
 from assay.protocol.transcript import ZERO, Leaf, SlotName, Transcript, fault_digest, leaves_of
 from assay.work.batch import Feed
+from assay.work.program import Program
 from assay.work.shelf import Shelf
 from assay.work.state import content_of, state_root, update_root
 from assay.work.walk import Fault
@@ -70,6 +72,14 @@ def fault_of(step: int, fault: Fault) -> bytes:
     """What a leaf carries for a fault in a step, numbered in the round: the same on every machine."""
     node = fault.node_index if fault.node_index >= 0 else -1 - fault.node_index
     return fault_digest(step, node, fault.operator)
+
+
+def place_of_fault(program: Program, steps: Iterable[int], digest: bytes) -> tuple[int, int, str] | None:
+    """Step, node and operator of the fault that a leaf has the digest of; nothing where the program has none such."""
+    inputs = [(number, "input") for number in range(len(program.inputs))]
+    nodes = [(number, BY_OPCODE[node.opcode].name) for number, node in enumerate(program.nodes)]
+    places = ((step, *place) for step in steps for place in (*inputs, *nodes))
+    return next((place for place in places if fault_digest(*place) == digest), None)
 
 
 def run_steps(

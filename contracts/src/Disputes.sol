@@ -2,6 +2,7 @@
 pragma solidity ^0.8.28;
 
 import {Bitmap} from "./Bitmap.sol";
+import {Hashing} from "./Hashing.sol";
 import {Commitment, RoundPhase, Target, Terms} from "./Types.sol";
 import {Wired} from "./Wired.sol";
 import {Case, Cases, Dispute} from "./disputes/Cases.sol";
@@ -127,6 +128,25 @@ contract Disputes is IDisputes, Wired {
         emit ChallengeBegun(dispute, d.job, game, batch);
     }
 
+    function claimFault(Claim calldata claim, uint256 step, uint256 node, bytes32 operator) external returns (uint256 dispute) {
+        Commitment calldata c = claim.commitment;
+        if (!Cases.isOfSlot(claim.target)) revert NoGame(claim.target);
+        (address provider, uint32 segment, bytes32 plain) = Claims.examine(ROUNDS, claim);
+        if (plain != 0) revert WrongClaim(plain);
+        bytes32 digest = Hashing.faultDigest(step, node, operator);
+        if (digest != claim.after_.stateRoot && digest != claim.after_.updateRoot) revert WrongClaim("fault");
+        // Of a round that leads nowhere no fault follows.
+        (RoundPhase phase, bool orphan) = ROUNDS.phaseOf(c.job, c.generation, c.round);
+        if (orphan || phase == RoundPhase.Void) revert IRounds.WrongPhase(phase);
+        dispute = ++disputeCount;
+        Terms memory t = ROUNDS.termsOf(c.job);
+        Case storage about = _enter(dispute, claim, segment, block.number, t);
+        // INVARIANT: what a slot says holds its round up once.
+        if (about.faultUntil != 0) revert AlreadySettled(dispute);
+        emit FaultClaimed(dispute, c.job, provider, claim.target, c.generation, c.round, c.slot, segment, msg.sender);
+        _find(dispute, _disputes[dispute], about, t);
+    }
+
     // ---------------------------------------------------------------- what follows
 
     function settle(uint256 dispute) external {
@@ -134,13 +154,13 @@ contract Disputes is IDisputes, Wired {
         if (d.job == 0 || d.outcome != Settlement.Open) revert AlreadySettled(dispute);
         Case storage about = _cases[Cases.caseOf(d)];
         Terms memory t = ROUNDS.termsOf(d.job);
-        if (d.game == 0 && !about.disproved) return _await(dispute, d, about, t);
-        Ending ending = games.endingOf(d.game);
+        if (d.game == 0 && !d.faulted && !about.disproved) return _await(dispute, d, about, t);
+        Ending ending = d.faulted ? Ending.JobFault : games.endingOf(d.game);
         if (about.disproved) {
             // INVARIANT: a fault that rests on a slot which lied is none, and costs whoever had it found its bond.
             bool undone = ending == Ending.JobFault && Cases.faultCounts(d);
             if (!d.faulted) _stop(d, about);
-            _close(dispute, d, undone ? Settlement.Undone : Settlement.Moot, t, undone ? _bond(t) : 0, 0);
+            _close(dispute, d, undone ? Settlement.Undone : Settlement.Moot, t, undone ? _bondOf(d, t) : 0, 0);
             return;
         }
         if (ending == Ending.Open) revert StillOpen(dispute);
@@ -312,14 +332,7 @@ contract Disputes is IDisputes, Wired {
     }
 
     function _fault(uint256 dispute, Dispute storage d, Case storage about, Terms memory t) private {
-        if (!d.faulted) {
-            d.faulted = true;
-            _stop(d, about);
-            // INVARIANT: a fault does not stand on the word of one pair: what it rests on can be disproved first, once.
-            if (about.faultUntil == 0) about.faultUntil = uint48(block.timestamp + t.windows.challenge);
-            emit FaultFound(dispute, about.faultUntil);
-            return;
-        }
+        if (!d.faulted) return _find(dispute, d, about, t);
         if (block.timestamp < about.faultUntil) revert TooSoon(about.faultUntil);
         // What an aggregate is made of is the slots': while one of them is disputed no fault of it stands.
         uint256 running = d.target == Target.Aggregate ? _running[_roundOf(d.job, d.generation, d.round)] : about.open;
@@ -334,6 +347,19 @@ contract Disputes is IDisputes, Wired {
         if (!ROUNDS.forfeited(job, accused)) ROUNDS.jobFault(job, generation, round);
     }
 
+    function _find(uint256 dispute, Dispute storage d, Case storage about, Terms memory t) private {
+        d.faulted = true;
+        _stop(d, about);
+        // INVARIANT: a fault does not stand on the word of one pair: what it rests on can be disproved first, once.
+        if (about.faultUntil == 0) about.faultUntil = uint48(block.timestamp + t.windows.challenge);
+        emit FaultFound(dispute, about.faultUntil);
+    }
+
+    /// Whoever shows what a slot has said lays down nothing for it.
+    function _bondOf(Dispute storage d, Terms memory t) private view returns (uint256) {
+        return d.faulted && d.game == 0 ? 0 : _bond(t);
+    }
+
     function _close(uint256 dispute, Dispute storage d, Settlement outcome, Terms memory t, uint256 burned, uint256 toAccused)
         private
         returns (address accused)
@@ -343,7 +369,7 @@ contract Disputes is IDisputes, Wired {
         accused = _accused(d);
         VAULT.move(t.token, IVault.Kind.Bond, key, IVault.Kind.Burned, 0, burned);
         VAULT.move(t.token, IVault.Kind.Bond, key, IVault.Kind.Free, _key(accused), toAccused);
-        VAULT.move(t.token, IVault.Kind.Bond, key, IVault.Kind.Free, _key(d.challenger), _bond(t) - burned - toAccused);
+        VAULT.move(t.token, IVault.Kind.Bond, key, IVault.Kind.Free, _key(d.challenger), _bondOf(d, t) - burned - toAccused);
         emit Settled(dispute, outcome);
         ROUNDS.disputeClosed(d.job, d.generation, d.round);
     }

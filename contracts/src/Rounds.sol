@@ -197,6 +197,10 @@ contract Rounds is IRounds, Wired, EIP712 {
         Evidence.aggregate(_s, _domainSeparatorV4(), job, generation, round, endRoot, score, signatures);
     }
 
+    function aggregateFault(uint256 job, uint32 generation, uint32 round, uint256 node, bytes32 operator) external {
+        Evidence.aggregateFault(_s, job, generation, round, node, operator);
+    }
+
     function finalise(uint256 job, uint32 generation, uint32 round) external {
         Round storage r = _s.live(job, generation, round);
         r.expect(RoundPhase.Challenging);
@@ -205,6 +209,8 @@ contract Rounds is IRounds, Wired, EIP712 {
         // INVARIANT: no round is final before its windows are over, or with a dispute open; none is blocked by later ones.
         if (block.timestamp < readyAt) revert TooEarly(readyAt);
         if (r.disputesOpen != 0) revert DisputeOpen(r.disputesOpen);
+        // A fault that nobody has disputed, on a start that is final.
+        if (r.faulted) return Verdicts.fault(_s, job, generation, round, true);
         Verdicts.finalise(_s, job, round);
         Verdicts.proceed(_s, job);
     }
@@ -250,7 +256,9 @@ contract Rounds is IRounds, Wired, EIP712 {
     function attestFault(uint256 job, uint32 generation, uint32 round, bytes32 digest, bytes[] calldata signatures) external {
         bytes32 structHash = keccak256(abi.encode(Hashing.FAULT_TYPE, job, generation, round, digest));
         Evidence.quorum(_s, _domainSeparatorV4(), job, structHash, signatures);
-        Verdicts.fault(_s, job, generation, round);
+        // INVARIANT: what no contract has seen ends a job, and takes nothing from whoever posted it.
+        Verdicts.fault(_s, job, generation, round, false);
+        emit FaultAttested(job, generation, round, digest);
     }
 
     function penaliseSilent(uint256 job, uint32 generation, uint32 round, uint256 validatorIndex) external {
@@ -310,7 +318,7 @@ contract Rounds is IRounds, Wired, EIP712 {
     }
 
     function jobFault(uint256 job, uint32 generation, uint32 round) external onlyDisputes {
-        if (_s.isLive(job, generation, round)) Verdicts.fault(_s, job, generation, round);
+        if (_s.isLive(job, generation, round)) Verdicts.fault(_s, job, generation, round, true);
     }
 
     // ---------------------------------------------------------------- views
@@ -333,6 +341,7 @@ contract Rounds is IRounds, Wired, EIP712 {
         out.disputesOpen = r.disputesOpen;
         out.optimistic = r.optimistic;
         out.orphan = r.orphan;
+        out.faulted = r.faulted;
         out.drawing = r.drawing;
         out.present = (r.phase == RoundPhase.Training ? r.direct : r.present).copy(slots);
         out.accepted = r.accepted.copy(slots);

@@ -130,6 +130,7 @@ struct RoundView {
     uint16 disputesOpen;
     bool optimistic; // no quorum came: four challenge windows
     bool orphan; // a round before it was disproved: it is judged and paid by half, and leads nowhere
+    bool faulted; // the aggregate ends in a fault of the job: `endRoot` is its digest
     uint32 drawing; // of the job: which nonce of a validator's chain draws its sample
     uint256[] present; // bitmaps over slots, 256 to a word
     uint256[] accepted;

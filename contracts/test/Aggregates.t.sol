@@ -760,6 +760,58 @@ contract AggregatesTest is Plays {
         _endJob(1, 0xe);
     }
 
+    // ---------------------------------------------------------------- a fault as the end
+
+    /// The aggregator says that the updates of round 0 come to the fault of the program's only node.
+    function _endedInFault() private returns (Claim memory) {
+        playTo(RoundPhase.Aggregating, job, 0, 0, 0xf);
+        vm.prank(jobs.aggregatorOf(job));
+        rounds.aggregateFault(job, 0, 0, 0, OPERATOR);
+        _show(job, 0, 0);
+        return _claim();
+    }
+
+    /// A fault that nobody stands by is none.
+    function test_faultAsEnd_undefended_isDisproved_succeeds() external {
+        Play memory p = _challenge(_endedInFault(), stranger);
+        _demandRun(p, 0, new bytes32[](0));
+        skip(4 * order.windows.challenge);
+        vm.expectPartialRevert(IRounds.DisputeOpen.selector);
+        rounds.finalise(job, 0, 0);
+        _silent(p);
+        _is(p.dispute, IDisputes.Settlement.Upheld, "disproved");
+        equal(worth(p.accused), FUNDS - COST, "the liar is slashed");
+        yes(phaseOf(job) == JobPhase.Running && rounds.viewOf(job, 1, 0).phase == RoundPhase.Training, "the job goes on");
+        _closed();
+        _endJob(1, 0xf);
+    }
+
+    function test_faultAsEnd_defended_isOneOfTheJob_succeeds() external {
+        Play memory p = _challenge(_endedInFault(), stranger);
+        _opened(p, _falseValue());
+        vm.prank(stranger);
+        games.demandState(p.game, 0, 0);
+        _answerFault(p, _row(_falseValue()));
+        yes(games.viewOf(p.game).outcome == Ending.JobFault, "a fault of the job");
+        disputes.settle(p.dispute);
+        skip(order.windows.challenge);
+        disputes.settle(p.dispute);
+        _is(p.dispute, IDisputes.Settlement.JobFault, "found");
+        yes(phaseOf(job) == JobPhase.Faulted, "faulted");
+        equal(vault.burned(token), order.faultDeposit, "the consumer's deposit is forfeited");
+        equal(stakes.staked(token, p.accused), FUNDS / 2, "nobody slashed");
+        _conserved();
+    }
+
+    /// What has no state has no score either.
+    function test_faultAsEnd_score_reverts() external {
+        _endedInFault();
+        Claim memory claim = aggregateClaim(Target.Score, job, 0, 0);
+        _seal(claim, stranger);
+        mine(1);
+        _refused(claim, _facts(claim), _wrongClaim("score"));
+    }
+
     // ---------------------------------------------------------------- what does not stand
 
     function _showOne(Claim memory claim) private {

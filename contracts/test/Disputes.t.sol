@@ -737,6 +737,158 @@ contract DisputesTest is Plays {
         _conserved();
     }
 
+    // ---------------------------------------------------------------- a fault that is claimed
+
+    function _claimFault(Claim memory claim, address by) private returns (uint256) {
+        vm.prank(by);
+        return disputes.claimFault(claim, 25, 0, OPERATOR);
+    }
+
+    function test_claimFault_stands_succeeds() external {
+        playTo(RoundPhase.Opening, job, 0, 0, 0xf);
+        uint256 dispute = _claimFault(_emission(0), stranger);
+        IDisputes.ChallengeView memory view_ = disputes.viewOf(dispute);
+        equal(view_.faultUntil, block.timestamp + order.windows.challenge, "a window");
+        equal(view_.game, 0, "without a game");
+        equal(free(stranger), FUNDS / 2, "without a bond");
+        equal(rounds.viewOf(job, 0, 0).disputesOpen, 1, "it holds its round up");
+        vm.expectRevert(abi.encodeWithSelector(IDisputes.TooSoon.selector, view_.faultUntil));
+        disputes.settle(dispute);
+        Claim memory again = _emission(0);
+        vm.expectPartialRevert(IDisputes.AlreadySettled.selector);
+        disputes.claimFault(again, 25, 0, OPERATOR);
+        skip(order.windows.challenge);
+        disputes.settle(dispute);
+        _is(dispute, IDisputes.Settlement.JobFault, "fault");
+        yes(phaseOf(job) == JobPhase.Faulted, "faulted");
+        equal(vault.burned(token), order.faultDeposit, "the consumer's deposit is forfeited");
+        equal(free(stranger), FUNDS / 2, "nothing for who said so");
+        vm.expectPartialRevert(IDisputes.AlreadySettled.selector);
+        disputes.settle(dispute);
+        skip(order.windows.open + order.windows.challenge);
+        jobs.end(job);
+        address[] memory providers = jobs.providersOf(job);
+        for (uint256 i = 0; i < 4; i++) equal(rounds.claim(job, providers[i]), PRICE, "paid");
+        _conserved();
+    }
+
+    /// The segment that ends in it says so as well as the last leaf.
+    function test_claimFault_ofItsSegment_succeeds() external {
+        playTo(RoundPhase.Opening, job, 0, 0, 0xf);
+        uint256 dispute = _claimFault(_segment(0, SEGMENTS - 1), stranger);
+        equal(disputes.viewOf(dispute).segment, SEGMENTS - 1, "the segment");
+        Claim memory again = _emission(0);
+        vm.expectPartialRevert(IDisputes.AlreadySettled.selector);
+        disputes.claimFault(again, 25, 0, OPERATOR);
+    }
+
+    /// Of the round before nothing is known yet: its window comes first.
+    function test_claimFault_waitsForEarlierRounds_succeeds() external {
+        playTo(RoundPhase.Challenging, job, 0, 0, 0xf);
+        playTo(RoundPhase.Opening, job, 0, 1, 0xf);
+        Claim memory claim = this.segmentClaim(job, 0, 1, 0xf, 0, SEGMENTS - 1);
+        claim.target = Target.Emit;
+        uint256 dispute = _claimFault(claim, stranger);
+        skip(order.windows.challenge);
+        vm.expectRevert(abi.encodeWithSelector(IDisputes.NotFirst.selector, uint32(0)));
+        disputes.settle(dispute);
+        rounds.finalise(job, 0, 0);
+        disputes.settle(dispute);
+        yes(phaseOf(job) == JobPhase.Faulted, "faulted");
+        yes(rounds.viewOf(job, 0, 0).phase == RoundPhase.Final, "what stood stands");
+        _conserved();
+    }
+
+    function test_claimFault_disproved_isUndone_succeeds() external {
+        playTo(RoundPhase.Opening, job, 0, 0, 0xf);
+        address liar = commitmentOf(job, 0, 0, 0).provider;
+        uint256 dispute = _claimFault(_emission(0), liar);
+        _seal(_segment(0, 1), pool[0]);
+        skip(order.windows.challenge - 1);
+        Play memory honest = _open(_segment(0, 1), pool[0]);
+        skip(1);
+        vm.expectPartialRevert(IDisputes.StillOpen.selector);
+        disputes.settle(dispute);
+        _silent(honest);
+        _is(honest.dispute, IDisputes.Settlement.Upheld, "upheld");
+        equal(worth(pool[0]), FUNDS + COST / 3, "who looked earns");
+        disputes.settle(dispute);
+        _is(dispute, IDisputes.Settlement.Undone, "undone");
+        yes(phaseOf(job) == JobPhase.Running, "the job goes on");
+        equal(rounds.viewOf(job, 0, 0).disputesOpen, 0, "closed");
+        equal(vault.total(token, IVault.Kind.Bond), _otherBonds(job), "no bond left");
+        _conserved();
+    }
+
+    function test_claimFault_ofALiarElsewhere_faultsNothing_succeeds() external {
+        playTo(RoundPhase.Opening, job, 0, 0, 0xf);
+        uint256 dispute = _claimFault(_emission(0), stranger);
+        Commitment memory a = commitmentOf(job, 0, 0, 0);
+        Commitment memory b = commitmentOf(job, 0, 0, 0);
+        b.sealedHash = "other";
+        rounds.equivocate(a, signCommitment(a), b, signCommitment(b));
+        skip(order.windows.challenge);
+        disputes.settle(dispute);
+        yes(phaseOf(job) == JobPhase.Running, "its word is none");
+        _conserved();
+    }
+
+    /// Only what the last leaf says, at the node that it says it of, of what has a future.
+    function test_claimFault_whatIsNone_reverts() external {
+        playTo(RoundPhase.Opening, job, 0, 0, 0xf);
+        Claim memory claim = _emission(0);
+        vm.expectRevert(abi.encodeWithSelector(IDisputes.WrongClaim.selector, bytes32("fault")));
+        disputes.claimFault(claim, 24, 0, OPERATOR);
+        vm.expectRevert(abi.encodeWithSelector(IDisputes.WrongClaim.selector, bytes32("fault")));
+        disputes.claimFault(claim, 25, 1, OPERATOR);
+        Claim memory sound = _emission(1);
+        vm.expectRevert(abi.encodeWithSelector(IDisputes.WrongClaim.selector, bytes32("fault")));
+        disputes.claimFault(sound, 25, 0, OPERATOR);
+        Claim memory segment = _segment(0, 1);
+        vm.expectRevert(abi.encodeWithSelector(IDisputes.WrongClaim.selector, bytes32("fault")));
+        disputes.claimFault(segment, 25, 0, OPERATOR);
+        segment = _segment(2, 0);
+        vm.expectRevert(abi.encodeWithSelector(IDisputes.WrongClaim.selector, bytes32("start")));
+        disputes.claimFault(segment, 25, 0, OPERATOR);
+        segment.target = Target.Table;
+        vm.expectPartialRevert(IDisputes.NoGame.selector);
+        disputes.claimFault(segment, 25, 0, OPERATOR);
+        claim.after_.lossBits ^= 1;
+        vm.expectRevert(abi.encodeWithSelector(IDisputes.WrongClaim.selector, bytes32("leaf")));
+        disputes.claimFault(claim, 25, 0, OPERATOR);
+    }
+
+    function test_claimFault_ofAVoidRoundOrOrphan_reverts() external {
+        playTo(RoundPhase.Challenging, job, 0, 0, 0xf);
+        playTo(RoundPhase.Opening, job, 0, 1, 0xf);
+        _challenge(_segment(2, 0), consumer);
+        Claim memory claim = _emission(0);
+        vm.expectPartialRevert(IRounds.WrongPhase.selector);
+        disputes.claimFault(claim, 25, 0, OPERATOR);
+        claim = this.segmentClaim(job, 0, 1, 0xf, 0, SEGMENTS - 1);
+        claim.target = Target.Emit;
+        vm.expectPartialRevert(IRounds.WrongPhase.selector);
+        disputes.claimFault(claim, 25, 0, OPERATOR);
+    }
+
+    /// A game about the same slot that ends in its fault takes the window that the claim has begun.
+    function test_claimFault_besideAGame_succeeds() external {
+        playTo(RoundPhase.Opening, job, 0, 0, 0xf);
+        Claim memory claim = _segment(0, SEGMENTS - 1);
+        Play memory p = _challenge(claim, stranger);
+        uint256 dispute = _claimFault(_emission(0), pool[0]);
+        uint256 until = disputes.viewOf(dispute).faultUntil;
+        skip(order.windows.challenge);
+        vm.expectPartialRevert(IDisputes.StillOpen.selector);
+        disputes.settle(dispute);
+        _resign(p);
+        disputes.settle(dispute);
+        yes(phaseOf(job) == JobPhase.Faulted, "faulted");
+        equal(disputes.viewOf(dispute).faultUntil, until, "one window");
+        equal(free(stranger), FUNDS / 2 - bond, "who had nothing to show has lost its bond");
+        _conserved();
+    }
+
     // ---------------------------------------------------------------- anything
 
     /// Whatever eight challengers do to an aggregate and to four slots of two rounds: each dispute is settled, money is where it was or burned, and

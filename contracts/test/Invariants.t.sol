@@ -276,6 +276,9 @@ contract Handler is Plays, Ledger {
             skip(order.windows.aggregate / 2);
             vm.prank(jobs.aggregatorOf(job));
             rounds.aggregate(job, generation, round, "alone", UNSCORED, new bytes[](0));
+        } else if (dice % 32 == 13) {
+            vm.prank(jobs.aggregatorOf(job));
+            rounds.aggregateFault(job, generation, round, 0, OPERATOR);
         } else {
             // Rarely as good as the job asks for.
             uint256 rest = dice >> 8;

@@ -850,7 +850,8 @@ contract RoundsTest is Network {
 
     // ---------------------------------------------------------------- fault
 
-    function test_attestFault_paysAndForfeits_succeeds() external {
+    /// What no contract has seen ends the job, and takes nothing from whoever posted it.
+    function test_attestFault_paysAndForfeitsNothing_succeeds() external {
         uint256 before = free(consumer);
         playTo(RoundPhase.Challenging, job, 0, 0, 0xf);
         commitRound(job, 0, 1, 0xf);
@@ -858,10 +859,11 @@ contract RoundsTest is Network {
         bytes32 structHash = keccak256(abi.encode(Hashing.FAULT_TYPE, job, uint32(0), uint32(1), digest));
         bytes[] memory signatures = sign(job, structHash, 3);
         rounds.attestFault(job, 0, 1, "fault", signatures);
-        yes(phaseOf(job) == JobPhase.Faulted, "faulted");
+        (, bool ending,) = jobs.phaseOf(job);
+        yes(ending && phaseOf(job) == JobPhase.Running, "it ends");
         yes(_phase(0, 0) == RoundPhase.Void, "nothing is final before its window is over");
         yes(_phase(0, 1) == RoundPhase.Void, "the faulty round is void");
-        equal(vault.burned(token), order.faultDeposit, "deposit forfeited");
+        equal(vault.burned(token), 0, "nothing is forfeited");
         vm.expectPartialRevert(IJobs.WrongPhase.selector);
         jobs.end(job);
         // What is paid for it can be disputed for a window.
@@ -876,8 +878,8 @@ contract RoundsTest is Network {
             equal(rounds.claim(job, providers[i]), 2 * PRICE, "paid for both");
             equal(worth(providers[i]), FUNDS + 2 * PRICE, "nobody slashed");
         }
-        equal(free(consumer) - before, jobs.cost(order) - 500 - COST - 4 * PRICE - 300, "the rest refunded");
-        yes(phaseOf(job) == JobPhase.Faulted, "stays faulted");
+        equal(free(consumer) - before, jobs.cost(order) - COST - 4 * PRICE - 300, "the rest refunded");
+        yes(phaseOf(job) == JobPhase.Done && !rounds.complete(job), "without a model");
     }
 
     function test_attestFault_afterTheWindow_whatStoodIsFinal_succeeds() external {
@@ -931,6 +933,73 @@ contract RoundsTest is Network {
         equal(rounds.earned(job, seats[0]), 0, "nothing was earned");
         atMost(gas - gasleft(), 50_000, "and adding it up is cheap");
         jobs.end(job);
+    }
+
+    // ---------------------------------------------------------------- a fault of the aggregate
+
+    function _aggregateFault(uint32 round, uint256 node) private {
+        vm.prank(jobs.aggregatorOf(job));
+        rounds.aggregateFault(job, 0, round, node, "sum");
+    }
+
+    function test_aggregateFault_undisputed_isOneOfTheJob_succeeds() external {
+        playTo(RoundPhase.Challenging, job, 0, 0, 0xf);
+        playTo(RoundPhase.Aggregating, job, 0, 1, 0xf);
+        _aggregateFault(1, 7);
+        RoundView memory r = rounds.viewOf(job, 0, 1);
+        yes(r.faulted && r.optimistic && r.phase == RoundPhase.Challenging, "it can be disputed");
+        equal(r.endRoot, Hashing.faultDigest(0, 7, "sum"), "its end is the fault's digest");
+        equal(r.deadline, block.timestamp + 4 * order.windows.challenge, "for as long as what no quorum has signed");
+        (,, uint32 next) = rounds.progress(job);
+        equal(next, 2, "nothing opens on it");
+        skip(4 * order.windows.challenge - 1);
+        rounds.finalise(job, 0, 0);
+        vm.expectPartialRevert(IRounds.TooEarly.selector);
+        rounds.finalise(job, 0, 1);
+        skip(1);
+        rounds.finalise(job, 0, 1);
+        yes(phaseOf(job) == JobPhase.Faulted, "faulted");
+        yes(_phase(0, 0) == RoundPhase.Final && _phase(0, 1) == RoundPhase.Void, "what stood stands");
+        equal(vault.burned(token), order.faultDeposit, "the consumer's deposit is forfeited");
+        skip(order.windows.open + order.windows.challenge);
+        jobs.end(job);
+        address[] memory providers = jobs.providersOf(job);
+        for (uint256 i = 0; i < 4; i++) {
+            equal(rounds.claim(job, providers[i]), 2 * PRICE, "paid for both");
+            equal(worth(providers[i]), FUNDS + 2 * PRICE, "nobody slashed");
+        }
+    }
+
+    function test_aggregateFault_disproved_goesOn_succeeds() external {
+        playTo(RoundPhase.Aggregating, job, 0, 0, 0xf);
+        _aggregateFault(0, 7);
+        vm.prank(address(disputes));
+        rounds.disputeOpened(job, 0, 0);
+        skip(4 * order.windows.challenge);
+        vm.expectPartialRevert(IRounds.DisputeOpen.selector);
+        rounds.finalise(job, 0, 0);
+        vm.startPrank(address(disputes));
+        rounds.disputeClosed(job, 0, 0);
+        rounds.disprovedAggregate(job, 0, 0, stranger, "aggregate");
+        vm.stopPrank();
+        yes(phaseOf(job) == JobPhase.Running && _phase(1, 0) == RoundPhase.Training, "again");
+        yes(!rounds.viewOf(job, 1, 0).faulted, "anew");
+    }
+
+    function test_aggregateFault_byAnotherOrElsewhen_reverts() external {
+        playTo(RoundPhase.Opening, job, 0, 0, 0xf);
+        address aggregator = jobs.aggregatorOf(job);
+        vm.prank(aggregator);
+        vm.expectPartialRevert(IRounds.WrongPhase.selector);
+        rounds.aggregateFault(job, 0, 0, 7, "sum");
+        includeRound(job, 0, 0, 0xf, 0xf);
+        vm.prank(stranger);
+        vm.expectPartialRevert(IRounds.NotAggregator.selector);
+        rounds.aggregateFault(job, 0, 0, 7, "sum");
+        _aggregateFault(0, 7);
+        vm.prank(aggregator);
+        vm.expectPartialRevert(IRounds.WrongPhase.selector);
+        rounds.aggregateFault(job, 0, 0, 7, "sum");
     }
 
     function test_attestFault_withoutQuorum_reverts() external {

@@ -125,10 +125,9 @@ contract ScoreTest is Plays {
         _score(0, 0, 990_000);
         bytes32 structHash = keccak256(abi.encode(Hashing.FAULT_TYPE, job, uint32(0), uint32(0), bytes32("fault")));
         rounds.attestFault(job, 0, 0, "fault", sign(job, structHash, 3));
-        yes(phaseOf(job) == JobPhase.Faulted, "faulted");
         skip(order.windows.open + order.windows.challenge);
         jobs.end(job);
-        yes(!rounds.complete(job), "no model of a faulted job");
+        yes(!rounds.complete(job), "no model of a job at fault");
         vm.expectPartialRevert(IModels.NotComplete.selector);
         models.mint(job);
     }

@@ -282,6 +282,9 @@ class Contracts:
         signatures = self._signed("Aggregate", aggregate_values((JOB, *name), root, UNSCORED)) if quorum else []
         self._send(self.leads[by].ledger.rounds.aggregate(JOB, *name, root, UNSCORED, signatures))
 
+    def aggregate_fault(self, name: Name, by: str) -> None:
+        self._send(self.leads[by].ledger.rounds.aggregate_fault(JOB, *name, 0, ROOT))
+
     def finalise(self, name: Name) -> None:
         self._send(self.leads[NOBODY].ledger.rounds.finalise(JOB, *name))
 

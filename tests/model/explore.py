@@ -25,7 +25,15 @@ def key(machine: Machine) -> object:
     """What decides about all that can follow."""
     size, now_s, names = machine.size, machine.now_s, sorted(machine.rounds)
     rounds = [machine.rounds[name] for name in names]
-    job = (machine.generation, machine.first, machine.next, machine.ending, machine.faulted, machine.ended)
+    job = (
+        machine.generation,
+        machine.first,
+        machine.next,
+        machine.ending,
+        machine.stopped,
+        machine.faulted,
+        machine.ended,
+    )
     lead = (machine.aggregator, machine.standby, max(machine.settled_s - now_s, 0))
     purse = tuple(
         machine.purse[each] for each in ("escrow", "credit", "burned", ("lock", "drawn"), ("lock", "standby"))
@@ -47,7 +55,7 @@ def _round(machine: Machine, name: Name) -> object:
         return name, course, r.phase, opened, 0 < r.beacon_block < machine.block, paid
     ahead = (max(r.enter_s - now_s, 0), max(r.deadline_s - now_s, 0), opened, max(r.alone_s - now_s, 0))
     beacon = max(r.beacon_block - machine.block, -1) if r.beacon_block else -2
-    marks = (r.redraws, r.replacements, r.optimistic, r.orphan, r.late_done, r.vouched)
+    marks = (r.redraws, r.replacements, r.optimistic, r.orphan, r.late_done, r.vouched, r.faulted)
     return name, r.phase, ahead, beacon, marks, paid
 
 
@@ -93,7 +101,7 @@ def check_state(machine: Machine) -> None:
         assert r.included <= r.accepted <= r.present, "only who is there is accepted, only who is accepted enters"
         if r.phase < Phase.FINAL:
             assert not r.paid, "a round is paid when it closes"
-    if machine.faulted or machine.ended:
+    if machine.stopped or machine.ended:
         assert not unpaid, "nothing is open after the end, or after a fault"
     if machine.faulted:
         assert not purse["deposit"], "a fault costs the deposit"
@@ -109,7 +117,7 @@ def check_step(before: Machine, after: Machine) -> None:
     assert after.purse["burned"] >= before.purse["burned"], "what is burned stays so"
     assert 0 <= after.generation - before.generation <= 1, "a job is rewound by one generation, and only forward"
     rewound = after.generation > before.generation
-    assert after.next >= before.next or rewound or after.faulted, "only a rewind or a fault takes rounds back"
+    assert after.next >= before.next or rewound or after.stopped, "only a rewind or a fault takes rounds back"
     assert not before.ending or after.next <= before.next, "a job that ends opens no round"
     for name, r in before.rounds.items():
         now = after.rounds[name]

@@ -156,12 +156,23 @@ class Machine(Verdicts):
         r.deadline_s = self.now_s + self.size.challenge_s * (LONGER if r.optimistic else 1)
         self._proceed()
 
+    def aggregate_fault(self, name: Name, by: str) -> None:
+        """Claims that the round's end is a fault of the job: nothing opens on that."""
+        r = self.live(name, Phase.AGGREGATING)
+        must(by == self.aggregator != NOBODY)
+        r.optimistic = r.faulted = True
+        r.phase, r.aggregator, r.aggregated = Phase.CHALLENGING, by, True
+        r.deadline_s = self.now_s + self.size.challenge_s * LONGER
+
     def finalise(self, name: Name) -> None:
         """What nobody disproved in time stands."""
         r = self.live(name, Phase.CHALLENGING)
         must(self.first == name[1] and self.now_s >= r.ready_s and not r.open_disputes)
+        if r.faulted:
+            return self._fault(name, proven=True)
         self._finalise(name)
         self._proceed()
+        return None
 
     def advance(self, name: Name, by: str) -> None:
         """Anybody ends a phase whose deadline is over."""
@@ -211,13 +222,13 @@ class Machine(Verdicts):
             if self.is_live(name):
                 self._rewind(name[1])
         elif verdict == "fault" and self.is_live(name):
-            self._fault(name)
+            self._fault(name, proven=True)
 
     def attest_fault(self, name: Name) -> None:
-        """A quorum finds the job itself at fault."""
+        """A quorum says that nothing of the job can be re-executed."""
         self.live(name)
         must(self.quorate())
-        self._fault(name)
+        self._fault(name, proven=False)
 
     # ------------------------------------------------------------ the job
 

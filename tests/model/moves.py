@@ -53,6 +53,7 @@ def round_moves(size: Size, name: Name, r: Round) -> Iterator[Move]:
             for entering in {some, frozenset(sorted(some)[1:])}:
                 yield from (move("include", by, some, entering, quorum=quorum) for quorum in (True, False))
         yield from (move("aggregate", by, quorum=quorum) for quorum in (True, False))
+        yield move("aggregate_fault", by)
     for kind in ("commit_slot", "reveal_secret", "default_secret", "equivocate", "bill_unserved"):
         yield from (move(kind, slot) for slot in slots)
     for seat in range(size.seats):

@@ -83,10 +83,10 @@ class HeldLock(Machine):
 class EarlyFault(Machine):
     """A fault of the job makes a round final whose tables may still be opened."""
 
-    def _fault(self, name: Name) -> None:
+    def _fault(self, name: Name, *, proven: bool) -> None:
         for r in self.rounds.values():
             r.open_until_s = 0
-        super()._fault(name)
+        super()._fault(name, proven=proven)
 
 
 class EndlessTables(Machine):

@@ -16,6 +16,7 @@ from tests.model.money import Size
 
 EVIDENCE = frozenset({"equivocate", "bill_unserved", "penalise_silent", "demand_secret", "default_secret"})
 COURT = frozenset({"dispute", "decide"})
+FAULTS = frozenset({"attest_fault", "aggregate_fault"})
 IDLE = frozenset({"reveal_secret", "proceed"})
 """Moves that mostly change nothing; `proceed` has its row, and who shows a secret is as if nobody had called for it."""
 
@@ -34,7 +35,7 @@ QUICK = (
     Plan(
         "evidence: secrets, two roots, bills",
         replace(SMALL, open_s=1),
-        COURT | IDLE | {"cancel", "attest_fault", "commit_slot"},
+        COURT | IDLE | FAULTS | {"cancel", "commit_slot"},
     ),
 )
 LONG = (
@@ -42,18 +43,18 @@ LONG = (
     Plan(
         "a second generation",
         replace(SMALL, generations=2, redos=2),
-        COURT | EVIDENCE | IDLE | {"cancel", "attest_fault"},
+        COURT | EVIDENCE | IDLE | FAULTS | {"cancel"},
     ),
     Plan(
         "two rounds, one ahead of the other, and faults",
         replace(SMALL, rounds=2, lookahead=1),
         EVIDENCE | COURT | IDLE | {"cancel", "commit_slot"},
     ),
-    Plan("two slots", replace(SMALL, slots=2), COURT | EVIDENCE | IDLE | {"cancel", "attest_fault"}),
+    Plan("two slots", replace(SMALL, slots=2), COURT | EVIDENCE | IDLE | FAULTS | {"cancel"}),
     Plan(
         "three seats, two of them a quorum",
         replace(SMALL, seats=3, quorum=2),
-        COURT | EVIDENCE | IDLE | {"cancel", "attest_fault"},
+        COURT | EVIDENCE | IDLE | FAULTS | {"cancel"},
     ),
 )
 SETS = {"quick": QUICK, "long": LONG, "all": QUICK + LONG}

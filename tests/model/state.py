@@ -48,6 +48,7 @@ class Round:
     late_done: bool = False
     vouched: bool = True
     aggregated: bool = False
+    faulted: bool = False  # its end is said to be a fault of the job
     aggregator: str = NOBODY
     paid: str = ""  # "included", "half" or "present"
     lead_paid: bool = False
@@ -90,7 +91,8 @@ class State(Money):
     first: int = 0  # not final
     next: int = 0  # to open
     ending: bool = False
-    faulted: bool = False
+    stopped: bool = False  # by a fault of the job
+    faulted: bool = False  # by one that a contract has seen
     ended: bool = False
     settled_s: int = 0
     aggregator: str = DRAWN

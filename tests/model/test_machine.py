@@ -7,7 +7,7 @@ from hypothesis.stateful import run_state_machine_as_test
 from tests.model import mutants
 from tests.model.explore import SMALL, explore
 from tests.model.machine import Machine
-from tests.model.record import COURT, EVIDENCE, IDLE, LONG, QUICK, Plan
+from tests.model.record import COURT, EVIDENCE, FAULTS, IDLE, LONG, QUICK, Plan
 from tests.model.walk import Walk
 
 WALKS = settings(
@@ -87,11 +87,11 @@ def test_the_exploration_finds_what_must_not_be(broken: type[Machine], words: st
 
 
 def test_the_exploration_finds_where_nobody_leads_on() -> None:
-    found = explore(SMALL, COURT | EVIDENCE | IDLE | {"cancel", "attest_fault", "commit_slot"}, kind=mutants.NoWayOut)
+    found = explore(SMALL, COURT | EVIDENCE | IDLE | FAULTS | {"cancel", "commit_slot"}, kind=mutants.NoWayOut)
     assert found.stuck
 
 
 def test_the_exploration_finds_what_goes_on_for_ever() -> None:
-    without = EVIDENCE | IDLE | {"cancel", "attest_fault", "commit_slot"}
+    without = EVIDENCE | IDLE | FAULTS | {"cancel", "commit_slot"}
     found = explore(SMALL, without, kind=mutants.EndlessTables)
     assert found.endless

@@ -126,7 +126,7 @@ class Verdicts(State):
         if pay:
             self.pay(self.rounds[name], pay, lead=lead)
 
-    def _fault(self, name: Name) -> None:
+    def _fault(self, name: Name, *, proven: bool) -> None:
         for place in range(self.first, self.next):
             each = (self.generation_of[place], place)
             r = self.rounds[each]
@@ -144,5 +144,7 @@ class Verdicts(State):
         self.settled_s = self.now_s + self.size.open_s + self.size.challenge_s
         for each in self.orphans:
             self._close_orphan(each, "present")
-        self.faulted = self.ending = True
-        self.move("deposit", "burned", self.purse["deposit"])
+        self.stopped = self.ending = True
+        if proven:
+            self.faulted = True
+            self.move("deposit", "burned", self.purse["deposit"])

@@ -24,7 +24,7 @@ WEIGHTS = {
     "commit": 60, "commit_table": 99, "reveal_table": 99, "include": 60, "aggregate": 60, "finalise": 60, "advance": 6,
     "commit_slot": 8, "demand_secret": 2, "reveal_secret": 2, "default_secret": 8, "equivocate": 0.2, "claim": 99,
     "bill_unserved": 0.5, "penalise_silent": 4, "dispute": 0.5, "decide": 6, "attest_fault": 0.1, "proceed": 1,
-    "cancel": 0.05, "end": 20, "block": 16, "second": 4, "deadline": 4, "dare": 16,
+    "aggregate_fault": 1, "cancel": 0.05, "end": 20, "block": 16, "second": 4, "deadline": 4, "dare": 16,
 }  # fmt: skip
 """How often each kind of move is made where there is one: what leads on more often than what ends all."""
 
@@ -90,7 +90,7 @@ class Walk(RuleBasedStateMachine):
         """A block is made: at once, a second later, or when something is due."""
         assert self.real is not None
         due_s = [r.deadline_s for r in self.machine.rounds.values() if r.phase < Phase.FINAL]
-        ahead_s = min([*due_s, *[self.machine.settled_s] * self.machine.faulted], default=0) - self.real.chain.now()
+        ahead_s = min([*due_s, *[self.machine.settled_s] * self.machine.stopped], default=0) - self.real.chain.now()
         self.real.wait({"block": 0, "second": 1, "deadline": max(1, ahead_s)}[kind])
 
     def moves(self) -> Iterator[Move]:

@@ -7,13 +7,14 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
-from assay.chain.contracts.disputes import ChallengeOpened, Settled
+from assay.chain.contracts.disputes import ChallengeOpened, FaultClaimed, Settled
 from assay.chain.contracts.jobs import BidForfeited, Cancelled, Ended, Faulted, Unenlisted
 from assay.chain.contracts.rounds import (
     Aggregated,
     Claimed,
     Committed,
     Disproved,
+    FaultAttested,
     Finalised,
     Included,
     Late,
@@ -161,7 +162,7 @@ class Watch:
                 hold(not page.disputes, f"{_name(event)} is final with a dispute open")
                 if self.timestamp(emitted.log.block_number) < page.final_from_s:
                     self.early[event.job] = _name(event)
-            case Faulted():
+            case Faulted() | FaultAttested():
                 self.faulted.add(event.job)
                 self.early.pop(event.job, None)  # a fault of the job closes at once what stands
             case Rewound():
@@ -170,6 +171,9 @@ class Watch:
                 self.generation[event.job] = event.generation
             case ChallengeOpened():
                 self.disputes[event.dispute], self.challenged[event.dispute] = _name(event), event.accused
+                self._page(event).disputes.add(event.dispute)
+            case FaultClaimed():
+                self.disputes[event.dispute] = _name(event)
                 self._page(event).disputes.add(event.dispute)
             case Settled():
                 self.pages[self.disputes[event.dispute]].disputes.discard(event.dispute)

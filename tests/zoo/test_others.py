@@ -5,11 +5,12 @@ from typing import Any
 
 import pytest
 
-from assay.chain.contracts.disputes import ChallengeOpened, Settled
+from assay.chain.contracts.disputes import ChallengeOpened, FaultClaimed, Settled
 from assay.chain.contracts.jobs import AggregatorReplaced, BidCommitted, Cancelled, Ended, Faulted
 from assay.chain.contracts.rounds import (
     Aggregated,
     Disproved,
+    FaultAttested,
     Finalised,
     Included,
     Penalised,
@@ -18,11 +19,12 @@ from assay.chain.contracts.rounds import (
     Voided,
 )
 from assay.protocol.commitment import bitmap_slots
-from assay.protocol.phase import Settlement, Target
+from assay.protocol.phase import RoundPhase, Settlement, Target
 from assay.protocol.transcript import ZERO
 from assay.roles.content import row_content
 from assay.roles.provider import Provider
 from assay.roles.validator import Validator
+from assay.roles.wake import IDLE
 from assay.roles.zoo import CHEATS
 from assay.roles.zoo.poisoned_program import POISONS
 from assay.work.segment import SlotWork
@@ -186,12 +188,31 @@ def test_a_nan_bomb_costs_its_consumer_the_deposit_and_nobody_else_anything(play
     assert fault.forfeited == stage.order.fault_deposit > 0
     assert not stage.said(Penalised)
     assert not stage.said(Disproved)
-    ledgers.honest_untouched(stage, 1)  # what was committed before the fault was attested
+    (claimed,) = stage.said(FaultClaimed)
+    assert claimed.by in {stage.address(name) for name in stage.honest("validator")}
+    assert [each.outcome for each in stage.said(Settled)] == [Settlement.JOB_FAULT]
+    assert not stage.said(FaultAttested), "no quorum is asked"
+    ledgers.honest_untouched(stage, 1)  # what was committed before the fault stood
     ledgers.validators_paid(stage, 1)
     (ended,) = stage.said(Ended)
     cost, price = stage.network.ledger.jobs.cost(stage.order), stage.price()
     spent = 3 * price + 3 * stage.order.validator_fee + stage.order.aggregator_fee
     assert ended.refunded == cost - stage.order.fault_deposit - spent
+
+
+class Mum(Validator):
+    """A validator that signs nothing and shows nothing."""
+
+    def serve(self, name: Any, view: Any) -> Any:
+        return IDLE if view.phase >= RoundPhase.OPENING else super().serve(name, view)
+
+
+def test_a_provider_shows_the_fault_that_it_has_met_where_no_validator_does(play: Any, ledgers: Any) -> None:
+    stage = play(consumer=CHEATS["nan-bomb"].load(), validators=(Mum,) * 3)
+    (claimed,) = stage.said(FaultClaimed)
+    assert claimed.by in {stage.address(name) for name in stage.honest("provider")}
+    assert stage.said(Faulted)
+    ledgers.conserved(stage)
 
 
 class Crier(Provider):

@@ -4,6 +4,7 @@ from dataclasses import replace
 from typing import Any
 
 from assay.chain.contracts.disputes import ChallengeBegun, ChallengeOpened, Disputes, MarksShown, Settled
+from assay.chain.contracts.jobs import Faulted
 from assay.chain.contracts.rounds import Aggregated, Disproved, Finalised, Penalised, Rewound
 from assay.protocol.phase import RoundPhase, Settlement, Target
 from assay.protocol.score import UNSCORED
@@ -138,6 +139,17 @@ def test_a_state_that_can_be_measured_is_not_said_to_be_faulty(play: Any, ledger
     assert shown.marks.batches == b""
     only_loser(stage, "aggregator-1", b"score")
     assert stage.said(Aggregated)[-1].score > 0
+    ledgers.honest_untouched(stage, 2)
+
+
+def test_updates_that_come_to_an_end_are_not_said_to_be_a_fault(play: Any, ledgers: Any) -> None:
+    stage = play(aggregator=CHEATS["crying-aggregator"].load())
+    (first, *_) = stage.said(Aggregated)
+    assert first.optimistic, "nobody's word but the aggregator's"
+    assert {each.target for each in stage.said(ChallengeOpened)} == {Target.AGGREGATE}
+    only_loser(stage, "aggregator-1", b"aggregate")
+    assert not stage.said(Faulted)
+    assert stage.said(Finalised)[-1].end_root != first.end_root
     ledgers.honest_untouched(stage, 2)
 
 

@@ -1100,6 +1100,7 @@ class RoundView:
     disputes_open: int
     optimistic: bool
     orphan: bool
+    faulted: bool
     drawing: int
     present: tuple[int, ...]
     accepted: tuple[int, ...]
@@ -1128,12 +1129,13 @@ class RoundView:
             values[13],
             values[14],
             values[15],
-            tuple(values[16]),
+            values[16],
             tuple(values[17]),
             tuple(values[18]),
-            values[19],
+            tuple(values[19]),
             values[20],
             values[21],
+            values[22],
         )
 
     def to_abi(self) -> tuple[Any, ...]:
@@ -1154,6 +1156,7 @@ class RoundView:
             self.disputes_open,
             self.optimistic,
             self.orphan,
+            self.faulted,
             self.drawing,
             self.present,
             self.accepted,

@@ -110,6 +110,52 @@ class ChallengeSealed(Event):
 
 
 @dataclass(frozen=True)
+class FaultClaimed(Event):
+    """`event FaultClaimed(uint256 dispute, uint256 job, address provider, Target target, uint32 generation, uint32
+    round, uint16 slot, uint32 segment, address by)`.
+    """
+
+    TOPIC: ClassVar[bytes] = bytes.fromhex("b6c7bb15fe0950ab7f3aae7007b8177b720eb730e311597f2dde5b2a1228f613")
+    CONTRACT: ClassVar[str] = "Disputes"
+    TYPES: ClassVar[tuple[tuple[str, bool], ...]] = (
+        ("uint256", True),
+        ("uint256", True),
+        ("address", True),
+        ("uint8", False),
+        ("uint32", False),
+        ("uint32", False),
+        ("uint16", False),
+        ("uint32", False),
+        ("address", False),
+    )
+
+    dispute: int
+    job: int
+    provider: str
+    target: Target
+    generation: int
+    round: int
+    slot: int
+    segment: int
+    by: str
+
+    @classmethod
+    def from_abi(cls, values: tuple[Any, ...]) -> Self:
+        """From decoded ABI values."""
+        return cls(
+            values[0],
+            values[1],
+            to_checksum(values[2]),
+            to_enum(Target, values[3]),
+            values[4],
+            values[5],
+            values[6],
+            values[7],
+            to_checksum(values[8]),
+        )
+
+
+@dataclass(frozen=True)
 class FaultFound(Event):
     """`event FaultFound(uint256 dispute, uint256 until)`."""
 
@@ -175,6 +221,7 @@ class Disputes(Contract):
         ChallengeBegun,
         ChallengeOpened,
         ChallengeSealed,
+        FaultClaimed,
         FaultFound,
         MarksShown,
         Settled,
@@ -219,6 +266,30 @@ class Disputes(Contract):
         values = self._view(pack(bytes.fromhex("c60df258"), ("uint256",), (job,)), ("uint256",), block)
         answer: int = values[0]
         return answer
+
+    def claim_fault(self, claim: Claim, step: int, node: int, operator: bytes) -> Call[int]:
+        """`claimFault(Claim claim, uint256 step, uint256 node, bytes32 operator) returns (uint256 dispute)`."""
+
+        def read(payload: bytes) -> int:
+            values = unpack(("uint256",), payload)
+            answer: int = values[0]
+            return answer
+
+        return Call(
+            self,
+            pack(
+                bytes.fromhex("f9f783a0"),
+                (
+                    "(uint8,(uint256,uint32,uint32,uint16,address,bytes32,bytes32,bytes32,bytes32,bytes32),bytes32[],bytes,bytes32,(uint32,bytes32,uint32,bytes32),bytes32[],(uint32,bytes32,uint32,bytes32),bytes32[],address,(uint16,uint32,bytes32,bytes32,uint32),uint32,uint32,bytes32[])",
+                    "uint256",
+                    "uint256",
+                    "bytes32",
+                ),
+                (claim.to_abi(), step, node, operator),
+            ),
+            0,
+            read,
+        )
 
     def commit_challenge(self, job: int, sealed_challenge: bytes) -> Call[None]:
         """`commitChallenge(uint256 job, bytes32 sealedChallenge)`."""

@@ -167,6 +167,30 @@ class EIP712DomainChanged(Event):
 
 
 @dataclass(frozen=True)
+class FaultAttested(Event):
+    """`event FaultAttested(uint256 job, uint32 generation, uint32 round, bytes32 digest)`."""
+
+    TOPIC: ClassVar[bytes] = bytes.fromhex("cc0e3d97bb965a82ded8c3e5ffbd8da2fa7c85604aae012a81ca7857c30b5196")
+    CONTRACT: ClassVar[str] = "Rounds"
+    TYPES: ClassVar[tuple[tuple[str, bool], ...]] = (
+        ("uint256", True),
+        ("uint32", False),
+        ("uint32", False),
+        ("bytes32", False),
+    )
+
+    job: int
+    generation: int
+    round: int
+    digest: bytes
+
+    @classmethod
+    def from_abi(cls, values: tuple[Any, ...]) -> Self:
+        """From decoded ABI values."""
+        return cls(values[0], values[1], values[2], values[3])
+
+
+@dataclass(frozen=True)
 class Finalised(Event):
     """`event Finalised(uint256 job, uint32 generation, uint32 round, bytes32 endRoot, uint256 credited)`."""
 
@@ -551,6 +575,7 @@ class Rounds(Contract):
         Committed,
         Disproved,
         EIP712DomainChanged,
+        FaultAttested,
         Finalised,
         Included,
         Late,
@@ -587,6 +612,19 @@ class Rounds(Contract):
                 bytes.fromhex("1fb139de"),
                 ("uint256", "uint32", "uint32", "bytes32", "int64", "bytes[]"),
                 (job, generation, round, end_root, score, signatures),
+            ),
+            0,
+            read_nothing,
+        )
+
+    def aggregate_fault(self, job: int, generation: int, round: int, node: int, operator: bytes) -> Call[None]:
+        """`aggregateFault(uint256 job, uint32 generation, uint32 round, uint256 node, bytes32 operator)`."""
+        return Call(
+            self,
+            pack(
+                bytes.fromhex("32492524"),
+                ("uint256", "uint32", "uint32", "uint256", "bytes32"),
+                (job, generation, round, node, operator),
             ),
             0,
             read_nothing,
@@ -1052,7 +1090,7 @@ class Rounds(Contract):
         values = self._view(
             pack(bytes.fromhex("56013aed"), ("uint256", "uint32", "uint32"), (job, generation, round)),
             (
-                "(uint8,uint32,uint32,bytes32,bytes32,bytes32,bytes32,int64,uint64,uint64,uint64,uint16,uint16,bool,bool,uint32,uint256[],uint256[],uint256[],uint256,uint256,uint256)",
+                "(uint8,uint32,uint32,bytes32,bytes32,bytes32,bytes32,int64,uint64,uint64,uint64,uint16,uint16,bool,bool,bool,uint32,uint256[],uint256[],uint256[],uint256,uint256,uint256)",
             ),
             block,
         )

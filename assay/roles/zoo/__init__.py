@@ -146,6 +146,13 @@ CARDS = (
         "a game about the fault that it shows",
         "slashed, replaced",
     ),
+    Card(
+        "crying-aggregator",
+        "aggregator",
+        "says that the updates come to a fault of the job",
+        "a game about the fault that it claims",
+        "slashed, replaced",
+    ),
     Card("stalling-aggregator", "aggregator", "commits nothing", "deadline", "lock lost, replaced"),
     Card(
         "hasty-aggregator",
@@ -169,7 +176,13 @@ CARDS = (
         "comes too late to harm",
     ),
     Card("poisoned-program", "consumer", "posts a program beyond every limit", "limits before bidding", "no bids"),
-    Card("nan-bomb", "consumer", "posts a job that overflows", "fault agreed by a quorum", "deposit burned, work paid"),
+    Card(
+        "nan-bomb",
+        "consumer",
+        "posts a job that overflows",
+        "a slot has committed to the fault, and nobody disproves it",
+        "deposit burned, work paid",
+    ),
 )
 """The zoo."""
 
@@ -189,7 +202,7 @@ FOUND = {
     "sum": (
         (
             *("inventing-aggregator", "needle-aggregator", "flattering-aggregator", "false-marks"),
-            "disparaging-aggregator",
+            *("disparaging-aggregator", "crying-aggregator"),
         ),
         "one validator, or one watch-tower: all add up and measure themselves",
         "a game",
@@ -210,11 +223,12 @@ FOUND = {
     "quorum": (
         (
             *("hidden-states", "late-server", "decoy-commitment", "garbage", "short-table", "hidden-rows"),
-            *("rubber-stamp", "end-copier", "excluding-aggregator", "withholding-aggregator", "nan-bomb"),
+            *("rubber-stamp", "end-copier", "excluding-aggregator", "withholding-aggregator"),
         ),
         "k of m validators, who sign",
         "a call",
     ),
+    "fault": (("nan-bomb",), "one validator that has met it too, or the provider that has", "a call"),
     "limits": (("poisoned-program",), "nobody: whoever looks stays away", "nothing"),
 }
 """By what has to happen: which cheats are found by it, who has to be honest for that, and what it takes on chain."""
@@ -229,7 +243,7 @@ UNCAUGHT = (
     ("a majority that hides bytes", "k of n validators who withhold blobs can make a round void, not wrong"),
     (
         "a corrupt committee",
-        "k lying validators decide what games do not: who is accepted, who served, and that the job is at fault",
+        "k lying validators decide what games do not: who is accepted, who served, and that a job's bytes are not there",
     ),
     ("poisoned public data", "training on bad data is not a wrong computation"),
 )

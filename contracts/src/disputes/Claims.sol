@@ -38,7 +38,8 @@ library Claims {
             Terms memory t = rounds.termsOf(c.job);
             // Nobody has to measure a round that is not the last of a job which does not ask for it.
             bool due = t.stopScore != type(int64).max || c.round + 1 == t.rounds;
-            if (r.score == UNSCORED && !due) revert IDisputes.WrongClaim("score");
+            // Nor what cannot be: there is no state.
+            if ((r.score == UNSCORED && !due) || r.faulted) revert IDisputes.WrongClaim("score");
             claimed = Hashing.scoreDigest(r.endRoot, r.score);
         }
         // INVARIANT: a claim names what it disputes, so that one made on a chain that was rewritten disputes nothing else.

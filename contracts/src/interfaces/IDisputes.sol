@@ -75,7 +75,7 @@ interface IDisputes {
         address challenger;
         uint48 sealedBlock;
         uint256 game;
-        uint64 faultUntil; // the game ended with the job at fault, which is disputed until then
+        uint64 faultUntil; // the game ended with the job at fault, or that was claimed: it is disputed until then
         uint64 showUntil; // until then the aggregator has to show what the game begins with
         Settlement outcome;
     }
@@ -87,6 +87,11 @@ interface IDisputes {
     );
     /// @dev The game of a challenge that was opened before all that it needs was shown; `batch`: of a score's marks.
     event ChallengeBegun(uint256 indexed dispute, uint256 indexed job, uint256 game, uint32 batch);
+    /// @dev A slot says so itself: nobody is accused.
+    event FaultClaimed(
+        uint256 indexed dispute, uint256 indexed job, address indexed provider, Target target, uint32 generation, uint32 round,
+        uint16 slot, uint32 segment, address by
+    );
     event MarksShown(uint256 indexed job, uint32 generation, uint32 round, Marks marks);
     event FaultFound(uint256 indexed dispute, uint256 until);
     event Settled(uint256 indexed dispute, Settlement outcome);
@@ -118,6 +123,10 @@ interface IDisputes {
     function begin(uint256 dispute, Facts calldata facts) external;
     /// @notice Begins the game about one batch of the marks that were shown; its challenger, within a window.
     function beginScore(uint256 dispute, Facts calldata facts, Marks calldata marks, uint32 batch) external;
+    /// @notice A slot has committed to a fault of the job, which nobody disputes: it stands as one that a game has found does. The
+    ///         claim is about the segment that ends in the fault's digest, or about Emit; the step is numbered in the round.
+    ///         Once for a slot and round; without a bond, since a slot that says so falsely is disproved. Anybody.
+    function claimFault(Claim calldata claim, uint256 step, uint256 node, bytes32 operator) external returns (uint256 dispute);
     /// @notice Draws the consequences of a game that has ended. A fault takes two calls: the second when its window is over, no
     ///         challenge of the slot is open and all earlier rounds are final. Anybody.
     function settle(uint256 dispute) external;

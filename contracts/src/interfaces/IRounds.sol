@@ -41,6 +41,7 @@ interface IRounds {
         uint256 indexed job, uint32 generation, uint32 round, uint256[] accepted, uint256[] included, uint256 served, bytes32 resultRoot
     );
     event Aggregated(uint256 indexed job, uint32 generation, uint32 round, bytes32 endRoot, int64 score, address indexed aggregator, bool optimistic);
+    event FaultAttested(uint256 indexed job, uint32 generation, uint32 round, bytes32 digest);
     event Finalised(uint256 indexed job, uint32 generation, uint32 round, bytes32 endRoot, uint256 credited);
     event Voided(uint256 indexed job, uint32 generation, uint32 round, uint256 credited);
     event Orphaned(uint256 indexed job, uint32 generation, uint32 round);
@@ -116,6 +117,10 @@ interface IRounds {
     function aggregate(
         uint256 job, uint32 generation, uint32 round, bytes32 endRoot, int64 score, bytes[] calldata signatures
     ) external;
+    /// @notice The aggregate ends in a fault of the job, at this node of the program over the included updates: the round's end is
+    ///         its digest, disputable as any end is for four challenge windows. Nothing opens on it, and being final it is a
+    ///         fault of the job.
+    function aggregateFault(uint256 job, uint32 generation, uint32 round, uint256 node, bytes32 operator) external;
     /// @notice After the challenge window, in order, with no dispute open: credits everyone's pay for this round.
     function finalise(uint256 job, uint32 generation, uint32 round) external;
     /// @notice The exit of every phase whose deadline is over: late slots burn, a silent aggregator loses its bond and the
@@ -124,7 +129,9 @@ interface IRounds {
     function advance(uint256 job, uint32 generation, uint32 round) external;
     /// @notice Opens the next round if the lookahead now admits it. Anybody may call.
     function proceed(uint256 job) external;
-    /// @notice The verdict of the quorum that the job itself is at fault: Fault(uint256 job,uint32 generation,uint32 round,bytes32 digest).
+    /// @notice A quorum's word that nothing of the job can be re-executed, since its bytes are not to be had or not what its
+    ///         order says: Fault(uint256 job,uint32 generation,uint32 round,bytes32 digest). It ends the job with what it has,
+    ///         and forfeits nothing: what a program has met is claimed instead (Disputes.claimFault, aggregateFault).
     function attestFault(uint256 job, uint32 generation, uint32 round, bytes32 digest, bytes[] calldata signatures) external;
     /// @notice Burns the penalty of a drawn validator that did not commit or did not reveal in a finished phase, or whose table
     ///         a quorum did not accept as its sample.

@@ -84,15 +84,18 @@ library Evidence {
         } else {
             quorum(s, domain, job, keccak256(abi.encode(Hashing.AGGREGATE_TYPE, job, generation, round, endRoot, score)), signatures);
         }
-        r.endRoot = endRoot;
-        r.score = score;
-        r.aggregator = msg.sender;
-        r.phase = RoundPhase.Challenging;
-        r.deadline = uint40(block.timestamp + uint256(t.windows.challenge) * (r.optimistic ? 4 : 1));
-        emit IRounds.Aggregated(job, generation, round, endRoot, score, msg.sender, r.optimistic);
+        _end(t, r, job, generation, round, endRoot, score);
         // INVARIANT: only what was measured ends a job, and only until the round is disproved.
         if (score != UNSCORED && score >= t.stopScore) s.progress[job].stopAt = round + 1;
         Verdicts.proceed(s, job);
+    }
+
+    /// What the included updates come to is a fault of the job: nobody's word but the aggregator's, so nothing opens on it and
+    /// the longer window disputes it.
+    function aggregateFault(State storage s, uint256 job, uint32 generation, uint32 round, uint256 node, bytes32 operator) external {
+        Round storage r = _due(s, job, generation, round, RoundPhase.Aggregating);
+        (r.optimistic, r.faulted) = (true, true);
+        _end(s.terms[job], r, job, generation, round, Hashing.faultDigest(0, node, operator), UNSCORED);
     }
 
     function standing(State storage s, bytes32 domain, Commitment calldata c, bytes32[] calldata proof, bytes calldata signature)
@@ -189,6 +192,14 @@ library Evidence {
         _bound(s, domain, a, signatureA);
         _bound(s, domain, b, signatureB);
         Verdicts.disprovedSlot(s, a.job, a.generation, a.round, a.slot, type(uint256).max, msg.sender, "equivocation");
+    }
+
+    function _end(
+        Terms storage t, Round storage r, uint256 job, uint32 generation, uint32 round, bytes32 endRoot, int64 score
+    ) private {
+        (r.endRoot, r.score, r.aggregator, r.phase) = (endRoot, score, msg.sender, RoundPhase.Challenging);
+        r.deadline = uint40(block.timestamp + uint256(t.windows.challenge) * (r.optimistic ? 4 : 1));
+        emit IRounds.Aggregated(job, generation, round, endRoot, score, msg.sender, r.optimistic);
     }
 
     /// A live round in this phase, for its aggregator.

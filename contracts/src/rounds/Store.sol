@@ -45,6 +45,7 @@ struct Round {
     bool lateDone;
     bool orphan; // a round before it was disproved: it is judged and paid by half, and leads nowhere
     Pay pay;
+    bool faulted; // what its updates come to is a fault of the job, and endRoot its digest
     address aggregator;
     uint40 includedAt;
     bool aggregatorPaid;

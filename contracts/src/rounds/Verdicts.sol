@@ -236,8 +236,9 @@ library Verdicts {
         return drawnAt + s.terms[job].windows.enlist <= r.openedAt;
     }
 
-    /// The job itself is at fault: what stands is final, the rest is paid, nobody is slashed.
-    function fault(State storage s, uint256 job, uint32 generation, uint32 round) external {
+    /// The job itself is at fault: what stands is final, the rest is paid, nobody is slashed. `proven`: a contract has seen it,
+    /// and the deposit is forfeited.
+    function fault(State storage s, uint256 job, uint32 generation, uint32 round, bool proven) external {
         Store.live(s, job, generation, round);
         Progress storage p = s.progress[job];
         for (uint32 place = p.firstOpen; place < p.next; place++) {
@@ -262,7 +263,8 @@ library Verdicts {
             uint64 name = orphans[orphans.length - 1];
             closeOrphan(s, job, uint32(name >> 32), uint32(name), Pay.PresentFull);
         }
-        s.jobs.fault(job);
+        if (proven) s.jobs.fault(job);
+        else s.jobs.stop(job);
     }
 
     function finalise(State storage s, uint256 job, uint32 round) public {

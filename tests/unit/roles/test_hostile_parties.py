@@ -8,15 +8,17 @@ import numpy as np
 import pytest
 
 from assay.chain.contracts.jobs import Cancelled, Faulted
-from assay.chain.contracts.rounds import Disproved, Finalised, Late, Penalised
+from assay.chain.contracts.rounds import Disproved, FaultAttested, Finalised, Late, Penalised
 from assay.protocol.commitment import Commitment
 from assay.protocol.errors import Refused
 from assay.protocol.message import BODY_BYTES_MAX, encode_body
+from assay.protocol.phase import JobPhase
 from assay.protocol.score import BATCHES_MAX
 from assay.protocol.table import Entry
 from assay.roles.assignment import ROWS_SHOWN_MAX, admit, fetch_assignment
 from assay.roles.clerk import Clerk
 from assay.roles.content import commitment_content, row_content
+from assay.roles.flaws import UNSOUND
 from assay.roles.forms import on_chain
 from assay.roles.party import Party
 from assay.roles.provider import Provider
@@ -166,14 +168,15 @@ def test_a_poisoned_job_with_its_own_providers_finds_nobody_to_check_it(tiny_sta
     assert not stage.said(Penalised)
 
 
-def test_a_poisoned_job_that_nobody_could_look_at_before_is_found_at_fault_by_the_drawn(
+def test_a_poisoned_job_that_nobody_could_look_at_before_is_stopped_by_the_drawn(
     tiny_stage: Tiny, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Party, "consider", lambda self, job, *checks: IDLE)
     stage = tiny_stage(providers=(Accomplice, Accomplice), consumer=poisoner)
     stage.play()
-    (fault,) = stage.said(Faulted)
-    assert fault.forfeited == stage.order.fault_deposit
+    assert [each.digest for each in stage.said(FaultAttested)] == [UNSOUND]
+    assert not stage.said(Faulted), "what no contract has seen forfeits nothing"
+    assert stage.network.ledger.jobs.view_of(stage.job).phase == JobPhase.DONE
     assert not stage.said(Penalised), "nobody is slashed for what could not be executed"
     for name in stage.honest("validator"):
         assert stage.paid(name) == stage.order.validator_fee

@@ -8,13 +8,14 @@ import pytest
 import torch
 from torch import Tensor
 
+from assay.exact.primitives import BY_OPCODE
 from assay.protocol.errors import Malformed
 from assay.protocol.schedule import batch_indices, work_key
 from assay.protocol.transcript import ZERO, fault_digest
 from assay.work import segment
 from assay.work.batch import Feed
 from assay.work.seal import seal, sealed_hash, unseal
-from assay.work.segment import Plan, fault_of, loss_bits_of, run_segment, train_slot
+from assay.work.segment import Plan, fault_of, loss_bits_of, place_of_fault, run_segment, train_slot
 from assay.work.state import state_root, update_root
 from assay.work.walk import Fault
 
@@ -96,6 +97,16 @@ def test_seconds_come_from_the_timer(tiny_job) -> None:
     ticks = iter(range(1000))
     work = train_slot(tiny_job.step, tiny_job.emit, tiny_job.start, tiny_job.feed(), tiny_job.plan, lambda: next(ticks))
     assert (work.train_s, work.hash_s) == (4, 5)
+
+
+def test_a_fault_is_found_again_by_its_digest(tiny_job) -> None:
+    program = tiny_job.step.program
+    number = len(program.nodes) - 1
+    name = BY_OPCODE[program.nodes[number].opcode].name
+    assert place_of_fault(program, range(2, 5), fault_of(4, Fault(number, name, "", ""))) == (4, number, name)
+    assert place_of_fault(program, range(2, 5), fault_of(2, Fault(-3, "input", "", ""))) == (2, 2, "input")
+    assert place_of_fault(program, range(2, 5), fault_of(5, Fault(number, name, "", ""))) is None, "of another step"
+    assert place_of_fault(program, range(2, 5), fault_of(4, Fault(number, "none", "", ""))) is None
 
 
 def test_a_fault_stands_in_every_later_leaf(tiny_job) -> None:

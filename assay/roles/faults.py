@@ -1,0 +1,47 @@
+"""A fault of the job, as a slot has committed to it: whoever has met the same shows it to the chain.
+
+It stands once nobody has disproved the slot within a window, and all rounds before are final (`Disputes.claimFault`).
+"""
+
+from collections.abc import Callable
+from hashlib import sha256
+
+from assay.chain.contracts.disputes import Disputes
+from assay.protocol.phase import Outcome, Target
+from assay.protocol.transcript import Transcript
+from assay.roles.claims import slot_claim
+from assay.roles.finding import Met
+from assay.roles.party import Party
+from assay.roles.round import RoundName
+from assay.roles.wake import IDLE, Wake, wake_at
+from assay.work.segment import place_of_fault
+
+
+class Faults:
+    """The faults of jobs that one party shows. `transcript` gives the leaves that a slot has opened, by round."""
+
+    def __init__(self, party: Party, transcript: Callable[[RoundName, int], Transcript | None]) -> None:
+        self._party, self._transcript = party, transcript
+        self._disputes = party.world.ledger.open(Disputes)
+
+    def claim(self, name: RoundName, met: Met, *, from_s: int = 0) -> Wake:
+        """Shows a fault, from a time on, unless one of the round is shown: what comes of that is awaited."""
+        clerk, transcript = self._party.clerk, self._transcript(name, met.slot)
+        known = [each for each in clerk.notices.disputes(name[0]) if each.name == name and each.faulted]
+        if transcript is None or any(each.outcome == Outcome.OPEN for each in known):
+            return IDLE
+        if self._party.world.clock() < from_s:
+            return wake_at(from_s)
+        order, bundle, leaves = clerk.order(name[0]), self._party.assignment(name[0]).bundle, transcript.leaves
+        index = next((at for at, leaf in enumerate(leaves) if leaf.state_root == met.digest), len(leaves))
+        if index == len(leaves):
+            target, program, steps = Target.EMIT, bundle.emit, range(order.steps_per_round, order.steps_per_round + 1)
+        else:
+            first = (index - 1) * order.steps_per_segment
+            target, program, steps = Target.SEGMENT, bundle.step, range(first, first + order.steps_per_segment)
+        place = place_of_fault(program, steps, met.digest)
+        if place is None:
+            return IDLE
+        step, node, operator = place
+        claim = slot_claim(self._party, name, transcript, target, met.slot, index - 1)
+        return clerk.attempt(self._disputes.claim_fault(claim, step, node, sha256(operator.encode("ascii")).digest()))
