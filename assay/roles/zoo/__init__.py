@@ -243,7 +243,7 @@ UNCAUGHT = (
     ("a majority that hides bytes", "k of n validators who withhold blobs can make a round void, not wrong"),
     (
         "a corrupt committee",
-        "k lying validators decide what games do not: who is accepted, who served, and that a job's bytes are not there",
+        "k lying validators decide what games do not: who is accepted, who served, and that bytes are not there",
     ),
     ("poisoned public data", "training on bad data is not a wrong computation"),
 )
