@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from assay.api.draft import Draft
 from assay.api.money import POOLS
 from assay.api.token import COIN_TOKEN, Token, balance_of, find_token, show_token
+from assay.chain.calendar import Calendar
 from assay.chain.contracts.containers import JobView, Order
 from assay.chain.contracts.models import Models
 from assay.protocol.errors import AssayError, BadInput, BadKey, Insufficient, Refused, Reverted, Unavailable
@@ -230,6 +231,11 @@ class Client:
         for job in range(jobs.job_count(), 0, -1):
             view = jobs.view_of(job)
             yield JobLine(job, view.consumer, view.phase, view.ended)
+
+    def calendar(self) -> Calendar:
+        """Protocol time, by all freezes that there were until now."""
+        self.world.calendar.learn(self.consumer.clerk.notices.freezes)
+        return self.world.calendar
 
     def push(self, job: int) -> Wake:
         """Takes the next step of a job's life if it is due and nobody has: anybody may, whoever watches does."""

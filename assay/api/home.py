@@ -383,3 +383,9 @@ def local_time(at_s: int, now_s: int, wall_s: float | None = None) -> str:
     return time.strftime(
         "%d %b %H:%M" if far else "%H:%M" if abs(at_s - now_s) >= 120 else "%H:%M:%S", time.localtime(wall)
     )
+
+
+def frozen_words(now_s: int, frozen_s: int, *, is_live: bool = True) -> str:
+    """That the network is frozen, and until when at the most."""
+    until = f"until {local_time(now_s + frozen_s, now_s)}" if is_live else f"for {frozen_s} s of simulated time"
+    return f"the network is frozen, {until} at the latest"

@@ -20,6 +20,7 @@ from typing import Any
 
 from assay.api.home import CREW, GLANCE_S, ChainClock, Home, Record, wrong_chain
 from assay.api.operator import NODE_URL, TURNED_AWAY
+from assay.chain.calendar import Calendar
 from assay.chain.connect import connect, disconnect
 from assay.chain.deploy import DEMO_LIMITS, Deployment, deploy, plan_system
 from assay.chain.embedded import EmbeddedChain
@@ -228,7 +229,8 @@ class Host:
         space = measure_space(self.options.memory_mb * MEBIBYTE, takers)
         # Tensors this small are slower on two threads than on one; the bits are the same.
         torch.set_num_threads(1)
-        self.home.clock = clock = ChainClock(Rpc(web3))
+        self.home.clock = ChainClock(Rpc(web3))
+        clock = Calendar(self.home.clock)
         token = self.home.token
         makers: dict[str, Callable[[], Any]] = {}
         for name, role in members():
@@ -265,7 +267,7 @@ class Host:
         return False
 
     def _maker(
-        self, signer: KeySigner, web3: Link, clock: ChainClock, space: Any, name: str, role: str, make: Any
+        self, signer: KeySigner, web3: Link, clock: Calendar, space: Any, name: str, role: str, make: Any
     ) -> Any:
         return lambda: make(self.home.world(signer, web3=web3, clock=clock, space=space), name, role)
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from assay.api.client import Reader
-from assay.api.home import local_time
+from assay.api.home import frozen_words, local_time
 from assay.api.observer import Note, Observer
 from assay.api.token import Token
 from assay.chain.contracts.containers import RoundView
@@ -50,17 +50,21 @@ ADDRESS = re.compile(r"([0-9]{1,9})(?:/([0-9]{1,9})(?:/([0-9]{1,9})(?:/([0-9]{1,
 
 @dataclass(frozen=True)
 class Wait:
-    """Whom or what a job waits for, and until when, in the chain's seconds."""
+    """Whom or what a job waits for, and until when, in protocol time."""
 
     text: str
     until_s: int | None = None
 
-    def words(self, now_s: int, *, is_live: bool = True) -> str:
+    def words(self, now_s: int, *, frozen_s: int = 0, is_live: bool = True) -> str:
         """One line for people: "waiting for 2 more providers (3/5), until 12:40".
 
         Where time passes as it does here (`is_live`) the moment is this machine's, whatever the chain's clock shows;
-        where it is simulated the line says how much of it is left.
+        where it is simulated the line says how much of it is left. `frozen_s`: for how long the network may stay
+        frozen; what has not come yet comes so much later then.
         """
+        if frozen_s:
+            rest = Wait(self.text, None if self.until_s is None else max(now_s, self.until_s) + frozen_s)
+            return f"{frozen_words(now_s, frozen_s, is_live=is_live)}; {rest.words(now_s, is_live=is_live)}"
         if self.until_s is None:
             return f"waiting for {self.text}"
         left_s = self.until_s - now_s
@@ -134,6 +138,11 @@ class Watcher(Observer):
 
     def _pay(self) -> None:
         """Totals of the vault are everybody's, so nothing is said of them for one job."""
+
+    def told(self, wait: Wait) -> str:
+        """A wait as a line for people, by protocol time as this watcher knows it."""
+        calendar = self.world.calendar
+        return wait.words(calendar(), frozen_s=calendar.left_s(), is_live=self.is_live)
 
     def waiting(self) -> Wait | None:
         """Whom this job waits for; nothing once it is over."""
@@ -223,7 +232,7 @@ class Watcher(Observer):
             "model": self.minted.token if self.minted else None,
             "state_root": self.minted.state_root.hex() if self.minted else None,
             "found_out": {self.name(account): self.evidence(account) for account in self.found},
-            "waiting_for": wait.words(self.world.clock(), is_live=self.is_live) if wait else None,
+            "waiting_for": self.told(wait) if wait else None,
         }
 
     def score(self) -> dict[str, object] | None:

@@ -119,8 +119,9 @@ class LocalNetwork:
         self._idle, self._stuck = self._idle + 1, self._stuck + 1
         if self._stuck > STUCK_MAX:
             raise Unavailable("the network has come to a standstill", hint="this is a bug: please report it")
-        if self._idle > PATIENT_BLOCKS and wake.at_s is not None and wake.at_s > ground.now_s():
-            ground.approach(wake.at_s)
+        next_s = self.network.next_s(wake) if self._idle > PATIENT_BLOCKS else None
+        if next_s is not None:
+            ground.approach(next_s)
             self._idle = 0
         else:
             ground.pass_block()

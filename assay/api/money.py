@@ -122,7 +122,7 @@ class Till:
     def unstake(self, amount: int | None) -> tuple[int, int]:
         """Begins to take stake back, all that is idle where no amount is given, and leaves the pools that wanted it.
 
-        (amount, when it is ready in the chain's seconds). Errors: `BadInput`, `Refused` while all of it is locked.
+        (amount, when it is ready in protocol time). Errors: `BadInput`, `Refused` while all of it is locked.
         """
         held = self.look()
         wanted = held.idle if amount is None else amount
@@ -140,9 +140,10 @@ class Till:
         return wanted, leaving.ready
 
     def release(self, now_s: int) -> int:
-        """Takes back to the wallet what has finished unbonding; how much that is."""
+        """Takes back to the wallet what has finished unbonding, in protocol time; how much that is: nothing while the
+        network is frozen."""
         held = self.look()
-        if not held.unbonding or now_s < held.ready_s:
+        if not held.unbonding or now_s < held.ready_s or self.ledger.clock.frozen_until():
             return 0
         before = self.ledger.vault.free(self.token, self.address)
         self.ledger.stakes.release(self.token).send()

@@ -8,6 +8,7 @@ from typing import Any
 from assay.api.account import Account
 from assay.api.contests import Contests, Told
 from assay.api.losses import mean_loss
+from assay.chain.calendar import FREEZING, freezes_of
 from assay.chain.contracts.containers import RoundView
 from assay.chain.contracts.jobs import AggregatorReplaced, Drawn, Faulted, Matched, ValidatorReplaced
 from assay.chain.contracts.rounds import (
@@ -138,6 +139,8 @@ class Observer(Party):
             logs = self._cursor.drain().added
             events = [emitted.event for log in logs if (emitted := self.world.ledger.decode(log)) is not None]
             self.events += events
+            if any(isinstance(event, FREEZING) for event in events):
+                self.world.calendar.learn(freezes_of(self.events))
             self.account.enter(events)
             for event in events:
                 self.enter(event)

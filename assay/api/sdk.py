@@ -157,7 +157,7 @@ class PostedJob:
         the job ends without a model.
         """
         client, told = self.net.client, 0
-        wait: Wait | None = None
+        wait: tuple[Wait | None, int | None] = None, None
         while True:
             wake = client.push(self.number)
             # Asked first, so that what ends it is heard.
@@ -168,10 +168,10 @@ class PostedJob:
                 told += 1
             if is_over:
                 break
-            waiting = self._watcher.waiting()
-            if waiting is not None and waiting != wait:
-                yield JobEvent({"kind": "wait", "text": waiting.words(client.world.clock(), is_live=client.is_live)})
-            wait = waiting
+            waiting, frozen = self._watcher.waiting(), self._watcher.world.calendar.frozen_until_s()
+            if waiting is not None and (waiting, frozen) != wait:
+                yield JobEvent({"kind": "wait", "text": self._watcher.told(waiting)})
+            wait = waiting, frozen
             client.pass_time(wake)
         yield JobEvent({"kind": "done", "text": f"job {self.number} is over"})
 

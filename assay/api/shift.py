@@ -6,7 +6,7 @@ from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
-from assay.api.home import Home, local_time
+from assay.api.home import Home, frozen_words, local_time
 from assay.api.machine import MEBIBYTE, measure_space
 from assay.api.money import Till
 from assay.api.token import Token, describe_token, show_token
@@ -215,7 +215,11 @@ def work(
 
 def waits(world: World, role: str) -> str:
     """What a party without a part in any job waits for."""
-    clerk, now_s = make_clerk(world), world.clock()
+    clerk = make_clerk(world)
+    world.calendar.learn(clerk.notices.freezes)
+    now_s, frozen_s = world.clock(), world.calendar.left_s()
+    if frozen_s:
+        return frozen_words(now_s, frozen_s)
     for job in reversed(clerk.numbers()[-KEPT_JOBS:]):
         view = clerk.view(job)
         if view.phase == JobPhase.BIDDING:

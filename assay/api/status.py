@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from assay.api.home import Home, local_time
+from assay.api.home import Home, frozen_words
 from assay.api.money import Till
 from assay.api.operator import crew_of, read_log
 from assay.api.token import describe_token, show_token
@@ -36,13 +36,17 @@ def read_status(home: Home) -> dict[str, Any]:
         return whole
     rpc, ledger = Rpc(home.web3), home.ledger()
     whole |= {"block": rpc.get_head(), "time_s": rpc.get_timestamp(), "crew": crew_of(home)}
+    until_s = ledger.clock.frozen_until()
+    whole["frozen_until_s"] = until_s or None
+    if until_s:
+        whole["frozen"] = frozen_words(whole["time_s"], until_s - whole["time_s"])
     for account in whole["accounts"]:
         till = Till(ledger, home.token, account["address"])
         held = till.look()
         amounts = {"wallet": held.wallet + held.free, "staked": held.staked, "locked": held.locked}
         account |= {name: format_amount(units, till.decimals) for name, units in amounts.items()}
         account |= {"symbol": till.symbol, "coin": f"{held.coin_wei / 10**18:.4f}"}
-    whole["jobs"] = _jobs(home, whole["time_s"])
+    whole["jobs"] = _jobs(home)
     return whole
 
 
@@ -53,7 +57,7 @@ def troubles(home: Home) -> list[str]:
     return told + [f"keys: {error}" for error in broken_keystores(home.keys)]
 
 
-def _jobs(home: Home, now_s: int) -> list[dict[str, Any]]:
+def _jobs(home: Home) -> list[dict[str, Any]]:
     jobs = home.ledger().jobs
     rows: list[dict[str, Any]] = []
     for job in range(jobs.job_count(), 0, -1):
@@ -65,11 +69,11 @@ def _jobs(home: Home, now_s: int) -> list[dict[str, Any]]:
             )
     live_rows = [row for row in rows if row["live"]]
     if live_rows:
-        _tell_waits(home, live_rows, now_s)
+        _tell_waits(home, live_rows)
     return rows
 
 
-def _tell_waits(home: Home, rows: list[dict[str, Any]], now_s: int) -> None:
+def _tell_waits(home: Home, rows: list[dict[str, Any]]) -> None:
     """Adds to each job whom it waits for, as its events and messages tell."""
     from assay.api.inspect import Watcher
 
@@ -81,9 +85,8 @@ def _tell_waits(home: Home, rows: list[dict[str, Any]], now_s: int) -> None:
         wait = watcher.waiting()
         if wait is None:
             continue
-        row["waiting_for"], row["until_s"] = wait.text, wait.until_s
-        words = f"waiting for {wait.text}"
+        row["waiting_for"], row["until_s"] = wait.text, None
+        calendar = watcher.world.calendar
         if wait.until_s is not None:
-            late = wait.until_s <= now_s
-            words += f", {'since' if late else 'until'} {local_time(wait.until_s, now_s)}"
-        row["words"] = words
+            row["until_s"] = calendar.when_s(wait.until_s)
+        row["words"] = watcher.told(wait)

@@ -25,7 +25,7 @@ class Turns:
     """Gives roles turns until `stop` is set. A role is made by its factory, and made again from its journal when it
     crashes, where `crashed` (told of the bug) says so.
 
-    `pulse` is anything that differs when the chain or the board has changed; `clock` is the chain's time. `note` hears
+    `pulse` is anything that differs when the chain or the board has changed; `clock` is protocol time. `note` hears
     of troubles that pass, once each.
     """
 
@@ -49,7 +49,7 @@ class Turns:
     def run(self, done: Callable[[], bool] = lambda: False) -> None:
         """Until stopped or `done`."""
         while not self.stop.is_set():
-            seen = self._attempt("chain", self._pulse)
+            seen, began_s = self._attempt("chain", self._pulse), self._attempt("chain", self._clock)
             wake = IDLE
             for name in list(self._makers):
                 wake |= self._turn(name)
@@ -58,7 +58,7 @@ class Turns:
             if done():
                 return
             if not wake.acted:
-                self._rest(seen, wake)
+                self._rest(seen, began_s, wake)
 
     def _turn(self, name: str) -> Wake:
         try:
@@ -85,7 +85,7 @@ class Turns:
         self._noted.pop(name, None)
         return wake
 
-    def _rest(self, seen: Hashable, wake: Wake) -> None:
+    def _rest(self, seen: Hashable, began_s: int | None, wake: Wake) -> None:
         if self._noted:
             self.stop.wait(PAUSE_S)
             return
@@ -93,7 +93,8 @@ class Turns:
             if self._attempt("chain", self._pulse) != seen:
                 return
             now_s = self._attempt("chain", self._clock)
-            if now_s is None or (wake.at_s is not None and now_s >= wake.at_s):
+            # While time stands still, in a network that is frozen, nothing comes due: what is due was tried.
+            if now_s is None or (wake.at_s is not None and now_s >= wake.at_s and now_s != began_s):
                 return
 
     def _attempt(self, name: str, read: Callable[[], Any]) -> Any:

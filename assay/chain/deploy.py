@@ -138,8 +138,9 @@ class Deployment:
 
 
 def plan_system(owner: str, limits: Limits = DEMO_LIMITS, *, with_tokens: bool = True) -> tuple[Step, ...]:
-    """Every step of a whole deployment. `owner` owns `Params` and, with tokens, holds the supply of `AssayToken`."""
-    vault, stakes, params, beacon = Ref("Vault"), Ref("Stakes"), Ref("Params"), Ref("Beacon")
+    """Every step of a whole deployment. `owner` owns `Params`, may stop the `Clock`, and holds the supply of
+    `AssayToken`, if there are tokens."""
+    vault, stakes, params, beacon, clock = Ref("Vault"), Ref("Stakes"), Ref("Params"), Ref("Beacon"), Ref("Clock")
     jobs, rounds, disputes = Ref("Jobs"), Ref("Rounds"), Ref("Disputes")
     tokens: tuple[Step, ...] = (
         Create("TestStablecoin"),
@@ -161,13 +162,14 @@ def plan_system(owner: str, limits: Limits = DEMO_LIMITS, *, with_tokens: bool =
         Create("Moves"),
         Create("Arbiter"),
         Create("Params", (owner, limits.to_abi())),
+        Create("Clock", (params,)),
         Create("Vault"),
-        Create("Stakes", (vault, params)),
+        Create("Stakes", (vault, params, clock)),
         Create("Beacon"),
-        Create("Jobs", (vault, stakes, params, beacon)),
-        Create("Rounds", (vault, stakes, jobs, beacon)),
-        Create("Disputes", (vault, jobs, rounds)),
-        Create("Games", (Ref("Arbiter"), disputes)),
+        Create("Jobs", (vault, stakes, params, beacon, clock)),
+        Create("Rounds", (vault, stakes, jobs, beacon, clock)),
+        Create("Disputes", (vault, jobs, rounds, clock)),
+        Create("Games", (Ref("Arbiter"), disputes, clock)),
         Create("Models", (jobs, rounds)),
         *(tokens if with_tokens else ()),
         Invoke("Vault", "wire", ((stakes, jobs, rounds, disputes),)),

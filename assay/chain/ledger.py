@@ -10,6 +10,7 @@ from web3 import Web3
 from assay.chain.artifacts import list_artifacts
 from assay.chain.client import Contract
 from assay.chain.contracts.beacon import Beacon
+from assay.chain.contracts.clock import Clock
 from assay.chain.contracts.jobs import Jobs
 from assay.chain.contracts.params import Params
 from assay.chain.contracts.rounds import Rounds
@@ -91,6 +92,11 @@ class Ledger:
     def beacon(self) -> Beacon:
         """Recorded block hashes."""
         return self.open(Beacon)
+
+    @property
+    def clock(self) -> Clock:
+        """Protocol time, and freezes."""
+        return self.open(Clock)
 
     @cached_property
     def _kinds(self) -> Mapping[tuple[str, bytes], type[Event]]:

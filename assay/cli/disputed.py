@@ -44,7 +44,8 @@ def stand(contest: "Contest", network: "Network") -> Iterator[tuple[str, object]
     yield "stands", outcome_words(contest)
     if contest.deadline_s is not None:
         wait = Wait(f"the {contest.turn}" if contest.turn else "who may disprove the slot", contest.deadline_s)
-        yield "clock", wait.words(client.world.clock(), is_live=client.is_live)
+        calendar = client.calendar()
+        yield "clock", wait.words(calendar(), frozen_s=calendar.left_s(), is_live=client.is_live)
     if contest.narrowing is not None:
         count = len(contest.moves)
         yield "moves", f"{count} so far; {left_words(contest.narrowing.left)}"

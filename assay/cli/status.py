@@ -31,6 +31,8 @@ def run(home: HomeOption = None, as_json: JsonOption = False) -> None:
         counts: dict[str, int] = {}
         for member in status["crew"]:
             counts[member["role"]] = counts.get(member["role"], 0) + 1
+        if status["frozen_until_s"]:
+            console.print(plain(status["frozen"], "bold yellow"))
         crew = ", ".join(f"{count} {role}{'s' * (count != 1)}" for role, count in counts.items())
         console.print(plain("crew  ", "dim") + plain(crew or "none on this machine"))
     for account in status["accounts"]:

@@ -49,15 +49,15 @@ def run(
     """
     from assay.api.home import local_time
     from assay.api.money import POOLS
-    from assay.chain.rpc import Rpc
     from assay.cli.place import confirm, open_home, open_till, unlock
     from assay.cli.terminal import out, plain, print_json
     from assay.protocol.units import format_amount, parse_amount
 
     with open_home(home) as place:
         signer = unlock(place, account, password_file)
-        till, rpc = open_till(place, signer, token), Rpc(place.web3)
-        now_s = rpc.get_timestamp()
+        till = open_till(place, signer, token)
+        clock = till.ledger.clock
+        now_s = clock.time()
         units = parse_amount(amount, till.decimals) if amount is not None else None
         released = till.release(now_s)
         held = till.look()
@@ -69,7 +69,7 @@ def run(
                 till.retire(role)
             begun, ready_s = till.unstake(units)
             held = till.look()
-        now_s = rpc.get_timestamp()
+        now_s, frozen_s = clock.time(), clock.allowance() if clock.frozen_until() else 0
         if as_json:
             amounts = {"released": released, "begun": begun, "unbonding": held.unbonding, "staked": held.staked}
             shown = {name: format_amount(value, till.decimals) for name, value in amounts.items()}
@@ -79,7 +79,8 @@ def run(
         if released:
             console.print(plain(f"{till.words(released)} came back to the wallet"))
         if held.unbonding:
-            when = local_time(ready_s, now_s)
-            words = f"{till.words(held.unbonding)} on the way back, until {when}; then call this again"
+            when = local_time(max(now_s, ready_s) + frozen_s, now_s)
+            late = " at the latest, for the network is frozen" if frozen_s else ""
+            words = f"{till.words(held.unbonding)} on the way back, until {when}{late}; then call this again"
             console.print(plain(words))
         console.print(plain(f"{till.words(held.staked - held.unbonding)} stay at stake", "dim"))

@@ -47,6 +47,8 @@ VERBS = (
     "stake",
     "unstake",
     "claim",
+    "freeze",
+    "thaw",
     "zoo",
     "completion",
     "version",

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Protocol
 
+from assay.chain.calendar import Calendar
 from assay.chain.contracts.containers import Order
 from assay.chain.contracts.test_stablecoin import TestStablecoin
 from assay.chain.deploy import DEMO_LIMITS, Deployment, Limits, deploy, plan_system
@@ -70,12 +71,14 @@ class Network:
         self.blobs = MemoryBlobs()
         self.domain = Domain(self.deployment.chain_id, self.ledger.rounds.address)
         self.board = Board(self.domain, self.ground.now_s)
+        self.clock = Calendar(self.ground.now_s)
 
     def again(self, seed: bytes) -> "Network":
         """Another network on the same contracts: other parties, nothing said, nothing stored."""
         twin = copy(self)
         twin.seed, twin.parties, twin.worlds = seed, {}, {}
         twin.blobs, twin.board = MemoryBlobs(), Board(self.domain, self.ground.now_s)
+        twin.clock = Calendar(self.ground.now_s)
         return twin
 
     def signer(self, name: str, gas: int = PARTY_GAS) -> KeySigner:
@@ -91,7 +94,7 @@ class Network:
             ledger=Ledger(self.web3, self.deployment, signer),
             blobs=self.blobs,
             peers=self.board.peers(signer.address),
-            clock=self.ground.now_s,
+            clock=self.clock,
             signer=signer,
             journal=MemoryJournal(),
             entropy=SeededEntropy(words_hash("assay.network.entropy", self.seed, sha256(name.encode()).digest())),
@@ -139,6 +142,13 @@ class Network:
         for world in staked:
             world.ledger.stakes.release(self.token.address).send()
 
+    def next_s(self, wake: Wake) -> int | None:
+        """When there is something to do again, in the chain's time: at a deadline that has not passed yet, or when a
+        freeze is over."""
+        if wake.at_s is not None and wake.at_s > self.clock():
+            return self.clock.when_s(wake.at_s)
+        return self.clock.frozen_until_s()
+
     def run(self, done: Callable[[], bool], *, turns_max: int = 100_000) -> None:
         """Gives everybody turns until `done`. Raises `Unavailable` when nothing moves any more."""
         idle = stuck = 0
@@ -152,9 +162,10 @@ class Network:
                 idle = stuck = 0
                 continue
             idle, stuck = idle + 1, stuck + 1
-            if idle > PATIENT_BLOCKS and wake.at_s is not None and wake.at_s > self.ground.now_s():
-                self.ground.approach(wake.at_s)
-                idle = 0 if self.ground.now_s() >= wake.at_s else idle
+            next_s = self.next_s(wake) if idle > PATIENT_BLOCKS else None
+            if next_s is not None:
+                self.ground.approach(next_s)
+                idle = 0 if self.ground.now_s() >= next_s else idle
             else:
                 self.ground.pass_block()
             if stuck > 1_000:

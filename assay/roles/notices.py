@@ -8,6 +8,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeGuard, TypeVar
 
+from assay.chain.calendar import FREEZING, Freeze, freezes_of
+from assay.chain.contracts.clock import Clock
 from assay.chain.contracts.containers import Marks as ChainMarks
 from assay.chain.contracts.containers import TranscriptOpening
 from assay.chain.contracts.disputes import (
@@ -45,6 +47,7 @@ ROUNDS_END = 1 << 32
 """Above every round's index."""
 PLAYED = (Answered, Demanded, Summed)
 KINDS = (
+    *FREEZING,
     *PLAYED,
     BidCommitted,
     BidRevealed,
@@ -106,7 +109,7 @@ class Notices:
 
     def __init__(self, ledger: Ledger, address: str) -> None:
         self._ledger, self._address = ledger, address
-        kinds = (Disputes, Games)
+        kinds = (Clock, Disputes, Games)
         places = [ledger.jobs.address, ledger.rounds.address, *(ledger.open(kind).address for kind in kinds)]
         first = ledger.deployment.first_block
         self._cursor = Cursor(ledger.web3, places, first_block=first, window_blocks=WINDOW_BLOCKS)
@@ -115,6 +118,7 @@ class Notices:
         """The round of a dispute, by the contract that numbers it."""
         self._played: dict[int, list[Emitted[Event]]] = {}
         """By game, what was demanded and opened."""
+        self._frozen: list[Emitted[Event]] = []
         self._disputes: dict[int, list[Dispute]] = {}
         """By job, as they stand, until something more is read, taken back or dropped."""
         self.head = 0
@@ -145,6 +149,8 @@ class Notices:
             emitted = self._ledger.decode(log) if log.topics[:1] and log.topics[0] in TOPICS else None
             if emitted is not None and isinstance(emitted.event, Posted):
                 self.posted = max(self.posted, emitted.event.job)
+            elif emitted is not None and isinstance(emitted.event, FREEZING):
+                self._frozen.append(emitted)
             elif emitted is not None and isinstance(emitted.event, PLAYED):
                 self._played.setdefault(emitted.event.game, []).append(emitted)
             elif emitted is not None and self._matters(emitted.event):
@@ -156,6 +162,9 @@ class Notices:
             self._disputes.clear()
         self._unread = deque(log for log in self._unread if log not in gone)
         for emitted in filter(None, map(self._ledger.decode, logs)):
+            if isinstance(emitted.event, FREEZING):
+                self._frozen = [each for each in self._frozen if each.log != emitted.log]
+                continue
             if isinstance(emitted.event, PLAYED):
                 played = self._played.get(emitted.event.game, [])
                 played[:] = [each for each in played if each.log != emitted.log]
@@ -201,6 +210,11 @@ class Notices:
     def of_job(self, kind: type[E], job: int) -> Iterator[E]:
         """What was announced of a job and of none of its rounds."""
         return self.of(kind, (job, 0, ROUNDS_END - 1))
+
+    @property
+    def freezes(self) -> tuple[Freeze, ...]:
+        """When the network was frozen, is, and at the latest until when."""
+        return freezes_of(each.event for each in self._frozen)
 
     # before and after the rounds
 

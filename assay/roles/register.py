@@ -55,6 +55,7 @@ class Register:
     def _look(self) -> None:
         if self._seen is None or "notices" not in self._seen:
             self._rewritten |= self._notices.read()
+            self.world.calendar.learn(self._notices.freezes)
         if self._seen is not None:
             self._seen["notices"] = True
 

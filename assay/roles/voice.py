@@ -22,7 +22,7 @@ PAUSE_MIN_S = 2
 
 @dataclass
 class Saying:
-    """What is being said, and when next."""
+    """What is being said, and when next; until when what was said lasts, in the chain's time."""
 
     kind: str
     content: dict[str, object]
@@ -30,6 +30,7 @@ class Saying:
     phase: RoundPhase
     next_s: int
     pause_s: int
+    expires_s: int
 
 
 class Voice:
@@ -58,10 +59,10 @@ class Voice:
         known = self._sayings.get(key)
         if known is not None and known.content == content and known.phase == view.phase:
             return IDLE
-        self._world.say(kind, name, content, recipient)
+        said = self._world.say(kind, name, content, recipient)
         now_s = self._world.clock()
         pause_s = max(PAUSE_MIN_S, (view.deadline - now_s) // PAUSES)
-        self._sayings[key] = Saying(kind, content, recipient, view.phase, now_s + pause_s, pause_s)
+        self._sayings[key] = Saying(kind, content, recipient, view.phase, now_s + pause_s, pause_s, said.expires_s)
         return ACTED
 
     def answer(
@@ -86,8 +87,9 @@ class Voice:
             if self._clerk.round(key[0]).phase != saying.phase:
                 del self._sayings[key]
                 continue
-            if now_s >= saying.next_s:
-                self._world.say(saying.kind, key[0], saying.content, saying.recipient)
+            # While the network is frozen nobody has to hear it sooner, but it is not to be lost.
+            if now_s >= saying.next_s or self._world.calendar.chain_s() >= saying.expires_s:
+                saying.expires_s = self._world.say(saying.kind, key[0], saying.content, saying.recipient).expires_s
                 saying.pause_s *= 2
                 saying.next_s = now_s + saying.pause_s
                 wake |= ACTED

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Wake:
-    """`acted`: something changed, so everybody gets another turn. `at_s`: the chain's time of the next deadline."""
+    """`acted`: something changed, so everybody gets another turn. `at_s`: protocol time of the next deadline."""
 
     acted: bool = False
     at_s: int | None = None

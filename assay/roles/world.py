@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Protocol
 
+from assay.chain.calendar import Calendar
 from assay.chain.ledger import Ledger
 from assay.net.port import Peers
 from assay.protocol.message import EVERYONE, MESSAGE_LIFE_S, Message, sign
@@ -141,7 +142,11 @@ class Compute:
 
 @dataclass
 class World:
-    """One party's world: its view of the chain, bytes by hash, peers, time, key, memory, chance and processors."""
+    """One party's world: its view of the chain, bytes by hash, peers, time, key, memory, chance and processors.
+
+    `clock` is given the chain's time and tells protocol time, in which all deadlines are: it stands still while the
+    network is frozen.
+    """
 
     ledger: Ledger
     blobs: Blobs
@@ -155,6 +160,12 @@ class World:
     depth_blocks: int
     """How many of the newest blocks may yet be replaced by others: none on a chain that only one machine writes."""
     message_count: int = 0
+    calendar: Calendar = field(init=False)
+    """What `clock` goes by; it learns of freezes from what this party reads of the chain."""
+
+    def __post_init__(self) -> None:
+        self.calendar = self.clock if isinstance(self.clock, Calendar) else Calendar(self.clock)
+        self.clock = self.calendar
 
     @property
     def address(self) -> str:
@@ -172,7 +183,8 @@ class World:
             kind,
             round_name,
             content,
-            expires_s=self.clock() + MESSAGE_LIFE_S,
+            # What is said grows old while the network is frozen, too: boards go by the chain's time.
+            expires_s=self.calendar.chain_s() + MESSAGE_LIFE_S,
             nonce=self.message_count,
             recipient=recipient,
         )

@@ -10,6 +10,7 @@ import {Claims} from "./disputes/Claims.sol";
 import {Grounds} from "./disputes/Grounds.sol";
 import {Claim, Facts, IDisputes, Marks} from "./interfaces/IDisputes.sol";
 import {Assertion, Demand, Ending, IGames} from "./interfaces/IGames.sol";
+import {IClock} from "./interfaces/IClock.sol";
 import {IJobs} from "./interfaces/IJobs.sol";
 import {IRounds} from "./interfaces/IRounds.sol";
 import {IVault} from "./interfaces/IVault.sol";
@@ -20,6 +21,7 @@ contract Disputes is IDisputes, Wired {
     IVault private immutable VAULT;
     IJobs private immutable JOBS;
     IRounds private immutable ROUNDS;
+    IClock private immutable CLOCK;
 
     IGames public games;
     uint256 public disputeCount;
@@ -31,10 +33,11 @@ contract Disputes is IDisputes, Wired {
     mapping(bytes32 round => mapping(uint256 slot => bytes32)) private _updates; // roots, as they were shown
     mapping(bytes32 round => bytes32) private _marks; // what a score is made of, as it was shown
 
-    constructor(IVault vault, IJobs jobs, IRounds rounds) {
+    constructor(IVault vault, IJobs jobs, IRounds rounds, IClock clock) {
         VAULT = vault;
         JOBS = jobs;
         ROUNDS = rounds;
+        CLOCK = clock;
     }
 
     function wire(IGames games_) external once {
@@ -99,9 +102,9 @@ contract Disputes is IDisputes, Wired {
         if (claim.target == Target.Aggregate) {
             bytes32[] memory updates = updatesOf(c.job, c.generation, c.round);
             if (_allShown(updates)) game = _merge(_disputes[dispute], facts, updates, t);
-            else _disputes[dispute].showUntil = uint48(block.timestamp + t.windows.open);
+            else _disputes[dispute].showUntil = uint48(CLOCK.time() + t.windows.open);
         } else if (claim.target == Target.Score) {
-            _disputes[dispute].showUntil = uint48(block.timestamp + t.windows.open);
+            _disputes[dispute].showUntil = uint48(CLOCK.time() + t.windows.open);
         } else if (plain == 0) {
             (game, plain) = _begin(dispute, claim, facts, t);
         }
@@ -152,6 +155,9 @@ contract Disputes is IDisputes, Wired {
     function settle(uint256 dispute) external {
         Dispute storage d = _disputes[dispute];
         if (d.job == 0 || d.outcome != Settlement.Open) revert AlreadySettled(dispute);
+        // INVARIANT: while the network is frozen nobody loses anything by a game, however clear it is.
+        uint256 standsStill = CLOCK.frozenUntil();
+        if (standsStill != 0) revert IClock.StandsStill(standsStill);
         Case storage about = _cases[Cases.caseOf(d)];
         Terms memory t = ROUNDS.termsOf(d.job);
         if (d.game == 0 && !d.faulted && !about.disproved) return _await(dispute, d, about, t);
@@ -250,7 +256,7 @@ contract Disputes is IDisputes, Wired {
         _running[_roundOf(c.job, c.generation, c.round)]++;
         // INVARIANT: until a fault stands the slot that it rests on can be challenged, and not for longer; of an aggregate any slot.
         uint256 merged = _cases[Cases.caseOf(c.job, c.generation, c.round, Target.Aggregate, 0, address(0))].faultUntil;
-        if (block.timestamp < about.faultUntil || block.timestamp < merged) {
+        if (_before(about.faultUntil) || _before(merged)) {
             ROUNDS.disputeJoined(c.job, c.generation, c.round);
             return about;
         }
@@ -263,8 +269,8 @@ contract Disputes is IDisputes, Wired {
     function _limit(Commitment calldata c, Terms memory t) private {
         bytes32 key = _roundOf(c.job, c.generation, c.round);
         uint256 until = _voidUntil[key];
-        if (until != 0 && block.timestamp >= until) revert IRounds.TooLate(until);
-        if (until == 0) _voidUntil[key] = block.timestamp + t.windows.open + t.windows.challenge;
+        if (until != 0 && !_before(until)) revert IRounds.TooLate(until);
+        if (until == 0) _voidUntil[key] = CLOCK.time() + t.windows.open + t.windows.challenge;
     }
 
     /// A challenge whose game its challenger begins once what it needs was shown.
@@ -282,7 +288,7 @@ contract Disputes is IDisputes, Wired {
             ? _marks[_roundOf(d.job, d.generation, d.round)] != 0
             : _allShown(updatesOf(d.job, d.generation, d.round));
         uint256 until = uint256(d.showUntil) + (shown ? t.windows.open : 0);
-        if (block.timestamp < until) revert TooSoon(until);
+        if (!CLOCK.reached(until)) revert TooSoon(until);
         if (shown) _dismiss(dispute, d, about, t);
         else _uphold(dispute, d, about, t, isScore ? bytes32("marks") : bytes32("updates"));
     }
@@ -323,7 +329,7 @@ contract Disputes is IDisputes, Wired {
     function _uphold(uint256 dispute, Dispute storage d, Case storage about, Terms memory t, bytes32 reason) private {
         about.disproved = true;
         _stop(d, about);
-        address earner = Cases.earner(_disputes, games, dispute, about);
+        address earner = Cases.earner(_disputes, games, dispute, about, CLOCK.time());
         (uint256 job, uint32 generation, uint32 round, uint16 slot) = (d.job, d.generation, d.round, d.slot);
         _close(dispute, d, Settlement.Upheld, t, 0, 0);
         if (d.target == Target.Table) ROUNDS.disprovedValidator(job, generation, round, d.validator, earner, reason);
@@ -333,7 +339,7 @@ contract Disputes is IDisputes, Wired {
 
     function _fault(uint256 dispute, Dispute storage d, Case storage about, Terms memory t) private {
         if (!d.faulted) return _find(dispute, d, about, t);
-        if (block.timestamp < about.faultUntil) revert TooSoon(about.faultUntil);
+        if (!CLOCK.reached(about.faultUntil)) revert TooSoon(about.faultUntil);
         // What an aggregate is made of is the slots': while one of them is disputed no fault of it stands.
         uint256 running = d.target == Target.Aggregate ? _running[_roundOf(d.job, d.generation, d.round)] : about.open;
         if (running != 0) revert StillOpen(about.last);
@@ -351,7 +357,7 @@ contract Disputes is IDisputes, Wired {
         d.faulted = true;
         _stop(d, about);
         // INVARIANT: a fault does not stand on the word of one pair: what it rests on can be disproved first, once.
-        if (about.faultUntil == 0) about.faultUntil = uint48(block.timestamp + t.windows.challenge);
+        if (about.faultUntil == 0) about.faultUntil = uint48(CLOCK.time() + t.windows.challenge);
         emit FaultFound(dispute, about.faultUntil);
     }
 
@@ -372,6 +378,11 @@ contract Disputes is IDisputes, Wired {
         VAULT.move(t.token, IVault.Kind.Bond, key, IVault.Kind.Free, _key(d.challenger), _bondOf(d, t) - burned - toAccused);
         emit Settled(dispute, outcome);
         ROUNDS.disputeClosed(d.job, d.generation, d.round);
+    }
+
+    /// Whether an instant of protocol time is still to come; no instant, zero, is not.
+    function _before(uint256 instant) private view returns (bool) {
+        return block.timestamp < instant || (instant != 0 && CLOCK.time() < instant);
     }
 
     function _stop(Dispute storage d, Case storage about) private {

@@ -5,6 +5,7 @@ import {Bitmap} from "./Bitmap.sol";
 import {JobPhase, Order, Terms, UNSCORED, Windows} from "./Types.sol";
 import {Wired} from "./Wired.sol";
 import {IBeacon} from "./interfaces/IBeacon.sol";
+import {IClock} from "./interfaces/IClock.sol";
 import {IJobs} from "./interfaces/IJobs.sol";
 import {IParams} from "./interfaces/IParams.sol";
 import {IRounds} from "./interfaces/IRounds.sol";
@@ -25,11 +26,12 @@ contract Jobs is IJobs, Wired {
 
     Books private _s;
 
-    constructor(IVault vault, IStakes stakes, IParams params, IBeacon beacon) {
+    constructor(IVault vault, IStakes stakes, IParams params, IBeacon beacon, IClock clock) {
         _s.vault = vault;
         _s.stakes = stakes;
         _s.params = params;
         _s.beacon = beacon;
+        _s.clock = clock;
     }
 
     function wire(IRounds rounds_) external once {
@@ -52,7 +54,7 @@ contract Jobs is IJobs, Wired {
         j.phase = JobPhase.Bidding;
         j.beaconDelay = limits.beaconDelay;
         j.challengeBondBps = limits.challengeBondBps;
-        j.postedAt = uint64(block.timestamp);
+        j.postedAt = uint64(_s.clock.time());
         j.order = order;
         uint256 worst = cost(order);
         j.deposited = worst;
@@ -189,7 +191,7 @@ contract Jobs is IJobs, Wired {
         out.phaseDeadline = j.phaseDeadline;
         if (j.phase == JobPhase.Bidding) {
             uint256 bidEnd = Bids.bidEnd(j);
-            out.phaseDeadline = uint64(block.timestamp < bidEnd ? bidEnd : Bids.revealEnd(j));
+            out.phaseDeadline = uint64(_s.before(bidEnd) ? bidEnd : Bids.revealEnd(j));
         }
         out.drawBlock = j.drawBlock;
         out.beacon = j.beacon;

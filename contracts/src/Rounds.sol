@@ -7,6 +7,7 @@ import {Hashing} from "./Hashing.sol";
 import {Commitment, JobPhase, RoundPhase, RoundView, Terms, TranscriptOpening, UNSCORED} from "./Types.sol";
 import {Wired} from "./Wired.sol";
 import {IBeacon} from "./interfaces/IBeacon.sol";
+import {IClock} from "./interfaces/IClock.sol";
 import {IJobs} from "./interfaces/IJobs.sol";
 import {IRounds} from "./interfaces/IRounds.sol";
 import {IStakes} from "./interfaces/IStakes.sol";
@@ -26,11 +27,12 @@ contract Rounds is IRounds, Wired, EIP712 {
 
     State private _s;
 
-    constructor(IVault vault, IStakes stakes, IJobs jobs, IBeacon beacon) EIP712("Assay", "1") {
+    constructor(IVault vault, IStakes stakes, IJobs jobs, IBeacon beacon, IClock clock) EIP712("Assay", "1") {
         _s.vault = vault;
         _s.stakes = stakes;
         _s.jobs = jobs;
         _s.beacon = beacon;
+        _s.clock = clock;
     }
 
     function wire(address disputes) external once {
@@ -82,7 +84,7 @@ contract Rounds is IRounds, Wired, EIP712 {
     function commitTable(uint256 job, uint32 generation, uint32 round, bytes32 sealedTable) external {
         Round storage r = _s.judged(job, generation, round);
         r.expect(RoundPhase.Sampling);
-        if (block.timestamp >= r.deadline) revert TooLate(r.deadline);
+        if (!_s.before(r.deadline)) revert TooLate(r.deadline);
         uint256 bit = _seat(job);
         (,, uint256 enlistedBlock, uint256 base) = _s.jobs.seatAt(job, _index(bit));
         // A chain of nonces committed after the beacon could be chosen to draw a sample.
@@ -102,13 +104,13 @@ contract Rounds is IRounds, Wired, EIP712 {
         uint256 bit = _seat(job);
         if (r.phase == RoundPhase.Sampling) {
             bool all = _s.jobs.seatsLive(job) & ~r.tablesCommitted == 0;
-            if (!all && block.timestamp < r.deadline) revert TooEarly(r.deadline);
+            if (!all && !_s.reached(r.deadline)) revert TooEarly(r.deadline);
             // Too few tables: only advance() leads on.
             uint256 count = Bitmap.count(r.tablesCommitted);
             if (count < _s.terms[job].quorum) revert NoQuorum(count, _s.terms[job].quorum);
             _startOpening(job, r);
         }
-        if (r.phase < RoundPhase.Opening || block.timestamp >= r.openDeadline) revert TooLate(r.openDeadline);
+        if (r.phase < RoundPhase.Opening || !_s.before(r.openDeadline)) revert TooLate(r.openDeadline);
         Table storage table = r.tables[msg.sender];
         if (table.redraw != r.redraws || table.root != 0) revert AlreadyDone();
         if (tableRoot == 0 || table.sealedTable != keccak256(abi.encode(tableRoot, nonce, salt))) revert WrongOpening();
@@ -184,8 +186,8 @@ contract Rounds is IRounds, Wired, EIP712 {
         _burnLate(job, generation, round, r, signatures.length != 0);
         r.phase = RoundPhase.Aggregating;
         r.resultRoot = resultRoot;
-        r.includedAt = uint40(block.timestamp);
-        r.deadline = uint40(block.timestamp + t.windows.aggregate);
+        r.includedAt = uint40(_s.time());
+        r.deadline = r.includedAt + t.windows.aggregate;
         emit Included(job, generation, round, accepted, included, served, resultRoot);
         if (r.orphan) Verdicts.closeOrphan(_s, job, generation, round, Pay.Included);
         else if (!enough) Verdicts.rewind(_s, job, round);
@@ -207,7 +209,7 @@ contract Rounds is IRounds, Wired, EIP712 {
         if (_s.progress[job].firstOpen != round) revert WrongRound(job, generation, round);
         uint256 readyAt = r.readyAt();
         // INVARIANT: no round is final before its windows are over, or with a dispute open; none is blocked by later ones.
-        if (block.timestamp < readyAt) revert TooEarly(readyAt);
+        if (!_s.reached(readyAt)) revert TooEarly(readyAt);
         if (r.disputesOpen != 0) revert DisputeOpen(r.disputesOpen);
         // A fault that nobody has disputed, on a start that is final.
         if (r.faulted) return Verdicts.fault(_s, job, generation, round, true);
@@ -235,10 +237,10 @@ contract Rounds is IRounds, Wired, EIP712 {
         }
         bool vacant =
             (phase == RoundPhase.Training || phase == RoundPhase.Aggregating) && _s.jobs.aggregatorOf(job) == address(0);
-        if (block.timestamp < r.deadline && !vacant) revert TooEarly(r.deadline);
+        if (!vacant && !_s.reached(r.deadline)) revert TooEarly(r.deadline);
         if (phase == RoundPhase.Opening && r.disputesOpen != 0) {
             // Nobody is silent: what is disputed or called for has its own clock, and the set is fixed by what comes of it.
-            r.deadline = uint40(block.timestamp + t.windows.open);
+            r.deadline = uint40(_s.time() + t.windows.open);
         } else if (phase == RoundPhase.Sampling && Bitmap.count(r.tablesCommitted) >= t.quorum) {
             _startOpening(job, r);
         } else if (r.orphan) {
@@ -264,7 +266,7 @@ contract Rounds is IRounds, Wired, EIP712 {
     function penaliseSilent(uint256 job, uint32 generation, uint32 round, uint256 validatorIndex) external {
         Round storage r = _s.rounds[job][generation][round];
         if (r.phase < RoundPhase.Opening || r.phase > RoundPhase.Final) revert WrongPhase(r.phase);
-        if (block.timestamp < r.openDeadline) revert TooEarly(r.openDeadline);
+        if (!_s.reached(r.openDeadline)) revert TooEarly(r.openDeadline);
         (address account,,,) = _s.jobs.seatAt(job, validatorIndex);
         Table storage table = r.tables[account];
         // INVARIANT: each silence is penalised once, and only who had to serve and did not.
@@ -389,7 +391,8 @@ contract Rounds is IRounds, Wired, EIP712 {
     function settled(uint256 job) external view returns (bool) {
         Progress storage p = _s.progress[job];
         (, bool ending,) = _s.jobs.phaseOf(job);
-        return p.firstOpen == p.next && block.timestamp >= p.settledAt && p.orphans == 0 && p.disputesOpen == 0 && (ending || p.next == _s.roundCount(job));
+        return p.firstOpen == p.next && p.orphans == 0 && p.disputesOpen == 0 && (ending || p.next == _s.roundCount(job))
+            && _s.reached(p.settledAt);
     }
 
     function earned(uint256 job, address account) external view returns (uint256) {
@@ -440,7 +443,7 @@ contract Rounds is IRounds, Wired, EIP712 {
 
     function _startOpening(uint256 job, Round storage r) private {
         r.phase = RoundPhase.Opening;
-        r.deadline = uint40(block.timestamp + _s.terms[job].windows.open);
+        r.deadline = uint40(_s.time() + _s.terms[job].windows.open);
         r.openDeadline = r.deadline;
     }
 

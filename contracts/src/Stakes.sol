@@ -2,6 +2,7 @@
 pragma solidity ^0.8.28;
 
 import {Wired} from "./Wired.sol";
+import {IClock} from "./interfaces/IClock.sol";
 import {IParams} from "./interfaces/IParams.sol";
 import {IStakes} from "./interfaces/IStakes.sol";
 import {IVault} from "./interfaces/IVault.sol";
@@ -14,6 +15,7 @@ contract Stakes is IStakes, Wired {
 
     IVault private immutable VAULT;
     IParams private immutable PARAMS;
+    IClock private immutable CLOCK;
 
     mapping(address module => bool) public isModule;
     mapping(address token => mapping(address account => uint256)) public locked;
@@ -24,9 +26,10 @@ contract Stakes is IStakes, Wired {
     mapping(address token => mapping(Role role => uint256[])) private _vacant; // places whose member retired
     mapping(address token => mapping(Role role => uint256)) public peak;
 
-    constructor(IVault vault, IParams params) {
+    constructor(IVault vault, IParams params, IClock clock) {
         VAULT = vault;
         PARAMS = params;
+        CLOCK = clock;
     }
 
     function wire(address[] calldata modules) external once {
@@ -57,7 +60,7 @@ contract Stakes is IStakes, Wired {
         uint256 room = idle > leaving.amount ? idle - leaving.amount : 0;
         // INVARIANT: what is locked does not unbond.
         if (room < amount) revert NotEnoughStake(msg.sender, room, amount);
-        uint256 ready = block.timestamp + PARAMS.limits().unbonding;
+        uint256 ready = CLOCK.time() + PARAMS.limits().unbonding;
         leaving.amount += amount;
         leaving.ready = ready;
         emit Unbonding(token, msg.sender, amount, ready);
@@ -65,7 +68,8 @@ contract Stakes is IStakes, Wired {
 
     function release(address token) external returns (uint256 amount) {
         Unbond storage leaving = _unbonding[token][msg.sender];
-        if (block.timestamp < leaving.ready) revert NotReady(leaving.ready);
+        // INVARIANT: while the network is frozen no stake gets away.
+        if (!CLOCK.reached(leaving.ready)) revert NotReady(leaving.ready);
         uint256 idle = available(token, msg.sender);
         // INVARIANT: locks never exceed the stake: what was locked while unbonding waits for its lock.
         amount = idle < leaving.amount ? idle : leaving.amount;

@@ -74,6 +74,19 @@ contract Handler is Plays, Ledger {
         mine(bound(seed >> 128, 1, 4));
     }
 
+    /// The owner freezes the network for some time, mostly while others go on with what waits for nothing.
+    function freeze(uint256 seed) external {
+        if (clock.frozenUntil() == 0) {
+            try clock.freeze() {} catch {}
+        }
+        skip(bound(seed, 1, seed % 8 == 0 ? 3 days : 2000));
+        if ((seed >> 64) % 4 == 0) this.thaw();
+    }
+
+    function thaw() external {
+        try clock.thaw() {} catch {}
+    }
+
     function _try(bytes memory call) private {
         ownCalls++;
         vm.recordLogs();
@@ -120,7 +133,7 @@ contract Handler is Plays, Ledger {
     }
 
     function _bidding(uint256 job, uint256 dice) private {
-        if (block.timestamp < jobs.viewOf(job).postedAt + order.windows.bid) {
+        if (clock.time() < jobs.viewOf(job).postedAt + order.windows.bid) {
             if (dice % 5 == 4) skip(order.windows.bid);
             else for (uint256 i = 0; i < 4; i++) _sealAny(job, bidders[(dice + i) % bidders.length], (dice + i) % bidders.length);
             return;
@@ -668,6 +681,9 @@ contract Handler is Plays, Ledger {
 
     /// Whatever happened, somebody without any role brings every job to its end by time alone, and everything is given back.
     function exitAll() external {
+        // A freeze is no exception: it ends by itself.
+        uint256 until = clock.frozenUntil();
+        if (until != 0) vm.warp(until);
         for (uint256 job = 1; job <= jobs.jobCount(); job++) {
             for (uint256 i = 0; i < 80 && !jobs.viewOf(job).ended; i++) _push(job);
             yes(jobs.viewOf(job).ended, "no exit");
@@ -740,6 +756,8 @@ contract InvariantTest is Base {
         _selectors.push(Handler.dispute.selector);
         _selectors.push(Handler.duel.selector);
         _selectors.push(Handler.wait.selector);
+        _selectors.push(Handler.freeze.selector);
+        _selectors.push(Handler.thaw.selector);
         target(address(handler));
     }
 
@@ -795,6 +813,8 @@ contract InvariantTest is Base {
             else if (i % 8 == 6) handler.odd(seed);
             else if (i % 8 == 7) handler.wait(seed);
             else handler.steps(seed);
+            if (i % 100 == 50) handler.freeze(seed);
+            else if (i % 100 == 53) handler.thaw();
         }
         handler.checkConserved();
         handler.checkLocks();

@@ -3,6 +3,7 @@ pragma solidity ^0.8.28;
 
 import {MessageHashUtils} from "@openzeppelin/contracts/utils/cryptography/MessageHashUtils.sol";
 import {Beacon} from "../src/Beacon.sol";
+import {Clock} from "../src/Clock.sol";
 import {Disputes} from "../src/Disputes.sol";
 import {Hashing} from "../src/Hashing.sol";
 import {Jobs} from "../src/Jobs.sol";
@@ -33,6 +34,7 @@ abstract contract Network is Base {
     uint32 internal constant SEGMENTS = 4;
 
     Params internal params;
+    Clock internal clock;
     Vault internal vault;
     Stakes internal stakes;
     Beacon internal beacon;
@@ -69,13 +71,14 @@ abstract contract Network is Base {
                 challengeBondBps: 2000
             })
         );
+        clock = new Clock(params);
         vault = new Vault();
-        stakes = new Stakes(vault, params);
+        stakes = new Stakes(vault, params, clock);
         beacon = new Beacon();
-        jobs = new Jobs(vault, stakes, params, beacon);
-        rounds = new Rounds(vault, stakes, jobs, beacon);
-        disputes = new Disputes(vault, jobs, rounds);
-        games = new Games(new Arbiter(), address(disputes));
+        jobs = new Jobs(vault, stakes, params, beacon, clock);
+        rounds = new Rounds(vault, stakes, jobs, beacon, clock);
+        disputes = new Disputes(vault, jobs, rounds, clock);
+        games = new Games(new Arbiter(), address(disputes), clock);
         disputes.wire(games);
         models = new Models(jobs, rounds);
         address[] memory modules = new address[](4);

@@ -2,6 +2,7 @@
 pragma solidity ^0.8.28;
 
 import {Beacon} from "../src/Beacon.sol";
+import {Clock} from "../src/Clock.sol";
 import {Params} from "../src/Params.sol";
 import {Stakes} from "../src/Stakes.sol";
 import {Vault} from "../src/Vault.sol";
@@ -25,7 +26,7 @@ contract StakesTest is Base {
         vm.roll(1000);
         params = new Params(address(this), limits);
         vault = new Vault();
-        stakes = new Stakes(vault, params);
+        stakes = new Stakes(vault, params, new Clock(params));
         address[] memory modules = new address[](2);
         (modules[0], modules[1]) = (address(stakes), address(this));
         vault.wire(modules);

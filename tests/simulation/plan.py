@@ -48,6 +48,8 @@ class Plan:
     unsound: frozenset[str] = frozenset()
     """Honest parties with more than they can bear: they may lose money, and must not lose their heads."""
     reorgs: tuple[Reorg, ...] = ()
+    freezes: tuple[Span, ...] = ()
+    """While its operator has the network frozen, in seconds since posting."""
 
     @property
     def sound_chain(self) -> bool:
@@ -67,6 +69,7 @@ class Plan:
         parts += [f"{name}: {faults.words}" for name, faults in self.faults.items()]
         parts += [f"not sound: {', '.join(sorted(self.unsound))}"] if self.unsound else []
         parts += [f"reorg {each.depth} at {each.at_block}{'' if each.keep else ' (lost)'}" for each in self.reorgs]
+        parts += [f"frozen from {each.from_s} s to {each.until_s} s" for each in self.freezes]
         return "; ".join(parts)
 
 
@@ -88,7 +91,16 @@ def draw(seed: int) -> Plan:
     )
     for kind in chance.sample(sorted(WEATHER), chance.choice((0, 1, 1, 2))):
         plan = WEATHER[kind](plan, chance)
-    return plan
+    return frozen(plan, random.Random(f"assay.simulation.freeze.{seed}"))
+
+
+def frozen(plan: Plan, chance: random.Random) -> Plan:
+    """One seed in four has the network frozen, for a moment or for longer than any window; drawn apart, so that all
+    else of a seed is what it was."""
+    if chance.random() < 0.75:
+        return plan
+    from_s = chance.randrange(600)
+    return replace(plan, freezes=(Span(from_s, from_s + chance.choice((5, 60, 2_000))),))
 
 
 def parties(plan: Plan) -> list[str]:

@@ -18,6 +18,7 @@ from requests.exceptions import RequestException
 from torch import nn
 from web3 import Web3
 
+from assay.chain.calendar import Calendar, freezes_of
 from assay.chain.events import Emitted
 from assay.chain.ledger import Ledger
 from assay.protocol.errors import AssayError, Reverted
@@ -162,6 +163,8 @@ class Storm:
         self._reorgs = list(plan.reorgs)
         self._cursor = self.network.ledger.open_cursor()
         self._log: list[Emitted] = []
+        self._calendar = Calendar(self.ground.now_s)
+        """What was frozen, as all events tell."""
         self._set_up()
 
     # before
@@ -195,6 +198,7 @@ class Storm:
             line.began_s, line.armed = self.ground.now_s(), True
         addresses = {actor.world.address: name for name, actor in self.actors.items() if self._is_sound(name)}
         self._sound = addresses if plan.sound_chain else {}
+        self._began_s = self.ground.now_s()
         self._watch = self._new_watch()
 
     def _enter_all(self, role: str, kinds: list[str], enrolled: int = 1 << 16) -> None:
@@ -237,7 +241,8 @@ class Storm:
         return self.actors[name].role.behaviour == "honest" and name not in self.plan.unsound
 
     def _new_watch(self) -> Watch:
-        return Watch(self._sound, CHALLENGE_S, lambda number: self.chain.blocks[number].header.timestamp)
+        blocks, at = self.chain.blocks, self._calendar.at
+        return Watch(self._sound, CHALLENGE_S, lambda number: at(blocks[number].header.timestamp))
 
     # the run
 
@@ -246,6 +251,7 @@ class Storm:
         idle = 0
         while not self._over():
             self.sweeps += 1
+            self._operate()
             hold(self.sweeps < SWEEPS_MAX, f"no end: {self._standing()}")
             wake = self._sweep()
             self._rewrite()
@@ -296,7 +302,17 @@ class Storm:
             return self._fall(actor, trouble)
         if taken.acted:
             self.story.append(f"{self.sweeps}: {actor.name} acted")
-        return taken
+        return taken if taken.at_s is None else replace(taken, at_s=actor.world.calendar.when_s(taken.at_s))
+
+    def _operate(self) -> None:
+        """The operator freezes the network and thaws it, again where that was taken back."""
+        if not self.plan.freezes:
+            return
+        clock, passed_s = self.network.ledger.clock, self.ground.now_s() - self._began_s
+        due = any(span.holds(passed_s) for span in self.plan.freezes)
+        if due != bool(clock.frozen_until()):
+            self.story.append(f"{self.sweeps}: the operator {'freezes' if due else 'thaws'} the network")
+            (clock.freeze() if due else clock.thaw()).send()
 
     def _fall(self, actor: Actor, death: BaseException) -> Wake:
         """The process died; whoever runs it starts it again."""
@@ -314,6 +330,7 @@ class Storm:
         for line in self.lines.values():
             spans = (*line.faults.cut_off, *line.faults.disk_full)
             times += [began_s + at_s for span in spans for at_s in (span.from_s, span.until_s)]
+        times += [self._began_s + at_s for span in self.plan.freezes for at_s in (span.from_s, span.until_s)]
         return min((at_s for at_s in times if at_s is not None and at_s > now_s), default=None)
 
     def _rewrite(self) -> None:
@@ -329,6 +346,7 @@ class Storm:
         if page.removed:
             gone = {(log.block_hash, log.log_index) for log in page.removed}
             self._log = [each for each in self._log if (each.log.block_hash, each.log.log_index) not in gone]
+            self._calendar.learn(freezes_of(each.event for each in self._log))
             self._watch = self._new_watch()
             self._watch.enter(self._log)
         fresh = [found for found in map(self.network.ledger.decode, page.added) if found is not None]
@@ -336,6 +354,8 @@ class Storm:
             f"{self.sweeps}: {each.event}"[:200] for each in fresh if type(each.event).__name__ != "Moved"
         )
         self._log += fresh
+        if self.plan.freezes:
+            self._calendar.learn(freezes_of(each.event for each in self._log))
         self._watch.enter(fresh)
         for each in fresh:
             self._strike(each.event)

@@ -34,8 +34,8 @@ struct Case {
 
 /// @title Cases: what is disputed together, so that the first that is won decides it, and who earns then.
 library Cases {
-    /// The earliest sealed of those about the same thing that have not lost.
-    function earner(mapping(uint256 dispute => Dispute) storage disputes, IGames games, uint256 dispute, Case storage about)
+    /// The earliest sealed of those about the same thing that have not lost by this moment of protocol time.
+    function earner(mapping(uint256 dispute => Dispute) storage disputes, IGames games, uint256 dispute, Case storage about, uint256 time)
         external
         view
         returns (address first)
@@ -52,7 +52,7 @@ library Cases {
             IGames.GameView memory game = games.viewOf(other.game);
             if (game.outcome == Ending.Dismissed || game.outcome == Ending.JobFault) continue;
             // INVARIANT: who has let its clock run out has lost, whether anybody has said so or not.
-            if (game.outcome == Ending.Open && game.demand == Demand.None && block.timestamp > game.deadline) continue;
+            if (game.outcome == Ending.Open && game.demand == Demand.None && time > game.deadline) continue;
             (earliest, first) = (other.sealedBlock, other.challenger);
         }
     }

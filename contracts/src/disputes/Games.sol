@@ -4,6 +4,7 @@ pragma solidity ^0.8.28;
 import {Hashing} from "../Hashing.sol";
 import {Arbiter, Evidence, Finding, Kind, Ruling} from "../arbiter/Arbiter.sol";
 import {Node, Openings, Operand, Origin, Run} from "../arbiter/Openings.sol";
+import {IClock} from "../interfaces/IClock.sol";
 import {Assertion, Demand, IGames, Ending, Row, Sample, Sum} from "../interfaces/IGames.sol";
 import {Samples} from "./Samples.sol";
 import {Trees} from "./Trees.sol";
@@ -12,7 +13,7 @@ contract Games is IGames {
     /// What changes with each move, in one word.
     struct Turn {
         uint64 reach; // what is owed follows from the rows below this place, by (run, row)
-        uint48 since; // when the one who is to move began to think
+        uint48 since; // when the one who is to move began to think, in the chain's time
         uint32 defenderLeft;
         uint32 challengerLeft;
         uint16 demands;
@@ -46,6 +47,7 @@ contract Games is IGames {
 
     Arbiter private immutable ARBITER;
     address private immutable OWNER;
+    IClock private immutable CLOCK;
 
     uint256 public gameCount;
     mapping(uint256 game => Game) private _games;
@@ -53,9 +55,10 @@ contract Games is IGames {
     mapping(bytes32 claim => mapping(bytes32 demanded => bytes32)) public known;
     mapping(bytes32 claim => mapping(uint256 place => bytes32)) private _values; // roots of rows' values that were shown once
 
-    constructor(Arbiter arbiter, address owner) {
+    constructor(Arbiter arbiter, address owner, IClock clock) {
         ARBITER = arbiter;
         OWNER = owner;
+        CLOCK = clock;
     }
 
     function open(Assertion calldata claim, address challenger, uint32 clock) external returns (uint256 game) {
@@ -299,7 +302,8 @@ contract Games is IGames {
     function timeout(uint256 game) external {
         Game storage g = _games[game];
         if (g.claim == 0 || g.turn.outcome != Ending.Open) revert Over(g.turn.outcome);
-        if (block.timestamp <= _deadline(g)) revert ClockRuns(_deadline(g));
+        uint256 until = _deadline(g);
+        if (!CLOCK.reached(until + 1)) revert ClockRuns(until);
         // INVARIANT: who has opened what is owed in another game does not lose this one by the clock: it is recalled first.
         if (g.turn.demand != Demand.None && known[g.claim][g.demanded] != 0) revert Known(g.demanded);
         _end(game, g, g.turn.demand == Demand.None ? Ending.Dismissed : Ending.Upheld);
@@ -328,7 +332,8 @@ contract Games is IGames {
         g = _games[game];
         if (g.claim == 0) revert WrongClaim();
         if (g.turn.outcome != Ending.Open) revert Over(g.turn.outcome);
-        if (block.timestamp > _deadline(g)) revert ClockRuns(_deadline(g));
+        // A move in time by the chain's clock is in time by the network's too: mostly nobody has to be asked.
+        if (block.timestamp > g.turn.since + _mine(g) && _elapsed(g) > _mine(g)) revert ClockRuns(_deadline(g));
     }
 
     function _game(uint256 game, Assertion calldata claim) private view returns (Game storage g) {
@@ -413,15 +418,27 @@ contract Games is IGames {
         (turn.demand, turn.since) = (Demand.None, uint48(block.timestamp));
     }
 
-    /// Of what is left an eighth of the whole at least: a late move is not followed by one that nobody could make.
+    /// Of what is left an eighth of the whole at least: a late move is not followed by one that nobody could make. And a move
+    /// within an eighth takes nothing of it: a game is not longer for it, and such a move does not pay for asking what was frozen.
     function _left(uint32 left, Game storage g) private view returns (uint32) {
         (uint256 used, uint32 least) = (block.timestamp - g.turn.since, g.clock / 8);
+        if (used > least) used = _elapsed(g);
+        if (used <= least) return left;
         return left > used + least ? uint32(left - used) : least;
     }
 
+    /// Seconds of protocol time that whoever is to move has had.
+    function _elapsed(Game storage g) private view returns (uint256) {
+        return CLOCK.elapsed(g.turn.since);
+    }
+
+    /// What is left to whoever is to move.
+    function _mine(Game storage g) private view returns (uint256) {
+        return g.turn.demand == Demand.None ? g.turn.challengerLeft : g.turn.defenderLeft;
+    }
+
     function _deadline(Game storage g) private view returns (uint256) {
-        Turn storage turn = g.turn;
-        return uint256(turn.since) + (turn.demand == Demand.None ? turn.challengerLeft : turn.defenderLeft);
+        return CLOCK.timeAt(g.turn.since) + _mine(g);
     }
 
     function _ruled(

@@ -16,7 +16,7 @@ library Bids {
     function commit(Books storage s, uint256 job, bytes32 sealedBid) external {
         Job storage j = s.expect(job, JobPhase.Bidding);
         uint256 closesAt = bidEnd(j);
-        if (block.timestamp >= closesAt) revert IJobs.OutsideWindow(job, j.postedAt, closesAt);
+        if (!s.before(closesAt)) revert IJobs.OutsideWindow(job, j.postedAt, closesAt);
         Sealed storage bid = s.bids[job][msg.sender];
         if (bid.hash != 0) revert IJobs.AlreadyBid(msg.sender);
         if (sealedBid == 0 || msg.sender == j.consumer) revert IJobs.WrongOpening(msg.sender);
@@ -30,7 +30,7 @@ library Bids {
     function reveal(Books storage s, uint256 job, uint128 price, bytes32 salt) external {
         Job storage j = s.expect(job, JobPhase.Bidding);
         (uint256 opensAt, uint256 closesAt) = (bidEnd(j), revealEnd(j));
-        if (block.timestamp < opensAt || block.timestamp >= closesAt) revert IJobs.OutsideWindow(job, opensAt, closesAt);
+        if (s.before(opensAt) || !s.before(closesAt)) revert IJobs.OutsideWindow(job, opensAt, closesAt);
         Sealed storage bid = s.bids[job][msg.sender];
         if (
             bid.hash == 0 || bid.opened || bid.hash != keccak256(abi.encode(job, msg.sender, price, salt)) || price == 0
@@ -66,14 +66,14 @@ library Bids {
         }
         if (bid.hash == 0 || bid.opened) revert IJobs.WrongOpening(bidder);
         uint256 opensAt = revealEnd(j);
-        if (block.timestamp < opensAt) revert IJobs.OutsideWindow(job, opensAt, type(uint64).max);
+        if (!s.reached(opensAt)) revert IJobs.OutsideWindow(job, opensAt, type(uint64).max);
         _forfeit(s, job, j, bidder);
     }
 
     function close(Books storage s, uint256 job) external {
         Job storage j = s.expect(job, JobPhase.Bidding);
         uint256 opensAt = j.unopened == 0 ? bidEnd(j) : revealEnd(j);
-        if (block.timestamp < opensAt) revert IJobs.OutsideWindow(job, opensAt, type(uint64).max);
+        if (!s.reached(opensAt)) revert IJobs.OutsideWindow(job, opensAt, type(uint64).max);
         Offer[] storage offers = s.offers[job];
         uint256 wanted = j.order.providers;
         if (offers.length < wanted) return Book.cancel(s, job, j);
@@ -98,7 +98,7 @@ library Bids {
         j.phase = JobPhase.Drawing;
         j.matchBlock = uint48(block.number);
         j.drawBlock = uint48(block.number + j.beaconDelay);
-        j.phaseDeadline = uint64(block.timestamp + j.order.windows.enlist);
+        j.phaseDeadline = uint64(s.clock.time() + j.order.windows.enlist);
         j.validators = _pool(s, j.order.token, IStakes.Role.Validator);
         j.aggregators = _pool(s, j.order.token, IStakes.Role.Aggregator);
         emit IJobs.Matched(job, winners, price, j.drawBlock);

@@ -4,6 +4,7 @@ pragma solidity ^0.8.28;
 import {Bitmap} from "../Bitmap.sol";
 import {JobPhase, Order} from "../Types.sol";
 import {IBeacon} from "../interfaces/IBeacon.sol";
+import {IClock} from "../interfaces/IClock.sol";
 import {IJobs} from "../interfaces/IJobs.sol";
 import {IParams} from "../interfaces/IParams.sol";
 import {IRounds} from "../interfaces/IRounds.sol";
@@ -24,7 +25,7 @@ struct Job {
     bool bidsVoid; // cancelled while bids were open: all bonds go back
     uint16 beaconDelay;
     uint16 challengeBondBps;
-    uint64 postedAt;
+    uint64 postedAt; // this and all other moments in protocol time
     uint64 phaseDeadline; // of drawing and enlisting
     uint48 matchBlock;
     uint48 drawBlock;
@@ -68,6 +69,7 @@ struct Books {
     IStakes stakes;
     IParams params;
     IBeacon beacon;
+    IClock clock;
     IRounds rounds;
     uint256 count;
     mapping(uint256 job => Job) jobs;
@@ -88,6 +90,16 @@ library Book {
     function expect(Books storage s, uint256 job, JobPhase phase) internal view returns (Job storage j) {
         j = s.jobs[job];
         if (j.phase != phase) revert IJobs.WrongPhase(job, j.phase);
+    }
+
+    /// Whether an instant of protocol time is still to come. The chain's time is never behind: mostly it answers.
+    function before(Books storage s, uint256 instant) internal view returns (bool) {
+        return block.timestamp < instant || s.clock.time() < instant;
+    }
+
+    /// Whether what waits for an instant has waited for long enough; never while the network is frozen.
+    function reached(Books storage s, uint256 instant) internal view returns (bool) {
+        return block.timestamp >= instant && s.clock.reached(instant);
     }
 
     function roundCost(Order memory o, uint256 price) internal pure returns (uint256) {

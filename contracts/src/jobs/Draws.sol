@@ -22,7 +22,7 @@ library Draws {
     function draw(Books storage s, uint256 job) external {
         Job storage j = s.expect(job, JobPhase.Drawing);
         // A pool too crowded to be searched in one transaction must not hold the escrow: long after the deadline nobody draws.
-        if (block.timestamp >= uint256(j.phaseDeadline) + j.order.windows.enlist) return Book.cancel(s, job, j);
+        if (!s.before(uint256(j.phaseDeadline) + j.order.windows.enlist)) return Book.cancel(s, job, j);
         bytes32 beacon = s.beacon.record(j.drawBlock);
         uint256 wanted = j.order.validators;
         uint256 from = s.seats[job].length;
@@ -43,7 +43,7 @@ library Draws {
         j.aggregator = aggregator;
         j.beacon = beacon;
         j.phase = JobPhase.Enlisting;
-        j.phaseDeadline = uint64(block.timestamp + j.order.windows.enlist);
+        j.phaseDeadline = uint64(s.clock.time() + j.order.windows.enlist);
         emit IJobs.Drawn(job, s.validators(job), aggregator, beacon);
     }
 
@@ -62,7 +62,7 @@ library Draws {
         Job storage j = s.jobs[job];
         uint256 base;
         if (j.phase == JobPhase.Enlisting) {
-            if (block.timestamp >= j.phaseDeadline) revert IJobs.OutsideWindow(job, 0, j.phaseDeadline);
+            if (!s.before(j.phaseDeadline)) revert IJobs.OutsideWindow(job, 0, j.phaseDeadline);
         } else if (j.phase == JobPhase.Running) {
             base = s.rounds.drawings(job);
         } else {
@@ -82,7 +82,7 @@ library Draws {
         Job storage j = s.expect(job, JobPhase.Enlisting);
         Seat[] storage seats = s.seats[job];
         uint256 drawn = seats.length;
-        if (j.live != (1 << drawn) - 1 && block.timestamp < j.phaseDeadline) {
+        if (j.live != (1 << drawn) - 1 && !s.reached(j.phaseDeadline)) {
             revert IJobs.OutsideWindow(job, j.phaseDeadline, type(uint64).max);
         }
         uint256 kept;
@@ -169,7 +169,7 @@ library Draws {
     }
 
     function _tooSmall(Books storage s, uint256 job, Job storage j, uint256 found, uint256 needed) private {
-        if (block.timestamp < j.phaseDeadline) revert IJobs.PoolTooSmall(found, needed);
+        if (!s.reached(j.phaseDeadline)) revert IJobs.PoolTooSmall(found, needed);
         Book.cancel(s, job, j);
     }
 
@@ -187,7 +187,7 @@ library Draws {
         s.stakes.lock(Book.obligation(job, account), j.order.token, account, j.order.validatorStake);
         Seat[] storage seats = s.seats[job];
         if (index == seats.length) seats.push();
-        seats[index] = Seat(account, uint48(block.timestamp), 0, 0, 0, 0);
+        seats[index] = Seat(account, uint48(s.clock.time()), 0, 0, 0, 0);
         s.seatOf[job][account] = index + 1;
     }
 

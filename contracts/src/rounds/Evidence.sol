@@ -56,14 +56,14 @@ library Evidence {
         }
         // INVARIANT: a root that no quorum has vouched for comes so late that whoever it leaves out could enter by itself.
         uint256 readyAt = uint256(r.openedAt) + t.windows.train + (vouched ? 0 : t.windows.aggregate / 2);
-        if (!all && block.timestamp < readyAt) revert IRounds.TooEarly(readyAt);
+        if (!all && !Store.reached(s, readyAt)) revert IRounds.TooEarly(readyAt);
         r.unvouched = !vouched;
         r.commitmentRoot = root;
         r.aggregator = msg.sender;
         r.beaconBlock = uint48(block.number + t.beaconDelay);
         r.drawing = ++s.progress[job].drawings;
         r.phase = RoundPhase.Sampling;
-        r.deadline = uint40(block.timestamp + t.windows.table);
+        r.deadline = uint40(Store.time(s) + t.windows.table);
         emit IRounds.Committed(job, generation, round, root, r.present.copy(t.providers), r.beaconBlock);
     }
 
@@ -79,12 +79,12 @@ library Evidence {
         if (signatures.length == 0) {
             // An aggregator that the validators leave alone goes on alone, at the price of the longer window.
             uint256 readyAt = uint256(r.includedAt) + t.windows.aggregate / 2;
-            if (!r.optimistic && block.timestamp < readyAt) revert IRounds.TooEarly(readyAt);
+            if (!r.optimistic && !Store.reached(s, readyAt)) revert IRounds.TooEarly(readyAt);
             r.optimistic = true;
         } else {
             quorum(s, domain, job, keccak256(abi.encode(Hashing.AGGREGATE_TYPE, job, generation, round, endRoot, score)), signatures);
         }
-        _end(t, r, job, generation, round, endRoot, score);
+        _end(s, r, job, generation, round, endRoot, score);
         // INVARIANT: only what was measured ends a job, and only until the round is disproved.
         if (score != UNSCORED && score >= t.stopScore) s.progress[job].stopAt = round + 1;
         Verdicts.proceed(s, job);
@@ -95,7 +95,7 @@ library Evidence {
     function aggregateFault(State storage s, uint256 job, uint32 generation, uint32 round, uint256 node, bytes32 operator) external {
         Round storage r = _due(s, job, generation, round, RoundPhase.Aggregating);
         (r.optimistic, r.faulted) = (true, true);
-        _end(s.terms[job], r, job, generation, round, Hashing.faultDigest(0, node, operator), UNSCORED);
+        _end(s, r, job, generation, round, Hashing.faultDigest(0, node, operator), UNSCORED);
     }
 
     function standing(State storage s, bytes32 domain, Commitment calldata c, bytes32[] calldata proof, bytes calldata signature)
@@ -123,7 +123,7 @@ library Evidence {
         if (!standing(s, domain, c, proof, signature)) revert IRounds.WrongProof();
         Demand storage demand = r.demands[c.slot];
         if (demand.leaf != 0) revert IRounds.AlreadyDone();
-        uint256 deadline = block.timestamp + s.terms[c.job].windows.open;
+        uint256 deadline = Store.time(s) + s.terms[c.job].windows.open;
         r.demands[c.slot] = Demand(Hashing.commitmentLeaf(address(this), c), msg.sender, uint48(deadline), true);
         r.disputesOpen++;
         s.progress[c.job].disputesOpen++;
@@ -157,7 +157,7 @@ library Evidence {
         if (!demand.open) revert IRounds.AlreadyDone();
         // INVARIANT: a demand does not outlive its round: nobody owes the secret of a void one.
         if (!r.orphan && !Store.isLive(s, job, generation, round)) return _close(s, r, job, slot);
-        if (block.timestamp < demand.deadline) revert IRounds.TooEarly(demand.deadline);
+        if (!Store.reached(s, demand.deadline)) revert IRounds.TooEarly(demand.deadline);
         address by = demand.by;
         _close(s, r, job, slot);
         Verdicts.disprovedSlot(s, job, generation, round, slot, type(uint256).max, by, "secret");
@@ -195,10 +195,10 @@ library Evidence {
     }
 
     function _end(
-        Terms storage t, Round storage r, uint256 job, uint32 generation, uint32 round, bytes32 endRoot, int64 score
+        State storage s, Round storage r, uint256 job, uint32 generation, uint32 round, bytes32 endRoot, int64 score
     ) private {
         (r.endRoot, r.score, r.aggregator, r.phase) = (endRoot, score, msg.sender, RoundPhase.Challenging);
-        r.deadline = uint40(block.timestamp + uint256(t.windows.challenge) * (r.optimistic ? 4 : 1));
+        r.deadline = uint40(Store.time(s) + uint256(s.terms[job].windows.challenge) * (r.optimistic ? 4 : 1));
         emit IRounds.Aggregated(job, generation, round, endRoot, score, msg.sender, r.optimistic);
     }
 

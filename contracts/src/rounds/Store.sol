@@ -4,6 +4,7 @@ pragma solidity ^0.8.28;
 import {Bitmap} from "../Bitmap.sol";
 import {RoundPhase, Terms} from "../Types.sol";
 import {IBeacon} from "../interfaces/IBeacon.sol";
+import {IClock} from "../interfaces/IClock.sol";
 import {IJobs} from "../interfaces/IJobs.sol";
 import {IRounds} from "../interfaces/IRounds.sol";
 import {IStakes} from "../interfaces/IStakes.sol";
@@ -88,6 +89,7 @@ struct State {
     IStakes stakes;
     IJobs jobs;
     IBeacon beacon;
+    IClock clock;
     address disputes;
     mapping(uint256 job => Terms) terms;
     mapping(uint256 job => Progress) progress;
@@ -102,6 +104,21 @@ struct State {
 
 /// @title Store: lookups that Rounds and its libraries share.
 library Store {
+    /// Protocol time, in which all moments in Rounds are.
+    function time(State storage s) internal view returns (uint256) {
+        return s.clock.time();
+    }
+
+    /// Whether an instant of it is still to come. The chain's time is never behind: mostly it answers.
+    function before(State storage s, uint256 instant) internal view returns (bool) {
+        return block.timestamp < instant || s.clock.time() < instant;
+    }
+
+    /// Whether what waits for an instant has waited for long enough; never while the network is frozen.
+    function reached(State storage s, uint256 instant) internal view returns (bool) {
+        return block.timestamp >= instant && s.clock.reached(instant);
+    }
+
     function roundCost(Terms storage t) internal view returns (uint256) {
         return uint256(t.providers) * t.price + uint256(t.validators) * t.validatorFee + t.aggregatorFee;
     }
@@ -145,11 +162,11 @@ library Store {
         if (r.beaconBlock == 0 || block.number <= r.beaconBlock) revert IRounds.TooEarly(r.beaconBlock);
         // INVARIANT: the set that waits for what is disputed is not held up for ever, one dispute before the other ends; once
         // there is an aggregate all of it can be disputed again.
-        if (phase == RoundPhase.Opening && block.timestamp >= uint256(r.openDeadline) + s.terms[job].windows.challenge) {
+        if (phase == RoundPhase.Opening && !before(s, uint256(r.openDeadline) + s.terms[job].windows.challenge)) {
             revert IRounds.TooLate(r.openDeadline);
         }
         // INVARIANT: what was not disputed by the end of its window stands.
-        if (phase == RoundPhase.Challenging && block.timestamp >= r.deadline) revert IRounds.TooLate(r.deadline);
+        if (phase == RoundPhase.Challenging && !before(s, r.deadline)) revert IRounds.TooLate(r.deadline);
         (,, bool ended) = s.jobs.phaseOf(job);
         if (ended) revert IRounds.TooLate(r.deadline);
     }

@@ -41,8 +41,8 @@ library Verdicts {
         Round storage r = s.rounds[job][p.generation][p.next];
         r.phase = RoundPhase.Training;
         r.startRoot = startRoot;
-        r.openedAt = uint40(block.timestamp);
-        r.deadline = uint40(block.timestamp + t.windows.train + t.windows.aggregate);
+        r.openedAt = uint40(Store.time(s));
+        r.deadline = r.openedAt + t.windows.train + t.windows.aggregate;
         emit IRounds.RoundOpened(job, p.generation, p.next, startRoot, r.deadline);
         p.next++;
     }
@@ -125,7 +125,7 @@ library Verdicts {
     function silentAggregator(State storage s, uint256 job, uint32 generation, uint32 round, uint256 grace) external {
         Round storage r = s.rounds[job][generation][round];
         address aggregator = s.jobs.aggregatorOf(job);
-        bool early = block.timestamp < r.deadline; // the place is vacant, and may be taken at once
+        bool early = !Store.reached(s, r.deadline); // the place is vacant, and may be taken at once
         if (aggregator != address(0)) {
             (uint256 taken,) = s.stakes.slash(s.jobs.obligation(job, aggregator), type(uint256).max, address(0), job);
             emit IRounds.Penalised(job, generation, round, aggregator, taken, "aggregator");
@@ -138,7 +138,7 @@ library Verdicts {
         }
         address next = s.jobs.replaceAggregator(job, msg.sender, Store.seed(s, job, r, "aggregator"));
         if (early && next == address(0)) revert IRounds.NotAggregator(msg.sender);
-        uint256 from = block.timestamp;
+        uint256 from = Store.time(s);
         if (r.phase == RoundPhase.Training) {
             // Before the window is over nobody can commit what some slots still owe: the time for it begins then.
             uint256 closesAt = uint256(r.openedAt) + s.terms[job].windows.train;
@@ -171,7 +171,7 @@ library Verdicts {
         if (r.redraws == 2) {
             r.optimistic = true;
             r.phase = RoundPhase.Opening;
-            r.deadline = uint40(block.timestamp + t.windows.open);
+            r.deadline = uint40(Store.time(s) + t.windows.open);
             r.openDeadline = r.deadline;
             return;
         }
@@ -181,7 +181,7 @@ library Verdicts {
         r.tablesRevealed = 0;
         r.phase = RoundPhase.Sampling;
         r.beaconBlock = uint48(block.number + t.beaconDelay);
-        r.deadline = uint40(block.timestamp + t.windows.table);
+        r.deadline = uint40(Store.time(s) + t.windows.table);
         emit IRounds.Committed(job, generation, round, r.commitmentRoot, r.present.copy(t.providers), r.beaconBlock);
     }
 
@@ -220,7 +220,7 @@ library Verdicts {
         uint32 generation = s.generationOf[job][round];
         Round storage r = s.rounds[job][generation][round];
         Terms storage t = s.terms[job];
-        uint256 until = block.timestamp + (r.phase == RoundPhase.Sampling ? t.windows.table : t.windows.open);
+        uint256 until = Store.time(s) + (r.phase == RoundPhase.Sampling ? t.windows.table : t.windows.open);
         if (r.deadline < until) r.deadline = uint40(until);
         r.orphan = true;
         s.progress[job].orphans++;
@@ -244,7 +244,7 @@ library Verdicts {
         for (uint32 place = p.firstOpen; place < p.next; place++) {
             Round storage r = s.rounds[job][s.generationOf[job][place]][place];
             RoundPhase phase = r.phase;
-            bool over = phase == RoundPhase.Challenging && block.timestamp >= Store.readyAt(r) && r.disputesOpen == 0;
+            bool over = phase == RoundPhase.Challenging && Store.reached(s, Store.readyAt(r)) && r.disputesOpen == 0;
             // INVARIANT: a fault makes nothing final before its window is over.
             if (place < round && place == p.firstOpen && over) {
                 finalise(s, job, place);
@@ -257,7 +257,7 @@ library Verdicts {
         }
         p.next = p.firstOpen;
         p.stopAt = 0;
-        p.settledAt = uint40(block.timestamp + s.terms[job].windows.open + s.terms[job].windows.challenge);
+        p.settledAt = uint40(Store.time(s) + s.terms[job].windows.open + s.terms[job].windows.challenge);
         uint64[] storage orphans = s.orphans[job];
         while (orphans.length > 0) {
             uint64 name = orphans[orphans.length - 1];

@@ -100,8 +100,9 @@ class Turns:
         for role in network.parties.values():
             wake |= role.tick()
         self.idle = 0 if wake.acted else self.idle + 1
-        if self.idle > PATIENT_BLOCKS and wake.at_s is not None and wake.at_s > network.ground.now_s():
-            network.ground.approach(wake.at_s)
+        next_s = network.next_s(wake) if self.idle > PATIENT_BLOCKS else None
+        if next_s is not None:
+            network.ground.approach(next_s)
             self.idle = 0
         elif self.idle:
             network.ground.pass_block()

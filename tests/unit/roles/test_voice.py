@@ -10,6 +10,8 @@ from assay.roles.voice import PAUSE_MIN_S, Voice
 from assay.roles.wake import ACTED, IDLE, wake_at
 
 NAME, DEADLINE_S = (1, 0, 0), 80
+LIFE_S = 1_000
+"""For how long what is said is kept."""
 
 
 class Place:
@@ -18,13 +20,16 @@ class Place:
     def __init__(self) -> None:
         self.now_s, self.phase = 0, RoundPhase.TRAINING
         self.said: list[tuple[int, str, dict[str, object], str]] = []
+        self.frozen_s = 0
+        self.calendar = SimpleNamespace(chain_s=lambda: self.now_s + self.frozen_s)
 
     def clock(self) -> int:
         return self.now_s
 
-    def say(self, kind: str, name: Any, content: dict[str, object], recipient: str) -> None:
+    def say(self, kind: str, name: Any, content: dict[str, object], recipient: str) -> Any:
         assert name == NAME
         self.said.append((self.now_s, kind, content, recipient))
+        return SimpleNamespace(expires_s=self.calendar.chain_s() + LIFE_S)
 
     def round(self, name: Any) -> Any:
         assert name == NAME
@@ -48,6 +53,16 @@ def test_it_is_repeated_after_pauses_that_double(place: Place, voice: Voice) -> 
     assert [at_s for at_s, *_ in place.said] == [0, 10, 30, 70]
     assert voice.repeat(1) == wake_at(150)
     assert voice.repeat(2) == IDLE
+
+
+def test_while_time_stands_still_it_is_said_again_before_it_is_lost(place: Place, voice: Voice) -> None:
+    voice.say(NAME, "opening", {"slot": 1})
+    for place.frozen_s in range(0, 5 * LIFE_S, 50):
+        voice.repeat(1)
+    assert len(place.said) == 5
+    for place.now_s in range(DEADLINE_S):
+        voice.repeat(1)
+    assert len(place.said) > 5
 
 
 def test_to_say_it_again_changes_nothing_and_something_else_takes_its_place(place: Place, voice: Voice) -> None:
