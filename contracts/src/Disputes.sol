@@ -2,7 +2,6 @@
 pragma solidity ^0.8.28;
 
 import {Bitmap} from "./Bitmap.sol";
-import {Hashing} from "./Hashing.sol";
 import {Commitment, RoundPhase, Target, Terms} from "./Types.sol";
 import {Wired} from "./Wired.sol";
 import {Case, Cases, Dispute} from "./disputes/Cases.sol";
@@ -102,9 +101,9 @@ contract Disputes is IDisputes, Wired {
         if (claim.target == Target.Aggregate) {
             bytes32[] memory updates = updatesOf(c.job, c.generation, c.round);
             if (_allShown(updates)) game = _merge(_disputes[dispute], facts, updates, t);
-            else _disputes[dispute].showUntil = uint48(CLOCK.time() + t.windows.open);
+            else _disputes[dispute].showUntil = uint48(_time() + t.windows.open);
         } else if (claim.target == Target.Score) {
-            _disputes[dispute].showUntil = uint48(CLOCK.time() + t.windows.open);
+            _disputes[dispute].showUntil = uint48(_time() + t.windows.open);
         } else if (plain == 0) {
             (game, plain) = _begin(dispute, claim, facts, t);
         }
@@ -133,14 +132,7 @@ contract Disputes is IDisputes, Wired {
 
     function claimFault(Claim calldata claim, uint256 step, uint256 node, bytes32 operator) external returns (uint256 dispute) {
         Commitment calldata c = claim.commitment;
-        if (!Cases.isOfSlot(claim.target)) revert NoGame(claim.target);
-        (address provider, uint32 segment, bytes32 plain) = Claims.examine(ROUNDS, claim);
-        if (plain != 0) revert WrongClaim(plain);
-        bytes32 digest = Hashing.faultDigest(step, node, operator);
-        if (digest != claim.after_.stateRoot && digest != claim.after_.updateRoot) revert WrongClaim("fault");
-        // Of a round that leads nowhere no fault follows.
-        (RoundPhase phase, bool orphan) = ROUNDS.phaseOf(c.job, c.generation, c.round);
-        if (orphan || phase == RoundPhase.Void) revert IRounds.WrongPhase(phase);
+        (address provider, uint32 segment) = Claims.examineFault(ROUNDS, claim, step, node, operator);
         dispute = ++disputeCount;
         Terms memory t = ROUNDS.termsOf(c.job);
         Case storage about = _enter(dispute, claim, segment, block.number, t);
@@ -270,7 +262,7 @@ contract Disputes is IDisputes, Wired {
         bytes32 key = _roundOf(c.job, c.generation, c.round);
         uint256 until = _voidUntil[key];
         if (until != 0 && !_before(until)) revert IRounds.TooLate(until);
-        if (until == 0) _voidUntil[key] = CLOCK.time() + t.windows.open + t.windows.challenge;
+        if (until == 0) _voidUntil[key] = _time() + t.windows.open + t.windows.challenge;
     }
 
     /// A challenge whose game its challenger begins once what it needs was shown.
@@ -288,7 +280,7 @@ contract Disputes is IDisputes, Wired {
             ? _marks[_roundOf(d.job, d.generation, d.round)] != 0
             : _allShown(updatesOf(d.job, d.generation, d.round));
         uint256 until = uint256(d.showUntil) + (shown ? t.windows.open : 0);
-        if (!CLOCK.reached(until)) revert TooSoon(until);
+        _awaited(until);
         if (shown) _dismiss(dispute, d, about, t);
         else _uphold(dispute, d, about, t, isScore ? bytes32("marks") : bytes32("updates"));
     }
@@ -329,7 +321,7 @@ contract Disputes is IDisputes, Wired {
     function _uphold(uint256 dispute, Dispute storage d, Case storage about, Terms memory t, bytes32 reason) private {
         about.disproved = true;
         _stop(d, about);
-        address earner = Cases.earner(_disputes, games, dispute, about, CLOCK.time());
+        address earner = Cases.earner(_disputes, games, dispute, about, _time());
         (uint256 job, uint32 generation, uint32 round, uint16 slot) = (d.job, d.generation, d.round, d.slot);
         _close(dispute, d, Settlement.Upheld, t, 0, 0);
         if (d.target == Target.Table) ROUNDS.disprovedValidator(job, generation, round, d.validator, earner, reason);
@@ -339,7 +331,7 @@ contract Disputes is IDisputes, Wired {
 
     function _fault(uint256 dispute, Dispute storage d, Case storage about, Terms memory t) private {
         if (!d.faulted) return _find(dispute, d, about, t);
-        if (!CLOCK.reached(about.faultUntil)) revert TooSoon(about.faultUntil);
+        _awaited(about.faultUntil);
         // What an aggregate is made of is the slots': while one of them is disputed no fault of it stands.
         uint256 running = d.target == Target.Aggregate ? _running[_roundOf(d.job, d.generation, d.round)] : about.open;
         if (running != 0) revert StillOpen(about.last);
@@ -357,7 +349,7 @@ contract Disputes is IDisputes, Wired {
         d.faulted = true;
         _stop(d, about);
         // INVARIANT: a fault does not stand on the word of one pair: what it rests on can be disproved first, once.
-        if (about.faultUntil == 0) about.faultUntil = uint48(CLOCK.time() + t.windows.challenge);
+        if (about.faultUntil == 0) about.faultUntil = uint48(_time() + t.windows.challenge);
         emit FaultFound(dispute, about.faultUntil);
     }
 
@@ -380,9 +372,18 @@ contract Disputes is IDisputes, Wired {
         ROUNDS.disputeClosed(d.job, d.generation, d.round);
     }
 
+    function _time() private view returns (uint256) {
+        return CLOCK.time();
+    }
+
+    /// Reverts until protocol time has come to this instant, and goes on.
+    function _awaited(uint256 instant) private view {
+        if (!CLOCK.reached(instant)) revert TooSoon(instant);
+    }
+
     /// Whether an instant of protocol time is still to come; no instant, zero, is not.
     function _before(uint256 instant) private view returns (bool) {
-        return block.timestamp < instant || (instant != 0 && CLOCK.time() < instant);
+        return block.timestamp < instant || (instant != 0 && _time() < instant);
     }
 
     function _stop(Dispute storage d, Case storage about) private {

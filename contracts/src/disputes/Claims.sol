@@ -2,14 +2,14 @@
 pragma solidity ^0.8.28;
 
 import {Hashing} from "../Hashing.sol";
-import {Commitment, Leaf, RoundView, Target, Terms, UNSCORED} from "../Types.sol";
+import {Commitment, Leaf, RoundPhase, RoundView, Target, Terms, UNSCORED} from "../Types.sol";
 import {Claim, IDisputes} from "../interfaces/IDisputes.sol";
 import {IRounds} from "../interfaces/IRounds.sol";
 
 /// @title Claims: what somebody has committed to of a round, with its proofs. Every dispute begins with it.
 library Claims {
     /// Checks on chain all that a claim says. `plain` is the reason when arithmetic alone decides it.
-    function examine(IRounds rounds, Claim calldata claim) external view returns (address accused, uint32 segment, bytes32 plain) {
+    function examine(IRounds rounds, Claim calldata claim) public view returns (address accused, uint32 segment, bytes32 plain) {
         Commitment calldata c = claim.commitment;
         if (claim.target == Target.Aggregate || claim.target == Target.Score) return (_ofRound(rounds, claim), 0, 0);
         if (!rounds.standing(c, claim.commitmentProof, claim.signature)) revert IDisputes.WrongClaim("commitment");
@@ -28,6 +28,24 @@ library Claims {
         if (segment == 0 && claim.before.stateRoot != c.startRoot) plain = "start";
         // Only the last leaf binds an update, and nothing was trained before the first.
         if (claim.before.updateRoot != 0 || (segment == 0 && claim.before.lossBits != 0)) plain = plain == 0 ? bytes32("leaf") : plain;
+    }
+
+    /// The same of a slot that has committed to a fault of the job.
+    function examineFault(IRounds rounds, Claim calldata claim, uint256 step, uint256 node, bytes32 operator)
+        external
+        view
+        returns (address provider, uint32 segment)
+    {
+        if (claim.target != Target.Segment && claim.target != Target.Emit) revert IDisputes.NoGame(claim.target);
+        bytes32 plain;
+        (provider, segment, plain) = examine(rounds, claim);
+        if (plain != 0) revert IDisputes.WrongClaim(plain);
+        bytes32 digest = Hashing.faultDigest(step, node, operator);
+        if (digest != claim.after_.stateRoot && digest != claim.after_.updateRoot) revert IDisputes.WrongClaim("fault");
+        // Of a round that leads nowhere no fault follows.
+        Commitment calldata c = claim.commitment;
+        (RoundPhase phase, bool orphan) = rounds.phaseOf(c.job, c.generation, c.round);
+        if (orphan || phase == RoundPhase.Void) revert IRounds.WrongPhase(phase);
     }
 
     function _ofRound(IRounds rounds, Claim calldata claim) private view returns (address) {
