@@ -41,11 +41,11 @@ class Unlucky(Validator):
         return sheet
 
 
-def tiny_bundle() -> Bundle:
+def tiny_bundle(optimizer: dict[str, Any] = OPTIMIZER) -> Bundle:
     torch.set_num_threads(1)
     batch = torch.zeros(4, 6), torch.zeros(4, dtype=torch.int64)
     model = nn.Sequential(nn.Linear(6, 5), nn.ReLU(), nn.Linear(5, 2))
-    return capture(model, "cross_entropy", OPTIMIZER, *batch, counts=range(1, 5), init="seed:1")
+    return capture(model, "cross_entropy", optimizer, *batch, counts=range(1, 5), init="seed:1")
 
 
 class Mute(Validator):
@@ -60,6 +60,7 @@ def set_up(
     cheat: str = "needle",
     validators: tuple[Callable[..., Any], ...] = (Unlucky,) * 3,
     aggregator: Callable[..., Any] = Aggregator,
+    optimizer: dict[str, Any] = OPTIMIZER,
 ) -> Stage:
     """Three honest providers and a cheat, or an honest one where none is named, before the job is posted."""
     draw = np.random.default_rng(1)
@@ -78,7 +79,7 @@ def set_up(
         }
     )
     network = Network(sha256(b"contested").digest(), time.perf_counter)
-    stage = Stage(network, job, tiny_bundle(), samples, samples)
+    stage = Stage(network, job, tiny_bundle(optimizer), samples, samples)
     stage.enter("provider", *(Provider,) * 3, CHEATS[cheat].load() if cheat else Provider)
     stage.enter("validator", *validators)
     stage.enter("aggregator", aggregator)

@@ -23,6 +23,7 @@ from assay.roles.zoo.needle import ELEMENT
 from tests.unit.cli.contested import (
     LIAR,
     MONEY,
+    OPTIMIZER,
     SEGMENTS,
     SLOT,
     STEPS,
@@ -432,6 +433,20 @@ def test_a_fault_of_a_batch_that_is_none_is_challenged_and_played(see: Callable[
     told = plain(run("audit", "1", "--dispute", "1", "--json"))
     assert not told["honest"]
     assert wealth(stage, "me") > MONEY
+
+
+def test_a_fault_of_the_job_is_listed_as_nobodys_lie(see: Callable[[Network], Run], tmp_path: Path) -> None:
+    stage = set_up("", optimizer={**OPTIMIZER, "lr": 1e18})
+    stage.play()
+    run = see(open_net(stage))
+    (entry,) = plain(run("dispute", "1", "--json"))["disputes"]
+    assert (entry["claimed"], entry["game"], entry["outcome"], entry["money"]["bond"]) == (True, None, "job_fault", 0)
+    code, out, _ = run("dispute", "1")
+    assert code == 0
+    assert "a fault of the job in segment" in flat(out)
+    code, out, _ = run("dispute", "1", "--dispute", "1", "--draw", str(tmp_path / "fault.svg"))
+    assert code == 0
+    assert "the job itself is at fault" in (tmp_path / "fault.svg").read_text()
 
 
 def test_a_row_that_there_is_not_is_refused(flattered: tuple[Stage, Turns], see: Callable[[Network], Run]) -> None:
