@@ -12,6 +12,7 @@ from torch import Tensor
 
 from assay.aggregate.rules import check_rule
 from assay.chain.contracts.containers import Order
+from assay.proof import affordable
 from assay.proof.claim import Records
 from assay.protocol.errors import LimitExceeded, Malformed, Refused
 from assay.protocol.job import Job
@@ -277,8 +278,8 @@ def read_bundle(content: bytes, limits: Limits) -> Bundle:
 
 
 def admit(order: Order, bundle: Bundle, train: Manifest, test: Manifest, limits: Limits) -> int:
-    """The batch size, if programs, samples and order fit each other, and the samples the limits. Errors: `Refused`,
-    `LimitExceeded`."""
+    """The batch size, if programs, samples and order fit each other, the samples the limits, and each move of a game
+    about them a transaction. Errors: `Refused`, `LimitExceeded`, `Undecidable`."""
     if bundle.is_random:
         raise Refused("the job's step draws random numbers, which no schedule gives it")
     x, y = bundle.step.inputs[-2:]
@@ -309,4 +310,6 @@ def admit(order: Order, bundle: Bundle, train: Manifest, test: Manifest, limits:
     # Whatever is accepted must be able to enter an aggregate, or an honest aggregator would be blamed for its absence.
     if not set(range(order.reports_min, order.providers + 1)) <= set(bundle.aggregate):
         raise Refused("the job's programs do not aggregate every number of updates that may be accepted")
+    record_bytes = (x.size_bytes + y.size_bytes) // x.shape[0]
+    affordable.check(bundle, record_bytes, order.steps_per_segment)
     return x.shape[0]
