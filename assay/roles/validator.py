@@ -42,7 +42,7 @@ class Validator(Party):
         self.watch = watch
         self.sheets = Sheets(self)
         self.judge = self.judging(self)
-        self.judge.own_rows = self.sheets.rows
+        self.judge.own_rows, self.judge.own_start = self.sheets.rows, self.sheets.start
         self.flaws = Flaws(self, self.judge.patience)
         self.witness = Witness(self, self.judge)
         self.challenges = Challenges(self, self.judge)
