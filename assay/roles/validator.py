@@ -94,7 +94,8 @@ class Validator(Party):
                 flaw = self.flaws.of(name, view)
                 wake |= self.condemn(name, view, flaw) if flaw else self.make_out(name, view) | self.serve(name, view)
             if self.watch and view.phase == RoundPhase.CHALLENGING:
-                found = [*self.tower.look(name, view), *self.judge.false_rows(name, view)]
+                with self.world.compute.charged("watch"):
+                    found = [*self.tower.look(name, view), *self.judge.false_rows(name, view)]
                 wake |= self.challenges.raise_all(name, view, found, 0)
                 wake |= self.signatory.compare_aggregate(name, view)
         return wake
