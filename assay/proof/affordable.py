@@ -17,7 +17,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from assay.exact.primitives import BY_OPCODE
-from assay.exact.values import ITEM_BYTES
 from assay.proof.opened import LEVELS
 from assay.proof.rows import is_end
 from assay.protocol.errors import Undecidable
@@ -200,5 +199,5 @@ def _operand_words(part: Part, number: int) -> int:
 def _window_words(part: Part, number: int) -> int:
     """Of one leaf of a value, with its siblings."""
     value, leaf_bytes = part.program.values[number], _leaf_bytes(part, number)
-    leaves = -(-value.size * ITEM_BYTES[value.dtype] // leaf_bytes)
+    leaves = -(-value.size_bytes // leaf_bytes)
     return -(-min(value.size_bytes, leaf_bytes) // WORD_BYTES) + depth(leaves)
