@@ -197,8 +197,8 @@ def states_kept(order: Order, state_bytes: int, space: Space) -> int:
 
 
 def fetch_assignment(world: World, order: Order, job: int, limits: Limits, screen: Screen = pass_all) -> Assignment:
-    """Fetches a job's bytes and compares each with the order, what is large last. Errors: `Malformed`, `Unavailable`,
-    `Refused`, and what `screen` raises."""
+    """Fetches a job's bytes and compares each with the order, what is large last. Errors: `Malformed`, `Undecidable`,
+    `Unavailable`, `Refused`, and what `screen` raises."""
     compute = world.compute
     content = fetch_content(world, order, limits)
     screen(order, content)
@@ -224,8 +224,8 @@ def fetch_assignment(world: World, order: Order, job: int, limits: Limits, scree
 
 
 def fetch_content(world: World, order: Order, limits: Limits) -> Content:
-    """The small parts of a job, checked against the order and each other. Errors: `Malformed`, `Unavailable`,
-    `Refused`."""
+    """The small parts of a job, checked against the order and each other. Errors: `Malformed`, `Undecidable`,
+    `Unavailable`, `Refused`."""
     document = Document.from_bytes(world.blobs.get(cid_of_hash(order.document), DOCUMENT_MAX_BYTES))
     bundle = read_bundle(world.blobs.get(document.programs, BUNDLE_MAX_BYTES), limits)
     if bundle.root != order.programs:
