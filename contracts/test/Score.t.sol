@@ -11,24 +11,13 @@ import {IJobs} from "../src/interfaces/IJobs.sol";
 import {IModels} from "../src/interfaces/IModels.sol";
 import {IRounds} from "../src/interfaces/IRounds.sol";
 import {IVault} from "../src/interfaces/IVault.sol";
-import {Plays} from "./Plays.sol";
+import {Contested} from "./Plays.sol";
 
 /// @title Scores: what an aggregator says of a round's end, and shows of what it is made when somebody asks. One that is as good as
 ///        the job asks for is the last.
-contract ScoreTest is Plays {
-    uint256 internal constant PRICE = 804;
-    uint256 internal constant COST = 4 * PRICE + 5 * 100 + 300;
-    uint256 internal job;
-    uint256 internal bond;
-
+contract ScoreTest is Contested {
     function setUp() external {
-        deploy(false);
-        populate(6, 12, 4);
-        draft(4, 5, 6);
-        _programs(4);
-        order.stopScore = 950_000;
-        job = running(5);
-        bond = disputes.bondOf(job);
+        _run(6, 950_000);
     }
 
     function _score(uint32 generation, uint32 round, int64 score) private {
@@ -199,12 +188,6 @@ contract ScoreTest is Plays {
         _closed();
     }
 
-    function _closed() private view {
-        equal(rounds.viewOf(job, 0, 0).disputesOpen, 0, "closed");
-        equal(vault.total(token, IVault.Kind.Bond), _otherBonds(job), "no bond left");
-        _conserved();
-    }
-
     function test_marks_notShownInTime_isUpheld_succeeds() external {
         (Play memory p,) = _disputed();
         equal(p.game, 0, "no game yet");
@@ -267,10 +250,6 @@ contract ScoreTest is Plays {
         vm.prank(rounds.aggregatorOf(job, 0, 0));
         vm.expectRevert(reason);
         disputes.showMarks(job, 0, 0, facts, marks);
-    }
-
-    function _fact(bytes32 part) private pure returns (bytes memory) {
-        return abi.encodeWithSelector(IDisputes.WrongFact.selector, part);
     }
 
     function test_showMarks_strangerOrTwiceOrTooSoon_reverts() external {
