@@ -332,6 +332,31 @@ contract ScoreTest is Contested {
         _notShown(marks, f, _fact("xType"));
     }
 
+    /// Whoever posts a job may write anything in the place of a program.
+    function test_showMarks_evaluationWithoutSamplesOrLoss_reverts() external {
+        uint32[2][3] memory counts = [[uint32(0), 3], [uint32(1), 3], [uint32(3), 0]];
+        for (uint256 i = 0; i < 3; i++) {
+            uint256 before = vm.snapshotState();
+            (_evaluate.program.inputCount, _evaluate.program.outputCount) = (counts[i][0], counts[i][1]);
+            _evaluate.head = _head(counts[i][0], 1, counts[i][1]);
+            _programsAgain();
+            job = running(5);
+            _score(0, 0, 800_000);
+            _notShown(_marks(16), _evaluate, _fact("head"));
+            vm.revertToState(before);
+        }
+    }
+
+    function test_beginScore_batchBeforeTheFirst_reverts() external {
+        _unscored();
+        Play memory p = _challenge(_claim(0, 0), stranger);
+        Marks memory marks = _impossible(2);
+        _showMarks(job, 0, 0, marks);
+        _notBegun(p, _evaluate, marks, 0, _fact("batch"));
+        _notBegun(p, _evaluate, marks, 1, _fact("batch"));
+        _beginScore(p, marks, 2);
+    }
+
     function test_showMarks_ofAStateThatCannotBeMeasured_succeeds() external {
         _unscored();
         Facts memory facts = _evaluate;
