@@ -2,7 +2,7 @@
 pragma solidity ^0.8.28;
 
 import {Hashing} from "../Hashing.sol";
-import {Commitment, Leaf, RoundView, Target, Terms, UNSCORED} from "../Types.sol";
+import {Commitment, Leaf, RoundView, Target, Terms, UNSCORED, isScored} from "../Types.sol";
 import {Claim, IDisputes} from "../interfaces/IDisputes.sol";
 import {IRounds} from "../interfaces/IRounds.sol";
 
@@ -36,9 +36,7 @@ library Claims {
         bytes32 claimed = r.endRoot;
         if (claim.target == Target.Score) {
             Terms memory t = rounds.termsOf(c.job);
-            // Nobody has to measure a round that is not the last of a job which does not ask for it.
-            bool due = t.stopScore != type(int64).max || c.round + 1 == t.rounds;
-            if (r.score == UNSCORED && !due) revert IDisputes.WrongClaim("score");
+            if (r.score == UNSCORED && !isScored(t.stopScore, c.round, t.rounds)) revert IDisputes.WrongClaim("score");
             claimed = Hashing.scoreDigest(r.endRoot, r.score);
         }
         // INVARIANT: a claim names what it disputes, so that one made on a chain that was rewritten disputes nothing else.
