@@ -17,7 +17,7 @@ from assay.chain.artifacts import load_artifact
 from assay.chain.client import to_checksum
 from assay.chain.connect import connect, disconnect
 from assay.chain.rpc import Rpc
-from tests.conformance.arbiter.harness import Halted, _type
+from tests.conformance.arbiter.harness import Halted, type_of
 from tests.conformance.arbiter.table import Table
 
 NETWORKS = Path(__file__).parents[1] / "tests" / "conformance" / "chain" / "chain_networks.py"
@@ -98,11 +98,11 @@ class ChainHarness:
     def _ask(self, caller: str, name: str, arguments: Sequence[Any]) -> Any:
         data = "0x" + self._pack(name, arguments).hex()
         answer = self.rpc.request("eth_call", {"from": caller, "to": self.address, "data": data}, "latest")
-        results = decode([_type(each) for each in self.functions[name]["outputs"]], bytes.fromhex(answer[2:]))
+        results = decode([type_of(each) for each in self.functions[name]["outputs"]], bytes.fromhex(answer[2:]))
         return results[0] if len(results) == 1 else results
 
     def _pack(self, name: str, arguments: Sequence[Any]) -> bytes:
-        types = [_type(each) for each in self.functions[name]["inputs"]]
+        types = [type_of(each) for each in self.functions[name]["inputs"]]
         return keccak(f"{name}({','.join(types)})".encode())[:4] + encode(types, arguments)
 
 

@@ -17,6 +17,7 @@ from assay.chain.contracts.disputes import Disputes
 from assay.protocol.commitment import bitmap_slots
 from assay.protocol.errors import BadInput, Insufficient, Refused, Unavailable
 from assay.protocol.phase import JobPhase, Outcome, Target
+from assay.protocol.score import UNSCORED, is_due
 from assay.protocol.units import format_amount
 from assay.roles.challenge import Challenges, Raised
 from assay.roles.duels import Duels
@@ -82,6 +83,15 @@ class Plaintiff(Party):
         if charge.target in OF_AGGREGATORS:
             if not any(view.end_root):
                 raise Refused(f"round {index} has no aggregate yet", hint="challenge it once there is one")
+            order = self.clerk.order(job)
+            is_measured = view.score != UNSCORED or is_due(order.stop_score, index, order.rounds)
+            if charge.target == Target.SCORE and not is_measured:
+                last = f"round {order.rounds - 1}, the last"
+                raise Refused(
+                    f"no score of round {index} is due, and it has none: a job that does not stop by its score is"
+                    f" measured once, in {last}",
+                    hint=f"challenge the score of {last}, or what this round comes to: --aggregate",
+                )
             return view
         if charge.slot not in bitmap_slots(view.present):
             raise BadInput(

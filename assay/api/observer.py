@@ -29,7 +29,7 @@ from assay.chain.contracts.rounds import (
 )
 from assay.chain.events import Event
 from assay.protocol.commitment import bitmap_slots
-from assay.protocol.errors import Malformed, Refused, Unsupported
+from assay.protocol.errors import Malformed, Refused, Undecidable, Unsupported
 from assay.protocol.units import format_amount
 from assay.roles.exam import evaluate
 from assay.roles.openings import Opened, Openings
@@ -264,7 +264,7 @@ class Observer(Party):
         """A slot's opening, checked; nothing also where the job itself is such that nothing can be."""
         try:
             return self.openings.of(name, view, slot, final=True)
-        except (Malformed, Refused):
+        except (Malformed, Refused, Undecidable):
             return None
 
     def _include(self, event: Included) -> None:
@@ -345,7 +345,7 @@ class Observer(Party):
             if state is not None:
                 assignment = self.assignment(name[0])
                 story.mark = evaluate(self.world.compute, assignment, state, assignment.test)
-        except (Malformed, Refused, Unsupported) as trouble:
+        except (Malformed, Refused, Undecidable, Unsupported) as trouble:
             self.step(f"round {story.index} cannot be measured: {trouble.message}")
         self._note({"kind": "round", **story.to_json()})
 

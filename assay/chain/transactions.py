@@ -15,8 +15,8 @@ from eth_utils.exceptions import ValidationError
 
 from assay.chain import rlp
 from assay.protocol.errors import LimitExceeded, Malformed
+from assay.protocol.transaction import SIZE_LIMIT_BYTES
 
-SIZE_LIMIT_BYTES = 131_072  # what nodes accept by default
 _HALF_ORDER = 0x7FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF5D576E7357A4501DDFE92F46681B20A0
 
 

@@ -38,6 +38,7 @@ from assay.protocol.merkle import (
     leaf_hashes,
     levels,
     merkle_proof,
+    roots_hash,
 )
 from assay.work.node import Node
 from assay.work.state import content_of
@@ -109,18 +110,23 @@ class Challenger:
         if fault is not None:
             return Move("demandContent", (step, self.claim.first_faulty(fault), 0))
         mine = self.work.end_roots(step)
-        for group in range(-(-len(mine) // ARITY)):
+        if ("state", step, 0) not in known:
+            return Move("demandState", (step, 0))
+        # Behind the first group's roots stand the hashes of all groups: no more than one more is asked for.
+        groups = [mine[at : at + ARITY] for at in range(0, len(mine), ARITY)]
+        above = hashes_in(known["state", step, 0])[len(groups[0]) :] or [claimed]
+        for group, own in enumerate(groups):
+            if above[group] == roots_hash(own):
+                continue
             if ("state", step, group) not in known:
                 return Move("demandState", (step, group))
             roots = hashes_in(known["state", step, group])
-            for at, root in enumerate(mine[ARITY * group : ARITY * (group + 1)]):
-                if roots[at] == root:
-                    continue
-                output = ARITY * group + at
-                number = self.claim.program.outputs[output]
-                value = self.work.values(step, [number])[number]
-                operand = exhibitor.operand(number, value, [])
-                return Move("proveOutput", (step, output, number, merkle_proof(outputs, output), operand, roots))
+            at = next(at for at, root in enumerate(own) if roots[at] != root)
+            output = ARITY * group + at
+            number = self.claim.program.outputs[output]
+            value = self.work.values(step, [number])[number]
+            operand = exhibitor.operand(number, value, [])
+            return Move("proveOutput", (step, output, number, merkle_proof(outputs, output), operand, roots))
         return Move("resign")
 
     # a value that differs

@@ -10,6 +10,7 @@
     │   │   │   ├── TooManyByzantine
     │   │   │   └── DeadlineTooShort
     │   │   └── BudgetTooSmall
+    │   ├── Undecidable         programs or samples of which no dispute could be decided on chain
     │   └── WrongChain
     ├── Malformed               bytes from outside are not what they claim to be
     │   ├── CorruptBlob
@@ -133,6 +134,18 @@ class BudgetTooSmall(BadKey):
 
     code = "budget-too-small"
     remedy = "Raise `job.budget`, or lower the rounds, the providers or the prices. `assay quote` shows the parts."
+
+
+class Undecidable(BadInput):
+    """A job's programs or samples are such that no contract could decide a dispute about them: a transaction that shows
+    what it takes would be larger than nodes admit. Who trains, checks or aggregates leaves such a job. Fields: `limit`,
+    `actual`, and where known `program`, `node`, `operator`, `source`."""
+
+    code = "undecidable"
+    remedy = (
+        "The message names what is too wide, and the hint what fits: join fewer tensors at a time, or make one sample"
+        " smaller. Nothing is posted."
+    )
 
 
 class WrongChain(BadInput):

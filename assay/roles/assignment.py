@@ -12,6 +12,7 @@ from torch import Tensor
 
 from assay.aggregate.rules import check_rule
 from assay.chain.contracts.containers import Order
+from assay.proof import affordable
 from assay.proof.claim import Records
 from assay.protocol.errors import LimitExceeded, Malformed, Refused
 from assay.protocol.job import Job
@@ -196,8 +197,8 @@ def states_kept(order: Order, state_bytes: int, space: Space) -> int:
 
 
 def fetch_assignment(world: World, order: Order, job: int, limits: Limits, screen: Screen = pass_all) -> Assignment:
-    """Fetches a job's bytes and compares each with the order, what is large last. Errors: `Malformed`, `Unavailable`,
-    `Refused`, and what `screen` raises."""
+    """Fetches a job's bytes and compares each with the order, what is large last. Errors: `Malformed`, `Undecidable`,
+    `Unavailable`, `Refused`, and what `screen` raises."""
     compute = world.compute
     content = fetch_content(world, order, limits)
     screen(order, content)
@@ -223,8 +224,8 @@ def fetch_assignment(world: World, order: Order, job: int, limits: Limits, scree
 
 
 def fetch_content(world: World, order: Order, limits: Limits) -> Content:
-    """The small parts of a job, checked against the order and each other. Errors: `Malformed`, `Unavailable`,
-    `Refused`."""
+    """The small parts of a job, checked against the order and each other. Errors: `Malformed`, `Undecidable`,
+    `Unavailable`, `Refused`."""
     document = Document.from_bytes(world.blobs.get(cid_of_hash(order.document), DOCUMENT_MAX_BYTES))
     bundle = read_bundle(world.blobs.get(document.programs, BUNDLE_MAX_BYTES), limits)
     if bundle.root != order.programs:
@@ -277,8 +278,8 @@ def read_bundle(content: bytes, limits: Limits) -> Bundle:
 
 
 def admit(order: Order, bundle: Bundle, train: Manifest, test: Manifest, limits: Limits) -> int:
-    """The batch size, if programs, samples and order fit each other, and the samples the limits. Errors: `Refused`,
-    `LimitExceeded`."""
+    """The batch size, if programs, samples and order fit each other, the samples the limits, and each move of a game
+    about them a transaction. Errors: `Refused`, `LimitExceeded`, `Undecidable`."""
     if bundle.is_random:
         raise Refused("the job's step draws random numbers, which no schedule gives it")
     x, y = bundle.step.inputs[-2:]
@@ -309,4 +310,6 @@ def admit(order: Order, bundle: Bundle, train: Manifest, test: Manifest, limits:
     # Whatever is accepted must be able to enter an aggregate, or an honest aggregator would be blamed for its absence.
     if not set(range(order.reports_min, order.providers + 1)) <= set(bundle.aggregate):
         raise Refused("the job's programs do not aggregate every number of updates that may be accepted")
+    record_bytes = (x.size_bytes + y.size_bytes) // x.shape[0]
+    affordable.check(bundle, record_bytes, order.steps_per_segment)
     return x.shape[0]

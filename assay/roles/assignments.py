@@ -31,7 +31,8 @@ class Assignments:
             self._screen = before
 
     def of(self, job: int) -> Assignment:
-        """The job's programs, state and samples, checked once. Errors: `Malformed`, `Refused`, `Unavailable`."""
+        """The job's programs, state and samples, checked once. Errors: `Malformed`, `Refused`, `Undecidable`,
+        `Unavailable`."""
         order = self._register.order(job)
         if job not in self._found or self._found[job].order is not order:
             self._found[job] = self._fetch(job, order)

@@ -1,4 +1,8 @@
-"""Two commitments that one provider signed for one slot: shown to the chain, they cost it its whole lock."""
+"""Two commitments that one provider signed for one slot: shown to the chain, they cost it its whole lock.
+
+Both have to have been heard. Of one that was entered directly the chain tells its hash alone; whole it stands in the
+calldata of whoever disputes it, which no event repeats and which may have come through any contract.
+"""
 
 from assay.roles.book import Book
 from assay.roles.clerk import Clerk

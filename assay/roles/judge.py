@@ -45,6 +45,8 @@ class Judge:
         self.contradictions = Contradictions(self.tables, self.truths, self.starts)
         self.own_rows: Callable[[RoundName], Sequence[Entry]] = lambda _: ()
         """The table that this party has committed to; who has no seat has none."""
+        self.own_start: Callable[[RoundName, int, int], str | None] = lambda *_: None
+        """Where the state lies that a row of it began from, if it was served."""
         self.suspects: set[tuple[RoundName, int]] = set()
         """Slots of which this party has found, before they opened, that a leaf is not what the work gives."""
 
@@ -80,6 +82,10 @@ class Judge:
         served = self.starts.find(name, view, slot, segment)
         if served is not None and state_root(served) == root:
             return served
+        cid = self.own_start(name, slot, segment)
+        kept = None if cid is None else self.starts.at(name, cid)
+        if kept is not None and state_root(kept) == root:
+            return kept
         derived = self.replays.state(name, view, slot, segment)
         return derived if derived is not None and state_root(derived) == root else None
 

@@ -146,7 +146,8 @@ class Party:
     # what every role asks
 
     def assignment(self, job: int) -> Assignment:
-        """The job's programs, state and samples, checked once. Errors: `Malformed`, `Refused`, `Unavailable`."""
+        """The job's programs, state and samples, checked once. Errors: `Malformed`, `Refused`, `Undecidable`,
+        `Unavailable`."""
         return self.assignments.of(job)
 
     def consider(self, job: int, *checks: Check) -> Wake:

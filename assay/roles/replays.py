@@ -35,7 +35,7 @@ class Trail:
 
 
 class Replays:
-    """What one party has re-executed, metered as `verify` by default."""
+    """What one party has re-executed, metered as `verify`, or as what it is charged to."""
 
     def __init__(self, party: Party) -> None:
         self._party, self._world = party, party.world

@@ -17,6 +17,9 @@ class Sheet:
     nonce: bytes
     salt: bytes
     entries: dict[tuple[int, int], Entry] = field(default_factory=dict)
+    starts: dict[tuple[int, int], str] = field(default_factory=dict)
+    """Where the states lie that rows began from, if they were served: nobody else may have them, and who is challenged
+    for such a row needs its state."""
     basis: object = None
     """What the result that this validator has signed was judged by."""
 
@@ -34,7 +37,8 @@ class Sheet:
         """A complete sheet as plain values."""
         rows = row_content(self.table.entries)
         parts = {"beacon": self.beacon.hex(), "nonce": self.nonce.hex(), "salt": self.salt.hex()}
-        return {"drawing": self.drawing, "rows": rows, **parts}
+        starts = [[*pair, cid] for pair, cid in sorted(self.starts.items())]
+        return {"drawing": self.drawing, "rows": rows, "starts": starts, **parts}
 
     @classmethod
     def from_json(cls, value: Any) -> "Sheet":
@@ -42,4 +46,6 @@ class Sheet:
         rows = read_rows(value["rows"])
         beacon, nonce, salt = (bytes.fromhex(value[part]) for part in ("beacon", "nonce", "salt"))
         pairs = [(row.slot, row.segment) for row in rows]
-        return cls(int(value["drawing"]), beacon, pairs, nonce, salt, dict(zip(pairs, rows, strict=True)))
+        # Whoever sealed it before this was kept has none.
+        starts = {(int(slot), int(segment)): str(cid) for slot, segment, cid in value.get("starts", ())}
+        return cls(int(value["drawing"]), beacon, pairs, nonce, salt, dict(zip(pairs, rows, strict=True)), starts)

@@ -70,12 +70,20 @@ class Sheets:
                 row = judge.row(name, view, slot, segment)
                 if row is not None:
                     sheet.entries[slot, segment] = row
+                    served = judge.starts.address(name, slot, segment)
+                    if served is not None:
+                        sheet.starts[slot, segment] = served
         return [pair for pair in sheet.sample if pair not in sheet.entries]
 
     def rows(self, name: RoundName) -> Sequence[Entry]:
         """This validator's table of a round's present drawing, as far as it has one."""
         sheet = self.of(name, self._clerk.round(name))
         return sheet.table.entries if sheet is not None and sheet.complete else ()
+
+    def start(self, name: RoundName, slot: int, segment: int) -> str | None:
+        """Where the state lies that this validator's row of a segment began from, if it was served."""
+        sheet = self.of(name, self._clerk.round(name))
+        return None if sheet is None else sheet.starts.get((slot, segment))
 
     def seal(self, name: RoundName, sheet: Sheet) -> None:
         """Keeps a sheet whose table is about to be committed."""

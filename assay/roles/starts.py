@@ -18,10 +18,12 @@ class Starts:
     def __init__(self, party: Party) -> None:
         self._party, self._world = party, party.world
         self._relayed: set[tuple[RoundName, int, int]] = set()
+        self._taken: dict[tuple[RoundName, int, int], str] = {}
 
     def forget(self, job: int, below: int) -> None:
         """Drops what concerns rounds of a job that are final."""
         drop(self._relayed, job, below)
+        drop(self._taken, job, below)
 
     def find(self, name: RoundName, view: RoundView, slot: int, segment: int) -> State | None:
         """The committed state before a segment: served by the provider, opened against its commitment and re-hashed;
@@ -34,10 +36,23 @@ class Starts:
         for served in page.served.get((slot, segment), {}).values():
             state = self._read(name, slot, segment, served)
             if state is not None:
+                self._taken[name, slot, segment] = str(served["cid"])
                 self._party.voice.hush(name, "request", self._party.clerk.providers(name[0])[slot], (slot, segment))
                 return state
         self.ask(name, slot, segment)
         return None
+
+    def address(self, name: RoundName, slot: int, segment: int) -> str | None:
+        """Where the start state lies that was served of a segment, if one was."""
+        return self._taken.get((name, slot, segment))
+
+    def at(self, name: RoundName, cid: str) -> State | None:
+        """The state that was taken from there; nothing where it is not to be had any more."""
+        signature = self._party.assignment(name[0]).signature
+        try:
+            return signature.decode(self._world.blobs.get(cid, signature.encoded_bytes))
+        except (Malformed, Unavailable):
+            return None
 
     def ask(self, name: RoundName, slot: int, segment: int) -> None:
         """Asks a slot's provider for a start state."""

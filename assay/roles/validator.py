@@ -42,7 +42,7 @@ class Validator(Party):
         self.watch = watch
         self.sheets = Sheets(self)
         self.judge = self.judging(self)
-        self.judge.own_rows = self.sheets.rows
+        self.judge.own_rows, self.judge.own_start = self.sheets.rows, self.sheets.start
         self.flaws = Flaws(self, self.judge.patience)
         self.witness = Witness(self, self.judge)
         self.challenges = Challenges(self, self.judge)
@@ -94,7 +94,8 @@ class Validator(Party):
                 flaw = self.flaws.of(name, view)
                 wake |= self.condemn(name, view, flaw) if flaw else self.make_out(name, view) | self.serve(name, view)
             if self.watch and view.phase == RoundPhase.CHALLENGING:
-                found = [*self.tower.look(name, view), *self.judge.false_rows(name, view)]
+                with self.world.compute.charged("watch"):
+                    found = [*self.tower.look(name, view), *self.judge.false_rows(name, view)]
                 wake |= self.challenges.raise_all(name, view, found, 0)
                 wake |= self.signatory.compare_aggregate(name, view)
         return wake

@@ -93,6 +93,7 @@ class Compute:
         self.space = space or Space()
         self.allowance = Allowance(timer)
         self.meter = Meter()
+        self._charged: str | None = None
         self._runners: dict[bytes, WarmRunner] = {}
 
     def runner(self, program: Program) -> WarmRunner:
@@ -133,11 +134,20 @@ class Compute:
     @contextmanager
     def metered(self, kind: str) -> Iterator[None]:
         """Adds the time inside to one kind."""
-        started = self.timer()
+        started, kind = self.timer(), self._charged or kind
         try:
             yield
         finally:
             self.meter.add(kind, self.timer() - started)
+
+    @contextmanager
+    def charged(self, kind: str) -> Iterator[None]:
+        """What is metered inside is added to this kind, whatever it is metered as: who asks for it is charged."""
+        before, self._charged = self._charged, kind
+        try:
+            yield
+        finally:
+            self._charged = before
 
 
 @dataclass

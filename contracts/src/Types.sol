@@ -3,6 +3,11 @@ pragma solidity ^0.8.28;
 
 /// @title Containers shared by all contracts. Amounts are in the job token's smallest unit, times in seconds.
 
+/// Whether a round of a job has to be measured, and may be: each where a score may end the job, else the last one.
+function isScored(int64 stopScore, uint32 round, uint32 rounds) pure returns (bool) {
+    return stopScore != type(int64).max || uint256(round) + 1 == rounds;
+}
+
 /// How long each phase may last. Every one of them ends in an exit that anybody may take.
 struct Windows {
     uint32 bid; // sealed bids are taken

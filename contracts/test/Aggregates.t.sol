@@ -8,23 +8,13 @@ import {Claim, Facts, IDisputes} from "../src/interfaces/IDisputes.sol";
 import {Assertion, Demand, Ending, IGames} from "../src/interfaces/IGames.sol";
 import {IRounds} from "../src/interfaces/IRounds.sol";
 import {IVault} from "../src/interfaces/IVault.sol";
-import {Plays} from "./Plays.sol";
+import {Contested} from "./Plays.sol";
 import {Tree} from "./Tree.sol";
 
 /// @title Challenges of aggregates: that a round's end follows from its start and its included updates.
-contract AggregatesTest is Plays {
-    uint256 private constant COST = 4 * 804 + 5 * 100 + 300;
-    uint256 private constant PRICE = 804;
-    uint256 private job;
-    uint256 private bond;
-
+contract AggregatesTest is Contested {
     function setUp() external {
-        deploy(false);
-        populate(6, 12, 4);
-        draft(4, 5, 3);
-        _programs(4);
-        job = running(5);
-        bond = disputes.bondOf(job);
+        _run(3, type(int64).max);
     }
 
     // ---------------------------------------------------------------- helpers
@@ -44,10 +34,6 @@ contract AggregatesTest is Plays {
         vm.prank(stranger);
         vm.expectRevert(reason);
         disputes.openChallenge(claim, facts, "salt");
-    }
-
-    function _fact(bytes32 part) private pure returns (bytes memory) {
-        return abi.encodeWithSelector(IDisputes.WrongFact.selector, part);
     }
 
     function _wrongClaim(bytes32 part) private pure returns (bytes memory) {
@@ -70,17 +56,6 @@ contract AggregatesTest is Plays {
         _proveFault(p, _falseValue());
         yes(games.viewOf(p.game).outcome == Ending.JobFault, "a fault of the job");
         disputes.settle(p.dispute);
-    }
-
-    function _segment(uint16 slot, uint32 segment) private view returns (Claim memory) {
-        return this.segmentClaim(job, 0, 0, 0xf, slot, segment);
-    }
-
-    /// Nothing is open, and no challenger's bond is left anywhere.
-    function _closed() private view {
-        equal(rounds.viewOf(job, 0, 0).disputesOpen, 0, "closed");
-        equal(vault.total(token, IVault.Kind.Bond), _otherBonds(job), "no bond left");
-        _conserved();
     }
 
     function _endJob(uint32 generation, uint256 present) private {

@@ -9,22 +9,12 @@ import {Demand, Ending, IGames} from "../src/interfaces/IGames.sol";
 import {IJobs} from "../src/interfaces/IJobs.sol";
 import {IRounds} from "../src/interfaces/IRounds.sol";
 import {IVault} from "../src/interfaces/IVault.sol";
-import {Plays} from "./Plays.sol";
+import {Contested} from "./Plays.sol";
 
 /// @title Challenges of slots. Slot 0 has met the job's fault in its last segment, slots 2 and 3 are wrong in their leaves alone.
-contract DisputesTest is Plays {
-    uint256 private constant COST = 4 * 804 + 5 * 100 + 300;
-    uint256 private constant PRICE = 804;
-    uint256 private job;
-    uint256 private bond;
-
+contract DisputesTest is Contested {
     function setUp() external {
-        deploy(false);
-        populate(6, 12, 4);
-        draft(4, 5, 3);
-        _programs(4);
-        job = running(5);
-        bond = disputes.bondOf(job);
+        _run(3, type(int64).max);
     }
 
     function leafAt(Commitment memory c, uint32 index) internal pure override returns (Leaf memory leaf) {
@@ -38,10 +28,6 @@ contract DisputesTest is Plays {
     /// In the second step of the last segment, at the only node.
     function _fault() private pure returns (bytes32) {
         return Hashing.faultDigest(25, 0, OPERATOR);
-    }
-
-    function _segment(uint16 slot, uint32 segment) private view returns (Claim memory) {
-        return this.segmentClaim(job, 0, 0, 0xf, slot, segment);
     }
 
     function _emission(uint16 slot) private view returns (Claim memory claim) {
@@ -177,10 +163,6 @@ contract DisputesTest is Plays {
         vm.prank(stranger);
         vm.expectRevert(reason);
         disputes.openChallenge(claim, facts, "salt");
-    }
-
-    function _fact(bytes32 part) private pure returns (bytes memory) {
-        return abi.encodeWithSelector(IDisputes.WrongFact.selector, part);
     }
 
     function _sealed(Claim memory claim) private returns (Claim memory) {

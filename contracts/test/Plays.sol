@@ -26,6 +26,7 @@ abstract contract Plays is Network {
     Facts internal _evaluate;
     bytes[2] internal _types;
     bytes32[] private _leaves; // over the order's programs
+    bytes32[] private _merges; // of those, what adds updates up
 
     struct Play {
         Claim claim;
@@ -88,19 +89,26 @@ abstract contract Plays is Network {
         _evaluate.head = _head(3, 1, 3);
         (_evaluate.xType, _evaluate.xTypeProof) = (_heldOutType(1), Tree.proof(inputs, 1));
 
+        for (uint16 count = 1; count <= providers; count++) _merges.push(_programLeaf(4, count, _aggregation(count)));
+        _programsAgain();
+        (_step.samplesRoot, _step.sampleCount, _step.form) = ("samples", 64, "form");
+        order.dataRoot = sha256(abi.encode(bytes32("assay.manifest.1"), uint256(64), bytes32("samples"), bytes32("form")));
+        _holdOut(HELD_OUT, Tree.root(_records()));
+    }
+
+    /// The order's programs are those that are there now.
+    function _programsAgain() internal {
+        delete _leaves;
         _leaves.push(_programLeaf(0, 0, _step));
         _leaves.push(_programLeaf(1, 0, _emit));
         _leaves.push(_programLeaf(2, 0, _evaluate));
-        for (uint16 count = 1; count <= providers; count++) _leaves.push(_programLeaf(4, count, _aggregation(count)));
+        for (uint256 i = 0; i < _merges.length; i++) _leaves.push(_merges[i]);
         _step.programs = _leaves;
         _emit.programs = _leaves;
         _evaluate.programs = _leaves;
         (_step.place, _emit.place, _evaluate.place) = (0, 1, 2);
         _step.programCount = _emit.programCount = _evaluate.programCount = uint32(_leaves.length);
         order.programs = sha256(abi.encodePacked(bytes1(0x02), uint32(_leaves.length), _leaves));
-        (_step.samplesRoot, _step.sampleCount, _step.form) = ("samples", 64, "form");
-        order.dataRoot = sha256(abi.encode(bytes32("assay.manifest.1"), uint256(64), bytes32("samples"), bytes32("form")));
-        _holdOut(HELD_OUT, Tree.root(_records()));
     }
 
     /// So many samples under this root measure a state.
@@ -529,5 +537,39 @@ abstract contract Plays is Network {
     function _otherBonds(uint256 job) internal view returns (uint256 sum) {
         sum = bucket(IVault.Kind.Bond, uint256(keccak256(abi.encode("assay.fault.1", job))));
         for (uint256 i = 0; i < bidders.length; i++) sum += _bondOf(job, bidders[i]);
+    }
+}
+
+/// @title Contested: a job of four slots and five validators that runs, and what its tests share.
+abstract contract Contested is Plays {
+    uint256 internal constant PRICE = 804;
+    uint256 internal constant COST = 4 * PRICE + 5 * 100 + 300;
+    uint256 internal job;
+    uint256 internal bond;
+
+    /// Of so many rounds, or fewer where one scores as much.
+    function _run(uint32 rounds_, int64 stopScore) internal {
+        deploy(false);
+        populate(6, 12, 4);
+        draft(4, 5, rounds_);
+        _programs(4);
+        order.stopScore = stopScore;
+        job = running(5);
+        bond = disputes.bondOf(job);
+    }
+
+    function _segment(uint16 slot, uint32 segment) internal view returns (Claim memory) {
+        return this.segmentClaim(job, 0, 0, 0xf, slot, segment);
+    }
+
+    function _fact(bytes32 part) internal pure returns (bytes memory) {
+        return abi.encodeWithSelector(IDisputes.WrongFact.selector, part);
+    }
+
+    /// Nothing is open, and no challenger's bond is left anywhere.
+    function _closed() internal view {
+        equal(rounds.viewOf(job, 0, 0).disputesOpen, 0, "closed");
+        equal(vault.total(token, IVault.Kind.Bond), _otherBonds(job), "no bond left");
+        _conserved();
     }
 }

@@ -11,24 +11,13 @@ import {IJobs} from "../src/interfaces/IJobs.sol";
 import {IModels} from "../src/interfaces/IModels.sol";
 import {IRounds} from "../src/interfaces/IRounds.sol";
 import {IVault} from "../src/interfaces/IVault.sol";
-import {Plays} from "./Plays.sol";
+import {Contested} from "./Plays.sol";
 
 /// @title Scores: what an aggregator says of a round's end, and shows of what it is made when somebody asks. One that is as good as
 ///        the job asks for is the last.
-contract ScoreTest is Plays {
-    uint256 internal constant PRICE = 804;
-    uint256 internal constant COST = 4 * PRICE + 5 * 100 + 300;
-    uint256 internal job;
-    uint256 internal bond;
-
+contract ScoreTest is Contested {
     function setUp() external {
-        deploy(false);
-        populate(6, 12, 4);
-        draft(4, 5, 6);
-        _programs(4);
-        order.stopScore = 950_000;
-        job = running(5);
-        bond = disputes.bondOf(job);
+        _run(6, 950_000);
     }
 
     function _score(uint32 generation, uint32 round, int64 score) private {
@@ -198,12 +187,6 @@ contract ScoreTest is Plays {
         _closed();
     }
 
-    function _closed() private view {
-        equal(rounds.viewOf(job, 0, 0).disputesOpen, 0, "closed");
-        equal(vault.total(token, IVault.Kind.Bond), _otherBonds(job), "no bond left");
-        _conserved();
-    }
-
     function test_marks_notShownInTime_isUpheld_succeeds() external {
         (Play memory p,) = _disputed();
         equal(p.game, 0, "no game yet");
@@ -266,10 +249,6 @@ contract ScoreTest is Plays {
         vm.prank(rounds.aggregatorOf(job, 0, 0));
         vm.expectRevert(reason);
         disputes.showMarks(job, 0, 0, facts, marks);
-    }
-
-    function _fact(bytes32 part) private pure returns (bytes memory) {
-        return abi.encodeWithSelector(IDisputes.WrongFact.selector, part);
     }
 
     function test_showMarks_strangerOrTwiceOrTooSoon_reverts() external {
@@ -350,6 +329,31 @@ contract ScoreTest is Plays {
         f = _evaluate;
         f.xType = _heldOutType(6);
         _notShown(marks, f, _fact("xType"));
+    }
+
+    /// Whoever posts a job may write anything in the place of a program.
+    function test_showMarks_evaluationWithoutSamplesOrLoss_reverts() external {
+        uint32[2][3] memory counts = [[uint32(0), 3], [uint32(1), 3], [uint32(3), 0]];
+        for (uint256 i = 0; i < 3; i++) {
+            uint256 before = vm.snapshotState();
+            (_evaluate.program.inputCount, _evaluate.program.outputCount) = (counts[i][0], counts[i][1]);
+            _evaluate.head = _head(counts[i][0], 1, counts[i][1]);
+            _programsAgain();
+            job = running(5);
+            _score(0, 0, 800_000);
+            _notShown(_marks(16), _evaluate, _fact("head"));
+            vm.revertToState(before);
+        }
+    }
+
+    function test_beginScore_batchBeforeTheFirst_reverts() external {
+        _unscored();
+        Play memory p = _challenge(_claim(0, 0), stranger);
+        Marks memory marks = _impossible(2);
+        _showMarks(job, 0, 0, marks);
+        _notBegun(p, _evaluate, marks, 0, _fact("batch"));
+        _notBegun(p, _evaluate, marks, 1, _fact("batch"));
+        _beginScore(p, marks, 2);
     }
 
     function test_showMarks_ofAStateThatCannotBeMeasured_succeeds() external {

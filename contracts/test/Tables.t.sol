@@ -7,26 +7,17 @@ import {Claim, Facts, IDisputes} from "../src/interfaces/IDisputes.sol";
 import {Demand, Ending, IGames} from "../src/interfaces/IGames.sol";
 import {IRounds} from "../src/interfaces/IRounds.sol";
 import {IVault} from "../src/interfaces/IVault.sol";
-import {Plays} from "./Plays.sol";
+import {Contested} from "./Plays.sol";
 
 /// @title Rows of validators' tables: what executing a segment gave, from where it began. All have the same table of six rows:
 ///        slots 0, 1, 2 as they are; slot 3 from elsewhere; slot 1 from another start than the round's; slot 2 to a false end.
-contract TablesTest is Plays {
-    uint256 private constant PRICE = 804;
-    uint256 private constant COST = 4 * PRICE + 5 * 100 + 300;
+contract TablesTest is Contested {
     uint256 private constant ELSEWHERE = 3;
     uint256 private constant OTHER_START = 4;
     uint256 private constant FALSE_END = 5;
-    uint256 private job;
-    uint256 private bond;
 
     function setUp() external {
-        deploy(false);
-        populate(6, 12, 4);
-        draft(4, 5, 3);
-        _programs(4);
-        job = running(5);
-        bond = disputes.bondOf(job);
+        _run(3, type(int64).max);
     }
 
     function tableRoot(uint256 job_, uint32 round) internal view override returns (bytes32) {
@@ -63,12 +54,6 @@ contract TablesTest is Plays {
 
     function _wrong(Claim memory claim, bytes32 part) private {
         _refused(claim, _facts(claim), abi.encodeWithSelector(IDisputes.WrongClaim.selector, part));
-    }
-
-    function _closed() private view {
-        equal(rounds.viewOf(job, 0, 0).disputesOpen, 0, "closed");
-        equal(vault.total(token, IVault.Kind.Bond), _otherBonds(job), "no bond left");
-        _conserved();
     }
 
     /// Its seat, its fee of this job and a round's cost are lost, and nothing else follows.

@@ -21,6 +21,7 @@ ROOT = Path(__file__).parents[2]
         ("commit --steps 16 --repeats 1 --width 64", {"critical_k8", "critical_k1"}),
         ("rules --size 200 --repeats 1", {"rules"}),
         ("dispute --only cnn --kinds iota,exponent", {"games", "nodes", "kinds"}),
+        ("affordable --quick", {"moves"}),
     ],
 )
 def test_bench_runs(words: str, keys: set[str]) -> None:

@@ -62,6 +62,31 @@ class Accomplice(Validator):
     judging = Complicit
 
 
+class Metered(Judge):
+    """A judge that notes what its time is metered as when it looks at rows."""
+
+    kinds: set[str]
+
+    def false_rows(self, name: Any, view: Any) -> list[Disagreement]:
+        before = dict(self.party.world.compute.meter.seconds)
+        found = super().false_rows(name, view)
+        spent = self.party.world.compute.meter.seconds
+        Metered.kinds |= {kind for kind in spent if spent[kind] != before.get(kind)}
+        return found
+
+
+class Metering(Validator):
+    judging = Metered
+
+
+def test_what_a_watch_tower_runs_again_for_rows_is_metered_as_watching(set_up: Any) -> None:
+    stage, Metered.kinds = set_up(validators=(*(Accomplice,) * 3, CHEATS["false-row"].load())), set()
+    stage.watch(Metering, watch=True)
+    stage.network.mint(stage.network.worlds["watcher"], 10**9)
+    stage.play()
+    assert Metered.kinds == {"watch"}
+
+
 def test_a_whole_committee_s_silence_on_a_false_row_is_broken_by_one_watch_tower(set_up: Any, ledgers: Any) -> None:
     stage = set_up(validators=(*(Accomplice,) * 3, CHEATS["false-row"].load()))
     stage.watch(Validator, watch=True)

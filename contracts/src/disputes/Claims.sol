@@ -2,7 +2,7 @@
 pragma solidity ^0.8.28;
 
 import {Hashing} from "../Hashing.sol";
-import {Commitment, Leaf, RoundPhase, RoundView, Target, Terms, UNSCORED} from "../Types.sol";
+import {Commitment, Leaf, RoundPhase, RoundView, Target, Terms, UNSCORED, isScored} from "../Types.sol";
 import {Claim, IDisputes} from "../interfaces/IDisputes.sol";
 import {IRounds} from "../interfaces/IRounds.sol";
 
@@ -54,9 +54,8 @@ library Claims {
         bytes32 claimed = r.endRoot;
         if (claim.target == Target.Score) {
             Terms memory t = rounds.termsOf(c.job);
-            // Nobody has to measure a round that is not the last of a job which does not ask for it.
-            bool due = t.stopScore != type(int64).max || c.round + 1 == t.rounds;
-            // Nor what cannot be: there is no state.
+            // Nor has what ends in a fault a score: there is no state.
+            bool due = isScored(t.stopScore, c.round, t.rounds);
             if ((r.score == UNSCORED && !due) || r.faulted) revert IDisputes.WrongClaim("score");
             claimed = Hashing.scoreDigest(r.endRoot, r.score);
         }

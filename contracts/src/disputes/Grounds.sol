@@ -101,6 +101,7 @@ library Grounds {
             (a.end, a.lossBits) = (marks.fault, type(uint32).max);
             return a;
         }
+        if (batch < marks.first) revert IDisputes.WrongFact("batch");
         uint256 from = (uint256(batch) - marks.first) * Scores.MARK_BYTES;
         if (from >= marks.batches.length) revert IDisputes.WrongFact("batch");
         bytes calldata mark = marks.batches[from:from + Scores.MARK_BYTES];
@@ -183,13 +184,16 @@ library Grounds {
         }
     }
 
-    /// That the program is the order's of this kind, for so many updates.
+    /// That the program is the order's of this kind, for so many updates, and has what any of that kind takes and gives.
     function _program(IJobs.Basis memory order, Facts calldata facts, uint16 kind, uint16 updates) private pure {
         Program calldata p = facts.program;
         bytes calldata head = facts.head;
         if (head.length != HEAD_BYTES) revert IDisputes.WrongFact("head");
         if (uint32(bytes4(head[16:20])) != p.inputCount || uint32(bytes4(head[20:24])) != p.nodeCount) revert IDisputes.WrongFact("head");
         if (uint32(bytes4(head[24:28])) != p.outputCount) revert IDisputes.WrongFact("head");
+        // A step and an evaluation end in a loss, an evaluation takes samples, an aggregate a state.
+        uint256 least = kind == EVALUATE ? 2 : kind == AGGREGATE ? p.outputCount : 0;
+        if (p.inputCount < least || (kind != EMIT && p.outputCount == 0)) revert IDisputes.WrongFact("head");
         bytes32 root = sha256(abi.encodePacked(bytes1(0x02), uint32(4), Hashing.leafHash(head), p.inputs, p.outputs, p.nodes));
         bytes32 leaf = Hashing.leafHash(abi.encodePacked(kind, updates, uint32(0), root));
         if (facts.place >= facts.programCount) revert IDisputes.WrongFact("program");

@@ -5,7 +5,7 @@ import {ECDSA} from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
 import {MessageHashUtils} from "@openzeppelin/contracts/utils/cryptography/MessageHashUtils.sol";
 import {Bitmap} from "../Bitmap.sol";
 import {Hashing} from "../Hashing.sol";
-import {Commitment, RoundPhase, Terms, TranscriptOpening, UNSCORED} from "../Types.sol";
+import {Commitment, RoundPhase, Terms, TranscriptOpening, UNSCORED, isScored} from "../Types.sol";
 import {IRounds} from "../interfaces/IRounds.sol";
 import {Demand, Round, State, Store} from "./Store.sol";
 import {Verdicts} from "./Verdicts.sol";
@@ -75,7 +75,7 @@ library Evidence {
         if (endRoot == 0) revert IRounds.WrongOpening();
         Terms storage t = s.terms[job];
         // INVARIANT: what nobody has to measure has no score: whoever does not measure it could not say whether it is true.
-        if (score != UNSCORED && t.stopScore == type(int64).max && round + 1 != t.rounds) revert IRounds.WrongOpening();
+        if (score != UNSCORED && !isScored(t.stopScore, round, t.rounds)) revert IRounds.WrongOpening();
         if (signatures.length == 0) {
             // An aggregator that the validators leave alone goes on alone, at the price of the longer window.
             uint256 readyAt = uint256(r.includedAt) + t.windows.aggregate / 2;

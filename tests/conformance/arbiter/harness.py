@@ -123,7 +123,7 @@ class Harness:
 
     def _run(self, name: str, arguments: Sequence[Any], *, is_static: bool, caller: str = CALLER) -> Any:
         entry = self.functions[name]
-        types = [_type(each) for each in entry["inputs"]]
+        types = [type_of(each) for each in entry["inputs"]]
         calldata = keccak(f"{name}({','.join(types)})".encode())[:4] + encode(types, arguments)
         try:
             answer = self.evm.message_call(caller, self.address, calldata=calldata, gas=GAS, is_static=is_static)
@@ -137,12 +137,12 @@ class Harness:
             # Four tokens for a byte that is not zero, one for a zero.
             tokens = 4 * len(calldata) - 3 * calldata.count(0)
             self.gas = max(self.gas, TRANSACTION_GAS + TOKEN_GAS * tokens)
-        results = decode([_type(each) for each in entry["outputs"]], bytes(answer))
+        results = decode([type_of(each) for each in entry["outputs"]], bytes(answer))
         return results[0] if len(results) == 1 else results
 
 
-def _type(entry: dict[str, Any]) -> str:
+def type_of(entry: dict[str, Any]) -> str:
     if not entry["type"].startswith("tuple"):
         return str(entry["type"])
-    inner = ",".join(_type(each) for each in entry["components"])
+    inner = ",".join(type_of(each) for each in entry["components"])
     return f"({inner}){entry['type'][5:]}"

@@ -239,3 +239,24 @@ def test_a_program_without_nodes_has_an_end_all_the_same(table: Table) -> None:
         claim = claim_of(f"no nodes {label}", honest, end=roots_hash(ends[::-1] if other else ends), loss_bits=None)
         found = play(table, claim, Challenger(claim, honest), Defender(claim, work))
         assert found.outcome == ("upheld" if other else "dismissed"), found
+
+
+@pytest.mark.parametrize("wrong", [3, 64 * 30 + 7])
+def test_the_group_that_an_end_differs_in_is_asked_for_at_once(table: Table, wrong: int) -> None:
+    """A game has 24 demands, and a large state more groups of tensors than that."""
+    count = 64 * 30 + 9
+    program = Program(PROFILES["exact15"], (Value("F32", (1,)),) * count, (), tuple(reversed(range(count))))
+    honest = Replay(program, [torch.full((1,), float(at)) for at in range(count)], lambda run: [])
+    ends = honest.end_roots(0)
+    false = [*ends[:wrong], bytes(31) + b"\1", *ends[wrong + 1 :]]
+
+    class Swapped(Replay):
+        def end_roots(self, step: int) -> list[bytes]:
+            return false
+
+    work = Swapped(program, honest.state(0), lambda run: [])
+    claim = claim_of(f"many tensors {wrong}", honest, end=roots_hash(false), loss_bits=None)
+    found = play(table, claim, Challenger(claim, honest), Defender(claim, work))
+    asked = ["demandState", "answerState"]
+    assert [name for name, _ in found.moves] == [*asked, *asked[: 2 * (wrong >= 64)], "proveOutput"]
+    assert found.outcome == "upheld"

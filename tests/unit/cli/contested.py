@@ -61,12 +61,14 @@ def set_up(
     validators: tuple[Callable[..., Any], ...] = (Unlucky,) * 3,
     aggregator: Callable[..., Any] = Aggregator,
     optimizer: dict[str, Any] = OPTIMIZER,
+    rounds: int = 1,
 ) -> Stage:
     """Three honest providers and a cheat, or an honest one where none is named, before the job is posted."""
     draw = np.random.default_rng(1)
     x = draw.random((80, 6), dtype=np.float32)
     samples = Samples(x, (x.sum(1) > 3).astype(np.int64))
-    train = {"optimizer": OPTIMIZER, "rounds": 1, "steps": SEGMENTS * STEPS, "segment_steps": STEPS, "batch_size": 4}
+    steps = {"steps": SEGMENTS * STEPS, "segment_steps": STEPS, "batch_size": 4}
+    train = {"optimizer": OPTIMIZER, "rounds": rounds, **steps}
     job = Job.from_tables(
         {
             "job": {"name": "contested", "budget": "250"},

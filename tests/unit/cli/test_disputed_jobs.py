@@ -355,6 +355,22 @@ def test_a_score_is_challenged_and_played_down_to_a_count_of_a_batch(
     assert wealth(stage, "me") > MONEY
 
 
+def test_a_score_that_is_not_due_is_said_so_at_once(see: Callable[[Network], Run]) -> None:
+    stage = set_up("", (Mute,) * 3, rounds=2)
+    turns = Turns(stage)
+    until_challenging(stage, turns)
+    run = see(open_net(stage, "me", MONEY, turns))
+    before = stage.network.ground.now_s()
+    found = run("dispute", "1", "--round", "0", "--score", "--yes", "--json")
+    assert found[0] == 5
+    refused = json.loads(found[1])
+    assert refused["error"] == "refused"
+    assert refused["message"].startswith("no score of round 0 is due, and it has none")
+    assert "round 1, the last" in refused["hint"]
+    assert stage.network.ground.now_s() == before, "nothing was waited for"
+    assert not stage.said(ChallengeSealed)
+
+
 def test_a_true_aggregate_is_not_challenged(flattered: tuple[Stage, Turns], see: Callable[[Network], Run]) -> None:
     stage, turns = flattered
     code, _, err = see(open_net(stage, "me", MONEY, turns))("dispute", "1", "--round", "0", "--aggregate", "--yes")

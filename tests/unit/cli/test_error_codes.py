@@ -43,6 +43,10 @@ class Net(nn.Module):
     def forward(self, x):
         return self.layer(x.flatten(1))
 
+class Glance(Net):
+    def forward(self, x):
+        return super().forward(x[:, :64])
+
 class Fourier(Net):
     def forward(self, x):
         return torch.fft.fft(super().forward(x)).real
@@ -149,6 +153,14 @@ def link(place: Place) -> list[str]:
     return place.edited("sklearn:digits", "folder:data")
 
 
+def large_samples(place: Place) -> list[str]:
+    """Samples that no transaction can show, though the model takes them."""
+    (place.folder / "large").mkdir()
+    np.savez(place.folder / "large" / "a.npz", x=np.zeros((60, 40_000), np.float32), y=np.arange(60) % 3)
+    name = place.job(**{"sklearn:digits": "folder:large", "model:Net": "model:Glance"})
+    return ["post", name, "--yes"]
+
+
 def corrupt(place: Place) -> Callable[[], object]:
     blobs = DiskBlobs(place.folder / "blobs")
     cid = blobs.put(b"what was put")
@@ -244,6 +256,7 @@ PROVOCATIONS: dict[str, tuple[str, Provoke]] = {
         "deadline-too-short",
         lambda place: place.edited("[job]", '[job]\ndeadline = "1m"'),
     ),
+    "samples that no dispute could be about": ("undecidable", large_samples),
     "a wrong chain id": ("wrong-chain", other_chain),
     "a bundle of something else": ("malformed", lambda place: place.bundle("other")),
     "a corrupt blob": ("corrupt-blob", corrupt),
