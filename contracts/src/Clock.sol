@@ -35,8 +35,8 @@ contract Clock is IClock {
         uint256 left = _left();
         if (left == 0) revert NoneLeft();
         if (f.until != 0) _past.push(f);
-        // INVARIANT: however a year is laid, no more than 14 days of it are frozen: none of the year that ends when this freeze does
-        // could be let go of before it began.
+        // INVARIANT: however a year is laid, no more than 14 days of it are frozen: of the year that ends with this freeze all that
+        // was frozen before it is counted here.
         _last = Freeze(uint48(block.timestamp), uint48(block.timestamp + left), f.before + f.until - f.began);
         emit Frozen(block.timestamp, block.timestamp + left);
     }
