@@ -91,10 +91,9 @@ def pack(selector: bytes, kinds: tuple[str, ...], values: tuple[Any, ...]) -> by
     Kept where the values can be a key: whoever waits asks the same many times.
     """
     try:
-        hash(values)
-    except TypeError:
+        return _pack_kept(selector, kinds, values)
+    except TypeError:  # nothing else raises it
         return _pack(selector, kinds, values)
-    return _pack_kept(selector, kinds, values)
 
 
 def _pack(selector: bytes, kinds: tuple[str, ...], values: tuple[Any, ...]) -> bytes:

@@ -70,7 +70,8 @@ class Event:
     @classmethod
     def decode(cls, log: LogEntry) -> Self:
         """From a log that has this event's topic. Raises `Malformed` when the rest does not fit."""
-        event: Self = _decode(cls, log.topics, log.payload)
+        kind: Any = cls
+        event: Self = _decode(kind, log.topics, log.payload)
         return event
 
 

@@ -206,8 +206,11 @@ class Revm:
         account, miner = self._state.get(message.sender), self._state.get(block.coinbase)
         # A deployment bumps the nonce by itself and draws the address from it.
         nonce = message.nonce if message.to is None else account.nonce
-        evm.insert_account_info(coinbase, _info(miner.balance, miner.nonce, miner.code_hash))
-        evm.insert_account_info(sender, _info(account.balance + fee, nonce, account.code_hash))
+        # A call that costs nothing finds both as they were loaded.
+        free = message.to is not None and not fee
+        if not free:
+            evm.insert_account_info(coinbase, _info(miner.balance, miner.nonce, miner.code_hash))
+            evm.insert_account_info(sender, _info(account.balance + fee, nonce, account.code_hash))
         self._show(evm, block, coinbase)
         evm.set_tx_env(TxEnv(chain_id=block.chain_id))
         mark = evm.snapshot()
@@ -216,7 +219,8 @@ class Revm:
         finally:
             evm.revert(mark)
             evm.reset_transient_storage()
-            evm.insert_account_info(sender, _info(account.balance, account.nonce, account.code_hash))
+            if not free:
+                evm.insert_account_info(sender, _info(account.balance, account.nonce, account.code_hash))
         return outcome, trapped
 
     def _show(self, evm: EVM, block: BlockContext, coinbase: str) -> None:

@@ -13,6 +13,7 @@ from eth_keys.datatypes import PrivateKey, Signature
 from assay.chain.transactions import encode_fee_market, seal_fee_market
 from assay.protocol.errors import BadInput
 
+CurveKey: Any
 try:
     from coincurve import PrivateKey as CurveKey
 except ImportError:  # no wheel here
@@ -73,7 +74,7 @@ class KeySigner:
         return signature[:64] + bytes([signature[64] + 27])
 
     def _sign(self, digest: bytes) -> bytes:
-        """65 bytes r, s and the parity, the same by either package: the nonce follows from key and digest (RFC 6979)."""
+        """65 bytes r, s and the parity, the same by either package: key and digest give the nonce (RFC 6979)."""
         if self._curve_key is None:
             return bytes(self._key.sign_msg_hash(digest).to_bytes())
         return bytes(self._curve_key.sign_recoverable(digest, hasher=None))

@@ -7,7 +7,7 @@ What a slot or a table has committed to, what a round's updates come to and what
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import lru_cache
 from typing import Any
 
 from eth_abi.abi import decode, encode
@@ -33,8 +33,8 @@ from assay.roles.wake import IDLE, Wake, wake_at
 
 BOND = 2
 """`IVault.Kind.Bond`."""
-BONDS_KEPT = 256
-"""Keys of bonds that are kept: whoever has challenged looks at its bond in each turn."""
+RAISED_KEPT = 256
+"""Challenges whose claims and bonds' keys are kept: whoever has raised one looks at it in each turn."""
 PATIENCE = 4
 """Somebody else's game is waited for until this part of the window is left: its challenger may not mean it."""
 
@@ -50,10 +50,10 @@ class Raised:
     salt: bytes
     sealed: bytes
 
-    @cached_property
+    @property
     def opened(self) -> Claim:
-        """The claim; who has raised it asks in each turn."""
-        return Claim.from_abi(decode([CLAIM_TYPE], self.claim)[0])
+        """The claim."""
+        return _read_claim(self.claim)
 
     def is_past(self, view: RoundView) -> bool:
         """Whether it disputes an aggregate or score that the chain, rewritten since, does not say any more."""
@@ -248,7 +248,12 @@ class Challenges:
         return [each.name[2] for each in self.party.clerk.notices.disputes(job) if each.outcome == Outcome.OPEN]
 
 
-@lru_cache(maxsize=BONDS_KEPT)
+@lru_cache(maxsize=RAISED_KEPT)
+def _read_claim(claim: bytes) -> Claim:
+    return Claim.from_abi(decode([CLAIM_TYPE], claim)[0])
+
+
+@lru_cache(maxsize=RAISED_KEPT)
 def _bond_key(job: int, challenger: str, sealed: bytes) -> bytes:
     """Under what the vault keeps the bond of a sealed challenge."""
     fields = ["assay.dispute.sealed.1", job, challenger, sealed]
