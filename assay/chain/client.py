@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import IntEnum
 from functools import lru_cache
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import Any, ClassVar, Generic, Protocol, Self, TypeVar
 
 from eth_abi.abi import decode, encode
 from eth_abi.exceptions import DecodingError, EncodingError
@@ -91,10 +91,9 @@ def pack(selector: bytes, kinds: tuple[str, ...], values: tuple[Any, ...]) -> by
     Kept where the values can be a key: whoever waits asks the same many times.
     """
     try:
-        hash(values)
-    except TypeError:
+        return _pack_kept(selector, kinds, values)
+    except TypeError:  # nothing else raises it
         return _pack(selector, kinds, values)
-    return _pack_kept(selector, kinds, values)
 
 
 def _pack(selector: bytes, kinds: tuple[str, ...], values: tuple[Any, ...]) -> bytes:
@@ -123,6 +122,29 @@ def unpack(kinds: tuple[str, ...], payload: bytes) -> tuple[Any, ...]:
 def read_nothing(payload: bytes) -> None:
     """Read the answer of a function that returns nothing."""
     unpack((), payload)
+
+
+class Struct(Protocol):
+    """A generated struct."""
+
+    @classmethod
+    def from_abi(cls, values: tuple[Any, ...]) -> Self:
+        """From decoded ABI values."""
+        ...
+
+
+S = TypeVar("S", bound=Struct)
+
+
+def read_struct(kind: type[S], values: tuple[Any, ...]) -> S:
+    """A struct from decoded ABI values. Raises `Malformed`. Kept as the values are, since no struct ever changes."""
+    struct: S = _read_struct(kind, values)
+    return struct
+
+
+@lru_cache(maxsize=ANSWERS_KEPT)
+def _read_struct(kind: type[Struct], values: tuple[Any, ...]) -> Any:
+    return kind.from_abi(values)
 
 
 @lru_cache(maxsize=ANSWERS_KEPT)

@@ -77,6 +77,7 @@ class EmbeddedChain(History):
         self.pool = Pool()
         self._clock, self._offset_s = clock, 0
         self._next_timestamp: int | None = None
+        self._context: tuple[object, BlockContext] | tuple[None, None] = (None, None)
         self._snapshots: dict[int, _Snapshot] = {}
         self._snapshot_count = 0
         if path is not None:
@@ -96,6 +97,14 @@ class EmbeddedChain(History):
 
     def get_context(self, number: int, timestamp: int, base_fee: int) -> BlockContext:
         """What code sees in a block that is being built on, or asked about at, the head."""
+        key = (number, timestamp, base_fee, self.head.hash, self.fork_count)
+        known, context = self._context
+        if context is None or known != key:
+            context = self._make_context(number, timestamp, base_fee)
+            self._context = (key, context)
+        return context
+
+    def _make_context(self, number: int, timestamp: int, base_fee: int) -> BlockContext:
         parent = self.blocks[min(number, len(self.blocks)) - 1] if number else self.blocks[0]
         randao = self.blocks[number].header.prevrandao if number < len(self.blocks) else self._draw_randao(parent.hash)
         return BlockContext(

@@ -70,14 +70,21 @@ class Event:
     @classmethod
     def decode(cls, log: LogEntry) -> Self:
         """From a log that has this event's topic. Raises `Malformed` when the rest does not fit."""
-        return cls.from_abi(_decode(cls.TOPIC, cls.TYPES, cls.__name__, log.topics, log.payload))
+        kind: Any = cls
+        event: Self = _decode(kind, log.topics, log.payload)
+        return event
 
 
 @lru_cache(maxsize=EVENTS_KEPT)
-def _decode(
+def _decode(kind: type[Event], topics: tuple[bytes, ...], payload: bytes) -> Any:
+    """An event. Kept, since every party of a process reads the same logs, and no event ever changes."""
+    return kind.from_abi(_decode_values(kind.TOPIC, kind.TYPES, kind.__name__, topics, payload))
+
+
+def _decode_values(
     topic: bytes, types: tuple[tuple[str, bool], ...], name: str, topics: tuple[bytes, ...], payload: bytes
 ) -> tuple[Any, ...]:
-    """An event's ABI values. Kept, since every party of a process reads the same logs."""
+    """An event's ABI values."""
     if not topics or topics[0] != topic:
         raise Malformed(f"the log is not a {name}", hint="look the event up by its topic")
     plain = [kind for kind, indexed in types if not indexed]

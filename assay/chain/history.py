@@ -1,7 +1,7 @@
 """What has happened on the embedded chain, as steps that can be undone, with the indexes over them."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 
 from assay.chain.blocks import Block, Receipt
@@ -43,15 +43,17 @@ class History:
         """Hash of a block by number; 32 zeros where there is none."""
         return self.blocks[number].hash if 0 <= number < len(self.blocks) else bytes(32)
 
-    @contextmanager
-    def at(self, number: int) -> Iterator[None]:
+    def at(self, number: int) -> AbstractContextManager[None]:
         """The state as it was after block `number`, for the body of the `with`."""
+        return self._back_to(number) if number < self.head.header.number else nullcontext()
+
+    @contextmanager
+    def _back_to(self, number: int) -> Iterator[None]:
         undo: Diff = {}
-        if number < self.head.header.number:
-            for entry in reversed(self.entries):
-                if entry.block is not None and entry.block.header.number == number:
-                    break
-                undo = merge_diffs(undo, entry.inverse)
+        for entry in reversed(self.entries):
+            if entry.block is not None and entry.block.header.number == number:
+                break
+            undo = merge_diffs(undo, entry.inverse)
         redo = self.write(undo)
         try:
             yield

@@ -214,7 +214,10 @@ def _answer(entry: Entry) -> tuple[str, str, str]:
     if not outputs:
         return "None", "None", ""
     if len(outputs) == 1:
-        return annotate(outputs[0], given=False), convert_out("values[0]", outputs[0]), ""
+        read = convert_out("values[0]", outputs[0])
+        if outputs[0]["type"] == "tuple":
+            read = f"read_struct({_struct_name(outputs[0])}, values[0])"
+        return annotate(outputs[0], given=False), read, ""
     name = f"{to_caps(entry['name'])}Answer"
     values = ", ".join(convert_out(f"values[{index}]", output) for index, output in enumerate(outputs))
     shape = f'\n\nclass {name}(NamedTuple):\n    """What `{entry["name"]}` returns."""\n\n{_fields(outputs)}\n'
@@ -270,7 +273,7 @@ def render_client(artifact: Artifact, structs: Structs, package: str) -> str:
     text += (
         "from collections.abc import Sequence\nfrom dataclasses import dataclass\n"
         "from typing import Any, ClassVar, NamedTuple, Self\n\n"
-        "from assay.chain.client import Call, Contract, pack, read_nothing, to_checksum, to_enum, unpack\n"
+        "from assay.chain.client import Call, Contract, pack, read_nothing, read_struct, to_checksum, to_enum, unpack\n"
         f"from assay.chain.events import Event\nfrom assay.chain.rpc import BlockTag\n{_enum_import()}"
     )
     if structs:

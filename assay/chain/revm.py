@@ -30,7 +30,9 @@ from assay.chain.state import Account, Change, Diff, State
 
 TRAPPED = frozenset((0x31, 0x40, 0x48, 0x49, 0x4A))  # BALANCE BLOCKHASH BASEFEE BLOBHASH BLOBBASEFEE
 INVALID = 0xFE
+JUMPDEST, ENDS = 0x5B, frozenset((0x00, 0x56, 0xF3, 0xFD, 0xFE, 0xFF))  # STOP JUMP RETURN REVERT INVALID SELFDESTRUCT
 CODES_KEPT = 256
+INFOS_KEPT = 1_024
 DEPLOYER, GAS_LIMIT = "0x" + "de" * 20, 30_000_000
 """Whoever deploys code to have it analysed, and more than the largest takes."""
 DEEP_GAS = 10**9
@@ -52,6 +54,7 @@ def _read_code(text: str, start: int, end: int) -> bytes:
     return code if found.group(2) is None else code[: int(found.group(2))]
 
 
+@lru_cache(maxsize=INFOS_KEPT)
 def _info(balance: int, nonce: int, code_hash: bytes, code: bytes | None = None) -> AccountInfo:
     """An account as pyrevm takes it; its published stub forgets the balance."""
     fields: dict[str, Any] = {"balance": balance, "nonce": nonce, "code_hash": code_hash, "code": code}
@@ -69,13 +72,17 @@ def _insert(evm: EVM, address: bytes, account: Account | Change, code_hash: byte
 @lru_cache(maxsize=CODES_KEPT)
 def trap_code(code: bytes) -> tuple[bytes, bytes] | None:
     """`code` with the trapped opcodes made invalid and a hash for it, or None when it holds none. Chains of one process
-    mostly hold the same contracts, and each takes 5 ms to read through."""
+    mostly hold the same contracts, and each takes 5 ms to read through.
+
+    What follows an end and is no place to jump to never runs: the compiler puts tables there, with any bytes in them.
+    """
     if TRAPPED.isdisjoint(code):
         return None
-    patched, position, found = bytearray(code), 0, False
+    patched, position, found, runs = bytearray(code), 0, False, True
     while position < len(code):
         opcode = code[position]
-        if opcode in TRAPPED:
+        runs = (runs and opcode not in ENDS) or opcode == JUMPDEST
+        if runs and opcode in TRAPPED:
             patched[position] = INVALID
             found = True
         position += opcode - 0x5E if 0x60 <= opcode <= 0x7F else 1
@@ -112,7 +119,11 @@ class Revm:
         self._exact = Interpreter(state)
         self._evm: EVM | None = None
         self._settings = (0, 0)
+        self._seen: tuple[object, ...] = ()
+        """What the EVM was told last of the block."""
         self._traps: dict[bytes, tuple[bytes, bytes]] = {}  # address -> patched code and its hash
+        self._trap_keys: dict[str, bytes] = {}
+        """The same addresses, as pyrevm writes them."""
 
     def load(self, diff: Diff) -> None:
         if self._evm is None:
@@ -160,7 +171,9 @@ class Revm:
             # What GASLIMIT answers is given here: the block's environment is overridden.
             env = Env(cfg=CfgEnv(chain_id=block.chain_id))
             self._evm = EVM(env=env, gas_limit=block.gas_limit, spec_id="Cancun")
+            self._seen = ()
             self._traps.clear()
+            self._trap_keys.clear()
             self.load(self._state.whole())
         return self._evm
 
@@ -168,8 +181,10 @@ class Revm:
         trapped = trap_code(code)
         if trapped is None:
             self._traps.pop(address, None)
+            self._trap_keys.pop(to_address(address), None)
         else:
             self._traps[address] = trapped
+            self._trap_keys[to_address(address)] = address
 
     def _run_trapped(self, block: BlockContext, message: Message, trapped: list[bytes], keep: bool) -> Outcome:
         evm = self._open(block)
@@ -191,8 +206,29 @@ class Revm:
         account, miner = self._state.get(message.sender), self._state.get(block.coinbase)
         # A deployment bumps the nonce by itself and draws the address from it.
         nonce = message.nonce if message.to is None else account.nonce
-        evm.insert_account_info(coinbase, _info(miner.balance, miner.nonce, miner.code_hash))
-        evm.insert_account_info(sender, _info(account.balance + fee, nonce, account.code_hash))
+        # A call that costs nothing finds both as they were loaded.
+        free = message.to is not None and not fee
+        if not free:
+            evm.insert_account_info(coinbase, _info(miner.balance, miner.nonce, miner.code_hash))
+            evm.insert_account_info(sender, _info(account.balance + fee, nonce, account.code_hash))
+        self._show(evm, block, coinbase)
+        evm.set_tx_env(TxEnv(chain_id=block.chain_id))
+        mark = evm.snapshot()
+        try:
+            outcome, trapped = self._run_between(evm, message, block, fee, keep)
+        finally:
+            evm.revert(mark)
+            evm.reset_transient_storage()
+            if not free:
+                evm.insert_account_info(sender, _info(account.balance, account.nonce, account.code_hash))
+        return outcome, trapped
+
+    def _show(self, evm: EVM, block: BlockContext, coinbase: str) -> None:
+        """Tells the EVM of the block, unless it is the one that it knows."""
+        seen = (block.number, coinbase, block.timestamp, block.prevrandao, block.gas_limit)
+        if seen == self._seen:
+            return
+        self._seen = seen
         evm.set_block_env(
             BlockEnv(
                 number=block.number,
@@ -204,15 +240,6 @@ class Revm:
                 excess_blob_gas=0,
             )
         )
-        evm.set_tx_env(TxEnv(chain_id=block.chain_id))
-        mark = evm.snapshot()
-        try:
-            outcome, trapped = self._run_between(evm, message, block, fee, keep)
-        finally:
-            evm.revert(mark)
-            evm.reset_transient_storage()
-            evm.insert_account_info(sender, _info(account.balance, account.nonce, account.code_hash))
-        return outcome, trapped
 
     def _run_between(
         self, evm: EVM, message: Message, block: BlockContext, fee: int, keep: bool
@@ -228,7 +255,7 @@ class Revm:
         except RuntimeError as error:
             failure = str(error)
         touched = evm.journal_state
-        trapped = [address for address in self._traps if to_address(address) in touched]
+        trapped = [address for key, address in self._trap_keys.items() if key in touched]
         if failure:
             return self._explain_failure(failure, evm), trapped
         result = evm.result
@@ -238,7 +265,8 @@ class Revm:
         diff = self._read_diff(evm.journal_str) if keep or created is not None else {}
         if created is not None and created in diff:
             output = diff[created].code or b""
-        self._undo_fee(diff, message, block, fee, result.gas_used)
+        if diff:
+            self._undo_fee(diff, message, block, fee, result.gas_used)
         logs = tuple(Log(bytes.fromhex(log.address[2:]), tuple(log.data[0]), bytes(log.data[1])) for log in result.logs)
         return Outcome(True, result.gas_used, bytes(output), "", logs, created, diff), trapped
 

@@ -23,6 +23,7 @@ class Rpc:
 
     def __init__(self, web3: Web3) -> None:
         self.web3 = web3
+        self._provider = web3.provider
 
     def request(self, method: str, *params: Any) -> Any:
         """The result of one request.
@@ -31,7 +32,7 @@ class Rpc:
         and `Refused` with the node's words for any other error.
         """
         try:
-            answer = self.web3.provider.make_request(RPCEndpoint(method), list(params))
+            answer = self._provider.make_request(RPCEndpoint(method), list(params))
         except (RequestException, OSError, Web3Exception) as error:
             raise Unavailable(f"the node did not answer {method}: {error}", hint="is it running?") from None
         except ValueError as error:

@@ -8,10 +8,16 @@ from eth_account import Account
 from eth_account.messages import encode_typed_data
 from eth_account.signers.local import LocalAccount
 from eth_hash.auto import keccak
-from eth_keys.datatypes import PrivateKey
+from eth_keys.datatypes import PrivateKey, Signature
 
 from assay.chain.transactions import encode_fee_market, seal_fee_market
 from assay.protocol.errors import BadInput
+
+CurveKey: Any
+try:
+    from coincurve import PrivateKey as CurveKey
+except ImportError:  # no wheel here
+    CurveKey = None
 
 
 class Signer(Protocol):
@@ -45,6 +51,8 @@ class KeySigner:
         try:
             self._account: LocalAccount = Account.from_key(key)
             self._key = PrivateKey(bytes(self._account.key))
+            # Kept: eth_keys opens the key anew for each signature, which takes twice as long as signing.
+            self._curve_key = None if CurveKey is None else CurveKey(bytes(self._account.key))
         except Exception:
             raise BadInput("not a secp256k1 private key", hint="give 32 bytes, not zero and below the order") from None
 
@@ -62,8 +70,14 @@ class KeySigner:
         """65 bytes r, s, v over 32 bytes; v is 27 or 28."""
         if len(digest) != 32:
             raise BadInput("a digest has 32 bytes", hint="hash the message first")
-        signature = self._key.sign_msg_hash(digest).to_bytes()
+        signature = self._sign(digest)
         return signature[:64] + bytes([signature[64] + 27])
+
+    def _sign(self, digest: bytes) -> bytes:
+        """65 bytes r, s and the parity, the same by either package: key and digest give the nonce (RFC 6979)."""
+        if self._curve_key is None:
+            return bytes(self._key.sign_msg_hash(digest).to_bytes())
+        return bytes(self._curve_key.sign_recoverable(digest, hasher=None))
 
     def sign_transaction(self, fields: Mapping[str, Any]) -> bytes:
         """A raw signed transaction from web3's transaction fields."""
@@ -71,7 +85,7 @@ class KeySigner:
         unsigned = encode_fee_market(fields)
         if unsigned is None:
             return bytes(self._account.sign_transaction(dict(fields)).raw_transaction)
-        signature = self._key.sign_msg_hash(keccak(seal_fee_market(unsigned)))
+        signature = Signature(self._sign(keccak(seal_fee_market(unsigned))))
         return seal_fee_market([*unsigned, signature.v, signature.r, signature.s])
 
     def sign_typed(

@@ -11,6 +11,8 @@ from assay.chain.state import Change
 from assay.protocol.errors import BadInput, Refused, Reverted
 
 ESTIMATE_TOLERANCE_PERCENT = 2
+NOBODY = bytes(20)
+"""Who asks, where nobody is named."""
 STIPEND_GAS = 2_300
 REFUND_PARTS = 5
 """A fifth of what was used may have been given back (EIP-3529), and has to be there before."""
@@ -29,8 +31,8 @@ def parse_quantity(value: Any) -> int:
 
 def parse_message(chain: EmbeddedChain, call: Mapping[str, Any]) -> Message:
     """Read the transaction object of eth_call; absent gas means the block's limit, absent price means free."""
-    sender = parse_bytes(call.get("from") or bytes(20), 20)
-    to = call.get("to")
+    named, to, value = call.get("from"), call.get("to"), call.get("value")
+    sender = parse_bytes(named, 20) if named else NOBODY
     gas_limit = chain.head.header.gas_limit
     gas = parse_quantity(call["gas"]) if call.get("gas") is not None else gas_limit
     price = call.get("gasPrice", call.get("maxFeePerGas"))
@@ -39,7 +41,7 @@ def parse_message(chain: EmbeddedChain, call: Mapping[str, Any]) -> Message:
         sender,
         parse_bytes(to, 20) if to else None,
         parse_bytes(payload) if payload else b"",
-        parse_quantity(call.get("value") or 0),
+        parse_quantity(value) if value else 0,
         min(gas, gas_limit),
         parse_quantity(price) if price is not None else 0,
         chain.state.get(sender).nonce,

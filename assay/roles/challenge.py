@@ -7,6 +7,7 @@ What a slot or a table has committed to, what a round's updates come to and what
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from eth_abi.abi import decode, encode
@@ -32,6 +33,8 @@ from assay.roles.wake import IDLE, Wake, wake_at
 
 BOND = 2
 """`IVault.Kind.Bond`."""
+RAISED_KEPT = 256
+"""Challenges whose claims and bonds' keys are kept: whoever has raised one looks at it in each turn."""
 PATIENCE = 4
 """Somebody else's game is waited for until this part of the window is left: its challenger may not mean it."""
 
@@ -50,7 +53,7 @@ class Raised:
     @property
     def opened(self) -> Claim:
         """The claim."""
-        return Claim.from_abi(decode([CLAIM_TYPE], self.claim)[0])
+        return _read_claim(self.claim)
 
     def is_past(self, view: RoundView) -> bool:
         """Whether it disputes an aggregate or score that the chain, rewritten since, does not say any more."""
@@ -133,8 +136,7 @@ class Challenges:
     def bond(self, raised: Raised) -> int:
         """The bond that lies on a sealed challenge."""
         job = raised.name[0]
-        fields = ["assay.dispute.sealed.1", job, self.world.address, raised.sealed]
-        key = keccak(encode(["string", "uint256", "address", "bytes32"], fields))
+        key = _bond_key(job, self.world.address, raised.sealed)
         return self.world.ledger.vault.balance(self.party.clerk.order(job).token, BOND, key)
 
     def pursue(self, job: int) -> Wake:
@@ -244,3 +246,15 @@ class Challenges:
     def open_rounds(self, job: int) -> list[int]:
         """Indexes of the rounds of a job, of any generation, of which something is disputed."""
         return [each.name[2] for each in self.party.clerk.notices.disputes(job) if each.outcome == Outcome.OPEN]
+
+
+@lru_cache(maxsize=RAISED_KEPT)
+def _read_claim(claim: bytes) -> Claim:
+    return Claim.from_abi(decode([CLAIM_TYPE], claim)[0])
+
+
+@lru_cache(maxsize=RAISED_KEPT)
+def _bond_key(job: int, challenger: str, sealed: bytes) -> bytes:
+    """Under what the vault keeps the bond of a sealed challenge."""
+    fields = ["assay.dispute.sealed.1", job, challenger, sealed]
+    return keccak(encode(["string", "uint256", "address", "bytes32"], fields))

@@ -7,6 +7,7 @@ order of turns and seeded keys make a run a function of its seed.
 from collections.abc import Callable
 from copy import copy
 from dataclasses import dataclass, field
+from functools import partial
 from hashlib import sha256
 from typing import Protocol
 
@@ -60,7 +61,7 @@ class Network:
         self.chain = self.ground.chain
         self.meter = Meter()
         self.warmth = Warmth(compiles=True)
-        self.web3 = self.ground.connect(self.timer, lambda spent_s: self.meter.add("chain", spent_s))
+        self.web3 = self.ground.connect(self.timer, partial(self.meter.add, "chain"))
         operator = self.signer("operator", DEPLOY_GAS)
         self.sender = Sender(self.web3, operator)
         began_s, plan = self.ground.now_s(), plan_system(operator.address, self.limits)

@@ -12,6 +12,7 @@ from assay.roles.round import RoundName
 from assay.roles.world import World
 
 T = TypeVar("T")
+UNREAD: Any = object()
 
 
 class Register:
@@ -39,9 +40,9 @@ class Register:
     def _once(self, key: Hashable, read: Callable[[], T]) -> T:
         if self._seen is None:
             return read()
-        if key not in self._seen:
-            self._seen[key] = read()
-        found: T = self._seen[key]
+        found: T = self._seen.get(key, UNREAD)
+        if found is UNREAD:
+            found = self._seen[key] = read()
         return found
 
     # what was announced

@@ -36,6 +36,8 @@ LIMIT_S = 60
 MEMORY_BYTES = 6 << 30
 SEEDS_OF_A_PROCESS = 100
 """A process is replaced after so many, so that memory does not grow."""
+GARBAGE = 50_000, 20, 20
+"""When garbage is looked for: a run makes little that holds itself, and a look at everything takes .07 s."""
 PROGRESS_S = 60
 RESULTS = Path(__file__).parents[2] / "bench" / "results" / "simulation.md"
 
@@ -94,6 +96,7 @@ def play_all(seeds: Iterable[int], jobs: int) -> Iterator[Played]:
     """Plays seeds in several processes, in any order; what is costly to make is made once before they part."""
     storm.bundle(), storm.samples(), storm.stage(), storm.warm()
     gc.freeze()
+    gc.set_threshold(*GARBAGE)
     if jobs == 1:
         yield from map(play, seeds)
         return

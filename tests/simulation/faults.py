@@ -149,6 +149,8 @@ class FaultyPeers:
         faults, now_s = self.line.faults, self.line.now_s()
         if message.sender == self.address:
             return now_s if copy == 0 else None
+        if copy == 1 and not faults.twice:
+            return None
         name = message.signature + self.address.encode() + bytes([copy])
         chance = random.Random(sha256(name).digest())
         if (copy == 0 and chance.random() < faults.drop) or (copy == 1 and chance.random() >= faults.twice):

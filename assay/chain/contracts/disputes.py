@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
-from assay.chain.client import Call, Contract, pack, read_nothing, to_checksum, to_enum, unpack
+from assay.chain.client import Call, Contract, pack, read_nothing, read_struct, to_checksum, to_enum, unpack
 from assay.chain.contracts.containers import (
     ChallengeView,
     Claim,
@@ -397,7 +397,7 @@ class Disputes(Contract):
             ("(uint256,uint32,uint32,uint8,uint16,uint32,address,address,uint48,uint256,uint64,uint64,uint8)",),
             block,
         )
-        answer: ChallengeView = ChallengeView.from_abi(values[0])
+        answer: ChallengeView = read_struct(ChallengeView, values[0])
         return answer
 
     def wire(self, games: str) -> Call[None]:

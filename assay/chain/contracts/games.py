@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
-from assay.chain.client import Call, Contract, pack, read_nothing, to_enum, unpack
+from assay.chain.client import Call, Contract, pack, read_nothing, read_struct, to_enum, unpack
 from assay.chain.contracts.containers import (
     Assertion,
     Evidence,
@@ -556,5 +556,5 @@ class Games(Contract):
             ("(bytes32,address,uint8,bytes32,uint8,uint32,uint32,uint64,uint16)",),
             block,
         )
-        answer: GameView = GameView.from_abi(values[0])
+        answer: GameView = read_struct(GameView, values[0])
         return answer

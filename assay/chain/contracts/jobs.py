@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple, Self
 
-from assay.chain.client import Call, Contract, pack, read_nothing, to_checksum, to_enum, unpack
+from assay.chain.client import Call, Contract, pack, read_nothing, read_struct, to_checksum, to_enum, unpack
 from assay.chain.contracts.containers import (
     Basis,
     Bid,
@@ -418,7 +418,7 @@ class Jobs(Contract):
             ("(bytes32,bytes32,bytes32,bytes32,uint32,uint32,uint32,bool)",),
             block,
         )
-        answer: Basis = Basis.from_abi(values[0])
+        answer: Basis = read_struct(Basis, values[0])
         return answer
 
     def bids_of(self, job: int, *, block: BlockTag = "latest") -> tuple[Bid, ...]:
@@ -520,7 +520,7 @@ class Jobs(Contract):
             ),
             block,
         )
-        answer: Order = Order.from_abi(values[0])
+        answer: Order = read_struct(Order, values[0])
         return answer
 
     def phase_of(self, job: int, *, block: BlockTag = "latest") -> PhaseOfAnswer:
@@ -674,7 +674,7 @@ class Jobs(Contract):
             ("(address,uint8,uint64,uint64,uint64,bytes32,uint128,uint256,bool,bool)",),
             block,
         )
-        answer: JobView = JobView.from_abi(values[0])
+        answer: JobView = read_struct(JobView, values[0])
         return answer
 
     def wire(self, rounds: str) -> Call[None]:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple, Self
 
-from assay.chain.client import Call, Contract, pack, read_nothing, to_checksum, to_enum, unpack
+from assay.chain.client import Call, Contract, pack, read_nothing, read_struct, to_checksum, to_enum, unpack
 from assay.chain.contracts.containers import (
     Commitment,
     RoundView,
@@ -1082,7 +1082,7 @@ class Rounds(Contract):
             ),
             block,
         )
-        answer: Terms = Terms.from_abi(values[0])
+        answer: Terms = read_struct(Terms, values[0])
         return answer
 
     def view_of(self, job: int, generation: int, round: int, *, block: BlockTag = "latest") -> RoundView:
@@ -1094,7 +1094,7 @@ class Rounds(Contract):
             ),
             block,
         )
-        answer: RoundView = RoundView.from_abi(values[0])
+        answer: RoundView = read_struct(RoundView, values[0])
         return answer
 
     def wire(self, disputes: str) -> Call[None]:

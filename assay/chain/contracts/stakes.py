@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple, Self
 
-from assay.chain.client import Call, Contract, pack, read_nothing, to_checksum, unpack
+from assay.chain.client import Call, Contract, pack, read_nothing, read_struct, to_checksum, unpack
 from assay.chain.contracts.containers import (
     Lock,
     Member,
@@ -266,7 +266,7 @@ class Stakes(Contract):
         values = self._view(
             pack(bytes.fromhex("08f046f7"), ("bytes32",), (obligation,)), ("(address,address,uint256,bool)",), block
         )
-        answer: Lock = Lock.from_abi(values[0])
+        answer: Lock = read_struct(Lock, values[0])
         return answer
 
     def locked(self, token: str, account: str, *, block: BlockTag = "latest") -> int:
@@ -284,7 +284,7 @@ class Stakes(Contract):
             ("(address,uint48,uint96,uint96,uint32)",),
             block,
         )
-        answer: Member = Member.from_abi(values[0])
+        answer: Member = read_struct(Member, values[0])
         return answer
 
     def peak(self, token: str, role: int, *, block: BlockTag = "latest") -> int:
@@ -306,7 +306,7 @@ class Stakes(Contract):
             ("(address,uint48,uint96,uint96,uint32)",),
             block,
         )
-        answer: Member = Member.from_abi(values[0])
+        answer: Member = read_struct(Member, values[0])
         return answer
 
     def pool_size(self, token: str, role: int, *, block: BlockTag = "latest") -> int:

@@ -4,7 +4,7 @@ import pytest
 from chain_probe import open_chain
 
 from assay.chain.engine import CODE_LIMIT_BYTES
-from assay.chain.revm import analyse_code
+from assay.chain.revm import analyse_code, trap_code
 from assay.chain.rpc import Rpc
 from assay.chain.state import Change
 from assay.protocol.errors import Refused
@@ -56,3 +56,29 @@ def test_code_is_another_s_where_it_is_replaced_and_the_same_where_it_is_shared(
     assert (answer(PLACE), answer(OTHER)) == (9, 7)
     chain.revert(snapshot)
     assert (answer(PLACE), answer(OTHER)) == (7, 7)
+
+
+@pytest.mark.parametrize(
+    ("code", "traps"),
+    [
+        ("4000", True),  # BLOCKHASH
+        ("6040600055005b", False),  # pushed
+        ("00405b00", False),  # behind an end
+        ("fe31", False),
+        ("00405b4000", True),  # behind a place to jump to
+        ("005b00fd3148", False),
+        ("6003565b4000", True),  # jumped to
+    ],
+)
+def test_an_opcode_that_can_run_is_trapped_and_a_table_is_not(code: str, traps: bool) -> None:
+    found = trap_code(bytes.fromhex(code))
+    assert (found is not None) is traps
+    if found is not None:
+        assert len(found[0]) == len(code) // 2
+
+
+def test_a_table_behind_the_code_is_read_as_it_stands() -> None:
+    # CODECOPY of the last two bytes, which look like BLOCKHASH and BALANCE, and RETURN.
+    table = bytes.fromhex("6002600a5f3960025ff3") + b"\x40\x31"
+    assert trap_code(table) is None
+    assert ask("revm", {PLACE: table}) == ask("interpreter", {PLACE: table}) == b"\x40\x31"
