@@ -12,6 +12,7 @@ from assay.chain.contracts.disputes import (
     ChallengeSealed,
     FaultClaimed,
     FaultFound,
+    LeavesCalled,
     Settled,
 )
 from assay.chain.events import Event
@@ -147,6 +148,8 @@ def words_of(event: Event) -> tuple[Side, str]:
             return Side.CHALLENGER, f"shows that {about} ends in a fault of the job"
         case ChallengeBegun():
             return Side.CHALLENGER, "begins the game, since what it rests on is shown"
+        case LeavesCalled():
+            return Side.ANYBODY, "asks for the slot's leaves: what the fault rests on has to be seen before it stands"
         case FaultFound():
             return Side.ANYBODY, "the job is at fault, unless the slot is disproved in time"
         case Settled():

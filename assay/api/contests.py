@@ -3,7 +3,14 @@
 from collections.abc import Callable
 from typing import Any
 
-from assay.chain.contracts.disputes import ChallengeBegun, ChallengeOpened, FaultClaimed, FaultFound, Settled
+from assay.chain.contracts.disputes import (
+    ChallengeBegun,
+    ChallengeOpened,
+    FaultClaimed,
+    FaultFound,
+    LeavesCalled,
+    Settled,
+)
 from assay.chain.contracts.games import Ruled
 from assay.chain.contracts.rounds import Included
 from assay.exact.primitives import BY_OPCODE
@@ -12,7 +19,7 @@ from assay.protocol.commitment import bitmap_slots
 from assay.protocol.phase import Settlement, Target
 from assay.work.program import Bundle, Program
 
-Told = ChallengeOpened | ChallengeBegun | Included | Ruled | FaultClaimed | FaultFound | Settled
+Told = ChallengeOpened | ChallengeBegun | Included | Ruled | FaultClaimed | FaultFound | LeavesCalled | Settled
 AWAITED = {
     Target.AGGREGATE: "what it is made of is to be shown first",
     Target.SCORE: "what it is made of is to be shown first",
@@ -48,6 +55,8 @@ class Contests:
                 return self._rule(self._games[event.game], event)
             case FaultClaimed():
                 return self._claim(event)
+            case LeavesCalled():
+                return "a game has come to a fault of the job: its slot's leaves are asked for"
             case FaultFound():
                 return "the job is at fault, unless what that rests on is disproved in time"
             case Settled():

@@ -20,6 +20,7 @@ from assay.chain.contracts.disputes import (
     Disputes,
     FaultClaimed,
     FaultFound,
+    LeavesCalled,
     Settled,
 )
 from assay.chain.contracts.games import Games
@@ -83,7 +84,8 @@ class Docket:
         outcome = Settlement(settled[-1].event.outcome) if settled else Settlement.OPEN
         played = [each for each in self._emitted if isinstance(each.event, MOVES)]
         own = [each for each in played if getattr(each.event, "game", None) == event.game] if event.game else []
-        around = [*self._sealed(opened, event), opened, *begun, *self._of(FaultFound, dispute=event.dispute), *settled]
+        found = [*self._of(LeavesCalled, dispute=event.dispute), *self._of(FaultFound, dispute=event.dispute)]
+        around = [*self._sealed(opened, event), opened, *begun, *found, *settled]
         spent = {each.log.transaction_hash: self._costs.of(each.log.transaction_hash) for each in [*around, *own]}
         layout = self._layout_of(opened, event)
         narrowing = narrow(event.game, played, layout, spent) if event.game else None
@@ -130,13 +132,15 @@ class Docket:
     ) -> tuple[str, Side | None, int | None]:
         if settled:
             return "settled", None, None
-        until_s = self.ledger.open(Disputes).view_of(event.dispute).fault_until
-        if until_s:
-            return "fault", None, until_s
+        view = self.ledger.open(Disputes).view_of(event.dispute)
+        if view.fault_until:
+            return "fault", None, view.fault_until
         if narrowing is None:
             return self._waiting(event)
         if narrowing.ending != Ending.OPEN:
-            return "over", None, None
+            # Whoever has met a fault is asked for the leaves that it rests on.
+            called = narrowing.ending == Ending.JOB_FAULT and view.show_until
+            return ("waiting", Side.ACCUSED, view.show_until) if called else ("over", None, None)
         game = self.ledger.open(Games).view_of(event.game)
         return "game", Side.ACCUSED if game.demand else Side.CHALLENGER, game.deadline
 

@@ -32,6 +32,7 @@ from assay.protocol.words import word
 from assay.roles import exam
 from assay.roles.aggregates import Parts
 from assay.roles.assignment import State
+from assay.roles.faults import show_leaves
 from assay.roles.forms import chain_marks, from_chain
 from assay.roles.grounds import Examination, Ground, Merger, Stand, aggregate_facts, records_of, score_facts
 from assay.roles.notices import Dispute
@@ -176,6 +177,12 @@ class Duels:
             until_s = self._disputes.view_of(dispute.number).fault_until
             if now_s < until_s and not self._disproved(dispute):
                 return wake_at(until_s)
+            if game.outcome == Ending.JOB_FAULT and not dispute.faulted:
+                # Whoever looks has to see what the fault rests on, before it stands.
+                transcript = self._side.transcript(dispute.name, dispute.slot) if dispute.is_of_slot else None
+                shown = show_leaves(self._party, dispute.name, dispute.slot, transcript) if transcript else IDLE
+                if shown.acted:
+                    return shown
             return attempt(self._disputes.settle(dispute.number)) | wake_at(now_s + 1)
         record = Record.of(self._party.clerk.notices.played(game.claim))
         owed = record.keys.get(game.demanded) if game.demand else None

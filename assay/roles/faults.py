@@ -1,4 +1,4 @@
-"""A fault of the job, as a slot has committed to it: whoever has met the same shows it to the chain.
+"""A fault of the job, as a slot has committed to it: whoever has met the same shows it to the chain, leaves first.
 
 It stands once nobody has disproved the slot within a window, and all rounds before are final (`Disputes.claimFault`).
 """
@@ -11,10 +11,21 @@ from assay.protocol.phase import Outcome, Target
 from assay.protocol.transcript import Transcript
 from assay.roles.claims import slot_claim
 from assay.roles.finding import Met
+from assay.roles.forms import chain_opening
 from assay.roles.party import Party
 from assay.roles.round import RoundName
 from assay.roles.wake import IDLE, Wake, wake_at
 from assay.work.segment import place_of_fault
+
+
+def show_leaves(party: Party, name: RoundName, slot: int, transcript: Transcript) -> Wake:
+    """Puts a slot's secret and leaves on chain, unless they are there: what rests on them can be disputed then."""
+    if party.clerk.notices.opening(name, slot, transcript.root) is not None:
+        return IDLE
+    commitment, proof, _ = party.standing(name, slot)
+    return party.clerk.attempt(
+        party.world.ledger.rounds.reveal_secret(commitment, proof, chain_opening(transcript))
+    ) | wake_at(party.world.clock() + 1)
 
 
 class Faults:
@@ -42,6 +53,9 @@ class Faults:
         place = place_of_fault(program, steps, met.digest)
         if place is None:
             return IDLE
+        shown = show_leaves(self._party, name, met.slot, transcript)
+        if shown.acted or clerk.notices.opening(name, met.slot, transcript.root) is None:
+            return shown
         step, node, operator = place
         claim = slot_claim(self._party, name, transcript, target, met.slot, index - 1)
         return clerk.attempt(self._disputes.claim_fault(claim, step, node, sha256(operator.encode("ascii")).digest()))

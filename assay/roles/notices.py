@@ -97,9 +97,14 @@ class Dispute:
         return self.accused, self.target, self.slot, self.segment
 
     @property
+    def is_of_slot(self) -> bool:
+        """Whether a slot is accused, of whatever it has committed to."""
+        return self.target in (Target.SEGMENT, Target.EMIT)
+
+    @property
     def case(self) -> tuple[RoundName, int, int | str]:
         """All that is decided with it: what is disputed of one slot, one table, the aggregate or its score."""
-        if self.target in (Target.SEGMENT, Target.EMIT):
+        if self.is_of_slot:
             return self.name, int(Target.SEGMENT), self.slot
         return self.name, self.target, self.accused
 

@@ -4,7 +4,7 @@ from assay.chain.contracts.containers import RoundView
 from assay.proof.recompute import audit_slot, summary
 from assay.proof.verdict import Part, Verdict
 from assay.protocol.commitment import bitmap_slots
-from assay.protocol.phase import Target
+from assay.protocol.phase import Outcome, Target
 from assay.roles.finding import Disagreement
 from assay.roles.judge import Judge
 from assay.roles.pace import patience_s
@@ -14,7 +14,7 @@ from assay.work.segment import Plan
 
 
 class Tower:
-    """Looks at every included slot once, metered as `watch`."""
+    """Looks at every slot that counts once, metered as `watch`."""
 
     def __init__(self, party: Party, judge: Judge) -> None:
         self.party = party
@@ -26,9 +26,20 @@ class Tower:
         drop(self._seen, job, below)
 
     def look(self, name: RoundName, view: RoundView) -> list[Disagreement]:
-        """What is false in the slots that entered a round's aggregate."""
+        """What is false in the slots that entered a round's aggregate, or say that the job is at fault."""
+        return self._false(name, view, {*bitmap_slots(view.included), *self._faulted(name)})
+
+    def doubt(self, name: RoundName, view: RoundView) -> list[Disagreement]:
+        """The same of the latter alone: a fault stands without an aggregate, whatever the others sign."""
+        return self._false(name, view, self._faulted(name))
+
+    def _faulted(self, name: RoundName) -> set[int]:
+        disputes = [each for each in self.party.clerk.notices.disputes(name[0]) if each.name == name]
+        return {each.slot for each in disputes if each.is_of_slot and each.faulted and each.outcome == Outcome.OPEN}
+
+    def _false(self, name: RoundName, view: RoundView, slots: set[int]) -> list[Disagreement]:
         found = []
-        for slot in bitmap_slots(view.included):
+        for slot in sorted(slots):
             verdict = self.audit(name, view, slot)
             if verdict is None or not verdict.cheating:
                 continue

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity ^0.8.28;
 
-import {Bitmap} from "./Bitmap.sol";
 import {Commitment, RoundPhase, Target, Terms} from "./Types.sol";
 import {Wired} from "./Wired.sol";
 import {Case, Cases, Dispute} from "./disputes/Cases.sol";
@@ -100,7 +99,7 @@ contract Disputes is IDisputes, Wired {
         uint256 game;
         if (claim.target == Target.Aggregate) {
             bytes32[] memory updates = updatesOf(c.job, c.generation, c.round);
-            if (_allShown(updates)) game = _merge(_disputes[dispute], facts, updates, t);
+            if (Cases.allShown(updates)) game = _merge(_disputes[dispute], facts, updates, t);
             else _disputes[dispute].showUntil = uint48(_time() + t.windows.open);
         } else if (claim.target == Target.Score) {
             _disputes[dispute].showUntil = uint48(_time() + t.windows.open);
@@ -116,7 +115,7 @@ contract Disputes is IDisputes, Wired {
     function begin(uint256 dispute, Facts calldata facts) external {
         Dispute storage d = _beginning(dispute, Target.Aggregate);
         bytes32[] memory updates = updatesOf(d.job, d.generation, d.round);
-        if (!_allShown(updates)) revert WrongFact("updates");
+        if (!Cases.allShown(updates)) revert WrongFact("updates");
         emit ChallengeBegun(dispute, d.job, _merge(d, facts, updates, ROUNDS.termsOf(d.job)), 0);
     }
 
@@ -147,9 +146,6 @@ contract Disputes is IDisputes, Wired {
     function settle(uint256 dispute) external {
         Dispute storage d = _disputes[dispute];
         if (d.job == 0 || d.outcome != Settlement.Open) revert AlreadySettled(dispute);
-        // INVARIANT: while the network is frozen nobody loses anything by a game, however clear it is.
-        uint256 standsStill = CLOCK.frozenUntil();
-        if (standsStill != 0) revert IClock.StandsStill(standsStill);
         Case storage about = _cases[Cases.caseOf(d)];
         Terms memory t = ROUNDS.termsOf(d.job);
         if (d.game == 0 && !d.faulted && !about.disproved) return _await(dispute, d, about, t);
@@ -196,16 +192,8 @@ contract Disputes is IDisputes, Wired {
         });
     }
 
-    function updatesOf(uint256 job, uint32 generation, uint32 round) public view returns (bytes32[] memory roots) {
-        uint256[] memory included = ROUNDS.viewOf(job, generation, round).included;
-        mapping(uint256 slot => bytes32) storage shown = _updates[_roundOf(job, generation, round)];
-        uint256 count;
-        for (uint256 word = 0; word < included.length; word++) count += Bitmap.count(included[word]);
-        roots = new bytes32[](count);
-        count = 0;
-        for (uint256 slot = 0; slot < 256 * included.length; slot++) {
-            if ((included[slot >> 8] >> (slot & 255)) & 1 == 1) roots[count++] = shown[slot];
-        }
+    function updatesOf(uint256 job, uint32 generation, uint32 round) public view returns (bytes32[] memory) {
+        return Cases.updates(ROUNDS, _updates[_roundOf(job, generation, round)], job, generation, round);
     }
 
     function marksOf(uint256 job, uint32 generation, uint32 round) external view returns (bytes32) {
@@ -278,7 +266,7 @@ contract Disputes is IDisputes, Wired {
         bool isScore = d.target == Target.Score;
         bool shown = isScore
             ? _marks[_roundOf(d.job, d.generation, d.round)] != 0
-            : _allShown(updatesOf(d.job, d.generation, d.round));
+            : Cases.allShown(updatesOf(d.job, d.generation, d.round));
         uint256 until = uint256(d.showUntil) + (shown ? t.windows.open : 0);
         _awaited(until);
         if (shown) _dismiss(dispute, d, about, t);
@@ -294,11 +282,6 @@ contract Disputes is IDisputes, Wired {
         uint256 bond = _bond(t);
         // INVARIANT: a challenge that fails costs its bond: a third burned, the rest for whom it made work.
         _close(dispute, d, Settlement.Dismissed, t, bond / 3, bond - bond / 3);
-    }
-
-    function _allShown(bytes32[] memory updates) private pure returns (bool) {
-        for (uint256 i = 0; i < updates.length; i++) if (updates[i] == 0) return false;
-        return true;
     }
 
     function _merge(Dispute storage d, Facts calldata facts, bytes32[] memory updates, Terms memory t) private returns (uint256 game) {
@@ -330,7 +313,19 @@ contract Disputes is IDisputes, Wired {
     }
 
     function _fault(uint256 dispute, Dispute storage d, Case storage about, Terms memory t) private {
-        if (!d.faulted) return _find(dispute, d, about, t);
+        if (!d.faulted) {
+            // INVARIANT: the same of a fault that a game has come to. Whoever has met one shows all its leaves, or has lied.
+            if (Cases.isOfSlot(d.target) && !ROUNDS.shown(d.job, d.generation, d.round, d.slot)) {
+                if (d.showUntil == 0) {
+                    d.showUntil = uint48(_time() + t.windows.open);
+                    emit LeavesCalled(dispute, d.showUntil);
+                    return;
+                }
+                _awaited(d.showUntil);
+                return _uphold(dispute, d, about, t, "secret");
+            }
+            return _find(dispute, d, about, t);
+        }
         _awaited(about.faultUntil);
         // What an aggregate is made of is the slots': while one of them is disputed no fault of it stands.
         uint256 running = d.target == Target.Aggregate ? _running[_roundOf(d.job, d.generation, d.round)] : about.open;
@@ -362,6 +357,9 @@ contract Disputes is IDisputes, Wired {
         private
         returns (address accused)
     {
+        // INVARIANT: while the network is frozen nobody loses anything by a dispute, however clear it is.
+        uint256 standsStill = CLOCK.frozenUntil();
+        if (standsStill != 0) revert IClock.StandsStill(standsStill);
         d.outcome = outcome;
         bytes32 key = _disputeKey(dispute);
         accused = _accused(d);

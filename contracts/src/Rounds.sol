@@ -408,6 +408,10 @@ contract Rounds is IRounds, Wired, EIP712 {
         return _s.forfeited[job][account];
     }
 
+    function shown(uint256 job, uint32 generation, uint32 round, uint16 slot) external view returns (bool) {
+        return _s.rounds[job][generation][round].demands[slot].shown;
+    }
+
     function roundCost(uint256 job) external view returns (uint256) {
         return _s.terms[job].roundCost();
     }

@@ -39,6 +39,7 @@ contract DisputesTest is Contested {
         p = _challenge(claim, challenger);
         _shown(p, 1);
         yes(games.viewOf(p.game).outcome == Ending.JobFault, "a fault of the job");
+        _reveal(claim);
         disputes.settle(p.dispute);
     }
 
@@ -645,6 +646,40 @@ contract DisputesTest is Contested {
         _conserved();
     }
 
+    /// What nobody can see nobody can disprove: a fault of a slot that hides its leaves is none.
+    function test_fault_leavesAreNotShown_isDisproved_succeeds() external {
+        playTo(RoundPhase.Challenging, job, 0, 0, 0xf);
+        Play memory p = _challenge(_segment(1, 2), stranger);
+        _shown(p, 1);
+        disputes.settle(p.dispute);
+        uint256 until = disputes.viewOf(p.dispute).showUntil;
+        equal(until, block.timestamp + order.windows.open, "a window to show them");
+        equal(disputes.viewOf(p.dispute).faultUntil, 0, "no fault yet");
+        vm.expectRevert(abi.encodeWithSelector(IDisputes.TooSoon.selector, until));
+        disputes.settle(p.dispute);
+        skip(order.windows.open);
+        disputes.settle(p.dispute);
+        _is(p.dispute, IDisputes.Settlement.Upheld, "disproved");
+        equal(worth(p.accused), FUNDS - COST - _bondOf(job, p.accused), "slashed");
+        yes(phaseOf(job) == JobPhase.Running, "the job goes on");
+        _conserved();
+    }
+
+    function test_fault_leavesAreShownWhenCalledFor_succeeds() external {
+        playTo(RoundPhase.Challenging, job, 0, 0, 0xf);
+        Play memory p = _challenge(_segment(1, 2), stranger);
+        _shown(p, 1);
+        disputes.settle(p.dispute);
+        skip(order.windows.open);
+        _reveal(p.claim);
+        disputes.settle(p.dispute);
+        equal(disputes.viewOf(p.dispute).faultUntil, block.timestamp + order.windows.challenge, "now there is something to look at");
+        skip(order.windows.challenge);
+        disputes.settle(p.dispute);
+        yes(phaseOf(job) == JobPhase.Faulted, "faulted");
+        _conserved();
+    }
+
     function test_fault_windowIsOnce_succeeds() external {
         playTo(RoundPhase.Challenging, job, 0, 0, 0xf);
         Play memory p = _faulted(_segment(1, 2), stranger);
@@ -722,6 +757,8 @@ contract DisputesTest is Contested {
     // ---------------------------------------------------------------- a fault that is claimed
 
     function _claimFault(Claim memory claim, address by) private returns (uint256) {
+        Commitment memory c = claim.commitment;
+        if (!rounds.shown(c.job, c.generation, c.round, c.slot)) _reveal(claim);
         vm.prank(by);
         return disputes.claimFault(claim, 25, 0, OPERATOR);
     }
@@ -819,6 +856,9 @@ contract DisputesTest is Contested {
     function test_claimFault_whatIsNone_reverts() external {
         playTo(RoundPhase.Opening, job, 0, 0, 0xf);
         Claim memory claim = _emission(0);
+        vm.expectRevert(abi.encodeWithSelector(IDisputes.WrongClaim.selector, bytes32("shown")));
+        disputes.claimFault(claim, 25, 0, OPERATOR);
+        _reveal(claim);
         vm.expectRevert(abi.encodeWithSelector(IDisputes.WrongClaim.selector, bytes32("fault")));
         disputes.claimFault(claim, 24, 0, OPERATOR);
         vm.expectRevert(abi.encodeWithSelector(IDisputes.WrongClaim.selector, bytes32("fault")));
@@ -837,6 +877,16 @@ contract DisputesTest is Contested {
         disputes.claimFault(segment, 25, 0, OPERATOR);
         claim.after_.lossBits ^= 1;
         vm.expectRevert(abi.encodeWithSelector(IDisputes.WrongClaim.selector, bytes32("leaf")));
+        disputes.claimFault(claim, 25, 0, OPERATOR);
+    }
+
+    /// Where nobody has looked yet nobody could say that it is false.
+    function test_claimFault_whileTablesAreBlind_reverts() external {
+        playTo(RoundPhase.Sampling, job, 0, 0, 0xf);
+        mine(5);
+        Claim memory claim = _emission(0);
+        _reveal(claim);
+        vm.expectPartialRevert(IRounds.WrongPhase.selector);
         disputes.claimFault(claim, 25, 0, OPERATOR);
     }
 

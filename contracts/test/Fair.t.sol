@@ -386,6 +386,9 @@ contract Conspiracy is Plays, Ledger {
                 try this.doMove(p) {} catch {}
             }
             try games.timeout(p.game) {} catch {}
+        } else if (isHonest[p.accused] && (p.claim.target == Target.Segment || p.claim.target == Target.Emit)) {
+            // Where it has come to a fault an honest provider shows its leaves.
+            try this.doReveal(p.claim) {} catch {}
         }
         try disputes.settle(id) {
             IDisputes.Settlement outcome = disputes.viewOf(id).outcome;
@@ -393,6 +396,10 @@ contract Conspiracy is Plays, Ledger {
             if (outcome == IDisputes.Settlement.Dismissed && isHonest[p.accused]) withstood++;
             if (outcome != IDisputes.Settlement.Open) delete _plays[id];
         } catch {}
+    }
+
+    function doReveal(Claim memory claim) external {
+        _reveal(claim);
     }
 
     function _upheld(Target about) private {

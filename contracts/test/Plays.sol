@@ -513,6 +513,11 @@ abstract contract Plays is Network {
         disputes.settle(p.dispute);
     }
 
+    /// Secret and leaves of the slot that a claim is about, on chain.
+    function _reveal(Claim memory claim) internal {
+        rounds.revealSecret(claim.commitment, claim.commitmentProof, openingOf(claim.commitment));
+    }
+
     function _resign(Play memory p) internal {
         vm.prank(p.challenger);
         games.resign(p.game);

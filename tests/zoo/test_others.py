@@ -27,7 +27,8 @@ from assay.roles.validator import Validator
 from assay.roles.wake import IDLE
 from assay.roles.zoo import CHEATS
 from assay.roles.zoo.poisoned_program import POISONS
-from assay.work.segment import SlotWork
+from assay.work.segment import SlotWork, fault_of
+from assay.work.walk import Fault
 
 
 def penalty(stage: Any, name: str, *reasons: str) -> Penalised:
@@ -226,6 +227,29 @@ class Crier(Provider):
         return replace(
             work, states=(*work.states[:-1], None), roots=roots, loss_bits=losses, update=None, update_root=ZERO
         )
+
+
+class Claimer(Crier):
+    """The same with a fault that there could be, so that it can be shown."""
+
+    behaviour = "claimer"
+
+    def compute(self, name: Any, slot: int, start: Any, start_root: bytes) -> SlotWork:
+        work, fault = super().compute(name, slot, start, start_root), Fault(0, "input", "", "not finite")
+        digest = fault_of(self.clerk.order(name[0]).steps_per_round - 1, Fault(-1, "input", "", "not finite"))
+        return replace(work, roots=(*work.roots[:-1], digest), fault=fault)
+
+
+def test_a_fault_that_is_none_is_undone_by_one_watch_tower(set_up: Any, ledgers: Any) -> None:
+    stage = set_up(providers=(Claimer,), validators=(Mum,) * 3)
+    stage.watch(Validator, watch=True)
+    stage.play()
+    (claimed, *_) = stage.said(FaultClaimed)
+    assert claimed.by == claimed.provider == stage.address("provider-4")
+    assert {each.provider for each in stage.said(Disproved)} == {stage.address("provider-4")}
+    assert Settlement.UNDONE in {each.outcome for each in stage.said(Settled)}
+    assert not stage.said(Faulted)
+    ledgers.conserved(stage)
 
 
 def test_a_provider_that_cries_fault_is_slashed_and_the_job_goes_on(play: Any, ledgers: Any) -> None:

@@ -173,6 +173,23 @@ class FaultFound(Event):
 
 
 @dataclass(frozen=True)
+class LeavesCalled(Event):
+    """`event LeavesCalled(uint256 dispute, uint256 until)`."""
+
+    TOPIC: ClassVar[bytes] = bytes.fromhex("11c969c50c4806e399a5667d3a56ebd2b186113c51cd4ff26f440a4b9b83b1a9")
+    CONTRACT: ClassVar[str] = "Disputes"
+    TYPES: ClassVar[tuple[tuple[str, bool], ...]] = (("uint256", True), ("uint256", False))
+
+    dispute: int
+    until: int
+
+    @classmethod
+    def from_abi(cls, values: tuple[Any, ...]) -> Self:
+        """From decoded ABI values."""
+        return cls(values[0], values[1])
+
+
+@dataclass(frozen=True)
 class MarksShown(Event):
     """`event MarksShown(uint256 job, uint32 generation, uint32 round, Marks marks)`."""
 
@@ -223,6 +240,7 @@ class Disputes(Contract):
         ChallengeSealed,
         FaultClaimed,
         FaultFound,
+        LeavesCalled,
         MarksShown,
         Settled,
     )
@@ -381,7 +399,7 @@ class Disputes(Contract):
         )
 
     def updates_of(self, job: int, generation: int, round: int, *, block: BlockTag = "latest") -> tuple[bytes, ...]:
-        """`updatesOf(uint256 job, uint32 generation, uint32 round) returns (bytes32[] roots)`."""
+        """`updatesOf(uint256 job, uint32 generation, uint32 round) returns (bytes32[])`."""
         values = self._view(
             pack(bytes.fromhex("7a06ae74"), ("uint256", "uint32", "uint32"), (job, generation, round)),
             ("bytes32[]",),

@@ -1039,6 +1039,16 @@ class Rounds(Contract):
         answer: bool = values[0]
         return answer
 
+    def shown(self, job: int, generation: int, round: int, slot: int, *, block: BlockTag = "latest") -> bool:
+        """`shown(uint256 job, uint32 generation, uint32 round, uint16 slot) returns (bool)`."""
+        values = self._view(
+            pack(bytes.fromhex("a289907c"), ("uint256", "uint32", "uint32", "uint16"), (job, generation, round, slot)),
+            ("bool",),
+            block,
+        )
+        answer: bool = values[0]
+        return answer
+
     def standing(self, c: Commitment, proof: Sequence[bytes], signature: bytes, *, block: BlockTag = "latest") -> bool:
         """`standing(Commitment c, bytes32[] proof, bytes signature) returns (bool)`."""
         values = self._view(

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity ^0.8.28;
 
+import {Bitmap} from "../Bitmap.sol";
 import {Target} from "../Types.sol";
 import {IDisputes} from "../interfaces/IDisputes.sol";
 import {Demand, Ending, IGames} from "../interfaces/IGames.sol";
+import {IRounds} from "../interfaces/IRounds.sol";
 
 struct Dispute {
     uint64 job;
@@ -55,6 +57,27 @@ library Cases {
             if (game.outcome == Ending.Open && game.demand == Demand.None && time > game.deadline) continue;
             (earliest, first) = (other.sealedBlock, other.challenger);
         }
+    }
+
+    /// Roots of a round's included updates, by slot; zero where one was not shown.
+    function updates(IRounds rounds, mapping(uint256 slot => bytes32) storage shown, uint256 job, uint32 generation, uint32 round)
+        external
+        view
+        returns (bytes32[] memory roots)
+    {
+        uint256[] memory included = rounds.viewOf(job, generation, round).included;
+        uint256 count;
+        for (uint256 word = 0; word < included.length; word++) count += Bitmap.count(included[word]);
+        roots = new bytes32[](count);
+        count = 0;
+        for (uint256 slot = 0; slot < 256 * included.length; slot++) {
+            if ((included[slot >> 8] >> (slot & 255)) & 1 == 1) roots[count++] = shown[slot];
+        }
+    }
+
+    function allShown(bytes32[] memory roots) internal pure returns (bool) {
+        for (uint256 i = 0; i < roots.length; i++) if (roots[i] == 0) return false;
+        return true;
     }
 
     function caseOf(Dispute storage d) internal view returns (bytes32) {

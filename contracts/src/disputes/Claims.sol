@@ -42,10 +42,12 @@ library Claims {
         if (plain != 0) revert IDisputes.WrongClaim(plain);
         bytes32 digest = Hashing.faultDigest(step, node, operator);
         if (digest != claim.after_.stateRoot && digest != claim.after_.updateRoot) revert IDisputes.WrongClaim("fault");
-        // Of a round that leads nowhere no fault follows.
         Commitment calldata c = claim.commitment;
         (RoundPhase phase, bool orphan) = rounds.phaseOf(c.job, c.generation, c.round);
-        if (orphan || phase == RoundPhase.Void) revert IRounds.WrongPhase(phase);
+        // Of a round that leads nowhere no fault follows; and while tables are blind nobody shows what others look for.
+        if (orphan || phase == RoundPhase.Void || phase < RoundPhase.Opening) revert IRounds.WrongPhase(phase);
+        // INVARIANT: a fault stands only after a window in which whoever looks can see, and derive, all that it rests on.
+        if (!rounds.shown(c.job, c.generation, c.round, c.slot)) revert IDisputes.WrongClaim("shown");
     }
 
     function _ofRound(IRounds rounds, Claim calldata claim) private view returns (address) {

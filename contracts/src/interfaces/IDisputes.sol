@@ -76,7 +76,7 @@ interface IDisputes {
         uint48 sealedBlock;
         uint256 game;
         uint64 faultUntil; // the game ended with the job at fault, or that was claimed: it is disputed until then
-        uint64 showUntil; // until then the aggregator has to show what the game begins with
+        uint64 showUntil; // until then the aggregator has to show what the game begins with, or the provider its leaves
         Settlement outcome;
     }
 
@@ -93,6 +93,8 @@ interface IDisputes {
         uint16 slot, uint32 segment, address by
     );
     event MarksShown(uint256 indexed job, uint32 generation, uint32 round, Marks marks);
+    /// @dev Its game has ended in a fault, and the slot's transcript is to be shown until then.
+    event LeavesCalled(uint256 indexed dispute, uint256 until);
     event FaultFound(uint256 indexed dispute, uint256 until);
     event Settled(uint256 indexed dispute, Settlement outcome);
 
@@ -125,10 +127,12 @@ interface IDisputes {
     function beginScore(uint256 dispute, Facts calldata facts, Marks calldata marks, uint32 batch) external;
     /// @notice A slot has committed to a fault of the job, which nobody disputes: it stands as one that a game has found does. The
     ///         claim is about the segment that ends in the fault's digest, or about Emit; the step is numbered in the round.
-    ///         Once for a slot and round; without a bond, since a slot that says so falsely is disproved. Anybody.
+    ///         Once for a slot and round, whose transcript stands on chain by then (Rounds.revealSecret), so that it can be
+    ///         disputed; without a bond, since a slot that says so falsely is disproved. Anybody.
     function claimFault(Claim calldata claim, uint256 step, uint256 node, bytes32 operator) external returns (uint256 dispute);
     /// @notice Draws the consequences of a game that has ended. A fault takes two calls: the second when its window is over, no
-    ///         challenge of the slot is open and all earlier rounds are final. Anybody.
+    ///         challenge of the slot is open and all earlier rounds are final. Where the slot's transcript does not stand on
+    ///         chain the first call asks for it, and a window later the slot has lied. Anybody.
     function settle(uint256 dispute) external;
 
     function viewOf(uint256 dispute) external view returns (ChallengeView memory);

@@ -177,6 +177,8 @@ interface IRounds {
     function phaseOf(uint256 job, uint32 generation, uint32 round) external view returns (RoundPhase phase, bool orphan);
     /// @notice Whether an account was disproved in the job, and earns nothing in it any more.
     function forfeited(uint256 job, address account) external view returns (bool);
+    /// @notice Whether a slot's whole transcript stands on chain (revealSecret): anybody can derive it and compare.
+    function shown(uint256 job, uint32 generation, uint32 round, uint16 slot) external view returns (bool);
     /// @notice What one round costs the consumer at the cleared price: the cap of every slash that comes of a dispute.
     function roundCost(uint256 job) external view returns (uint256);
     /// @notice State and score of the last final round, or the initial state.

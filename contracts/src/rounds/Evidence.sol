@@ -122,9 +122,9 @@ library Evidence {
         s.jobs.seatsOf(c.job, caller);
         if (!standing(s, domain, c, proof, signature)) revert IRounds.WrongProof();
         Demand storage demand = r.demands[c.slot];
-        if (demand.leaf != 0) revert IRounds.AlreadyDone();
+        if (demand.leaf != 0 || demand.shown) revert IRounds.AlreadyDone();
         uint256 deadline = Store.time(s) + s.terms[c.job].windows.open;
-        r.demands[c.slot] = Demand(Hashing.commitmentLeaf(address(this), c), msg.sender, uint48(deadline), true);
+        r.demands[c.slot] = Demand(Hashing.commitmentLeaf(address(this), c), msg.sender, uint48(deadline), true, false);
         r.disputesOpen++;
         s.progress[c.job].disputesOpen++;
         emit IRounds.SecretDemanded(c.job, c.generation, c.round, c.slot, deadline);
@@ -148,6 +148,7 @@ library Evidence {
             if (r.beaconBlock == 0 || block.number <= r.beaconBlock) revert IRounds.TooEarly(r.beaconBlock);
             if (!_committed(s, r, c, proof)) revert IRounds.WrongProof();
         }
+        demand.shown = true;
         emit IRounds.SecretRevealed(c.job, c.generation, c.round, c.slot, c.transcriptRoot, opening);
     }
 

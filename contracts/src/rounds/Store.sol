@@ -30,6 +30,7 @@ struct Demand {
     address by;
     uint48 deadline;
     bool open;
+    bool shown; // the slot's whole transcript stands on chain, whoever called for it
 }
 
 struct Round {
