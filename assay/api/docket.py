@@ -31,7 +31,8 @@ from assay.protocol.phase import Ending, Settlement, Target
 from assay.protocol.transcript import ZERO
 from assay.roles.round import RoundName
 
-KEPT = (*MOVES, ChallengeBegun, ChallengeOpened, ChallengeSealed, FaultFound, Moved, Settled)
+OPENED = (ChallengeOpened, FaultClaimed)
+KEPT = (*MOVES, *OPENED, ChallengeBegun, ChallengeSealed, FaultFound, LeavesCalled, Moved, Settled)
 LayoutOf = Callable[[RoundName, Target, int], Layout | None]
 """How large it is what is disputed, by job, target and segment; nothing where its program is not here, or there is
 none."""
@@ -62,7 +63,7 @@ class Docket:
         return [
             self._contest(each, _opening(each.event))
             for each in self._emitted
-            if isinstance(each.event, ChallengeOpened | FaultClaimed) and each.event.job == self.job
+            if isinstance(each.event, OPENED) and each.event.job == self.job
         ]
 
     def find(self, number: int) -> Contest | None:
