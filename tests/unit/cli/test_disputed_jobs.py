@@ -461,7 +461,7 @@ def test_a_fault_of_the_job_is_listed_as_nobodys_lie(see: Callable[[Network], Ru
     assert code == 0
     assert "a fault of the job in segment" in flat(out)
     code, _, err = run("dispute", "1", "--dispute", "1", "--draw", str(tmp_path / "fault.svg"))
-    assert (code, "without a game" in flat(err)) == (2, True)
+    assert (code, "no game was played" in flat(err)) == (2, True)
 
 
 def test_a_row_that_there_is_not_is_refused(flattered: tuple[Stage, Turns], see: Callable[[Network], Run]) -> None:
