@@ -38,7 +38,7 @@ from assay.work.state import state_root
 
 GIVEN = "memory:given"
 """How a job names samples that came from a program and not from a source."""
-GAS_BASE, GAS_PER_PROVIDER, GAS_PER_VALIDATOR = 2_000_000, 80_000, 235_000
+GAS_BASE, GAS_PER_PROVIDER, GAS_PER_VALIDATOR = 2_070_000, 80_000, 235_000
 """Of a consumer that takes every step from posting to registering itself, a little more than measured."""
 
 

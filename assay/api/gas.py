@@ -18,6 +18,8 @@ PHASES = {
         "showMarks",
         "begin",
         "beginScore",
+        "claimFault",
+        "aggregateFault",
         "settle",
         "demandRun",
         "demandRows",
