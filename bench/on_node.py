@@ -42,7 +42,8 @@ class ChainHarness:
         for address in self._keys:
             rpc.request("anvil_setBalance", address, hex(1 << 90))
         self.functions = {each["name"]: each for each in load_artifact("Games").abi if each["type"] == "function"}
-        self.address = self._deploy("Games", encode(["address"] * 2, [self._deploy("Arbiter"), OWNER.address]))
+        clock = self._deploy("Clock", encode(["address"], [OWNER.address]))
+        self.address = self._deploy("Games", encode(["address"] * 3, [self._deploy("Arbiter"), OWNER.address, clock]))
 
     def call(self, name: str, *arguments: Any) -> Any:
         """Calls a function."""

@@ -151,7 +151,7 @@ def words_of(event: Event) -> tuple[Side, str]:
         case LeavesCalled():
             return Side.ANYBODY, "asks for the slot's leaves: what the fault rests on has to be seen before it stands"
         case FaultFound():
-            return Side.ANYBODY, "the job is at fault, unless the slot is disproved in time"
+            return Side.ANYBODY, "the job is at fault, unless what that rests on is disproved in time"
         case Settled():
             return Side.ANYBODY, f"settled: {Settlement(event.outcome).name.lower().replace('_', ' ')}"
     return Side.ANYBODY, ""

@@ -96,7 +96,8 @@ def figure_of(contest: Contest, difference: Difference | None, token: Token, sym
     lines += [Line(NAMES[side], bill_words(contest, side)) for side in Side if contest.bills[side].transactions]
     lines.append(Line("money", money_words(contest, token)))
     title = f"Dispute {contest.number}: {contest.about}"
-    return Figure(title, f"{challenger} against {accused}", bars, tuple(lines))
+    who = f"shown by {challenger}, of {accused}" if contest.claimed else f"{challenger} against {accused}"
+    return Figure(title, who, bars, tuple(lines))
 
 
 OUTCOMES = {
@@ -112,7 +113,7 @@ UNRULED = {
 }
 """Where the contract was not asked to compute anything."""
 WAITING = {
-    Side.ACCUSED: "open: the aggregator has yet to show what it is made of",
+    Side.ACCUSED: "open: what it rests on has yet to be shown",
     Side.CHALLENGER: "open: what it is made of is shown, and the challenger has yet to begin",
 }
 """Before a game, by whose turn it is."""
@@ -127,7 +128,7 @@ def outcome_words(contest: Contest) -> str:
     if contest.turn is not None:
         return WAITING[contest.turn] if contest.phase == "waiting" else f"open: it is the {contest.turn}'s turn"
     if contest.phase == "fault":
-        return "open: the job is at fault, unless the slot is disproved in time"
+        return "open: the job is at fault, unless what that rests on is disproved in time"
     return "open: the game has ended, and is to be settled"
 
 

@@ -77,9 +77,14 @@ def run(
     from assay.cli.playing import challenge
     from assay.cli.session import open_challenger, open_network
     from assay.cli.terminal import out
+    from assay.protocol.errors import BadInput
 
     charge = _charge(job, round_index, slot, segment, validator, update=update, aggregate=aggregate, score=score)
     if charge is not None:
+        if number is not None or watch:
+            raise BadInput(
+                "either look at a dispute or raise one", hint="--dispute and --watch look, --round challenges"
+            )
         with open_challenger(home, account, password_file) as network:
             challenge(network, charge, out(), anyway=anyway, yes=yes, draw=draw, as_json=as_json)
         return

@@ -40,7 +40,8 @@ def stand(contest: "Contest", network: "Network") -> Iterator[tuple[str, object]
 
     client, names = network.client, names_of(network)
     challenger = names.get(contest.challenger, contest.challenger)
-    yield "who", f"{challenger} against {names.get(contest.accused, contest.accused)}"
+    accused = names.get(contest.accused, contest.accused)
+    yield "who", f"shown by {challenger}, of {accused}" if contest.claimed else f"{challenger} against {accused}"
     yield "stands", outcome_words(contest)
     if contest.deadline_s is not None:
         wait = Wait(f"the {contest.turn}" if contest.turn else "who may disprove the slot", contest.deadline_s)

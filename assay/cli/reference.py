@@ -231,7 +231,7 @@ def _found() -> Iterator[str]:
         ("cheat", "who has to be honest", "found in a round", "in a job", "what it takes on chain"), map(row, CARDS)
     )
     yield (
-        "A game costs 0.6 to 1.9 million gas in 4 to 14 moves, beside 1 million to seal, open and settle it"
+        "A game costs up to 2 million gas in 4 to 14 moves, beside 1 million to seal, open and settle it"
         " ([figures](../../bench/results/dispute.md)); the loser's bond or stake pays the winner. Disputes move"
         " no stake of anybody else."
     )

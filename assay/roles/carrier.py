@@ -29,7 +29,7 @@ def carry_result(party: Party, name: RoundName, view: RoundView) -> Wake:
 
 
 def carry_fault(party: Party, name: RoundName) -> Wake:
-    """Carries a quorum's finding that the job itself is at fault."""
+    """Carries a quorum's word that nothing of the job can be re-executed."""
     page, order = party.book.round(name), party.clerk.order(name[0])
     for digest in faults(page):
         values = fault_values(name, digest)

@@ -237,11 +237,19 @@ class Challenges:
         """Whether an open dispute may yet make a challenge of this needless, and there is the time to see."""
         if other.faulted:
             return False
+        own = other.unit == unit and other.challenger == self.world.address
+        if self._rests_on(other):
+            return own
         if view.phase <= RoundPhase.OPENING:
             return True
         window_s = self.party.clerk.order(other.name[0]).windows.challenge
-        in_time = self.world.clock() < view.deadline - window_s // PATIENCE
-        return other.unit == unit and (other.challenger == self.world.address or in_time)
+        return own or (other.unit == unit and self.world.clock() < view.deadline - window_s // PATIENCE)
+
+    def _rests_on(self, other: Dispute) -> bool:
+        """Whether a fault of the job is shown that rests on the same slot: it stands within a window, and a liar's
+        friend may play for as long as that takes."""
+        disputes = self.party.clerk.notices.disputes(other.name[0])
+        return any(each.faulted and each.outcome == Outcome.OPEN and each.case == other.case for each in disputes)
 
     def open_rounds(self, job: int) -> list[int]:
         """Indexes of the rounds of a job, of any generation, of which something is disputed."""

@@ -3,7 +3,7 @@
 It stands once nobody has disproved the slot within a window, and all rounds before are final (`Disputes.claimFault`).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from hashlib import sha256
 
 from assay.chain.contracts.disputes import Disputes
@@ -34,12 +34,15 @@ class Faults:
     def __init__(self, party: Party, transcript: Callable[[RoundName, int], Transcript | None]) -> None:
         self._party, self._transcript = party, transcript
         self._disputes = party.world.ledger.open(Disputes)
+        self._places: dict[bytes, tuple[int, int, str] | None] = {}
 
-    def claim(self, name: RoundName, met: Met, *, from_s: int = 0) -> Wake:
-        """Shows a fault, from a time on, unless one of the round is shown: what comes of that is awaited."""
+    def claim(self, name: RoundName, met: Met, *, from_s: int = 0, doubted: Collection[str] = ()) -> Wake:
+        """Shows a fault, from a time on, unless one of the round is shown already: what comes of that is awaited. Not
+        where somebody has shown it whose word is `doubted`: it may be there to keep others from theirs."""
         clerk, transcript = self._party.clerk, self._transcript(name, met.slot)
-        known = [each for each in clerk.notices.disputes(name[0]) if each.name == name and each.faulted]
-        if transcript is None or any(each.outcome == Outcome.OPEN for each in known):
+        shown = [each for each in clerk.notices.disputes(name[0]) if each.name == name and each.faulted]
+        waits = [each for each in shown if each.outcome == Outcome.OPEN and each.accused not in doubted]
+        if transcript is None or waits or any(each.is_of_slot and each.slot == met.slot for each in shown):
             return IDLE
         if self._party.world.clock() < from_s:
             return wake_at(from_s)
@@ -50,12 +53,14 @@ class Faults:
         else:
             first = (index - 1) * order.steps_per_segment
             target, program, steps = Target.SEGMENT, bundle.step, range(first, first + order.steps_per_segment)
-        place = place_of_fault(program, steps, met.digest)
+        if met.digest not in self._places:
+            self._places[met.digest] = place_of_fault(program, steps, met.digest)
+        place = self._places[met.digest]
         if place is None:
             return IDLE
-        shown = show_leaves(self._party, name, met.slot, transcript)
-        if shown.acted or clerk.notices.opening(name, met.slot, transcript.root) is None:
-            return shown
+        opened = show_leaves(self._party, name, met.slot, transcript)
+        if opened.acted or clerk.notices.opening(name, met.slot, transcript.root) is None:
+            return opened
         step, node, operator = place
         claim = slot_claim(self._party, name, transcript, target, met.slot, index - 1)
         return clerk.attempt(self._disputes.claim_fault(claim, step, node, sha256(operator.encode("ascii")).digest()))

@@ -214,7 +214,8 @@ class Provider(Party):
         opening, last = view.phase == RoundPhase.OPENING, piece.transcript.leaves[-1]
         from_s = view.deadline - self.clerk.order(name[0]).windows.open // 2 if opening else 0
         digest = last.state_root if last.update_root == ZERO else last.update_root
-        return self.faults.claim(name, Met(piece.slot, digest), from_s=from_s)
+        # Nobody else's word is waited for: a liar's would hold this up until it is too late.
+        return self.faults.claim(name, Met(piece.slot, digest), from_s=from_s, doubted=self.clerk.providers(name[0]))
 
     def serve(self, name: RoundName, piece: Piece, *, blind: bool) -> Wake:
         """Answers requests for start states; while tables are blind, nobody's but validators', and to none of them two

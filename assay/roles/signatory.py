@@ -51,17 +51,26 @@ class Signatory:
             wake |= self.call_in(name, finding.unopened)
         # One disproof of a party in a round is enough: what else it said there is not argued about again.
         unsettled = any(not self._settled(name, view, each) for each in finding.disagreements)
-        if wake.acted or unsettled or view.disputes_open or not finding.complete:
+        if wake.acted or not finding.complete:
+            return wake | patience
+        # An orphan leads nowhere, and so does what it has met.
+        if finding.fault is not None and not view.orphan:
+            return wake | patience | self._show_fault(name, view, finding, rank)
+        if unsettled or view.disputes_open:
             return wake | patience
         sheet.basis = basis
-        if finding.fault is None:
-            return self._attest(name, view, finding)
+        return self._attest(name, view, finding)
+
+    def _show_fault(self, name: RoundName, view: RoundView, finding: Finding, rank: int) -> Wake:
+        """Shows a fault of the job that a slot has met, and this validator too, whatever else is disputed."""
+        assert finding.fault is not None
         wake = self._suspect(name)
         if wake.acted:
             return wake
-        sheet.basis, windows = None, self._clerk.order(job).windows  # what comes of it is judged anew
+        windows = self._clerk.order(name[0]).windows
         turn_s = phase_began_s(view, windows) + rank * windows.open // 32
-        return wake | self._faults.claim(name, finding.fault, from_s=turn_s)
+        doubted = {each.accused for each in finding.disagreements}
+        return wake | self._faults.claim(name, finding.fault, from_s=turn_s, doubted=doubted)
 
     def _settled(self, name: RoundName, view: RoundView, each: Disagreement) -> bool:
         """Whether nobody need wait for what comes of it. A row of a table says nothing of a slot."""

@@ -4,6 +4,7 @@ from assay.chain.contracts.containers import RoundView
 from assay.proof.recompute import audit_slot, summary
 from assay.proof.verdict import Part, Verdict
 from assay.protocol.commitment import bitmap_slots
+from assay.protocol.errors import Overload
 from assay.protocol.phase import Outcome, Target
 from assay.roles.finding import Disagreement
 from assay.roles.judge import Judge
@@ -20,10 +21,12 @@ class Tower:
         self.party = party
         self.judge = judge
         self._seen: dict[tuple[RoundName, int], Verdict] = {}
+        self._spent: set[tuple[RoundName, int]] = set()
 
     def forget(self, job: int, below: int) -> None:
         """Drops what concerns rounds of a job that are final."""
         drop(self._seen, job, below)
+        drop(self._spent, job, below)
 
     def look(self, name: RoundName, view: RoundView) -> list[Disagreement]:
         """What is false in the slots that entered a round's aggregate, or say that the job is at fault."""
@@ -39,8 +42,14 @@ class Tower:
 
     def _false(self, name: RoundName, view: RoundView, slots: set[int]) -> list[Disagreement]:
         found = []
-        for slot in sorted(slots):
-            verdict = self.audit(name, view, slot)
+        for slot in sorted(each for each in slots if (name, each) not in self._spent):
+            try:
+                verdict = self.audit(name, view, slot)
+            except Overload as trouble:
+                # Too much for this machine in the time that there is: others look, and its own work goes on.
+                self.party.troubles[name[0]] = trouble.message
+                self._spent.add((name, slot))
+                continue
             if verdict is None or not verdict.cheating:
                 continue
             provider = self.party.clerk.providers(name[0])[slot]

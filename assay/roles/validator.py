@@ -93,8 +93,9 @@ class Validator(Party):
                 wake |= self.signatory.default(name, view) | carry_late(self, name, view)
                 flaw = self.flaws.of(name, view)
                 wake |= self.condemn(name, view, flaw) if flaw else self.make_out(name, view) | self.serve(name, view)
-            if self.watch and view.phase in (RoundPhase.OPENING, RoundPhase.AGGREGATING):
-                wake |= self.challenges.raise_all(name, view, self.tower.doubt(name, view), 0)
+            if view.phase in (RoundPhase.OPENING, RoundPhase.AGGREGATING, RoundPhase.CHALLENGING):
+                # A fault stands without anybody's signature: all look at it, whatever became of its slot.
+                wake |= self.challenges.raise_all(name, view, self.tower.doubt(name, view), self.seat(job) or 0)
             if self.watch and view.phase == RoundPhase.CHALLENGING:
                 with self.world.compute.charged("watch"):
                     found = [*self.tower.look(name, view), *self.judge.false_rows(name, view)]

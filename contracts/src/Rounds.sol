@@ -256,6 +256,8 @@ contract Rounds is IRounds, Wired, EIP712 {
     }
 
     function attestFault(uint256 job, uint32 generation, uint32 round, bytes32 digest, bytes[] calldata signatures) external {
+        // INVARIANT: what has stood for its window is final by this, and while the network is frozen nothing becomes so.
+        if (!_s.reached(0)) revert IClock.StandsStill(_s.clock.frozenUntil());
         bytes32 structHash = keccak256(abi.encode(Hashing.FAULT_TYPE, job, generation, round, digest));
         Evidence.quorum(_s, _domainSeparatorV4(), job, structHash, signatures);
         // INVARIANT: what no contract has seen ends a job, and takes nothing from whoever posted it.

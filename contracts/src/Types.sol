@@ -65,7 +65,7 @@ enum JobPhase {
     Running,
     Done,
     Cancelled, // before it ran: everything refunded
-    Faulted // the job's own program, data or state was at fault
+    Faulted // the job's own program has no result, as a contract has seen
 }
 
 /// What a provider commits for its slot and signs. Leaf of the round's commitment root.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity ^0.8.28;
 
+import {Hashing} from "../src/Hashing.sol";
 import {JobPhase, RoundPhase} from "../src/Types.sol";
 import {Claim, IDisputes} from "../src/interfaces/IDisputes.sol";
 import {IClock} from "../src/interfaces/IClock.sol";
@@ -441,5 +442,32 @@ contract ClockTest is Plays {
         skip(FROZEN_MAX);
         vm.prank(stranger);
         stakes.release(token);
+    }
+
+    /// What has stood for its window would be void by it, since nothing becomes final while time stands still.
+    function test_freeze_attestFault_waits_succeeds() external {
+        uint256 job = _job();
+        playTo(RoundPhase.Challenging, job, 0, 0, 0xf);
+        playTo(RoundPhase.Opening, job, 0, 1, 0xf);
+        skip(order.windows.challenge + order.windows.open);
+        clock.freeze();
+        bytes32 structHash = keccak256(abi.encode(Hashing.FAULT_TYPE, job, uint32(0), uint32(1), bytes32("digest")));
+        bytes[] memory signatures = sign(job, structHash, order.quorum);
+        vm.expectPartialRevert(IClock.StandsStill.selector);
+        rounds.attestFault(job, 0, 1, "digest", signatures);
+        clock.thaw();
+        rounds.attestFault(job, 0, 1, "digest", signatures);
+        yes(rounds.viewOf(job, 0, 0).phase == RoundPhase.Final, "what stood stands");
+    }
+
+    /// A draw that was overdue before calls nothing off.
+    function test_freeze_overdueDraw_waits_succeeds() external {
+        populate(6, 12, 4);
+        draft(4, 5, 3);
+        uint256 other = matched(5);
+        skip(jobs.viewOf(other).phaseDeadline + order.windows.enlist - block.timestamp);
+        clock.freeze();
+        try jobs.draw(other) {} catch {}
+        yes(phaseOf(other) != JobPhase.Cancelled, "not while time stands still");
     }
 }

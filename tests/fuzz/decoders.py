@@ -426,7 +426,11 @@ DECODERS: dict[str, Decoder] = {
         ("assay.protocol.typed:recover",),
     ),
     "revert": Decoder(explain_revert, lambda: bytes.fromhex("08c379a0") + bytes(64), ()),
-    "view": Decoder(read_views, lambda: bytes(32) * 20, ("assay.chain.client:read_nothing",)),
+    "view": Decoder(
+        read_views,
+        lambda: bytes(32) * 20,
+        ("assay.chain.client:read_nothing", "assay.chain.client:read_struct", "assay.chain.client:Struct.from_abi"),
+    ),
     "event": Decoder(
         read_events,
         lambda: bytes(98) + bytes(32) * 8,

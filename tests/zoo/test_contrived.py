@@ -109,7 +109,7 @@ def test_a_state_that_comes_too_late_turns_nobody_against_who_derived_it(set_up:
     liar_alone_loses(stage, ledgers)
 
 
-def test_a_fault_is_attested_only_by_who_has_derived_it(set_up: Any, ledgers: Any) -> None:
+def test_a_fault_is_shown_only_by_who_has_derived_it(set_up: Any, ledgers: Any) -> None:
     stage = play_lie(set_up, Forger, Unseeing, verify={"samples": 1})
     liar_alone_loses(stage, ledgers)
     assert stage.network.ledger.jobs.view_of(stage.job).phase == JobPhase.DONE

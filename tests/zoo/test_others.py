@@ -27,8 +27,7 @@ from assay.roles.validator import Validator
 from assay.roles.wake import IDLE
 from assay.roles.zoo import CHEATS
 from assay.roles.zoo.poisoned_program import POISONS
-from assay.work.segment import SlotWork, fault_of
-from assay.work.walk import Fault
+from assay.work.segment import SlotWork
 
 
 def penalty(stage: Any, name: str, *reasons: str) -> Penalised:
@@ -189,9 +188,10 @@ def test_a_nan_bomb_costs_its_consumer_the_deposit_and_nobody_else_anything(play
     assert fault.forfeited == stage.order.fault_deposit > 0
     assert not stage.said(Penalised)
     assert not stage.said(Disproved)
-    (claimed,) = stage.said(FaultClaimed)
-    assert claimed.by in {stage.address(name) for name in stage.honest("validator")}
-    assert [each.outcome for each in stage.said(Settled)] == [Settlement.JOB_FAULT]
+    claimed = stage.said(FaultClaimed)
+    assert claimed[0].by in {stage.address(name) for name in stage.honest("validator")}
+    assert all(each.by == each.provider for each in claimed[1:]), "and providers what they have met themselves"
+    assert {each.outcome for each in stage.said(Settled)} == {Settlement.JOB_FAULT}
     assert not stage.said(FaultAttested), "no quorum is asked"
     ledgers.honest_untouched(stage, 1)  # what was committed before the fault stood
     ledgers.validators_paid(stage, 1)
@@ -210,8 +210,8 @@ class Mum(Validator):
 
 def test_a_provider_shows_the_fault_that_it_has_met_where_no_validator_does(play: Any, ledgers: Any) -> None:
     stage = play(consumer=CHEATS["nan-bomb"].load(), validators=(Mum,) * 3)
-    (claimed,) = stage.said(FaultClaimed)
-    assert claimed.by in {stage.address(name) for name in stage.honest("provider")}
+    assert stage.said(FaultClaimed)
+    assert all(each.by == each.provider for each in stage.said(FaultClaimed))
     assert stage.said(Faulted)
     ledgers.conserved(stage)
 
@@ -229,19 +229,8 @@ class Crier(Provider):
         )
 
 
-class Claimer(Crier):
-    """The same with a fault that there could be, so that it can be shown."""
-
-    behaviour = "claimer"
-
-    def compute(self, name: Any, slot: int, start: Any, start_root: bytes) -> SlotWork:
-        work, fault = super().compute(name, slot, start, start_root), Fault(0, "input", "", "not finite")
-        digest = fault_of(self.clerk.order(name[0]).steps_per_round - 1, Fault(-1, "input", "", "not finite"))
-        return replace(work, roots=(*work.roots[:-1], digest), fault=fault)
-
-
 def test_a_fault_that_is_none_is_undone_by_one_watch_tower(set_up: Any, ledgers: Any) -> None:
-    stage = set_up(providers=(Claimer,), validators=(Mum,) * 3)
+    stage = set_up(providers=(CHEATS["crying-provider"].load(),), validators=(Mum,) * 3)
     stage.watch(Validator, watch=True)
     stage.play()
     (claimed, *_) = stage.said(FaultClaimed)
@@ -250,6 +239,15 @@ def test_a_fault_that_is_none_is_undone_by_one_watch_tower(set_up: Any, ledgers:
     assert Settlement.UNDONE in {each.outcome for each in stage.said(Settled)}
     assert not stage.said(Faulted)
     ledgers.conserved(stage)
+
+
+def test_a_provider_that_claims_a_fault_is_slashed_and_the_job_goes_on(play: Any, ledgers: Any) -> None:
+    stage = play(providers=(CHEATS["crying-provider"].load(),))
+    (found,) = stage.said(Disproved)
+    assert found.provider == stage.address("provider-4")
+    assert not stage.said(Faulted)
+    ledgers.honest_untouched(stage, 1)
+    ledgers.validators_paid(stage, 1)
 
 
 def test_a_provider_that_cries_fault_is_slashed_and_the_job_goes_on(play: Any, ledgers: Any) -> None:

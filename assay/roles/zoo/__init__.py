@@ -54,6 +54,11 @@ CARDS = (
         watched=True,
         false="one",
     ),
+    _provider(
+        "crying-provider",
+        "says that its work ends in a fault of the job",
+        "all look at the slot that says so",
+    ),
     _provider("stale-start", "starts from an older state than the round's", "start root compared on chain"),
     _provider("update-swapper", "honest transcript, another update", "update re-derived from the end state"),
     _provider("two-faced", "commits a false state and shows it to one validator", "the state opens itself to all"),
@@ -195,7 +200,7 @@ FOUND = {
         "a game",
     ),
     "opening": (
-        ("update-swapper", "two-faced", "copycat"),
+        ("update-swapper", "two-faced", "copycat", "crying-provider"),
         "one validator, or one watch-tower: all compare what was opened",
         "a game",
     ),

@@ -20,7 +20,7 @@ import {Commitment, RoundPhase, RoundView, Terms, TranscriptOpening} from "../Ty
 ///      | Challenging | finalise                                | aggregate + challenge (x 4 if | finalise, in order, once its disputes   |
 ///      |             |                                         | optimistic)                   | are decided                             |
 ///      | a demand    | revealSecret                            | demand + open                 | defaultSecret                           |
-///      | a dispute   | decide                                  | opened + table + open         | decide                                  |
+///      | a dispute   | Disputes.settle                         | its game's clocks; of a fault | Disputes.settle                         |
 ///
 ///      An orphan (committed, not judged when a round before it was disproved) takes tables and `include` like any other, is
 ///      paid by half and leads nowhere; past its deadline advance() closes it.

@@ -22,7 +22,7 @@ library Draws {
     function draw(Books storage s, uint256 job) external {
         Job storage j = s.expect(job, JobPhase.Drawing);
         // A pool too crowded to be searched in one transaction must not hold the escrow: long after the deadline nobody draws.
-        if (!s.before(uint256(j.phaseDeadline) + j.order.windows.enlist)) return Book.cancel(s, job, j);
+        if (s.reached(uint256(j.phaseDeadline) + j.order.windows.enlist)) return Book.cancel(s, job, j);
         bytes32 beacon = s.beacon.record(j.drawBlock);
         uint256 wanted = j.order.validators;
         uint256 from = s.seats[job].length;

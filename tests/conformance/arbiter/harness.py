@@ -83,7 +83,8 @@ def _reached(first: str) -> dict[str, dict[str, str]]:
 
 class Harness:
     """A harness contract, deployed. `call("add", a, b)` gives its single result, or a tuple of several. `given` are its
-    constructor's arguments with their types; one that names a contract is that contract, deployed before."""
+    constructor's arguments with their types; one that names a contract is that contract, deployed before, with what
+    addresses follow the name as its own arguments."""
 
     def __init__(self, name: str, given: Sequence[tuple[str, Any]] = ()) -> None:
         self.evm = EVM(gas_limit=GAS, spec_id="Cancun")
@@ -92,8 +93,11 @@ class Harness:
         self.logs: list[Any] = []
         artifact = _load(name)
         self.functions = {each["name"]: each for each in artifact.abi if each["type"] == "function"}
-        arguments = [each if str(each).startswith("0x") else self._deploy(str(each)) for _, each in given]
+        arguments = [each if str(each).startswith("0x") else self._given(*str(each).split()) for _, each in given]
         self.address = self._deploy(name, encode([each for each, _ in given], arguments))
+
+    def _given(self, name: str, *addresses: str) -> str:
+        return self._deploy(name, encode(["address"] * len(addresses), addresses))
 
     def _deploy(self, name: str, tail: bytes = b"") -> str:
         """Puts a contract on the EVM, the libraries that it is linked to first."""

@@ -19,11 +19,15 @@ SUMMED = f"Summed(uint256,bytes32,{SUM})"
 KINDS = ("", "steps", "rows", "leaves", "content", "state", "parts", "witness")
 
 
+GIVEN = [("address", "Arbiter"), ("address", CALLER), ("address", f"Clock {CALLER}")]
+"""What `Games` is made with: the clock is never stopped here."""
+
+
 @dataclass
 class Table:
     """The arbiter and the games, deployed; `CALLER` owns them."""
 
-    harness: Any = field(default_factory=lambda: Harness("Games", [("address", "Arbiter"), ("address", CALLER)]))
+    harness: Any = field(default_factory=lambda: Harness("Games", GIVEN))
     now_s: int = 1_000
     challenger: str = CHALLENGER
     defender: str = DEFENDER

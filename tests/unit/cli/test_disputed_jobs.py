@@ -455,7 +455,7 @@ def test_a_fault_of_the_job_is_listed_as_nobodys_lie(see: Callable[[Network], Ru
     stage = set_up("", optimizer={**OPTIMIZER, "lr": 1e38})
     stage.play()
     run = see(open_net(stage))
-    (entry,) = plain(run("dispute", "1", "--json"))["disputes"]
+    entry, *_ = plain(run("dispute", "1", "--json"))["disputes"]
     assert (entry["claimed"], entry["game"], entry["outcome"], entry["money"]["bond"]) == (True, None, "job_fault", 0)
     code, out, _ = run("dispute", "1")
     assert code == 0
