@@ -168,6 +168,8 @@ def test_dispute_lists_a_game_with_its_cost_and_draws_it(
         (("dispute", "1", *LIE[1:], "--update"), "one thing"),
         (("dispute", "1", "--round", "0", "--score", "--aggregate"), "one thing"),
         (("dispute", "1", "--score"), "--round"),
+        (("dispute", "1", "--dispute", "1", "--round", "0", "--score"), "either look at a dispute or raise one"),
+        (("dispute", "1", "--watch", "--round", "0", "--aggregate"), "either look at a dispute or raise one"),
         (("dispute", "1", "--round", "0", "--slot", "1", "--score"), "--slot"),
         (("dispute", "1", "--round", "0", "--slot", "1", "--update", "--table", "0x" + "a" * 40), "--table"),
         (("dispute", "1", *LIE[1:], "--table", "me"), "is no address"),
