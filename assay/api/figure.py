@@ -113,7 +113,7 @@ UNRULED = {
 }
 """Where the contract was not asked to compute anything."""
 WAITING = {
-    Side.ACCUSED: "open: what it rests on has yet to be shown",
+    Side.ACCUSED: "open: the aggregator has yet to show what it is made of",
     Side.CHALLENGER: "open: what it is made of is shown, and the challenger has yet to begin",
 }
 """Before a game, by whose turn it is."""
@@ -126,6 +126,8 @@ def outcome_words(contest: Contest) -> str:
         unruled = contest.narrowing.judged is None if contest.narrowing is not None else shown_first
         return (UNRULED if unruled else {}).get(contest.outcome) or OUTCOMES.get(contest.outcome, contest.outcome)
     if contest.turn is not None:
+        if contest.phase == "waiting" and contest.target in (Target.SEGMENT, Target.EMIT):
+            return "open: it comes to a fault of the job, and the slot has yet to show its leaves"
         return WAITING[contest.turn] if contest.phase == "waiting" else f"open: it is the {contest.turn}'s turn"
     if contest.phase == "fault":
         return "open: the job is at fault, unless what that rests on is disproved in time"

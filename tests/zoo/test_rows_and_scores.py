@@ -88,7 +88,8 @@ def test_what_a_watch_tower_runs_again_for_rows_is_metered_as_watching(set_up: A
 
 
 def test_a_whole_committee_s_silence_on_a_false_row_is_broken_by_one_watch_tower(set_up: Any, ledgers: Any) -> None:
-    stage = set_up(validators=(*(Accomplice,) * 3, CHEATS["false-row"].load()))
+    # By other seeds the liar, who judges as the honest do, has the turn before and challenges itself.
+    stage = set_up(validators=(*(Accomplice,) * 3, CHEATS["false-row"].load()), seed=2)
     stage.watch(Validator, watch=True)
     stage.network.mint(stage.network.worlds["watcher"], 10**9)
     stage.play()
