@@ -2,7 +2,6 @@
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from hashlib import sha256
 from typing import Any
 
 from torch import Tensor
@@ -25,6 +24,7 @@ from assay.proof.evidence import (
 from assay.proof.opened import Key, Move, below, opening, reach_of
 from assay.proof.rows import is_end
 from assay.protocol.merkle import ARITY, LEAF_BYTES, VALUE_LEAF_BYTES, leaf_hashes, levels, merkle_proof
+from assay.protocol.transcript import operator_hash
 from assay.work.state import DTYPE_NAMES, content_of
 
 
@@ -162,4 +162,4 @@ class Defender:
         values = self.work.values(step, node.inputs)
         question = Question(fault.node_index, faulty_element(node, values), Kind.FAULT)
         evidence = self._exhibitor(step, rows).put(question, values, NOTHING, 0)
-        return Move("answerFault", (*run, sha256(fault.operator.encode()).digest(), evidence))
+        return Move("answerFault", (*run, operator_hash(fault.operator), evidence))

@@ -155,6 +155,11 @@ def leaves_of(states: Sequence[bytes], losses: Sequence[int], update_root: bytes
     )
 
 
+def operator_hash(name: str) -> bytes:
+    """An operator as a fault's digest has it, and as contracts take it."""
+    return sha256(name.encode("ascii")).digest()
+
+
 def fault_digest(step: int, node: int, code: str) -> bytes:
     """What stands in a leaf in place of a state root when the job itself faults; the same on every machine."""
-    return words_hash("assay.fault.1", step, node, sha256(code.encode("ascii")).digest())
+    return words_hash("assay.fault.1", step, node, operator_hash(code))

@@ -7,14 +7,13 @@ takes its place.
 """
 
 from collections.abc import Sequence
-from hashlib import sha256
 
 from assay.chain.contracts.containers import RoundView
 from assay.proof.claim import Alter
 from assay.protocol.commitment import bitmap, bitmap_slots, commitment_root
 from assay.protocol.phase import JobPhase, RoundPhase
 from assay.protocol.table import Entry
-from assay.protocol.transcript import Transcript
+from assay.protocol.transcript import Transcript, operator_hash
 from assay.roles.aggregates import Aggregates, Parts
 from assay.roles.assignment import State
 from assay.roles.candidacy import AGGREGATOR
@@ -195,8 +194,8 @@ class Aggregator(Party):
     def halt(self, name: RoundName, fault: Fault) -> Wake:
         """Says that what it adds up is a fault of the job: nobody's word but its own, open to dispute for longer."""
         self._made.add(name)
-        operator = sha256(fault.operator.encode("ascii")).digest()
-        return self.clerk.attempt(self.world.ledger.rounds.aggregate_fault(*name, fault.node_index, operator))
+        call = self.world.ledger.rounds.aggregate_fault(*name, fault.node_index, operator_hash(fault.operator))
+        return self.clerk.attempt(call)
 
 
 class Merged:

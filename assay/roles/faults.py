@@ -4,11 +4,10 @@ It stands once nobody has disproved the slot within a window, and all rounds bef
 """
 
 from collections.abc import Callable, Collection
-from hashlib import sha256
 
 from assay.chain.contracts.disputes import Disputes
 from assay.protocol.phase import Outcome, Target
-from assay.protocol.transcript import Transcript
+from assay.protocol.transcript import Transcript, operator_hash
 from assay.roles.claims import slot_claim
 from assay.roles.finding import Met
 from assay.roles.forms import chain_opening
@@ -63,4 +62,4 @@ class Faults:
             return opened
         step, node, operator = place
         claim = slot_claim(self._party, name, transcript, target, met.slot, index - 1)
-        return clerk.attempt(self._disputes.claim_fault(claim, step, node, sha256(operator.encode("ascii")).digest()))
+        return clerk.attempt(self._disputes.claim_fault(claim, step, node, operator_hash(operator)))
